@@ -1,0 +1,83 @@
+# The door to the project. It needs Python 3.11 or newer with its headers, a C compiler and make; everything else is
+# installed into a venv beside this file.
+#
+#   make test                        all tests
+#   make test ARGS="-k lock -x"      arguments for pytest
+#   make test PYTHON=python3.13      another interpreter, in a venv of its own: .venv-python3.13
+#   make test INTERLOCK_DEBUG=1      with the asserts of the compiled core
+
+PYTHON ?= python3
+VENV := $(if $(filter python3,$(PYTHON)),.venv,.venv-$(notdir $(PYTHON)))
+DEMO ?= examples/condition_producer_consumer.py
+ARGS ?=
+
+BIN := $(VENV)/bin
+PIP_INSTALL := $(BIN)/python -m pip --disable-pip-version-check --quiet install
+CORE := $(filter-out %/__init__.py,$(wildcard src/interlock/core/*.py))
+CORE_MODULES := $(CORE:src/interlock/core/%.py=interlock.core.%)
+# That compiled classes cannot be combined by inheritance (PEP 800) is left unsaid in the stubs.
+STUBTEST := --mypy-config-file pyproject.toml --allowlist tools/stubtest.txt --ignore-unused-allowlist \
+  --ignore-disjoint-bases
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL: # every target uses the same venv
+.PHONY: help demo test check format bench build clean FORCE
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' Makefile
+
+demo: $(VENV)/.interlock ## Run an example under `interlock run`: DEMO=examples/...
+	$(BIN)/interlock run $(DEMO)
+
+test: $(VENV)/.has-test $(VENV)/.interlock ## Run all tests: ARGS="-k lock", PYTHON=python3.13, INTERLOCK_DEBUG=1
+	$(BIN)/python -m pytest $(ARGS)
+
+check: $(VENV)/.has-check $(VENV)/.interlock ## Check format, lint, types, and the stubs against what was compiled
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/cython-lint src/interlock/core $(CORE)
+	$(BIN)/mypy
+	$(BIN)/python -m mypy.stubtest $(STUBTEST) $(CORE_MODULES)
+
+format: $(VENV)/.has-check ## Format the code and mend what ruff can mend
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/.has-bench $(VENV)/.interlock ## Measure beside the standard library: ARGS="--fast"
+	$(BIN)/python benchmarks/core.py $(ARGS)
+
+# Always asked: setup.py itself knows, module by module, what is out of date.
+build: $(VENV)/.has-build ## Compile the core into src/
+	@$(BIN)/python setup.py --quiet build_ext --inplace
+
+clean: ## Remove everything that make has made
+	rm -rf .venv .venv-* build src/interlock.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -f src/interlock/core/*.so
+
+# --- the venv -----------------------------------------------------------------------------------------------------
+
+DOES_NOT_RUN = $(PYTHON) does not run: install Python 3.11 or newer, or name one that runs: make test PYTHON=/path/to/python3
+
+# Looked at each time, made anew when it belongs to another interpreter or directory, or no longer runs.
+$(VENV)/.python: FORCE
+	$(eval FOUND := $(shell $(PYTHON) tools/interpreter.py $(PYTHON) 2>/dev/null))
+	$(if $(filter ok,$(firstword $(FOUND))),,$(error $(or $(FOUND),$(DOES_NOT_RUN))))
+	@if [ "$$(cat $@ 2>/dev/null)" != '$(FOUND)' ] || ! $(BIN)/python -c '' 2>/dev/null; then \
+	  rm -rf $(VENV) && $(PYTHON) -m venv $(VENV) && echo '$(FOUND)' > $@; \
+	fi
+
+# What an extra of pyproject.toml asks for, or the build itself: build tools that stand in the venv compile a changed
+# module without asking pip.
+REQUIREMENTS = import tomllib; project = tomllib.load(open("pyproject.toml", "rb")); \
+  print(*{"build": project["build-system"]["requires"], **project["project"]["optional-dependencies"]}["$*"])
+
+$(VENV)/.has-%: $(VENV)/.python pyproject.toml
+	@echo "Installing what $* needs into $(VENV)"
+	@$(PIP_INSTALL) $$($(BIN)/python -c '$(REQUIREMENTS)')
+	@touch $@
+
+# Compiled first: a mistake in the core shows without pip's wrapping, and pip finds nothing left to compile.
+$(VENV)/.interlock: $(VENV)/.has-build | build
+	@echo "Installing interlock into $(VENV)"
+	@$(PIP_INSTALL) --no-build-isolation --editable .
+	@touch $@

@@ -1,0 +1,102 @@
+"""Compiles interlock.core. Everything else about the package stands in pyproject.toml."""
+
+import filecmp
+import os
+import sys
+import sysconfig
+from pathlib import Path
+
+from Cython.Build import cythonize
+from Cython.Compiler.Errors import CompileError
+from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+
+CPUS = os.cpu_count() or 1
+
+# INTERLOCK_DEBUG=1 compiles the asserts in. Each interpreter and each flavour has its own directory, so neither a
+# change of flavour nor two interpreters building at the same time can mix up what was built.
+DEBUG = os.environ.get("INTERLOCK_DEBUG", "0") not in ("", "0")
+ABI = sysconfig.get_config_var("EXT_SUFFIX").split(".")[1]
+C_DIR = f"build/{ABI}/c"
+BUILD_DIR = f"build/{ABI}/{'debug' if DEBUG else 'release'}"
+LIB_DIR, TEMP_DIR = f"{BUILD_DIR}/lib", f"{BUILD_DIR}/temp"
+
+DIRECTIVES = {
+    "language_level": 3,
+    "freethreading_compatible": True,
+    # Methods are CPython's own method descriptors, the fastest to call, and carry their signatures for inspect and
+    # stubtest the way CPython's do.
+    "binding": False,
+    "embedsignature": True,
+    "embedsignature.format": "clinic",
+    # What holds a lock cannot be pickled, and no doctests are collected: the classes show their own members only.
+    "auto_pickle": False,
+    "autotestdict": False,
+    # C semantics for division. Indexing keeps Python's: the core has no array loops, and [-1] must mean the last.
+    "cdivision": True,
+}
+
+
+class BuildExt(build_ext):
+    def finalize_options(self):
+        super().finalize_options()
+        if self.editable_mode:
+            # An editable install would compile everything anew in a temporary directory.
+            self.build_lib, self.build_temp = LIB_DIR, TEMP_DIR
+
+    def build_extensions(self):
+        if self.compiler.compiler_type == "unix":
+            for extension in self.extensions:
+                # What an assert used is unused without it; nobody should have to read past that.
+                extension.extra_compile_args = ["-O3", "-Wno-unused-function", "-Wno-unused-variable"]
+        super().build_extensions()
+
+    def copy_file(self, built, in_place, **options):
+        # Both flavours have one name in src/, so the age of the file there says nothing. A file that is right already
+        # is left alone: somebody may be importing it.
+        if os.path.exists(in_place) and filecmp.cmp(built, in_place, shallow=False):
+            return in_place, False
+        self.force = True
+        return super().copy_file(built, in_place, **options)
+
+
+def extensions():
+    return [
+        Extension(
+            f"interlock.core.{path.stem}",
+            [str(path)],
+            define_macros=[] if DEBUG else [("CYTHON_WITHOUT_ASSERTIONS", "1")],
+            depends=["setup.py"],
+        )
+        for path in sorted(Path("src/interlock/core").glob("*.py"))
+        if path.stem != "__init__"
+    ]
+
+
+def to_c(modules):
+    # Cython compares the times of the sources only; changed directives must reach every module too.
+    changed = Path(__file__).stat().st_mtime
+    try:
+        return cythonize(
+            modules,
+            build_dir=C_DIR,
+            compiler_directives=DIRECTIVES,
+            force=any(c.stat().st_mtime < changed for c in Path(C_DIR).rglob("*.c")),
+            nthreads=CPUS,
+            quiet=True,
+        )
+    except CompileError as error:
+        # What is wrong with the module has been printed; where Cython stood when it saw that is no help.
+        sys.exit(f"not compiled: {error}")
+
+
+# cythonize may start worker processes, and those import this file.
+if __name__ == "__main__":
+    setup(
+        ext_modules=to_c(extensions()),
+        cmdclass={"build_ext": BuildExt},
+        options={
+            "build": {"build_base": BUILD_DIR, "build_lib": LIB_DIR, "build_temp": TEMP_DIR},
+            "build_ext": {"parallel": CPUS},
+        },
+    )
