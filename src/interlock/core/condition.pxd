@@ -1,0 +1,14 @@
+from interlock.core.mutex cimport Mutex
+from interlock.core.waiting cimport Primitive, ThreadWaiter, Waiter
+
+
+cdef class Condition(Primitive):
+    # Both written once. `mutex` is the lock if it is exactly one of ours, else None.
+    cdef object lock
+    cdef Mutex mutex
+    cdef bint wait_until(self, long long deadline) except -1
+    cdef bint wait_requeued(self, long long deadline) except -1
+    cdef bint wait_foreign(self, long long deadline) except -1
+    cdef object retake(self, ThreadWaiter waiter, bint unparked, object error)
+    cdef int pass_on(self, long n) except -1
+    cdef bint owned_foreign(self) except -1

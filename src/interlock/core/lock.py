@@ -1,0 +1,126 @@
+"""Lock: one party at a time.
+
+    holder   count   meaning
+    0        0       free
+    id       0       held, taken with `acquire`: any party may release it
+    id       1       held, entered with `with`: that party alone may release it
+
+The second kind is what makes a cycle of such locks a deadlock for certain. Free and woken: see `core/mutex.py`.
+
+Turned down: handing every release to the head of the queue (see `core/waiting.py`); spinning before parking
+(under the GIL the holder cannot run while we spin).
+"""
+
+import cython
+from cython.cimports.interlock.core.mutex import Mutex
+from cython.cimports.interlock.core.native import interlock_thread_id
+from cython.cimports.interlock.core.party import KNOWN_MASK, known, meet, party_by_id
+from cython.cimports.interlock.core.probe import Happening, happened, made, probing
+from cython.cimports.interlock.core.waiting import NEVER, Waiter, checked_name, lock_deadline, new_waiter
+
+
+class Lock(Mutex):
+    """A lock that starts free. Like `threading.Lock`, and it knows who holds it.
+
+    ``with lock:`` takes it and gives it back. A lock that was entered so can be left only by the party that
+    entered it; one taken with `acquire` may be released by any party.
+
+    ``name``: what reports and ``repr`` call it.
+    """
+
+    def __init__(self, *, name: str | None = None):
+        self.label = checked_name(name)
+        if probing:
+            made(self)
+
+    def __enter__(self) -> bool:
+        """Acquire the lock, waiting for ever. Returns True."""
+        if type(self) is Lock:
+            return self.enter()
+        # What a subclass has made of `acquire` counts; if that took the lock, it is entered now.
+        taken = self.acquire()
+        with cython.critical_section(self):
+            if self.holder == interlock_thread_id():
+                self.count = 1
+        return taken
+
+    def __exit__(self, exc_type: object, exc_value: object, traceback: object) -> None:
+        if type(self) is Lock:
+            self.leave()
+        else:
+            self.release()
+
+    def acquire(self, blocking: cython.bint = True, timeout: cython.double = -1) -> bool:
+        """Take the lock.
+
+        ``blocking``: whether to wait for it. ``timeout``: for how many seconds; -1 means for ever.
+
+        Returns True, or False where the lock was not to be had (in time). Raises ValueError for a timeout
+        below 0 other than -1 or one given to a call that does not block, OverflowError for one that is too
+        large, DeadlockError where the lock can never come free.
+        """
+        deadline: cython.longlong = NEVER
+        if not blocking or timeout != -1:
+            deadline = lock_deadline(blocking, timeout)
+        return self.take(0, deadline)
+
+    def release(self) -> None:
+        """Free the lock. Raises RuntimeError where it is free, or where another party entered it."""
+        self.leave()
+
+    def __repr__(self):
+        with cython.critical_section(self):
+            holder: cython.ulonglong = self.holder
+        if holder == 0:
+            return self.describe("unlocked", "")
+        return self.describe("locked", f"owner={party_by_id(holder).call_name()}")
+
+    def enter(self) -> cython.bint:
+        return self.take(1, NEVER)
+
+    def take(self, count: cython.ulong, deadline: cython.longlong) -> cython.bint:
+        """Take the lock, waiting until `deadline`, of which 0 means not at all."""
+        me: cython.ulonglong = interlock_thread_id()
+        if known[me & KNOWN_MASK] != me:
+            meet()
+        taken: cython.bint = False
+        with cython.critical_section(self):
+            if self.holder == 0:
+                self.holder = me
+                self.count = count
+                taken = True
+        if not taken:
+            return deadline != 0 and self.block(new_waiter(count), deadline)
+        if probing:
+            happened(Happening.ACQUIRED, self, 0, 0)
+        return True
+
+    def leave(self) -> cython.bint:
+        chain: Waiter = None
+        own: cython.bint
+        with cython.critical_section(self):
+            own = self.is_own()
+            if own:
+                self.let_go()
+                if self.head is not None:
+                    chain = self.serve(None)
+        if not own:
+            self.refuse_release()
+        if probing:
+            happened(Happening.RELEASED, self, 0, 0)
+        if chain is not None:
+            self.wake(chain)
+        return True
+
+    def refuse_release(self):
+        with cython.critical_section(self):
+            holder: cython.ulonglong = self.holder
+        if holder == 0:
+            raise RuntimeError("release unlocked lock")
+        raise RuntimeError(
+            f"cannot release {self!r}: {party_by_id(holder).call_name()} entered it with 'with' and must leave it; "
+            "a lock that another thread is to release is taken with acquire()"
+        )
+
+    def is_own(self) -> cython.bint:
+        return self.holder != 0 and (self.count == 0 or self.holder == interlock_thread_id())

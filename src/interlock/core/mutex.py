@@ -1,0 +1,96 @@
+"""Mutex: what Lock and RLock share, and what a Condition needs of either.
+
+    holder   queue                  meaning
+    0        empty                  free
+    0        head WOKEN             free; the head comes to compete, and a newcomer may be faster
+    id       any, no head WOKEN     held by that party
+    id       head WOKEN             a newcomer was faster; the head will find out and park again
+
+Free with a PARKED head does not occur: whoever frees it serves the queue in the same critical section.
+
+`count` is what the two understand differently: see there. It travels in `want` while a party waits, so a
+condition's waiter gets back the lock as deep as it gave it up.
+"""
+
+import cython
+from cython.cimports.interlock.core.native import interlock_thread_id
+from cython.cimports.interlock.core.party import Party, party_by_id
+from cython.cimports.interlock.core.waiting import Primitive, Waiter, refuse_orphan
+from cython.cimports.interlock.core.within import within
+
+
+class Mutex(Primitive):
+    """A lock that knows who holds it. Not to be used by itself."""
+
+    def locked(self) -> bool:
+        """Whether anyone holds the lock."""
+        with cython.critical_section(self):
+            return self.holder != 0
+
+    def within(self, timeout: object) -> object:
+        """A context manager that holds the lock, or raises TimeoutError after ``timeout`` seconds."""
+        return within(self, timeout)
+
+    @property
+    def owner(self) -> object:
+        """The party that holds the lock: its `threading.Thread`, or None."""
+        with cython.critical_section(self):
+            holder: cython.ulonglong = self.holder
+        return None if holder == 0 else party_by_id(holder).known_as()
+
+    # `threading.Condition` and the fork handlers of the standard library use these names.
+
+    def _is_owned(self) -> bool:
+        with cython.critical_section(self):
+            return self.is_own()
+
+    def _at_fork_reinit(self) -> None:
+        with cython.critical_section(self):
+            self.holder = 0
+            self.count = 0
+            self.forget_lost()
+
+    def is_own(self) -> cython.bint:
+        """Whether the caller may release it. Inside the critical section."""
+        return self.holder == interlock_thread_id()
+
+    def let_go(self) -> cython.ulong:
+        """Free it, whatever the count, which is returned. Inside the critical section; then `serve`."""
+        count: cython.ulong = self.count
+        self.holder = 0
+        self.count = 0
+        return count
+
+    def enter(self) -> cython.bint:
+        """What `with` does."""
+        return False
+
+    def leave(self) -> cython.bint:
+        """What leaving `with` does."""
+        return False
+
+    def refuse_release(self):
+        """Raise what fits a release that was not the caller's to make."""
+
+    def fits(self, waiter: Waiter) -> cython.bint:
+        return self.holder == 0
+
+    def grant(self, waiter: Waiter) -> cython.void:
+        self.holder = waiter.party.id
+        self.count = waiter.want
+
+    def take_back(self, waiter: Waiter) -> cython.void:
+        self.holder = 0
+        self.count = 0
+
+    def check_block(self, waiter: Waiter) -> cython.int:
+        with cython.critical_section(self):
+            holder: cython.ulonglong = self.holder
+            count: cython.ulong = self.count
+        if holder != 0:
+            owner: Party = party_by_id(holder)
+            # Without a count any party may release it, so an ended thread may have left it for another to
+            # give (a lock used as a signal). Not in a forked child: whatever it was part of is gone there.
+            if owner.lost_in_fork or (count != 0 and owner.ended):
+                refuse_orphan(self, owner)
+        return 0

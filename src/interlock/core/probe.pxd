@@ -1,0 +1,58 @@
+cimport cython
+
+cdef enum Happening:
+    ACQUIRED      # got what it asked for without waiting
+    WAITING       # began to wait
+    GRANTED       # got it after waiting
+    TIMED_OUT     # left when its deadline passed
+    CANCELLED     # left because it was interrupted
+    RELEASED
+    WOKE          # this party unparked another
+    NOTIFIED
+    REQUEUED
+    SET
+    CLEARED
+    ARRIVED
+    TRIPPED
+    BROKEN
+    COUNTED_DOWN
+
+# Read by every operation; written only by start() and stop().
+cdef bint probing
+
+
+cdef class Observed:
+    cdef str label
+    # What the sink keeps about this primitive: written by the sink alone, None while nothing is probed.
+    cdef object record
+
+
+cdef class Sink:
+    cdef void made(self, Observed what)
+    cdef void happened(self, Happening happening, Observed what, unsigned long long other, long long waited)
+
+
+cdef void made(Observed what)
+cdef void happened(Happening happening, Observed what, unsigned long long other, long long waited)
+cdef void start(Sink to)
+cdef void stop()
+
+
+@cython.final
+cdef class Tally:
+    # The key: written once. The rest is written under the tally's critical section.
+    cdef readonly str kind
+    cdef readonly object name
+    cdef readonly object file
+    cdef readonly object line
+    cdef readonly long long made
+    cdef readonly long long acquired
+    cdef readonly long long waited
+    cdef readonly long long waited_ns
+    cdef readonly long long longest_ns
+
+
+@cython.final
+cdef class Counter(Sink):
+    cdef dict tallies
+    cdef Tally tally(self, Observed what, object frame)

@@ -1,0 +1,135 @@
+"""RLock: one party at a time, as often as it likes.
+
+    holder   count   meaning
+    0        0       free
+    id       n > 0   held; that party owes n releases
+
+Only a party itself lets its id in here (or is let in while it waits) and out again, so what it reads about itself
+is always true. Free and woken: see `core/mutex.py`.
+"""
+
+import cython
+from cython.cimports.interlock.core.mutex import Mutex
+from cython.cimports.interlock.core.native import interlock_thread_id
+from cython.cimports.interlock.core.party import KNOWN_MASK, known, meet, party_by_id
+from cython.cimports.interlock.core.probe import Happening, happened, made, probing
+from cython.cimports.interlock.core.waiting import NEVER, Waiter, checked_name, lock_deadline, new_waiter
+
+
+class RLock(Mutex):
+    """A re-entrant lock: its owner may take it again and must release it once for each time.
+
+    ``name``: what reports and ``repr`` call it.
+    """
+
+    def __init__(self, *, name: str | None = None):
+        self.label = checked_name(name)
+        if probing:
+            made(self)
+
+    def __enter__(self) -> bool:
+        """Acquire the lock, waiting for ever. Returns True."""
+        return self.enter() if type(self) is RLock else self.acquire()
+
+    def __exit__(self, exc_type: object, exc_value: object, traceback: object) -> None:
+        if type(self) is RLock:
+            self.leave()
+        else:
+            self.release()
+
+    def acquire(self, blocking: cython.bint = True, timeout: cython.double = -1) -> bool:
+        """Take the lock; at once where the caller has it already.
+
+        ``blocking``: whether to wait for it. ``timeout``: for how many seconds; -1 means for ever.
+
+        Returns True, or False where the lock was not to be had (in time). Raises ValueError for a timeout
+        below 0 other than -1 or one given to a call that does not block, OverflowError for one that is too
+        large, DeadlockError where the lock can never come free.
+        """
+        deadline: cython.longlong = NEVER
+        if not blocking or timeout != -1:
+            deadline = lock_deadline(blocking, timeout)
+        return self.take(deadline)
+
+    def release(self) -> None:
+        """Undo one acquire. Raises RuntimeError where the caller does not have the lock."""
+        self.leave()
+
+    def __repr__(self):
+        with cython.critical_section(self):
+            holder: cython.ulonglong = self.holder
+            count: cython.ulong = self.count
+        if holder == 0:
+            return self.describe("unlocked", "")
+        return self.describe("locked", f"owner={party_by_id(holder).call_name()} count={count}")
+
+    # `threading.Condition` and some programs use these names.
+
+    def _recursion_count(self) -> int:
+        with cython.critical_section(self):
+            return self.count if self.is_own() else 0
+
+    def _release_save(self) -> tuple:
+        chain: Waiter = None
+        count: cython.ulong = 0
+        with cython.critical_section(self):
+            if self.is_own():
+                count = self.let_go()
+                if self.head is not None:
+                    chain = self.serve(None)
+        if count == 0:
+            self.refuse_release()
+        if chain is not None:
+            self.wake(chain)
+        return (count, interlock_thread_id())
+
+    def _acquire_restore(self, state: tuple) -> None:
+        count, _ = state
+        self.take(NEVER)
+        with cython.critical_section(self):
+            self.count = count
+
+    def enter(self) -> cython.bint:
+        return self.take(NEVER)
+
+    def take(self, deadline: cython.longlong) -> cython.bint:
+        """Take the lock once more, waiting until `deadline`, of which 0 means not at all."""
+        me: cython.ulonglong = interlock_thread_id()
+        if known[me & KNOWN_MASK] != me:
+            meet()
+        taken: cython.bint = False
+        with cython.critical_section(self):
+            if self.holder == 0 or self.holder == me:
+                self.holder = me
+                self.count += 1
+                taken = True
+        if not taken:
+            return deadline != 0 and self.block(new_waiter(1), deadline)
+        if probing:
+            happened(Happening.ACQUIRED, self, 0, 0)
+        return True
+
+    def leave(self) -> cython.bint:
+        chain: Waiter = None
+        own: cython.bint
+        with cython.critical_section(self):
+            own = self.is_own()
+            if own:
+                self.count -= 1
+                if self.count == 0:
+                    self.let_go()
+                    if self.head is not None:
+                        chain = self.serve(None)
+        if not own:
+            self.refuse_release()
+        if probing:
+            happened(Happening.RELEASED, self, 0, 0)
+        if chain is not None:
+            self.wake(chain)
+        return True
+
+    def refuse_release(self):
+        with cython.critical_section(self):
+            holder: cython.ulonglong = self.holder
+        owner = "nobody" if holder == 0 else party_by_id(holder).call_name()
+        raise RuntimeError(f"cannot release un-acquired lock: it is held by {owner}")

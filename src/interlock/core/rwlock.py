@@ -1,0 +1,310 @@
+"""RWLock: many readers or one writer.
+
+    holder   reading   queue                     meaning
+    0        0         empty                     free
+    0        n > 0     empty, or head a writer   n read holds; a writer at the head waits for them to end
+    id       0         any                       that party writes
+
+No other state occurs: a newcomer joins the queue unless it is empty, and whoever ends a hold serves the queue in the
+same critical section, always by hand-off (`due`). So the lock is strictly first come first served, readers that
+stand next to each other go in together, and neither side starves.
+
+One exception, since it would be a deadlock: a party that reads already is let in again past a waiting writer. The
+list of holds, which only the slow path searches, tells who reads; from it too comes the refusal to upgrade.
+"""
+
+import cython
+from cython.cimports.interlock.core.party import Party, forks, meet, party_by_id
+from cython.cimports.interlock.core.probe import Happening, happened, made, probing
+from cython.cimports.interlock.core.waiting import (
+    NEVER,
+    Primitive,
+    Waiter,
+    checked_name,
+    deadline_after,
+    new_waiter,
+    refuse_orphan,
+)
+from cython.cimports.interlock.core.within import within
+
+from interlock.core.waiting import DeadlockError
+
+READ = cython.declare(cython.long, 0)
+WRITE = cython.declare(cython.long, 1)
+
+
+class Side:
+    """One hold on an `RWLock`, to be had and given back by one party. ``with`` does both.
+
+    It can be used again, but not while it is held: every hold wants its own ``lock.read()`` or ``lock.write()``.
+    """
+
+    def __init__(self):
+        raise TypeError("a side is made by RWLock.read() or RWLock.write()")
+
+    def __enter__(self) -> bool:
+        """Acquire this side, waiting for ever. Returns True."""
+        return self.take(NEVER)
+
+    def __exit__(self, exc_type: object, exc_value: object, traceback: object) -> None:
+        self.leave()
+
+    def acquire(self, blocking: cython.bint = True, timeout: object = None) -> bool:
+        """Take this side.
+
+        ``blocking``: whether to wait for it. ``timeout``: for how many seconds; None means for ever, 0 or less
+        not at all.
+
+        Returns True, or False where it was not to be had (in time). Raises DeadlockError where the caller
+        itself is in the way: it writes already, or reads and wants to write.
+        """
+        if blocking:
+            return self.take(deadline_after(timeout))
+        if timeout is not None:
+            raise ValueError("can't specify a timeout for a non-blocking call")
+        return self.take(0)
+
+    def release(self) -> None:
+        """Give this side back. Raises RuntimeError where the caller does not hold it through this object."""
+        self.leave()
+
+    def within(self, timeout: object) -> object:
+        """A context manager that holds this side, or raises TimeoutError after ``timeout`` seconds."""
+        return within(self, timeout)
+
+    def __repr__(self):
+        side = "read" if isinstance(self, ReadSide) else "write"
+        held = "" if self.party is None else f" held by {self.party.call_name()}"
+        return f"<{side} side{held} of {self.lock!r}>"
+
+    def __reduce_ex__(self, protocol):
+        return self.lock.__reduce_ex__(protocol)
+
+    def take(self, deadline: cython.longlong) -> cython.bint:
+        """Take it, waiting until `deadline`, of which 0 means not at all."""
+        lock: RWLock = self.lock
+        writing: cython.bint = isinstance(self, WriteSide)
+        me: Party = meet()
+        taken: cython.bint = False
+        reused: cython.bint
+        with cython.critical_section(lock):
+            lock.forget_lost()
+            reused = self.party is not None
+            if not reused and lock.holder == 0 and lock.head is None and not (writing and lock.reading):
+                taken = True
+                self.party = me
+                if writing:
+                    lock.holder = me.id
+                else:
+                    lock.reading += 1
+                    lock.hold(cython.cast(ReadSide, self))
+        if taken:
+            if probing:
+                happened(Happening.ACQUIRED, lock, 0, 0)
+            return True
+        if reused:
+            raise RuntimeError(f"{self!r} is in use: every hold wants its own read() or write()")
+        return self.take_slow(me, writing, deadline)
+
+    def take_slow(self, me: Party, writing: cython.bint, deadline: cython.longlong) -> cython.bint:
+        lock: RWLock = self.lock
+        refusal = lock.conflict(me, writing)
+        if refusal is not None:
+            raise DeadlockError(refusal)
+        again: cython.bint = False
+        if not writing:
+            with cython.critical_section(lock):
+                again = lock.reads(me)
+                if again:
+                    lock.reading += 1
+                    self.party = me
+                    lock.hold(cython.cast(ReadSide, self))
+        if again:
+            if probing:
+                happened(Happening.ACQUIRED, lock, 0, 0)
+            return True
+        if deadline == 0 or not lock.block(new_waiter(WRITE if writing else READ), deadline):
+            return False
+        with cython.critical_section(lock):
+            self.party = me
+            if not writing:
+                lock.hold(cython.cast(ReadSide, self))
+        return True
+
+    def leave(self) -> cython.bint:
+        lock: RWLock = self.lock
+        me: Party = meet()
+        chain: Waiter = None
+        own: cython.bint
+        with cython.critical_section(lock):
+            own = self.party is me
+            if own:
+                self.party = None
+                if isinstance(self, WriteSide):
+                    lock.holder = 0
+                else:
+                    lock.reading -= 1
+                    lock.unhold(cython.cast(ReadSide, self))
+                if lock.head is not None:
+                    chain = lock.serve(None)
+        if not own:
+            raise RuntimeError(f"cannot release what the caller does not hold: {self!r}")
+        if probing:
+            happened(Happening.RELEASED, lock, 0, 0)
+        if chain is not None:
+            lock.wake(chain)
+        return True
+
+
+class ReadSide(Side):
+    """A reader's hold: see `RWLock.read`."""
+
+
+class WriteSide(Side):
+    """The writer's hold: see `RWLock.write`."""
+
+
+class RWLock(Primitive):
+    """Read by many or written by one, first come first served.
+
+    ``with lock.read():`` and ``with lock.write():``. A party that reads may read again; one that reads and wants
+    to write, or writes and wants either, is refused with DeadlockError, since it would wait for itself.
+
+    ``name``: what reports and ``repr`` call it.
+    """
+
+    def __init__(self, *, name: str | None = None):
+        self.label = checked_name(name)
+        if probing:
+            made(self)
+
+    def read(self) -> ReadSide:
+        """A hold for a reader, not acquired yet: a context manager with ``acquire`` and ``release``."""
+        side: ReadSide = ReadSide.__new__(ReadSide)
+        side.lock = self
+        return side
+
+    def write(self) -> WriteSide:
+        """The hold for a writer, not acquired yet: a context manager with ``acquire`` and ``release``."""
+        side: WriteSide = WriteSide.__new__(WriteSide)
+        side.lock = self
+        return side
+
+    def locked(self) -> bool:
+        """Whether anyone reads or writes."""
+        with cython.critical_section(self):
+            self.forget_lost()
+            return self.holder != 0 or self.reading != 0
+
+    @property
+    def readers(self) -> int:
+        """How many read holds there are."""
+        with cython.critical_section(self):
+            self.forget_lost()
+            return self.reading
+
+    @property
+    def owner(self) -> object:
+        """The party that writes: its `threading.Thread`, or None."""
+        with cython.critical_section(self):
+            holder: cython.ulonglong = self.holder
+        return None if holder == 0 else party_by_id(holder).known_as()
+
+    def __repr__(self):
+        with cython.critical_section(self):
+            self.forget_lost()
+            holder: cython.ulonglong = self.holder
+            reading: cython.long = self.reading
+        if holder != 0:
+            return self.describe("locked", f"owner={party_by_id(holder).call_name()}")
+        return self.describe("locked", f"readers={reading}") if reading else self.describe("unlocked", "")
+
+    # The holds. All inside the critical section.
+
+    def hold(self, side: ReadSide) -> cython.void:
+        side.next = self.holds
+        if side.next is not None:
+            side.next.prev = cython.cast(cython.p_void, side)
+        self.holds = side
+
+    def unhold(self, side: ReadSide) -> cython.void:
+        after: ReadSide = side.next
+        if side.prev == cython.NULL:
+            self.holds = after
+        else:
+            cython.cast(ReadSide, side.prev).next = after
+        if after is not None:
+            after.prev = side.prev
+        side.next = None
+        side.prev = cython.NULL
+
+    def reads(self, party: Party) -> cython.bint:
+        side: ReadSide = self.holds
+        while side is not None:
+            if side.party is party:
+                return True
+            side = side.next
+        return False
+
+    def forget_lost(self) -> cython.void:
+        """In a forked child: a reader that did not come along reads no more. A writer leaves things half done."""
+        if self.forked != forks:
+            Primitive.forget_lost(self)
+            self.reading = 0
+            side: ReadSide = self.holds
+            while side is not None:
+                after: ReadSide = side.next
+                if side.party.lost_in_fork:
+                    self.unhold(side)
+                else:
+                    self.reading += 1
+                side = after
+
+    def conflict(self, party: Party, writing: cython.bint) -> str:
+        """Why `party` would wait for itself, or None."""
+        reads: cython.bint
+        writes: cython.bint
+        with cython.critical_section(self):
+            reads = self.reads(party)
+            writes = self.holder == party.id
+        if writes:
+            return f"this thread writes under {self!r} already and would wait for itself; leave write() first"
+        if reads and writing:
+            return (
+                f"this thread reads under {self!r} and would wait for itself to write; leave read() first, "
+                "take write(), and look again at what was read"
+            )
+        return None
+
+    def fits(self, waiter: Waiter) -> cython.bint:
+        return self.holder == 0 and (waiter.want == READ or self.reading == 0)
+
+    def grant(self, waiter: Waiter) -> cython.void:
+        if waiter.want == READ:
+            self.reading += 1
+        else:
+            self.holder = waiter.party.id
+
+    def take_back(self, waiter: Waiter) -> cython.void:
+        if waiter.want == READ:
+            self.reading -= 1
+        else:
+            self.holder = 0
+
+    def due(self, waiter: Waiter) -> cython.bint:
+        return True
+
+    def check_block(self, waiter: Waiter) -> cython.int:
+        gone: Party = None
+        with cython.critical_section(self):
+            holder: cython.ulonglong = self.holder
+            side: ReadSide = self.holds
+            while side is not None:
+                if side.party.ended:
+                    gone = side.party
+                side = side.next
+        if holder != 0:
+            gone = party_by_id(holder)
+        if gone is not None and gone.ended:
+            refuse_orphan(self, gone)
+        return 0

@@ -1,0 +1,150 @@
+"""Semaphore and BoundedSemaphore: a counter of permits.
+
+    value   queue             meaning
+    n       empty             n permits are free
+    n       head PARKED       the head asks for more than n; nobody passes it, so what is released adds up for it
+    n       head WOKEN        the head has been told to come for permits that were enough for it; a newcomer
+                              may be faster, and the head then parks again
+    0 <= value <= most always: acquire takes only what is there, release refuses what would not fit.
+
+A PARKED head that could be served does not occur: whoever changes the value or the queue serves it in the same
+critical section. Since newcomers pass only a WOKEN head, and that for `BARGING_NS` at most, a party that asks for
+many permits is not starved by those that ask for one.
+"""
+
+import cython
+from cython.cimports.libc.limits import LONG_MAX
+from cython.cimports.interlock.core.probe import Happening, happened, made, probing
+from cython.cimports.interlock.core.waiting import (
+    NEVER,
+    Primitive,
+    Waiter,
+    checked_name,
+    deadline_after,
+    new_waiter,
+)
+from cython.cimports.interlock.core.within import within
+
+
+class Semaphore(Primitive):
+    """A counter of permits: `acquire` takes one, waiting while there is none, and `release` gives one back.
+
+    ``value``: how many permits there are at the start, 0 or more. ``name``: what reports and ``repr`` call it.
+    Raises ValueError for a value below 0.
+    """
+
+    def __init__(self, value: int = 1, *, name: str | None = None):
+        if value < 0:
+            raise ValueError("semaphore initial value must be >= 0")
+        self.label = checked_name(name)
+        self.value = value
+        self.most = self.value if isinstance(self, BoundedSemaphore) else LONG_MAX
+        if probing:
+            made(self)
+
+    def __enter__(self) -> bool:
+        """Acquire one permit, waiting for ever. Returns True."""
+        if type(self) is Semaphore or type(self) is BoundedSemaphore:
+            return self.take(1, NEVER)
+        return self.acquire()
+
+    def __exit__(self, exc_type: object, exc_value: object, traceback: object) -> None:
+        if type(self) is Semaphore or type(self) is BoundedSemaphore:
+            self.give(1)
+        else:
+            self.release()
+
+    def acquire(self, blocking: cython.bint = True, timeout: object = None, *, permits: cython.long = 1) -> bool:
+        """Take permits, all at once or none.
+
+        ``blocking``: whether to wait for them. ``timeout``: for how many seconds; None means for ever, 0 or
+        less not at all. ``permits``: how many, 1 or more. Who waits is served in the order of arrival,
+        whatever he asks for.
+
+        Returns True, or False where they were not to be had (in time). Raises ValueError for a timeout given
+        to a call that does not block, for fewer than 1 permits and for more than can ever be there.
+        """
+        deadline: cython.longlong = NEVER
+        if not blocking:
+            if timeout is not None:
+                raise ValueError("can't specify timeout for non-blocking acquire")
+            deadline = 0
+        elif timeout is not None:
+            deadline = deadline_after(timeout)
+        if permits < 1:
+            raise ValueError("permits must be one or more")
+        if permits > self.most:
+            raise ValueError(f"permits must be {self.most} or fewer, this semaphore never has more")
+        return self.take(permits, deadline)
+
+    def release(self, n: cython.long = 1) -> None:
+        """Give back ``n`` permits, 1 or more, and wake whom they are enough for. Raises ValueError otherwise."""
+        if n < 1:
+            raise ValueError("n must be one or more")
+        self.give(n)
+
+    def within(self, timeout: object) -> object:
+        """A context manager that holds one permit, or raises TimeoutError after ``timeout`` seconds."""
+        return within(self, timeout)
+
+    def __repr__(self):
+        with cython.critical_section(self):
+            value: cython.long = self.value
+        more = f"value={value}"
+        if isinstance(self, BoundedSemaphore):
+            more += f"/{self.most}"
+        return self.describe("", more)
+
+    # `threading` and code that peeks use this name.
+
+    @property
+    def _value(self) -> int:
+        with cython.critical_section(self):
+            return self.value
+
+    def _at_fork_reinit(self) -> None:
+        with cython.critical_section(self):
+            self.forget_lost()
+
+    def take(self, permits: cython.long, deadline: cython.longlong) -> cython.bint:
+        """Take `permits`, waiting until `deadline`, of which 0 means not at all."""
+        taken: cython.bint = False
+        with cython.critical_section(self):
+            if self.value >= permits and (self.head is None or self.may_barge()):
+                self.value -= permits
+                taken = True
+        if not taken:
+            return deadline != 0 and self.block(new_waiter(permits), deadline)
+        if probing:
+            happened(Happening.ACQUIRED, self, 0, 0)
+        return True
+
+    def give(self, permits: cython.long) -> cython.bint:
+        chain: Waiter = None
+        given: cython.bint = False
+        with cython.critical_section(self):
+            if permits <= self.most - self.value:
+                self.value += permits
+                given = True
+                if self.head is not None:
+                    chain = self.serve(None)
+        if not given:
+            raise ValueError("semaphore released too many times")
+        if probing:
+            happened(Happening.RELEASED, self, 0, 0)
+        if chain is not None:
+            self.wake(chain)
+        return True
+
+    def fits(self, waiter: Waiter) -> cython.bint:
+        return self.value >= waiter.want
+
+    def grant(self, waiter: Waiter) -> cython.void:
+        self.value -= waiter.want
+
+    def take_back(self, waiter: Waiter) -> cython.void:
+        self.value += waiter.want
+
+
+class BoundedSemaphore(Semaphore):
+    """A semaphore that raises ValueError when a release would pass the start value; nothing changes then."""

@@ -1,0 +1,75 @@
+cimport cython
+from interlock.core.native cimport PyThread_type_lock
+from interlock.core.party cimport Party
+from interlock.core.probe cimport Observed
+
+cdef enum WaiterState:
+    PARKED      # in a queue, blocked or about to be
+    WOKEN       # head of its queue, unparked, on its way to compete; nothing has been given to it
+    GRANTED     # out of the queue, and what it waited for is its own
+    CANCELLED   # out of the queue with nothing
+
+cdef long long NEVER   # the deadline of a wait without a timeout
+
+
+cdef class Waiter:
+    # All of this is guarded by the critical section of the primitive in whose queue the waiter is, except
+    # `wake`, which belongs to the one party that is about to unpark it.
+    cdef Waiter next
+    cdef void *prev            # borrowed: a queued waiter is kept alive by its predecessor's `next`
+    cdef Primitive queue       # None when in none
+    cdef Waiter wake
+    cdef long long since       # when it joined the queue it is in, monotonic nanoseconds
+    cdef WaiterState state
+    # Written once, by the party that blocks.
+    cdef Party party
+    cdef long want             # what it asks for, in the primitive's own terms
+    cdef bint unpark(self) noexcept
+
+
+@cython.final
+cdef class ThreadWaiter(Waiter):
+    cdef PyThread_type_lock parker
+    cdef bint park(self, long long deadline) except -1
+
+
+cdef ThreadWaiter new_waiter(long want)
+
+
+cdef class Primitive(Observed):
+    cdef object __weakref__
+    cdef Waiter head           # owns the chain of waiters through their `next`
+    cdef void *tail            # borrowed
+    cdef unsigned int forked   # the value of `forks` for which the queue holds
+
+    # What a primitive says about itself. Called in its critical section.
+    cdef bint fits(self, Waiter waiter) noexcept
+    cdef void grant(self, Waiter waiter) noexcept
+    cdef void take_back(self, Waiter waiter) noexcept
+    cdef bint due(self, Waiter waiter) noexcept
+    cdef Waiter expire(self, Waiter waiter)
+    # Called outside it.
+    cdef int check_block(self, Waiter waiter) except -1
+
+    # The queue. Called in the critical section.
+    cdef void push(self, Waiter waiter) noexcept
+    cdef void remove(self, Waiter waiter) noexcept
+    cdef bint may_barge(self) noexcept
+    cdef Waiter serve(self, Waiter arrived)
+    cdef Waiter grant_all(self)
+    cdef void forget_lost(self) noexcept
+
+    # Waiting. Called outside it.
+    cdef bint block(self, ThreadWaiter waiter, long long deadline) except -1
+    cdef bint wait_in_line(self, ThreadWaiter waiter, long long deadline) except -1
+    cdef bint await_turn(self, ThreadWaiter waiter, long long deadline, bint unparked) except -1
+    cdef void withdraw(self, Waiter waiter)
+    cdef void wake(self, Waiter first)
+    cdef tuple blocked(self)
+    cdef str describe(self, str state, str more)
+
+
+cdef str checked_name(object name)
+cdef long long lock_deadline(bint blocking, double timeout) except -1
+cdef long long deadline_after(object timeout) except -1
+cdef int refuse_orphan(Primitive primitive, Party owner) except -1

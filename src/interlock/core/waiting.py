@@ -1,0 +1,472 @@
+"""What waiting is: waiters, the queue they stand in, and how they are woken.
+
+Every primitive is a small state plus a queue, and both are guarded by one thing, the critical section of the
+primitive: nothing at all under the GIL, a mutex in the object without it. Inside one there is no Python call,
+no allocation of an object that the garbage collector tracks, and no decref that could be an object's last or,
+without the GIL, one that another thread must be told of (that takes a mutex, and waiting for a mutex leaves the
+critical section). The last rule is why each waiter in a queue is owned by exactly one link: whoever takes it
+out holds a reference of his own, so the count that the link gives up is never the one that matters.
+
+    an operation                       where
+    1. fast path: change the state     the primitive
+    2. make the waiter                 outside: allocates
+    3. join the queue                  inside, unless what it wants is free by now
+    4. park                            outside
+    5. decide: granted, woken, expired inside
+    6. unpark others                   outside, along a chain built inside
+
+A waiter's life:
+
+    PARKED     in the queue          -> WOKEN, GRANTED: by whoever serves the queue, who owes it one unpark
+                                     -> CANCELLED: by its own party, on timeout or interrupt
+    WOKEN      head of the queue     -> GRANTED, CANCELLED: by its own party
+                                     -> PARKED: by its own party, which came too late; only after the unpark
+                                        has been consumed, so never more than one is under way
+    GRANTED    out of the queue      -> CANCELLED: by its own party, interrupted: it passes the grant on
+    CANCELLED  out of the queue      final
+
+No other state occurs: a waiter is queued once (twice in a condition, which moves it while it is PARKED), only
+the head is ever WOKEN since newcomers join at the tail, and every change is made inside the critical section
+of the primitive in whose queue the waiter is.
+
+Fairness. A release does not hand the lock to the thread that has waited longest: it would lie there, owned and
+idle, until the scheduler gets round to that thread, and everybody else would block too. The head is unparked
+and competes, and a newcomer may be faster (barging). That could go on for ever, so a waiter that has waited
+`BARGING_NS` is due: it gets a hand-off. A task always is; asyncio promises strict order.
+
+`BARGING_NS` is 1 ms because that is far above a wake-up (5 to 50 us), so a lock that is passed about quickly
+never sees a hand-off, and below what a person or a frame of a game notices. WebKit's parking lot and CPython's
+own `Python/lock.c` settled on the same constant.
+"""
+
+import math
+import threading
+
+import cython
+from cython.cimports.cpython.exc import PyErr_CheckSignals
+from cython.cimports.cpython.mem import PyMem_RawFree, PyMem_RawMalloc
+from cython.cimports.cpython.ref import Py_DECREF, Py_INCREF
+from cython.cimports.interlock.core.native import (
+    PY_LOCK_ACQUIRED,
+    PY_LOCK_INTR,
+    PyLockStatus,
+    PyThread_acquire_lock,
+    PyThread_acquire_lock_timed,
+    PyThread_allocate_lock,
+    PyThread_free_lock,
+    PyThread_release_lock,
+    PyThread_type_lock,
+    interlock_now,
+)
+from cython.cimports.interlock.core.party import Party, forks, meet
+from cython.cimports.interlock.core.probe import Happening, happened, probing
+
+NEVER = 0x7FFFFFFFFFFFFFFF
+BARGING_NS = cython.declare(cython.longlong, 1_000_000)
+TIMEOUT_MAX = cython.declare(cython.double, threading.TIMEOUT_MAX)
+
+
+class DeadlockError(RuntimeError):
+    """A wait that can never end was refused.
+
+    Raised in the party whose call would have begun the wait; the object is as if that call had not been made.
+    """
+
+    __module__ = "interlock"
+
+
+def refuse_orphan(primitive: Primitive, owner: Party) -> cython.int:
+    if owner.lost_in_fork:
+        fate = (
+            "was held when this process was forked, by a thread that did not come along. "
+            "Fork before starting threads, or make the lock anew in os.register_at_fork(after_in_child=...)"
+        )
+    else:
+        fate = "is held by a thread that has ended without releasing it. Enter the lock with 'with'"
+    raise DeadlockError(f"{primitive!r} {fate}: {owner.call_name()} can never release it")
+
+
+# --- waiters -------------------------------------------------------------------------------------------------
+
+
+class Waiter:
+    """The queue node of one blocked party. What it parks on is for a subclass to say."""
+
+    def unpark(self) -> cython.bint:
+        """Wake the party. False where that can't be done any more, and the grant must go to another."""
+        return False
+
+
+class ThreadWaiter(Waiter):
+    """A blocked thread. Its parker is a lock of CPython's, taken when made, so that the next taker blocks."""
+
+    def __cinit__(self):
+        self.parker = PyThread_allocate_lock()
+        if self.parker == cython.NULL:
+            raise MemoryError
+        PyThread_acquire_lock(self.parker, 0)
+
+    def __dealloc__(self):
+        if self.parker != cython.NULL:
+            PyThread_free_lock(self.parker)
+
+    def unpark(self) -> cython.bint:
+        PyThread_release_lock(self.parker)
+        return True
+
+    def park(self, deadline: cython.longlong) -> cython.bint:
+        """Block until unparked (True) or until `deadline` has passed (False).
+
+        Raises what a signal handler raises; the waiter stays where it is.
+        """
+        parker: PyThread_type_lock = self.parker
+        status: PyLockStatus
+        left: cython.longlong
+        while True:
+            left = -1
+            if deadline != NEVER:
+                left = max(0, deadline - interlock_now() + 999) // 1000
+            with cython.nogil:
+                status = PyThread_acquire_lock_timed(parker, left, 1)
+            if status == PY_LOCK_ACQUIRED:
+                return True
+            if status == PY_LOCK_INTR:
+                PyErr_CheckSignals()
+            elif interlock_now() >= deadline:
+                return False
+
+
+def new_waiter(want: cython.long) -> ThreadWaiter:
+    waiter: ThreadWaiter = ThreadWaiter.__new__(ThreadWaiter)
+    waiter.party = meet()
+    waiter.want = want
+    return waiter
+
+
+# --- primitives ----------------------------------------------------------------------------------------------
+
+
+class Primitive(Observed):
+    """The queue that every primitive has, and the slow path that they share.
+
+    A primitive says what its state is through four methods, all called inside its critical section: `fits`
+    (could this waiter have what it wants now?), `grant` (it gets it), `take_back` (it leaves with the grant
+    unused) and `due` (it is not to be overtaken any more). The shared part does the rest.
+    """
+
+    @property
+    def name(self) -> str | None:
+        """The name given to the constructor, or None."""
+        return self.label
+
+    @property
+    def waiters(self) -> tuple:
+        """The parties that are blocked here now, in the order in which they came."""
+        return self.blocked()
+
+    def __reduce_ex__(self, protocol):
+        raise TypeError(
+            f"cannot pickle {self.describe('', '')}: who waits and who holds means nothing in another process; "
+            "leave it out in __getstate__ and make a new one in __setstate__"
+        )
+
+    def fits(self, waiter: Waiter) -> cython.bint:
+        return False
+
+    def grant(self, waiter: Waiter) -> cython.void:
+        pass
+
+    def take_back(self, waiter: Waiter) -> cython.void:
+        pass
+
+    def due(self, waiter: Waiter) -> cython.bint:
+        return interlock_now() - waiter.since >= BARGING_NS
+
+    def check_block(self, waiter: Waiter) -> cython.int:
+        """Raise DeadlockError where this waiter, which is in the queue, would wait for ever."""
+        return 0
+
+    def expire(self, waiter: Waiter) -> Waiter:
+        """The time of this waiter is up, inside the critical section. Returns the chain to `wake`.
+
+        It leaves; one who asks for less may have stood behind it. A primitive that leaves it where it is
+        makes it wait on, without a deadline.
+        """
+        self.remove(waiter)
+        waiter.state = CANCELLED
+        return self.serve(None)
+
+    # The queue. All inside the critical section; none of it runs anyone's code.
+
+    def push(self, waiter: Waiter) -> cython.void:
+        assert waiter.queue is None and waiter.state == PARKED
+        waiter.queue = self
+        waiter.since = interlock_now()
+        waiter.prev = self.tail
+        if self.head is None:
+            self.head = waiter
+        else:
+            cython.cast(Waiter, self.tail).next = waiter
+        self.tail = cython.cast(cython.p_void, waiter)
+
+    def remove(self, waiter: Waiter) -> cython.void:
+        assert waiter.queue is self
+        after: Waiter = waiter.next
+        if waiter.prev == cython.NULL:
+            self.head = after
+        else:
+            cython.cast(Waiter, waiter.prev).next = after
+        if after is None:
+            self.tail = waiter.prev
+        else:
+            after.prev = waiter.prev
+        waiter.next = None
+        waiter.prev = cython.NULL
+        waiter.queue = None
+
+    def forget_lost(self) -> cython.void:
+        """In a forked child: drop the waiters of threads that did not come along."""
+        if self.forked != forks:
+            self.forked = forks
+            waiter: Waiter = self.head
+            while waiter is not None:
+                after: Waiter = waiter.next
+                if waiter.party.lost_in_fork:
+                    self.remove(waiter)
+                waiter = after
+
+    def may_barge(self) -> cython.bint:
+        """Nobody is before a newcomer, or only one who has been told to come and is not here yet."""
+        return self.head is None or self.head.state == WOKEN
+
+    def serve(self, arrived: Waiter) -> Waiter:
+        """Give what is free to the head of the queue, and to those after it as far as it goes.
+
+        `arrived`: the woken head, come to compete; it has won whatever is free, and since it is awake and
+        knows, it serves those behind it as well. None: the caller has freed something; a head that is not due
+        is told to come and compete, and one that has been told already is on its way.
+
+        Returns the chain of waiters that the caller must `wake` outside the critical section, or None.
+        """
+        first: Waiter = None
+        last: Waiter = None
+        self.forget_lost()
+        while self.head is not None and self.fits(self.head):
+            waiter: Waiter = self.head
+            if waiter is not arrived:
+                if waiter.state == WOKEN:
+                    break
+                if first is None:
+                    first = waiter
+                else:
+                    last.wake = waiter
+                last = waiter
+                if arrived is None and not self.due(waiter):
+                    waiter.state = WOKEN
+                    break
+            self.remove(waiter)
+            waiter.state = GRANTED
+            self.grant(waiter)
+        return first
+
+    def grant_all(self) -> Waiter:
+        """Empty the queue, granting everyone. Returns the chain to `wake`."""
+        self.forget_lost()
+        first: Waiter = self.head
+        while self.head is not None:
+            waiter: Waiter = self.head
+            assert waiter.state == PARKED
+            waiter.wake = waiter.next
+            self.remove(waiter)
+            waiter.state = GRANTED
+        return first
+
+    # Waiting. All outside the critical section.
+
+    def wake(self, first: Waiter) -> cython.void:
+        """Unpark a chain. A party that can't be woken any more is withdrawn, and its grant passed on."""
+        while first is not None:
+            waiter: Waiter = first
+            first = waiter.wake
+            waiter.wake = None
+            if not waiter.unpark():
+                self.withdraw(waiter)
+            elif probing:
+                happened(Happening.WOKE, self, waiter.party.id, 0)
+
+    def block(self, waiter: ThreadWaiter, deadline: cython.longlong) -> cython.bint:
+        """Get what `waiter` wants, waiting for it until `deadline`. False: it passed.
+
+        Raises what a signal handler raises, or DeadlockError; then the waiter has nothing.
+        """
+        granted: cython.bint = False
+        with cython.critical_section(self):
+            self.forget_lost()
+            if self.fits(waiter) and self.may_barge():
+                self.grant(waiter)
+                granted = True
+            else:
+                self.push(waiter)
+        if granted:
+            if probing:
+                happened(Happening.ACQUIRED, self, 0, 0)
+            return True
+        return self.wait_in_line(waiter, deadline)
+
+    def wait_in_line(self, waiter: ThreadWaiter, deadline: cython.longlong) -> cython.bint:
+        began: cython.longlong = interlock_now()
+        if probing:
+            happened(Happening.WAITING, self, 0, 0)
+        try:
+            if deadline == NEVER:
+                self.check_block(waiter)
+            granted: cython.bint = self.await_turn(waiter, deadline, False)
+        except BaseException:
+            self.withdraw(waiter)
+            if probing:
+                happened(Happening.CANCELLED, self, 0, interlock_now() - began)
+            raise
+        if probing:
+            happened(
+                Happening.GRANTED if granted else Happening.TIMED_OUT, self, 0, interlock_now() - began
+            )
+        return granted
+
+    def await_turn(
+        self, waiter: ThreadWaiter, deadline: cython.longlong, unparked: cython.bint
+    ) -> cython.bint:
+        """The loop of one who is in the queue, or has been granted out of it: park, look, park again.
+
+        `unparked`: its unpark has been consumed already. Raises what a signal handler raises, with the waiter
+        still where it was.
+        """
+        granted: cython.bint
+        over: cython.bint
+        chain: Waiter
+        while True:
+            if not unparked:
+                unparked = waiter.park(deadline)
+            chain = None
+            with cython.critical_section(self):
+                if waiter.state == WOKEN:
+                    chain = self.serve(waiter)
+                granted = waiter.state == GRANTED
+                over = granted
+                if not granted:
+                    if unparked:
+                        waiter.state = PARKED
+                    else:
+                        chain = self.expire(waiter)
+                        over = waiter.state == CANCELLED
+                        deadline = NEVER
+            if chain is not None:
+                self.wake(chain)
+            if over:
+                return granted
+            unparked = False
+
+    def withdraw(self, waiter: Waiter) -> cython.void:
+        """Take a waiter out with nothing, whatever its state: a grant that it has been given is passed on."""
+        chain: Waiter = None
+        with cython.critical_section(self):
+            if waiter.state == GRANTED:
+                self.take_back(waiter)
+            elif waiter.state != CANCELLED:
+                self.remove(waiter)
+            waiter.state = CANCELLED
+            chain = self.serve(None)
+        if chain is not None:
+            self.wake(chain)
+
+    def blocked(self) -> tuple:
+        """The parties in the queue. They are counted and collected inside, and named outside."""
+        room: cython.Py_ssize_t = 0
+        count: cython.Py_ssize_t
+        found: cython.pp_void = cython.NULL
+        while True:
+            count = 0
+            with cython.critical_section(self):
+                self.forget_lost()
+                waiter: Waiter = self.head
+                while waiter is not None:
+                    if count < room:
+                        Py_INCREF(waiter.party)
+                        found[count] = cython.cast(cython.p_void, waiter.party)
+                    count += 1
+                    waiter = waiter.next
+            if count <= room:
+                break
+            for _ in range(room):
+                Py_DECREF(cython.cast(object, found[_]))
+            PyMem_RawFree(found)
+            room = count + 8
+            found = cython.cast(cython.pp_void, PyMem_RawMalloc(room * cython.sizeof(cython.p_void)))
+            if found == cython.NULL:
+                raise MemoryError
+        blocked: list = []
+        for i in range(count):
+            party: Party = cython.cast(Party, found[i])
+            Py_DECREF(party)
+            blocked.append(party.known_as())
+        PyMem_RawFree(found)
+        return tuple(blocked)
+
+    def describe(self, state: str, more: str) -> str:
+        """Spelled as in the standard library, with what we know beyond.
+
+        `<locked interlock.Lock object at 0x… name='orders' owner=MainThread waiting=2>` where there is a
+        `state`, `<interlock.Event at 0x…: set name='ready' waiting=2>` where there is not.
+        """
+        kind = type(self)
+        module = "interlock" if kind.__module__.startswith("interlock.core.") else kind.__module__
+        where = f"{module}.{kind.__qualname__}{' object' if state else ''} at {id(self):#x}"
+        words = [state, where] if state else [f"{where}:", more] if more else [where]
+        if self.label is not None:
+            words.append(f"name={self.label!r}")
+        if state and more:
+            words.append(more)
+        waiting = len(self.blocked())
+        if waiting and "waiters=" not in more:
+            words.append(f"waiting={waiting}")
+        return f"<{' '.join(words)}>"
+
+    def __repr__(self):
+        return self.describe("", "")
+
+
+# --- arguments -----------------------------------------------------------------------------------------------
+
+
+def checked_name(name) -> str:
+    if name is not None and not isinstance(name, str):
+        raise TypeError(f"name must be a str or None, not {type(name).__name__}")
+    return name
+
+
+def deadline_in(seconds: cython.double) -> cython.longlong:
+    """The monotonic nanosecond at which a wait that begins now ends."""
+    if math.isnan(seconds):
+        raise ValueError("timeout must be a number of seconds, not NaN")
+    if seconds > TIMEOUT_MAX:
+        raise OverflowError(f"timeout value is too large: {seconds} s, the most is {TIMEOUT_MAX} s")
+    if seconds <= 0:
+        return 0
+    return interlock_now() + cython.cast(cython.longlong, seconds * 1e9)
+
+
+def lock_deadline(blocking: cython.bint, timeout: cython.double) -> cython.longlong:
+    """The deadline for the arguments of a lock's `acquire`, where -1 means to wait for ever."""
+    if not blocking:
+        if timeout != -1:
+            raise ValueError("can't specify a timeout for a non-blocking call")
+        return 0
+    if timeout == -1:
+        return NEVER
+    if timeout < 0:
+        raise ValueError(f"timeout value must be a non-negative number or -1 (wait for ever), not {timeout}")
+    return deadline_in(timeout)
+
+
+def deadline_after(timeout) -> cython.longlong:
+    """The deadline for a `timeout` of None (wait for ever) or of seconds, where less than 0 counts as 0."""
+    return NEVER if timeout is None else deadline_in(timeout)

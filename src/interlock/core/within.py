@@ -1,0 +1,26 @@
+"""`with lock.within(2.0):` enters held or not at all."""
+
+import cython
+
+
+class Within:
+    """A context manager that holds ``target``, or raises TimeoutError when it does not get it in time."""
+
+    def __enter__(self) -> bool:
+        if not self.target.acquire(timeout=self.timeout):
+            raise TimeoutError(f"not acquired within {self.timeout} s: {self.target!r}")
+        return True
+
+    def __exit__(self, exc_type: object, exc_value: object, traceback: object) -> None:
+        self.target.release()
+
+
+def within(target, timeout) -> Within:
+    if not isinstance(timeout, (int, float)):
+        raise TypeError(f"timeout must be a number of seconds, not {type(timeout).__name__}")
+    if not timeout >= 0:
+        raise ValueError(f"timeout must be 0 or more seconds, not {timeout}")
+    made: Within = Within.__new__(Within)
+    made.target = target
+    made.timeout = timeout
+    return made
