@@ -42,7 +42,8 @@ BROKEN_WAIT = cython.declare(cython.long, -4)
 
 
 class Barrier(Primitive):
-    """Blocks each party in `wait` until ``parties`` of them have come, then lets them all go on.
+    """Barrier(parties, action=None, timeout=None, *, name=None)\n--\n\n\
+    Blocks each party in `wait` until ``parties`` of them have come, then lets them all go on.
 
     ``parties``: how many it takes, 1 or more. ``action``: called without arguments by one of them, once in each
     generation, before any of them goes on. ``timeout``: the default for `wait`, in seconds; None means for

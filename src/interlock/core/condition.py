@@ -23,10 +23,10 @@ else of `acquire`) the waiter is granted by `notify` directly and then takes the
 import warnings
 
 import cython
+from cython.cimports.interlock.core.lock import Lock
 from cython.cimports.interlock.core.mutex import Mutex
 from cython.cimports.interlock.core.native import interlock_now
 from cython.cimports.interlock.core.probe import Happening, happened, made, probing
-from cython.cimports.interlock.core.lock import Lock
 from cython.cimports.interlock.core.rlock import RLock
 from cython.cimports.interlock.core.waiting import (
     CANCELLED,
@@ -43,7 +43,8 @@ from cython.cimports.interlock.core.within import within
 
 
 class Condition(Primitive):
-    """Lets parties wait, under a lock, until another notifies them.
+    """Condition(lock=None, *, name=None)\n--\n\n\
+    Lets parties wait, under a lock, until another notifies them.
 
     ``lock``: any object with ``acquire`` and ``release``; an `RLock` of its own where none is given. ``with
     condition:`` holds that lock. ``name``: what reports and ``repr`` call it.

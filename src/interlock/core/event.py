@@ -14,7 +14,8 @@ from cython.cimports.interlock.core.waiting import Primitive, Waiter, checked_na
 
 
 class Event(Primitive):
-    """A flag that starts clear; `wait` blocks until it is set.
+    """Event(*, name=None)\n--\n\n\
+    A flag that starts clear; `wait` blocks until it is set.
 
     ``name``: what reports and ``repr`` call it.
     """

@@ -13,7 +13,8 @@ from cython.cimports.interlock.core.waiting import Primitive, Waiter, checked_na
 
 
 class Latch(Primitive):
-    """Waiters are let through once ``count`` has been counted down to 0. Never shut again.
+    """Latch(count, *, name=None)\n--\n\n\
+    Waiters are let through once ``count`` has been counted down to 0. Never shut again.
 
     ``count``: how many count-downs it takes, 0 or more. ``name``: what reports and ``repr`` call it. Raises
     ValueError for a count below 0.

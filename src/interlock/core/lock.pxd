@@ -2,4 +2,9 @@ from interlock.core.mutex cimport Mutex
 
 
 cdef class Lock(Mutex):
-    cdef bint take(self, unsigned long count, long long deadline) except -1
+    pass
+
+
+# Functions and not methods: called directly, not through the type, and so compiled into their callers.
+cdef bint take(Lock lock, unsigned long count, long long deadline) except -1
+cdef bint give(Lock lock) except -1

@@ -20,7 +20,8 @@ from cython.cimports.interlock.core.waiting import NEVER, Waiter, checked_name, 
 
 
 class Lock(Mutex):
-    """A lock that starts free. Like `threading.Lock`, and it knows who holds it.
+    """Lock(*, name=None)\n--\n\n\
+    A lock that starts free. Like `threading.Lock`, and it knows who holds it.
 
     ``with lock:`` takes it and gives it back. A lock that was entered so can be left only by the party that
     entered it; one taken with `acquire` may be released by any party.
@@ -36,7 +37,7 @@ class Lock(Mutex):
     def __enter__(self) -> bool:
         """Acquire the lock, waiting for ever. Returns True."""
         if type(self) is Lock:
-            return self.enter()
+            return take(self, 1, NEVER)
         # What a subclass has made of `acquire` counts; if that took the lock, it is entered now.
         taken = self.acquire()
         with cython.critical_section(self):
@@ -46,7 +47,7 @@ class Lock(Mutex):
 
     def __exit__(self, exc_type: object, exc_value: object, traceback: object) -> None:
         if type(self) is Lock:
-            self.leave()
+            give(self)
         else:
             self.release()
 
@@ -62,11 +63,11 @@ class Lock(Mutex):
         deadline: cython.longlong = NEVER
         if not blocking or timeout != -1:
             deadline = lock_deadline(blocking, timeout)
-        return self.take(0, deadline)
+        return take(self, 0, deadline)
 
     def release(self) -> None:
         """Free the lock. Raises RuntimeError where it is free, or where another party entered it."""
-        self.leave()
+        give(self)
 
     def __repr__(self):
         with cython.critical_section(self):
@@ -76,41 +77,10 @@ class Lock(Mutex):
         return self.describe("locked", f"owner={party_by_id(holder).call_name()}")
 
     def enter(self) -> cython.bint:
-        return self.take(1, NEVER)
-
-    def take(self, count: cython.ulong, deadline: cython.longlong) -> cython.bint:
-        """Take the lock, waiting until `deadline`, of which 0 means not at all."""
-        me: cython.ulonglong = interlock_thread_id()
-        if known[me & KNOWN_MASK] != me:
-            meet()
-        taken: cython.bint = False
-        with cython.critical_section(self):
-            if self.holder == 0:
-                self.holder = me
-                self.count = count
-                taken = True
-        if not taken:
-            return deadline != 0 and self.block(new_waiter(count), deadline)
-        if probing:
-            happened(Happening.ACQUIRED, self, 0, 0)
-        return True
+        return take(self, 1, NEVER)
 
     def leave(self) -> cython.bint:
-        chain: Waiter = None
-        own: cython.bint
-        with cython.critical_section(self):
-            own = self.is_own()
-            if own:
-                self.let_go()
-                if self.head is not None:
-                    chain = self.serve(None)
-        if not own:
-            self.refuse_release()
-        if probing:
-            happened(Happening.RELEASED, self, 0, 0)
-        if chain is not None:
-            self.wake(chain)
-        return True
+        return give(self)
 
     def refuse_release(self):
         with cython.critical_section(self):
@@ -124,3 +94,41 @@ class Lock(Mutex):
 
     def is_own(self) -> cython.bint:
         return self.holder != 0 and (self.count == 0 or self.holder == interlock_thread_id())
+
+
+def take(lock: Lock, count: cython.ulong, deadline: cython.longlong) -> cython.bint:
+    """Take the lock, waiting until `deadline`, of which 0 means not at all."""
+    me: cython.ulonglong = interlock_thread_id()
+    if known[me & KNOWN_MASK] != me:
+        meet()
+    taken: cython.bint = False
+    with cython.critical_section(lock):
+        if lock.holder == 0:
+            lock.holder = me
+            lock.count = count
+            taken = True
+    if not taken:
+        return deadline != 0 and lock.block(new_waiter(count), deadline)
+    if probing:
+        happened(Happening.ACQUIRED, lock, 0, 0)
+    return True
+
+
+def give(lock: Lock) -> cython.bint:
+    chain: Waiter = None
+    own: cython.bint = False
+    with cython.critical_section(lock):
+        # is_own() and let_go(), written out: a call through the type costs as much as all the rest.
+        if lock.holder != 0 and (lock.count == 0 or lock.holder == interlock_thread_id()):
+            own = True
+            lock.holder = 0
+            lock.count = 0
+            if lock.head is not None:
+                chain = lock.serve(None)
+    if not own:
+        lock.refuse_release()
+    if probing:
+        happened(Happening.RELEASED, lock, 0, 0)
+    if chain is not None:
+        lock.wake(chain)
+    return True

@@ -40,5 +40,6 @@ cdef dict ended
 # How many forks lie between this process and the one that imported the module.
 cdef unsigned int forks
 
+cdef void remember(Party party)
 cdef Party meet()
 cdef Party party_by_id(unsigned long long id)

@@ -19,14 +19,13 @@ import threading
 import weakref
 
 import cython
-from cython.cimports.cpython.object import PyObject
 from cython.cimports.cpython.pystate import PyThreadState_GetDict
 from cython.cimports.cpython.pythread import PyThread_get_thread_ident
 from cython.cimports.interlock.core.native import interlock_thread_id
 
 living = {}
 ended = {}
-_ENDED_KEPT = 1000  # more threads than can plausibly have died with a lock; about 200 KB
+ENDED_KEPT = cython.declare(cython.Py_ssize_t, 1000)  # more than can plausibly have died with a lock; about 200 KB
 _TENANCY = "interlock.core.party"
 
 forks = 0
@@ -83,14 +82,14 @@ class Tenancy:
         party.lost_in_fork = party.id != interlock_thread_id()
         party.ended = True
         if living.pop(party.id, None) is not None:
-            _remember(party)
+            remember(party)
 
 
-def _remember(party: Party) -> cython.void:
+def remember(party: Party) -> cython.void:
+    """Keep an ended party for those whose lock still names it. Runs when the interpreter shuts down, too."""
     ended[party.id] = party
-    if len(ended) > _ENDED_KEPT:
-        for oldest in tuple(ended)[: len(ended) - _ENDED_KEPT]:
-            ended.pop(oldest, None)
+    if len(ended) > ENDED_KEPT:
+        ended.pop(next(iter(ended), None), None)
 
 
 def _find_thread(ident: cython.ulong):
@@ -153,7 +152,7 @@ def _after_fork_in_child():
             lost.lost_in_fork = True
             lost.ended = True
             if living.pop(lost.id, None) is not None:
-                _remember(lost)
+                remember(lost)
 
 
 if hasattr(os, "register_at_fork"):

@@ -35,9 +35,7 @@ def made(what: Observed) -> cython.void:
     sink.made(what)
 
 
-def happened(
-    happening: Happening, what: Observed, other: cython.ulonglong, waited: cython.longlong
-) -> cython.void:
+def happened(happening: Happening, what: Observed, other: cython.ulonglong, waited: cython.longlong) -> cython.void:
     sink: Sink = _sinks[-1]
     sink.happened(happening, what, other, waited)
 

@@ -2,4 +2,9 @@ from interlock.core.mutex cimport Mutex
 
 
 cdef class RLock(Mutex):
-    cdef bint take(self, long long deadline) except -1
+    pass
+
+
+# Functions and not methods: called directly, not through the type, and so compiled into their callers.
+cdef bint take(RLock lock, long long deadline) except -1
+cdef bint give(RLock lock) except -1

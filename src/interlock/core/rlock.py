@@ -17,7 +17,8 @@ from cython.cimports.interlock.core.waiting import NEVER, Waiter, checked_name, 
 
 
 class RLock(Mutex):
-    """A re-entrant lock: its owner may take it again and must release it once for each time.
+    """RLock(*, name=None)\n--\n\n\
+    A re-entrant lock: its owner may take it again and must release it once for each time.
 
     ``name``: what reports and ``repr`` call it.
     """
@@ -29,11 +30,11 @@ class RLock(Mutex):
 
     def __enter__(self) -> bool:
         """Acquire the lock, waiting for ever. Returns True."""
-        return self.enter() if type(self) is RLock else self.acquire()
+        return take(self, NEVER) if type(self) is RLock else self.acquire()
 
     def __exit__(self, exc_type: object, exc_value: object, traceback: object) -> None:
         if type(self) is RLock:
-            self.leave()
+            give(self)
         else:
             self.release()
 
@@ -49,11 +50,11 @@ class RLock(Mutex):
         deadline: cython.longlong = NEVER
         if not blocking or timeout != -1:
             deadline = lock_deadline(blocking, timeout)
-        return self.take(deadline)
+        return take(self, deadline)
 
     def release(self) -> None:
         """Undo one acquire. Raises RuntimeError where the caller does not have the lock."""
-        self.leave()
+        give(self)
 
     def __repr__(self):
         with cython.critical_section(self):
@@ -85,51 +86,56 @@ class RLock(Mutex):
 
     def _acquire_restore(self, state: tuple) -> None:
         count, _ = state
-        self.take(NEVER)
+        take(self, NEVER)
         with cython.critical_section(self):
             self.count = count
 
     def enter(self) -> cython.bint:
-        return self.take(NEVER)
-
-    def take(self, deadline: cython.longlong) -> cython.bint:
-        """Take the lock once more, waiting until `deadline`, of which 0 means not at all."""
-        me: cython.ulonglong = interlock_thread_id()
-        if known[me & KNOWN_MASK] != me:
-            meet()
-        taken: cython.bint = False
-        with cython.critical_section(self):
-            if self.holder == 0 or self.holder == me:
-                self.holder = me
-                self.count += 1
-                taken = True
-        if not taken:
-            return deadline != 0 and self.block(new_waiter(1), deadline)
-        if probing:
-            happened(Happening.ACQUIRED, self, 0, 0)
-        return True
+        return take(self, NEVER)
 
     def leave(self) -> cython.bint:
-        chain: Waiter = None
-        own: cython.bint
-        with cython.critical_section(self):
-            own = self.is_own()
-            if own:
-                self.count -= 1
-                if self.count == 0:
-                    self.let_go()
-                    if self.head is not None:
-                        chain = self.serve(None)
-        if not own:
-            self.refuse_release()
-        if probing:
-            happened(Happening.RELEASED, self, 0, 0)
-        if chain is not None:
-            self.wake(chain)
-        return True
+        return give(self)
 
     def refuse_release(self):
         with cython.critical_section(self):
             holder: cython.ulonglong = self.holder
         owner = "nobody" if holder == 0 else party_by_id(holder).call_name()
         raise RuntimeError(f"cannot release un-acquired lock: it is held by {owner}")
+
+
+def take(lock: RLock, deadline: cython.longlong) -> cython.bint:
+    """Take the lock once more, waiting until `deadline`, of which 0 means not at all."""
+    me: cython.ulonglong = interlock_thread_id()
+    if known[me & KNOWN_MASK] != me:
+        meet()
+    taken: cython.bint = False
+    with cython.critical_section(lock):
+        if lock.holder == 0 or lock.holder == me:
+            lock.holder = me
+            lock.count += 1
+            taken = True
+    if not taken:
+        return deadline != 0 and lock.block(new_waiter(1), deadline)
+    if probing:
+        happened(Happening.ACQUIRED, lock, 0, 0)
+    return True
+
+
+def give(lock: RLock) -> cython.bint:
+    chain: Waiter = None
+    own: cython.bint = False
+    with cython.critical_section(lock):
+        if lock.holder == interlock_thread_id():
+            own = True
+            lock.count -= 1
+            if lock.count == 0:
+                lock.holder = 0
+                if lock.head is not None:
+                    chain = lock.serve(None)
+    if not own:
+        lock.refuse_release()
+    if probing:
+        happened(Happening.RELEASED, lock, 0, 0)
+    if chain is not None:
+        lock.wake(chain)
+    return True

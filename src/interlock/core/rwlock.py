@@ -165,7 +165,8 @@ class WriteSide(Side):
 
 
 class RWLock(Primitive):
-    """Read by many or written by one, first come first served.
+    """RWLock(*, name=None)\n--\n\n\
+    Read by many or written by one, first come first served.
 
     ``with lock.read():`` and ``with lock.write():``. A party that reads may read again; one that reads and wants
     to write, or writes and wants either, is refused with DeadlockError, since it would wait for itself.

@@ -4,6 +4,7 @@ from interlock.core.waiting cimport Primitive, Waiter
 cdef class Semaphore(Primitive):
     cdef long value
     cdef long most     # what `value` may not pass
+    cdef object start(self, object value, object name)
     cdef bint take(self, long permits, long long deadline) except -1
     cdef bint give(self, long permits) except -1
 

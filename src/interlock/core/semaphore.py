@@ -13,7 +13,6 @@ many permits is not starved by those that ask for one.
 """
 
 import cython
-from cython.cimports.libc.limits import LONG_MAX
 from cython.cimports.interlock.core.probe import Happening, happened, made, probing
 from cython.cimports.interlock.core.waiting import (
     NEVER,
@@ -24,23 +23,20 @@ from cython.cimports.interlock.core.waiting import (
     new_waiter,
 )
 from cython.cimports.interlock.core.within import within
+from cython.cimports.libc.limits import LONG_MAX
 
 
 class Semaphore(Primitive):
-    """A counter of permits: `acquire` takes one, waiting while there is none, and `release` gives one back.
+    """Semaphore(value=1, *, name=None)\n--\n\n\
+    A counter of permits: `acquire` takes one, waiting while there is none, and `release` gives one back.
 
     ``value``: how many permits there are at the start, 0 or more. ``name``: what reports and ``repr`` call it.
     Raises ValueError for a value below 0.
     """
 
     def __init__(self, value: int = 1, *, name: str | None = None):
-        if value < 0:
-            raise ValueError("semaphore initial value must be >= 0")
-        self.label = checked_name(name)
-        self.value = value
-        self.most = self.value if isinstance(self, BoundedSemaphore) else LONG_MAX
-        if probing:
-            made(self)
+        self.most = LONG_MAX
+        self.start(value, name)
 
     def __enter__(self) -> bool:
         """Acquire one permit, waiting for ever. Returns True."""
@@ -106,6 +102,14 @@ class Semaphore(Primitive):
         with cython.critical_section(self):
             self.forget_lost()
 
+    def start(self, value, name):
+        if value < 0:
+            raise ValueError("semaphore initial value must be >= 0")
+        self.label = checked_name(name)
+        self.value = value
+        if probing:
+            made(self)
+
     def take(self, permits: cython.long, deadline: cython.longlong) -> cython.bint:
         """Take `permits`, waiting until `deadline`, of which 0 means not at all."""
         taken: cython.bint = False
@@ -147,4 +151,10 @@ class Semaphore(Primitive):
 
 
 class BoundedSemaphore(Semaphore):
-    """A semaphore that raises ValueError when a release would pass the start value; nothing changes then."""
+    """BoundedSemaphore(value=1, *, name=None)\n--\n\n\
+    A semaphore that raises ValueError when a release would pass the start value; nothing changes then.
+    """
+
+    def __init__(self, value: int = 1, *, name: str | None = None):
+        self.start(value, name)
+        self.most = self.value

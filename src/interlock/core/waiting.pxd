@@ -70,6 +70,7 @@ cdef class Primitive(Observed):
 
 
 cdef str checked_name(object name)
+cdef long long deadline_in(double seconds) except -1
 cdef long long lock_deadline(bint blocking, double timeout) except -1
 cdef long long deadline_after(object timeout) except -1
 cdef int refuse_orphan(Primitive primitive, Party owner) except -1

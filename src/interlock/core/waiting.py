@@ -327,14 +327,10 @@ class Primitive(Observed):
                 happened(Happening.CANCELLED, self, 0, interlock_now() - began)
             raise
         if probing:
-            happened(
-                Happening.GRANTED if granted else Happening.TIMED_OUT, self, 0, interlock_now() - began
-            )
+            happened(Happening.GRANTED if granted else Happening.TIMED_OUT, self, 0, interlock_now() - began)
         return granted
 
-    def await_turn(
-        self, waiter: ThreadWaiter, deadline: cython.longlong, unparked: cython.bint
-    ) -> cython.bint:
+    def await_turn(self, waiter: ThreadWaiter, deadline: cython.longlong, unparked: cython.bint) -> cython.bint:
         """The loop of one who is in the queue, or has been granted out of it: park, look, park again.
 
         `unparked`: its unpark has been consumed already. Raises what a signal handler raises, with the waiter

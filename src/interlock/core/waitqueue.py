@@ -24,7 +24,8 @@ from cython.cimports.interlock.core.waiting import (
 
 
 class WaitQueue(Primitive):
-    """A queue of blocked parties, first come first woken.
+    """WaitQueue(*, name=None)\n--\n\n\
+    A queue of blocked parties, first come first woken.
 
     ``name``: what reports and ``repr`` call it.
     """

@@ -1,7 +1,5 @@
 """`with lock.within(2.0):` enters held or not at all."""
 
-import cython
-
 
 class Within:
     """A context manager that holds ``target``, or raises TimeoutError when it does not get it in time."""
