@@ -1,0 +1,84 @@
+"""The pages tell the truth: every program on them runs, and prints what the page says.
+
+A ```python block is a program. The ```output block after it is what it prints; in ```output-masked numbers and
+addresses may differ. A ```console block starts with `$ ` and a command of the project, run at the root of the checkout;
+what follows is what it prints on both streams, numbers masked.
+"""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+BLOCK = re.compile(r"^```(python|output|output-masked|console)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+MASKED = re.compile(r"0x[0-9a-f]+|\d+(?:\.\d+)?(?: ?(?:ns|µs|ms|s)\b)?|[ \-─]{2,}")
+
+
+def blocks(page: Path) -> list[tuple[int, str, str]]:
+    text = page.read_text(encoding="utf-8")
+    return [(text.count("\n", 0, m.start()) + 1, m[1], m[2]) for m in BLOCK.finditer(text)]
+
+
+def programs() -> list[object]:
+    found: list[object] = []
+    for page in PAGES:
+        kinds = blocks(page)
+        for number, (line, kind, text) in enumerate(kinds):
+            expected = kinds[number + 1] if number + 1 < len(kinds) else (0, "", "")
+            name = f"{page.name}:{line}"
+            if kind == "python":
+                found.append(pytest.param(text, expected[1], expected[2], id=name))
+    return found
+
+
+def commands() -> list[object]:
+    return [
+        pytest.param(text, id=f"{page.name}:{line}")
+        for page in PAGES
+        for line, kind, text in blocks(page)
+        if kind == "console"
+    ]
+
+
+def mask(text: str) -> str:
+    return MASKED.sub("#", text)
+
+
+def run(command: list[str], **streams: object) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "INTERLOCK_SLEEP_SCALE": "0.05", "NO_COLOR": "1"}
+    return subprocess.run(  # type: ignore[call-overload, no-any-return]
+        command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, encoding="utf-8", timeout=100, **streams
+    )
+
+
+@pytest.mark.parametrize(("program", "kind", "expected"), programs())
+def test_program(program: str, kind: str, expected: str) -> None:
+    result = run([sys.executable, "-c", program], capture_output=True)
+    assert result.returncode == 0, result.stderr
+    assert result.stderr == ""
+    if kind == "output":
+        assert result.stdout == expected
+    elif kind == "output-masked":
+        assert mask(result.stdout) == mask(expected)
+
+
+@pytest.mark.parametrize("text", commands())
+def test_command(text: str) -> None:
+    command, _, expected = text.partition("\n")
+    assert command.startswith("$ "), f"a console block starts with '$ ', not {command!r}"
+    words = shlex.split(command[2:])
+    assert words[0] == "interlock", f"only commands of the project are shown, not {words[0]!r}"
+    result = run([sys.executable, "-m", *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    assert result.returncode == 0, result.stdout
+    assert mask(result.stdout) == mask(expected)
+
+
+def test_pages_have_programs() -> None:
+    assert programs()
+    assert commands()
