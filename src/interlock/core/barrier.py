@@ -121,13 +121,13 @@ class Barrier(Primitive):
             if acting_myself:
                 raise RuntimeError(f"the action of {self!r} cannot wait for the barrier that waits for it")
             if complete:
-                if probing:
-                    happened(Happening.TRIPPED, self, 0, 0)
-                    happened(Happening.ACQUIRED, self, 0, 0)
                 if chain is not None:
                     self.wake(chain)
                 elif self.action is not None:
                     self.act(generation)
+                if probing:
+                    happened(Happening.TRIPPED, self, 0, 0)
+                    happened(Happening.ACQUIRED, self, 0, 0)
                 return self.size - 1
             if waiter is None:
                 # Allocate outside, then look again.
@@ -159,10 +159,10 @@ class Barrier(Primitive):
         with cython.critical_section(self):
             self.phase = BROKEN
             chain = self.end(BROKEN_WAIT)
-        if probing:
-            happened(Happening.BROKEN, self, 0, 0)
         if chain is not None:
             self.wake(chain)
+        if probing:
+            happened(Happening.BROKEN, self, 0, 0)
 
     def __repr__(self):
         return self.describe("", "broken" if self.broken else f"waiters={self.n_waiting}/{self.size}")

@@ -9,6 +9,6 @@ cdef class Condition(Primitive):
     cdef bint wait_until(self, long long deadline) except -1
     cdef bint wait_requeued(self, long long deadline) except -1
     cdef bint wait_foreign(self, long long deadline) except -1
-    cdef object retake(self, ThreadWaiter waiter, bint unparked, object error)
+    cdef object retake(self, Mutex mutex, ThreadWaiter waiter, bint unparked, object error)
     cdef int pass_on(self, long n) except -1
     cdef bint owned_foreign(self) except -1

@@ -54,6 +54,8 @@ class Condition(Primitive):
         self.label = checked_name(name)
         if probing:
             made(self)
+        if self.lock is not None:
+            raise RuntimeError("a condition is initialized once: somebody may be waiting on its lock")
         if lock is None:
             own: RLock = RLock.__new__(RLock)
             own.label = self.label
@@ -204,16 +206,22 @@ class Condition(Primitive):
 
         error = None
         unparked: cython.bint = False
-        try:
-            unparked = waiter.park(deadline)
-        except BaseException as raised:
-            error = raised
-
-        notified: cython.bint
+        notified: cython.bint = False
         granted: cython.bint = False
-        with cython.critical_section(self, mutex):
-            notified = waiter.queue is not self
-            if not notified:
+        again: cython.bint = True
+        while again:
+            try:
+                unparked = waiter.park(deadline)
+                again = unparked
+            except BaseException as raised:
+                error = raised
+                unparked = again = False
+            with cython.critical_section(self, mutex):
+                notified = waiter.queue is not self
+                # Unparked and not notified: in the child of a handler that forked.
+                again = again and not notified
+                if notified or again:
+                    continue
                 # Nobody is about to unpark it: only a notified waiter can be granted.
                 self.remove(waiter)
                 if mutex.fits(waiter) and mutex.may_barge():
@@ -222,7 +230,7 @@ class Condition(Primitive):
                 else:
                     mutex.push(waiter)
         if not granted:
-            error = self.retake(waiter, unparked, error)
+            error = self.retake(mutex, waiter, unparked, error)
         if probing:
             happened(
                 Happening.CANCELLED if error is not None else Happening.GRANTED if notified else Happening.TIMED_OUT,
@@ -236,11 +244,11 @@ class Condition(Primitive):
             raise error
         return notified
 
-    def retake(self, waiter: ThreadWaiter, unparked: cython.bint, error):
+    def retake(self, mutex: Mutex, waiter: ThreadWaiter, unparked: cython.bint, error):
         """Get the lock back, come what may. Returns `error`, or the first that a signal handler raises."""
         while True:
             try:
-                self.mutex.await_turn(waiter, NEVER, unparked)
+                mutex.await_turn(waiter, NEVER, unparked)
                 return error
             except BaseException as raised:
                 unparked = False

@@ -37,10 +37,10 @@ class Event(Primitive):
             self.flag = True
             if self.head is not None:
                 chain = self.grant_all()
-        if probing:
-            happened(Happening.SET, self, 0, 0)
         if chain is not None:
             self.wake(chain)
+        if probing:
+            happened(Happening.SET, self, 0, 0)
 
     def clear(self) -> None:
         """Clear the flag: whoever waits from now on blocks until it is set again."""

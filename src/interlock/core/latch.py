@@ -51,10 +51,10 @@ class Latch(Primitive):
                     chain = self.grant_all()
         if n > left:
             raise ValueError(f"cannot count down by {n}: {left} missing in {self!r}")
-        if probing:
-            happened(Happening.COUNTED_DOWN, self, 0, 0)
         if chain is not None:
             self.wake(chain)
+        if probing:
+            happened(Happening.COUNTED_DOWN, self, 0, 0)
 
     def wait(self, timeout: object = None) -> bool:
         """Block until the latch is open.

@@ -127,8 +127,8 @@ def give(lock: Lock) -> cython.bint:
                 chain = lock.serve(None)
     if not own:
         lock.refuse_release()
-    if probing:
-        happened(Happening.RELEASED, lock, 0, 0)
     if chain is not None:
         lock.wake(chain)
+    if probing:
+        happened(Happening.RELEASED, lock, 0, 0)
     return True

@@ -80,17 +80,29 @@ class Mutex(Primitive):
         self.count = waiter.want
 
     def take_back(self, waiter: Waiter) -> cython.void:
-        self.holder = 0
-        self.count = 0
+        # Between the grant and now another party may have released it, and it may be anybody's; or a signal
+        # handler of the waiter's own thread has entered it once more.
+        if self.holder == waiter.party.id:
+            given: cython.ulong = waiter.want
+            self.count = self.count - given if self.count > given else 0
+            if self.count == 0:
+                self.holder = 0
 
     def check_block(self, waiter: Waiter) -> cython.int:
+        holder: cython.ulonglong
+        count: cython.ulong
+        still: cython.bint
         with cython.critical_section(self):
-            holder: cython.ulonglong = self.holder
-            count: cython.ulong = self.count
+            holder = self.holder
+            count = self.count
         if holder != 0:
             owner: Party = party_by_id(holder)
             # Without a count any party may release it, so an ended thread may have left it for another to
             # give (a lock used as a signal). Not in a forked child: whatever it was part of is gone there.
-            if owner.lost_in_fork or (count != 0 and owner.ended):
-                refuse_orphan(self, owner)
+            if owner.lost_in_fork or (count != 0 and owner.is_gone()):
+                # It may have been released, and its owner ended, since the first look.
+                with cython.critical_section(self):
+                    still = self.holder == holder and waiter.queue is self
+                if still:
+                    refuse_orphan(self, owner)
         return 0

@@ -1,33 +1,27 @@
 cimport cython
 
+
 @cython.final
 cdef class Party:
     # Written once, before anyone else can see the party.
     cdef readonly unsigned long long id
     cdef readonly unsigned long ident
+    cdef void *end            # an `interlock_end`, shared with the thread; NULL: not known
     # Written under the party's own critical section.
     cdef object thread_ref
     cdef str last_name
-    # Written by the ending thread, or by the one thread of a forked child; they only ever go from
-    # False to True, so a reader that lags is told the truth of a moment ago.
-    cdef readonly bint ended
+    # Written by the one thread of a forked child; only ever goes from False to True.
     cdef readonly bint lost_in_fork
     cdef object __weakref__
 
     cdef object known_as(self)
     cdef str call_name(self)
-
-
-@cython.no_gc
-@cython.final
-cdef class Tenancy:
-    cdef Party party
+    cdef bint is_gone(self) noexcept
 
 
 # Direct-mapped cache of thread ids that have a Party: known[id & KNOWN_MASK] == id means yes. A lost
 # or torn entry costs a second look-up and no more.
 cdef enum:
-    KNOWN_SIZE = 256
     KNOWN_MASK = 255
 
 cdef unsigned long long known[256]
@@ -35,11 +29,13 @@ cdef unsigned long long known[256]
 # id -> Party: of every thread that has been met and lives, and of the last thousand that ended, oldest
 # first (a lock may still name them). Single operations on a dictionary are atomic with or without the GIL.
 cdef dict living
-cdef dict ended
+cdef dict departed
 
 # How many forks lie between this process and the one that imported the module.
 cdef unsigned int forks
 
-cdef void remember(Party party)
 cdef Party meet()
 cdef Party party_by_id(unsigned long long id)
+cdef object find_thread(unsigned long ident)
+cdef object retire(Party party)
+cdef object sweep()

@@ -5,13 +5,14 @@ ident of `threading` will not do: it is handed to the next thread as soon as one
 that died with its owner would let that next thread in.
 
 Reading one's id costs two loads, so a lock stores the bare number. The rest, a `Party`, is made when a thread
-first takes something that has an owner or first blocks (`meet`), and is found again by its number. A party
-ends with its thread: the thread state's dictionary holds a `Tenancy`, and its deallocation is the notice. In
-a forked child every thread but one is gone, and their parties are marked so.
+first takes something that has an owner or first blocks (`meet`), and is found again by its number. Whether its
+thread has ended, the system tells (`thread_end.pxd`); in a forked child every thread but one is gone, and their
+parties are marked so. Parties that have ended are put aside when as many again have been met.
 
-Turned down: a C thread-local pointer to the party (three times the cost of the id on the fast path, and
-stale where one system thread carries several thread states); `threading.current_thread()` (it invents a
-dummy for a thread that is still starting, and runs Python code).
+Turned down: a C thread-local pointer to the party (three times the cost of the id on the fast path, and stale
+where one system thread carries several thread states); `threading.current_thread()` (it invents a dummy for a
+thread that is still starting, and runs Python code); a guard in the thread state's dictionary (destructors of
+the thread still run after it has gone, and they may release what the thread holds).
 """
 
 import os
@@ -19,16 +20,26 @@ import threading
 import weakref
 
 import cython
-from cython.cimports.cpython.pystate import PyThreadState_GetDict
 from cython.cimports.cpython.pythread import PyThread_get_thread_ident
 from cython.cimports.interlock.core.native import interlock_thread_id
+from cython.cimports.interlock.core.thread_end import (
+    interlock_end,
+    interlock_end_reached,
+    interlock_end_release,
+    interlock_end_setup,
+    interlock_end_share,
+)
 
 living = {}
-ended = {}
-ENDED_KEPT = cython.declare(cython.Py_ssize_t, 1000)  # more than can plausibly have died with a lock; about 200 KB
-_TENANCY = "interlock.core.party"
+departed = {}
+DEPARTED_KEPT = cython.declare(cython.Py_ssize_t, 1000)  # more than can plausibly have died with a lock; about 200 KB
+# When `living` has grown to this, look who has ended; then it is set to twice what is left.
+sweep_at = cython.declare(cython.Py_ssize_t, 64)
 
 forks = 0
+
+if not interlock_end_setup():
+    raise ImportError("the system has no thread-local storage left")
 
 
 class Party:
@@ -38,16 +49,29 @@ class Party:
     ``lost_in_fork`` (it was alive in the parent process and did not come along).
     """
 
-    def __init__(self):
+    def __init__(self, *args: object, **kwargs: object):
         raise TypeError("parties are met, not made")
+
+    def __dealloc__(self):
+        interlock_end_release(cython.cast(cython.pointer(interlock_end), self.end))
 
     @property
     def name(self) -> str:
         return self.call_name()
 
+    @property
+    def ended(self) -> bool:
+        return self.is_gone()
+
     def __repr__(self):
-        state = " lost in fork" if self.lost_in_fork else " ended" if self.ended else ""
+        state = " lost in fork" if self.lost_in_fork else " ended" if self.is_gone() else ""
         return f"<interlock.Party {self.call_name()!r} ident={self.ident}{state}>"
+
+    def is_gone(self) -> cython.bint:
+        """Whether its thread can never run again. False means no more than that this is not certain."""
+        return self.lost_in_fork or (
+            self.end != cython.NULL and interlock_end_reached(cython.cast(cython.pointer(interlock_end), self.end))
+        )
 
     def known_as(self):
         """The `threading.Thread`, or this party itself where `threading` does not know it (any more)."""
@@ -56,8 +80,8 @@ class Party:
             reference = self.thread_ref
         if reference is not None:
             thread = reference()
-        elif not self.ended:
-            thread = _find_thread(self.ident)
+        elif not self.is_gone():
+            thread = find_thread(self.ident)
             if thread is not None:
                 reference = weakref.ref(thread)
                 with cython.critical_section(self):
@@ -67,37 +91,24 @@ class Party:
     def call_name(self) -> str:
         thread = self.known_as()
         if thread is not self:
-            self.last_name = str(thread.name)
-        return f"thread {self.ident}" if self.last_name is None else self.last_name
+            name = str(thread.name)
+            with cython.critical_section(self):
+                self.last_name = name
+            return name
+        with cython.critical_section(self):
+            last_name = self.last_name
+        return f"thread {self.ident}" if last_name is None else last_name
 
 
-class Tenancy:
-    """Lies in the dictionary of a thread state; its deallocation says that the thread has ended."""
+def find_thread(ident: cython.ulong):
+    """The Thread with this ident, also while it is starting and `threading` has not listed it yet.
 
-    def __dealloc__(self):
-        party: Party = self.party
-        if party is None:
-            return
-        # A thread state that another thread clears belongs to a thread that a fork left behind.
-        party.lost_in_fork = party.id != interlock_thread_id()
-        party.ended = True
-        if living.pop(party.id, None) is not None:
-            remember(party)
-
-
-def remember(party: Party) -> cython.void:
-    """Keep an ended party for those whose lock still names it. Runs when the interpreter shuts down, too."""
-    ended[party.id] = party
-    if len(ended) > ENDED_KEPT:
-        ended.pop(next(iter(ended), None), None)
-
-
-def _find_thread(ident: cython.ulong):
-    """The Thread with this ident, also while it is starting and `threading` has not listed it yet."""
+    Reads the plain attribute: the property may be anybody's code, which may take a lock, which meets its party.
+    """
     thread = threading._active.get(ident)
     if thread is None:
         for starting in list(threading._limbo):
-            if starting.ident == ident:
+            if getattr(starting, "_ident", None) == ident:
                 return starting
     return thread
 
@@ -106,32 +117,50 @@ def meet() -> Party:
     """The party of the calling thread, made at the first call. Allocates: never in a critical section."""
     id: cython.ulonglong = interlock_thread_id()
     found = living.get(id)
-    if found is not None:
-        known[id & KNOWN_MASK] = id
-        return found
-    party: Party = Party.__new__(Party)
-    party.id = id
-    party.ident = PyThread_get_thread_ident()
-    party.call_name()
-    tenancy: Tenancy = Tenancy.__new__(Tenancy)
-    # The calls above can run anybody's code, which may have met this very thread.
-    found = living.setdefault(id, party)
-    if found is party:
-        tenancy.party = party
-        cython.cast(dict, cython.cast(object, PyThreadState_GetDict()))[_TENANCY] = tenancy
+    if found is None:
+        party: Party = Party.__new__(Party)
+        party.id = id
+        party.ident = PyThread_get_thread_ident()
+        party.end = interlock_end_share()
+        thread = find_thread(party.ident)
+        if thread is not None:
+            party.thread_ref = weakref.ref(thread)
+            party.last_name = str(getattr(thread, "_name", None))
+        if len(living) >= sweep_at:
+            sweep()
+        # What was called above may have run anybody's code, which may have met this very thread.
+        found = living.setdefault(id, party)
     known[id & KNOWN_MASK] = id
     return found
+
+
+def sweep():
+    """Put those aside that have ended."""
+    global sweep_at
+    for party in list(living.values()):
+        if cython.cast(Party, party).is_gone():
+            retire(party)
+    sweep_at = max(64, 2 * len(living))
+
+
+def retire(party: Party):
+    if living.pop(party.id, None) is not None:
+        departed[party.id] = party
+        if len(departed) > DEPARTED_KEPT:
+            try:
+                departed.pop(next(iter(departed)), None)
+            except (RuntimeError, StopIteration):
+                pass  # another thread is at the same: one more or less does not matter
 
 
 def party_by_id(id: cython.ulonglong) -> Party:
     """The party with this id; a nameless one where it ended so long ago that it has been forgotten."""
     found = living.get(id)
     if found is None:
-        found = ended.get(id)
+        found = departed.get(id)
     if found is None:
         party: Party = Party.__new__(Party)
         party.id = id
-        party.ended = True
         party.last_name = "a thread that has ended"
         return party
     return found
@@ -150,9 +179,7 @@ def _after_fork_in_child():
         lost: Party = party
         if lost.id != survivor:
             lost.lost_in_fork = True
-            lost.ended = True
-            if living.pop(lost.id, None) is not None:
-                remember(lost)
+            retire(lost)
 
 
 if hasattr(os, "register_at_fork"):

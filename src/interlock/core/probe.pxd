@@ -32,8 +32,9 @@ cdef class Sink:
     cdef void happened(self, Happening happening, Observed what, unsigned long long other, long long waited)
 
 
-cdef void made(Observed what)
-cdef void happened(Happening happening, Observed what, unsigned long long other, long long waited)
+# What a sink raises is reported as unraisable: it must not tear an operation in two.
+cdef void made(Observed what) noexcept
+cdef void happened(Happening happening, Observed what, unsigned long long other, long long waited) noexcept
 cdef void start(Sink to)
 cdef void stop()
 

@@ -85,7 +85,9 @@ class RLock(Mutex):
         return (count, interlock_thread_id())
 
     def _acquire_restore(self, state: tuple) -> None:
-        count, _ = state
+        count: cython.ulong = state[0]
+        if count == 0:
+            raise ValueError("the state of a lock that was not held cannot be restored")
         take(self, NEVER)
         with cython.critical_section(self):
             self.count = count
@@ -134,8 +136,8 @@ def give(lock: RLock) -> cython.bint:
                     chain = lock.serve(None)
     if not own:
         lock.refuse_release()
-    if probing:
-        happened(Happening.RELEASED, lock, 0, 0)
     if chain is not None:
         lock.wake(chain)
+    if probing:
+        happened(Happening.RELEASED, lock, 0, 0)
     return True

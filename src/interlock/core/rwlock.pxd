@@ -4,16 +4,27 @@ from interlock.core.party cimport Party
 from interlock.core.waiting cimport Primitive, Waiter
 
 
+cdef enum SideState:
+    IDLE
+    TAKING    # its party is in take()
+    HELD
+
+
 cdef class Side:
     # `lock` is written once. The rest is guarded by the lock's critical section.
     cdef RWLock lock
-    cdef Party party      # who holds this side through this object; None: nobody does
+    cdef SideState state
+    cdef Party party      # who takes or holds it; None while it is IDLE
+    cdef Waiter waiter    # while it is TAKING and its party waits
     cdef bint take(self, long long deadline) except -1
-    cdef bint take_slow(self, Party me, bint writing, long long deadline) except -1
+    cdef bint take_slow(self, bint writing, long long deadline) except -1
+    cdef void idle(self) noexcept
+    cdef RWLock its_lock(self)
     cdef bint leave(self) except -1
 
 
 @cython.final
+@cython.trashcan(True)
 cdef class ReadSide(Side):
     cdef ReadSide next
     cdef void *prev       # borrowed: a hold is kept alive by its predecessor's `next`
@@ -27,7 +38,7 @@ cdef class WriteSide(Side):
 cdef class RWLock(Primitive):
     cdef unsigned long long holder   # id of the party that writes; 0: nobody does
     cdef long reading                # how many holds readers have
-    cdef ReadSide holds              # those of them whose party runs already
+    cdef ReadSide holds              # the sides of those who read, and of those who are about to
     cdef void hold(self, ReadSide side) noexcept
     cdef void unhold(self, ReadSide side) noexcept
     cdef bint reads(self, Party party) noexcept

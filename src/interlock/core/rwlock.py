@@ -11,14 +11,19 @@ stand next to each other go in together, and neither side starves.
 
 One exception, since it would be a deadlock: a party that reads already is let in again past a waiting writer. The
 list of holds, which only the slow path searches, tells who reads; from it too comes the refusal to upgrade.
+
+A `Side` is one hold. It is claimed (TAKING) in the section in which its party first looks at the lock, so two
+threads that share one by mistake are told, and a signal handler too.
 """
 
 import cython
 from cython.cimports.interlock.core.party import Party, forks, meet, party_by_id
 from cython.cimports.interlock.core.probe import Happening, happened, made, probing
 from cython.cimports.interlock.core.waiting import (
+    GRANTED,
     NEVER,
     Primitive,
+    ThreadWaiter,
     Waiter,
     checked_name,
     deadline_after,
@@ -73,86 +78,112 @@ class Side:
         return within(self, timeout)
 
     def __repr__(self):
+        lock: RWLock = self.its_lock()
+        with cython.critical_section(lock):
+            party: Party = self.party if self.state == HELD else None
         side = "read" if isinstance(self, ReadSide) else "write"
-        held = "" if self.party is None else f" held by {self.party.call_name()}"
-        return f"<{side} side{held} of {self.lock!r}>"
+        held = "" if party is None else f" held by {party.call_name()}"
+        return f"<{side} side{held} of {lock!r}>"
 
     def __reduce_ex__(self, protocol):
-        return self.lock.__reduce_ex__(protocol)
+        return self.its_lock().__reduce_ex__(protocol)
+
+    def its_lock(self) -> RWLock:
+        if self.lock is None:
+            raise TypeError("a side is made by RWLock.read() or RWLock.write()")
+        return self.lock
 
     def take(self, deadline: cython.longlong) -> cython.bint:
         """Take it, waiting until `deadline`, of which 0 means not at all."""
-        lock: RWLock = self.lock
+        lock: RWLock = self.its_lock()
         writing: cython.bint = isinstance(self, WriteSide)
         me: Party = meet()
         taken: cython.bint = False
         reused: cython.bint
         with cython.critical_section(lock):
             lock.forget_lost()
-            reused = self.party is not None
-            if not reused and lock.holder == 0 and lock.head is None and not (writing and lock.reading):
-                taken = True
+            reused = self.state != IDLE
+            if not reused:
                 self.party = me
-                if writing:
-                    lock.holder = me.id
-                else:
-                    lock.reading += 1
+                self.state = TAKING
+                if not writing:
                     lock.hold(cython.cast(ReadSide, self))
-        if taken:
-            if probing:
-                happened(Happening.ACQUIRED, lock, 0, 0)
-            return True
+                if lock.holder == 0 and lock.head is None and not (writing and lock.reading):
+                    taken = True
+                    self.state = HELD
+                    if writing:
+                        lock.holder = me.id
+                    else:
+                        lock.reading += 1
         if reused:
             raise RuntimeError(f"{self!r} is in use: every hold wants its own read() or write()")
-        return self.take_slow(me, writing, deadline)
-
-    def take_slow(self, me: Party, writing: cython.bint, deadline: cython.longlong) -> cython.bint:
-        lock: RWLock = self.lock
-        refusal = lock.conflict(me, writing)
-        if refusal is not None:
-            raise DeadlockError(refusal)
-        again: cython.bint = False
-        if not writing:
-            with cython.critical_section(lock):
-                again = lock.reads(me)
-                if again:
-                    lock.reading += 1
-                    self.party = me
-                    lock.hold(cython.cast(ReadSide, self))
-        if again:
-            if probing:
-                happened(Happening.ACQUIRED, lock, 0, 0)
-            return True
-        if deadline == 0 or not lock.block(new_waiter(WRITE if writing else READ), deadline):
-            return False
-        with cython.critical_section(lock):
-            self.party = me
-            if not writing:
-                lock.hold(cython.cast(ReadSide, self))
+        if not taken:
+            return self.take_slow(writing, deadline)
+        if probing:
+            happened(Happening.ACQUIRED, lock, 0, 0)
         return True
 
-    def leave(self) -> cython.bint:
+    def take_slow(self, writing: cython.bint, deadline: cython.longlong) -> cython.bint:
+        """The rest of `take`, once the side is TAKING. However it ends, the side is HELD or IDLE then."""
         lock: RWLock = self.lock
+        taken: cython.bint = False
+        again: cython.bint = False
+        try:
+            refusal = lock.conflict(self.party, writing)
+            if refusal is not None:
+                raise DeadlockError(refusal)
+            if not writing:
+                with cython.critical_section(lock):
+                    again = lock.reads(self.party)
+                    if again:
+                        lock.reading += 1
+                        self.state = HELD
+            if again:
+                taken = True
+                if probing:
+                    happened(Happening.ACQUIRED, lock, 0, 0)
+            elif deadline != 0:
+                waiter: ThreadWaiter = new_waiter(WRITE if writing else READ)
+                with cython.critical_section(lock):
+                    self.waiter = waiter
+                taken = lock.block(waiter, deadline)
+        finally:
+            with cython.critical_section(lock):
+                self.waiter = None
+                if taken:
+                    self.state = HELD
+                else:
+                    self.idle()
+        return taken
+
+    def idle(self) -> cython.void:
+        """Nobody takes or holds it any more. Inside the critical section."""
+        self.party = None
+        self.state = IDLE
+        if isinstance(self, ReadSide):
+            self.lock.unhold(cython.cast(ReadSide, self))
+
+    def leave(self) -> cython.bint:
+        lock: RWLock = self.its_lock()
         me: Party = meet()
         chain: Waiter = None
         own: cython.bint
         with cython.critical_section(lock):
-            own = self.party is me
+            own = self.state == HELD and self.party is me
             if own:
-                self.party = None
+                self.idle()
                 if isinstance(self, WriteSide):
                     lock.holder = 0
                 else:
                     lock.reading -= 1
-                    lock.unhold(cython.cast(ReadSide, self))
                 if lock.head is not None:
                     chain = lock.serve(None)
         if not own:
             raise RuntimeError(f"cannot release what the caller does not hold: {self!r}")
-        if probing:
-            happened(Happening.RELEASED, lock, 0, 0)
         if chain is not None:
             lock.wake(chain)
+        if probing:
+            happened(Happening.RELEASED, lock, 0, 0)
         return True
 
 
@@ -242,7 +273,7 @@ class RWLock(Primitive):
     def reads(self, party: Party) -> cython.bint:
         side: ReadSide = self.holds
         while side is not None:
-            if side.party is party:
+            if side.party is party and side.state == HELD:
                 return True
             side = side.next
         return False
@@ -257,7 +288,7 @@ class RWLock(Primitive):
                 after: ReadSide = side.next
                 if side.party.lost_in_fork:
                     self.unhold(side)
-                else:
+                elif side.state == HELD or (side.waiter is not None and side.waiter.state == GRANTED):
                     self.reading += 1
                 side = after
 
@@ -296,16 +327,27 @@ class RWLock(Primitive):
         return True
 
     def check_block(self, waiter: Waiter) -> cython.int:
+        """A writer that is gone blocks everybody; a reader that is gone blocks a writer.
+
+        Not a reader behind that writer: the writer may have a timeout, and if not, it is refused itself.
+        """
+        holder: cython.ulonglong
         gone: Party = None
+        still: cython.bint
         with cython.critical_section(self):
-            holder: cython.ulonglong = self.holder
-            side: ReadSide = self.holds
+            holder = self.holder
+            side: ReadSide = self.holds if waiter.want == WRITE else None
             while side is not None:
-                if side.party.ended:
+                if side.state == HELD and side.party.is_gone():
                     gone = side.party
                 side = side.next
         if holder != 0:
             gone = party_by_id(holder)
-        if gone is not None and gone.ended:
-            refuse_orphan(self, gone)
+        if gone is not None and gone.is_gone():
+            # It may have been released, and its owner ended, since the first look. A reader cannot: only it
+            # itself could have released.
+            with cython.critical_section(self):
+                still = self.holder == holder and waiter.queue is self
+            if still:
+                refuse_orphan(self, gone)
         return 0

@@ -114,6 +114,8 @@ class Semaphore(Primitive):
         """Take `permits`, waiting until `deadline`, of which 0 means not at all."""
         taken: cython.bint = False
         with cython.critical_section(self):
+            if self.head is not None:
+                self.forget_lost()
             if self.value >= permits and (self.head is None or self.may_barge()):
                 self.value -= permits
                 taken = True
@@ -134,10 +136,10 @@ class Semaphore(Primitive):
                     chain = self.serve(None)
         if not given:
             raise ValueError("semaphore released too many times")
-        if probing:
-            happened(Happening.RELEASED, self, 0, 0)
         if chain is not None:
             self.wake(chain)
+        if probing:
+            happened(Happening.RELEASED, self, 0, 0)
         return True
 
     def fits(self, waiter: Waiter) -> cython.bint:
@@ -147,7 +149,8 @@ class Semaphore(Primitive):
         self.value -= waiter.want
 
     def take_back(self, waiter: Waiter) -> cython.void:
-        self.value += waiter.want
+        # A release too many may have come between the grant and now.
+        self.value = min(self.value + waiter.want, self.most)
 
 
 class BoundedSemaphore(Semaphore):

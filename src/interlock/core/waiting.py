@@ -117,9 +117,11 @@ class ThreadWaiter(Waiter):
     def park(self, deadline: cython.longlong) -> cython.bint:
         """Block until unparked (True) or until `deadline` has passed (False).
 
-        Raises what a signal handler raises; the waiter stays where it is.
+        Raises what a signal handler raises; the waiter stays where it is. True also in the child of a handler
+        that forked: who was to unpark it may not have come along, so it has to look for itself.
         """
         parker: PyThread_type_lock = self.parker
+        process: cython.uint = forks
         status: PyLockStatus
         left: cython.longlong
         while True:
@@ -132,6 +134,8 @@ class ThreadWaiter(Waiter):
                 return True
             if status == PY_LOCK_INTR:
                 PyErr_CheckSignals()
+                if forks != process:
+                    return True
             elif interlock_now() >= deadline:
                 return False
 
@@ -315,12 +319,13 @@ class Primitive(Observed):
 
     def wait_in_line(self, waiter: ThreadWaiter, deadline: cython.longlong) -> cython.bint:
         began: cython.longlong = interlock_now()
-        if probing:
-            happened(Happening.WAITING, self, 0, 0)
+        granted: cython.bint
         try:
+            if probing:
+                happened(Happening.WAITING, self, 0, 0)
             if deadline == NEVER:
                 self.check_block(waiter)
-            granted: cython.bint = self.await_turn(waiter, deadline, False)
+            granted = self.await_turn(waiter, deadline, False)
         except BaseException:
             self.withdraw(waiter)
             if probing:
@@ -338,12 +343,17 @@ class Primitive(Observed):
         """
         granted: cython.bint
         over: cython.bint
+        moved: cython.bint
         chain: Waiter
         while True:
             if not unparked:
                 unparked = waiter.park(deadline)
             chain = None
             with cython.critical_section(self):
+                moved = self.forked != forks
+                if moved:
+                    # In a forked child: those before it in the queue may be gone.
+                    chain = self.serve(None)
                 if waiter.state == WOKEN:
                     chain = self.serve(waiter)
                 granted = waiter.state == GRANTED
@@ -359,6 +369,8 @@ class Primitive(Observed):
                 self.wake(chain)
             if over:
                 return granted
+            if moved and deadline == NEVER:
+                self.check_block(waiter)
             unparked = False
 
     def withdraw(self, waiter: Waiter) -> cython.void:
@@ -447,7 +459,9 @@ def deadline_in(seconds: cython.double) -> cython.longlong:
         raise OverflowError(f"timeout value is too large: {seconds} s, the most is {TIMEOUT_MAX} s")
     if seconds <= 0:
         return 0
-    return interlock_now() + cython.cast(cython.longlong, seconds * 1e9)
+    now: cython.longlong = interlock_now()
+    # TIMEOUT_MAX is as many nanoseconds as fit, counted from now it is too many: 292 years have to do.
+    return NEVER if seconds * 1e9 >= NEVER - now else now + cython.cast(cython.longlong, seconds * 1e9)
 
 
 def lock_deadline(blocking: cython.bint, timeout: cython.double) -> cython.longlong:
