@@ -2,7 +2,8 @@
 
 A ```python block is a program. The ```output block after it is what it prints; in ```output-masked numbers and
 addresses may differ. A ```console block starts with `$ ` and a command of the project, run at the root of the checkout;
-what follows is what it prints on both streams, numbers masked.
+what follows is what it prints on both streams, or on stderr alone where the command ends with `>/dev/null`, numbers
+masked.
 """
 
 import os
@@ -74,9 +75,14 @@ def test_command(text: str) -> None:
     assert command.startswith("$ "), f"a console block starts with '$ ', not {command!r}"
     words = shlex.split(command[2:])
     assert words[0] == "interlock", f"only commands of the project are shown, not {words[0]!r}"
-    result = run([sys.executable, "-m", *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    assert result.returncode == 0, result.stdout
-    assert mask(result.stdout) == mask(expected)
+    if words[-1] == ">/dev/null":
+        result = run([sys.executable, "-m", *words[:-1]], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        printed = result.stderr
+    else:
+        result = run([sys.executable, "-m", *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        printed = result.stdout
+    assert result.returncode == 0, printed
+    assert mask(printed) == mask(expected)
 
 
 def test_pages_have_programs() -> None:
