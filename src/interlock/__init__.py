@@ -10,6 +10,7 @@ from interlock.core.rlock import RLock
 from interlock.core.rwlock import RWLock
 from interlock.core.semaphore import BoundedSemaphore, Semaphore
 from interlock.core.waitqueue import WaitQueue
+from interlock.dropin import install, uninstall
 from interlock.errors import BrokenBarrierError, DeadlockError
 
 __version__ = "0.1.0"
@@ -28,4 +29,6 @@ __all__ = [
     "RWLock",
     "Semaphore",
     "WaitQueue",
+    "install",
+    "uninstall",
 ]

@@ -51,11 +51,11 @@ class Condition(Primitive):
     """
 
     def __init__(self, lock: object = None, *, name: str | None = None):
+        if self.lock is not None:
+            raise RuntimeError("a condition is initialized once: somebody may be waiting on its lock")
         self.label = checked_name(name)
         if probing:
             made(self)
-        if self.lock is not None:
-            raise RuntimeError("a condition is initialized once: somebody may be waiting on its lock")
         if lock is None:
             own: RLock = RLock.__new__(RLock)
             own.label = self.label
@@ -72,7 +72,7 @@ class Condition(Primitive):
             return self.lock.__enter__()
         return self.mutex.enter()
 
-    def __exit__(self, exc_type: object, exc_value: object, traceback: object) -> object:
+    def __exit__(self, exc_type: object = None, exc_value: object = None, traceback: object = None) -> object:
         if type(self) is not Condition:
             self.release()
         elif self.mutex is None:
@@ -245,8 +245,16 @@ class Condition(Primitive):
         return notified
 
     def retake(self, mutex: Mutex, waiter: ThreadWaiter, unparked: cython.bint, error):
-        """Get the lock back, come what may. Returns `error`, or the first that a signal handler raises."""
+        """Get the lock back, come what may. Returns `error`, or the first that a signal handler raises.
+
+        Raises DeadlockError where the lock can never be had back.
+        """
         while True:
+            try:
+                mutex.check_block(waiter)
+            except BaseException:
+                mutex.withdraw(waiter)
+                raise
             try:
                 mutex.await_turn(waiter, NEVER, unparked)
                 return error

@@ -8,6 +8,8 @@ Set with a queue does not occur: `set` empties the queue in the critical section
 in it then has seen the event, even if it is cleared before he runs again.
 """
 
+import warnings
+
 import cython
 from cython.cimports.interlock.core.probe import Happening, happened, made, probing
 from cython.cimports.interlock.core.waiting import Primitive, Waiter, checked_name, deadline_after, new_waiter
@@ -78,6 +80,7 @@ class Event(Primitive):
 
     def isSet(self) -> bool:
         """The old name of `is_set`."""
+        warnings.warn("isSet() is deprecated, use is_set() instead", DeprecationWarning, stacklevel=1)
         return self.is_set()
 
     def _at_fork_reinit(self) -> None:

@@ -45,7 +45,7 @@ class Lock(Mutex):
                 self.count = 1
         return taken
 
-    def __exit__(self, exc_type: object, exc_value: object, traceback: object) -> None:
+    def __exit__(self, exc_type: object = None, exc_value: object = None, traceback: object = None) -> None:
         if type(self) is Lock:
             give(self)
         else:

@@ -8,3 +8,4 @@ cdef class RLock(Mutex):
 # Functions and not methods: called directly, not through the type, and so compiled into their callers.
 cdef bint take(RLock lock, long long deadline) except -1
 cdef bint give(RLock lock) except -1
+cdef object refuse_arguments()

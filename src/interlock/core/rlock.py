@@ -8,12 +8,16 @@ Only a party itself lets its id in here (or is let in while it waits) and out ag
 is always true. Free and woken: see `core/mutex.py`.
 """
 
+import sys
+import warnings
+
 import cython
 from cython.cimports.interlock.core.mutex import Mutex
 from cython.cimports.interlock.core.native import interlock_thread_id
 from cython.cimports.interlock.core.party import KNOWN_MASK, known, meet, party_by_id
 from cython.cimports.interlock.core.probe import Happening, happened, made, probing
 from cython.cimports.interlock.core.waiting import NEVER, Waiter, checked_name, lock_deadline, new_waiter
+from cython.cimports.libc.limits import LONG_MAX
 
 
 class RLock(Mutex):
@@ -23,7 +27,9 @@ class RLock(Mutex):
     ``name``: what reports and ``repr`` call it.
     """
 
-    def __init__(self, *, name: str | None = None):
+    def __init__(self, *args: object, name: str | None = None, **kwargs: object):
+        if args or kwargs:
+            refuse_arguments()
         self.label = checked_name(name)
         if probing:
             made(self)
@@ -32,7 +38,7 @@ class RLock(Mutex):
         """Acquire the lock, waiting for ever. Returns True."""
         return take(self, NEVER) if type(self) is RLock else self.acquire()
 
-    def __exit__(self, exc_type: object, exc_value: object, traceback: object) -> None:
+    def __exit__(self, exc_type: object = None, exc_value: object = None, traceback: object = None) -> None:
         if type(self) is RLock:
             give(self)
         else:
@@ -86,8 +92,8 @@ class RLock(Mutex):
 
     def _acquire_restore(self, state: tuple) -> None:
         count: cython.ulong = state[0]
-        if count == 0:
-            raise ValueError("the state of a lock that was not held cannot be restored")
+        if count == 0 or count > LONG_MAX:
+            raise ValueError(f"not a state that _release_save() has returned: {state!r}")
         take(self, NEVER)
         with cython.critical_section(self):
             self.count = count
@@ -141,3 +147,12 @@ def give(lock: RLock) -> cython.bint:
     if probing:
         happened(Happening.RELEASED, lock, 0, 0)
     return True
+
+
+def refuse_arguments():
+    """`threading.RLock` has always ignored what it was given, and stops doing so in 3.15."""
+    if sys.version_info >= (3, 15):
+        raise TypeError("RLock() takes no arguments but name")
+    warnings.warn(
+        "Passing arguments to RLock is deprecated and will be removed in 3.15", DeprecationWarning, stacklevel=1
+    )

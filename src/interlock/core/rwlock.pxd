@@ -24,7 +24,6 @@ cdef class Side:
 
 
 @cython.final
-@cython.trashcan(True)
 cdef class ReadSide(Side):
     cdef ReadSide next
     cdef void *prev       # borrowed: a hold is kept alive by its predecessor's `next`

@@ -51,7 +51,7 @@ class Side:
         """Acquire this side, waiting for ever. Returns True."""
         return self.take(NEVER)
 
-    def __exit__(self, exc_type: object, exc_value: object, traceback: object) -> None:
+    def __exit__(self, exc_type: object = None, exc_value: object = None, traceback: object = None) -> None:
         self.leave()
 
     def acquire(self, blocking: cython.bint = True, timeout: object = None) -> bool:
@@ -189,6 +189,15 @@ class Side:
 
 class ReadSide(Side):
     """A reader's hold: see `RWLock.read`."""
+
+    def __dealloc__(self):
+        # Holds that were never released go with their lock: one after the other, not one inside the other.
+        after: ReadSide = self.next
+        self.next = None
+        while after is not None:
+            following: ReadSide = after.next
+            after.next = None
+            after = following
 
 
 class WriteSide(Side):

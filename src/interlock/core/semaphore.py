@@ -44,7 +44,7 @@ class Semaphore(Primitive):
             return self.take(1, NEVER)
         return self.acquire()
 
-    def __exit__(self, exc_type: object, exc_value: object, traceback: object) -> None:
+    def __exit__(self, exc_type: object = None, exc_value: object = None, traceback: object = None) -> None:
         if type(self) is Semaphore or type(self) is BoundedSemaphore:
             self.give(1)
         else:

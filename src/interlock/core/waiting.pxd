@@ -12,7 +12,6 @@ cdef enum WaiterState:
 cdef long long NEVER   # the deadline of a wait without a timeout
 
 
-@cython.trashcan(True)
 cdef class Waiter:
     # All of this is guarded by the critical section of the primitive in whose queue the waiter is, except
     # `wake`, which belongs to the one party that is about to unpark it.

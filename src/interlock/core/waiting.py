@@ -92,6 +92,15 @@ def refuse_orphan(primitive: Primitive, owner: Party) -> cython.int:
 class Waiter:
     """The queue node of one blocked party. What it parks on is for a subclass to say."""
 
+    def __dealloc__(self):
+        # A queue that goes with its primitive: one after the other, not one inside the other.
+        after: Waiter = self.next
+        self.next = None
+        while after is not None:
+            following: Waiter = after.next
+            after.next = None
+            after = following
+
     def unpark(self) -> cython.bint:
         """Wake the party. False where that can't be done any more, and the grant must go to another."""
         return False

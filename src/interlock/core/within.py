@@ -9,7 +9,7 @@ class Within:
             raise TimeoutError(f"not acquired within {self.timeout} s: {self.target!r}")
         return True
 
-    def __exit__(self, exc_type: object, exc_value: object, traceback: object) -> None:
+    def __exit__(self, exc_type: object = None, exc_value: object = None, traceback: object = None) -> None:
         self.target.release()
 
 

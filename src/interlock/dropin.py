@@ -1,0 +1,146 @@
+"""The drop-in: `install` puts interlock's classes where the standard library looks for its own.
+
+    interlock.install()              # until uninstall()
+    with interlock.install(): ...    # until the block ends
+
+What changes is which class a name in a module stands for. So it holds for whatever is made through that name
+afterwards: by user code, by `queue`, `concurrent.futures`, `logging`, and by `threading` itself for its Thread
+and Timer. `NAMES` is the whole list: the public classes of `threading`, and the two names by which `threading`
+makes locks inside.
+
+What stays as it is, and works together with ours:
+
+- objects that exist already, such as the locks that `threading` and `logging` made when they were imported
+  (`isinstance(lock, threading.Lock)` is false for them while ours stands there);
+- names that somebody imported before: `from threading import Lock`. (`RLock` imported so is a function of
+  `threading` that looks its class up when it is called: it makes ours);
+- what uses `_thread` or locks of its own in C: `queue.SimpleQueue`, `functools`, `tempfile`, the import system,
+  and the way in which a Thread knows that it has ended;
+- `threading._RLock` (`_PyRLock`): what `threading` falls back on where it has no RLock in C, so never with ours.
+
+Somebody else may have put something of his own over a name of ours meanwhile. It may well call what it found, so
+taking it away would break him: `uninstall` leaves such a name alone. Once he has put back what he had found,
+which is ours, another `uninstall` finishes the job.
+"""
+
+import os
+import threading
+from types import ModuleType, TracebackType
+
+from interlock.core.barrier import Barrier
+from interlock.core.condition import Condition
+from interlock.core.event import Event
+from interlock.core.lock import Lock
+from interlock.core.rlock import RLock
+from interlock.core.semaphore import BoundedSemaphore, Semaphore
+
+__all__ = ["Installation", "install", "uninstall"]
+
+
+class Name:
+    """A name in somebody's module, and what it stands for while we are installed."""
+
+    def __init__(self, module: ModuleType, attribute: str, ours: object) -> None:
+        self.module = module
+        self.attribute = attribute
+        self.ours = ours
+
+    def stands_for(self) -> object:
+        return getattr(self.module, self.attribute)
+
+    def set(self, value: object) -> None:
+        setattr(self.module, self.attribute, value)
+
+
+NAMES = [
+    Name(threading, attribute, ours)
+    for attribute, ours in {
+        "Barrier": Barrier,
+        "BoundedSemaphore": BoundedSemaphore,
+        "Condition": Condition,
+        "Event": Event,
+        "Lock": Lock,
+        "RLock": RLock,
+        "Semaphore": Semaphore,
+        # Private: what `threading`'s own Condition waits on, and what its function RLock makes. They may go one day.
+        "_allocate_lock": Lock,
+        "_CRLock": RLock,
+    }.items()
+    if hasattr(threading, attribute)
+]
+
+# Made before the first install: the standard library's. Re-entrant: a signal handler may uninstall.
+_guard = threading.RLock()
+# All three are guarded by it. What a name stood for when we took it; several, where somebody's patch is between.
+_found: dict[Name, list[object]] = {}
+_taken: set[Name] = set()
+_holders: set["Installation"] = set()  # while there is one, we are installed
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_guard.acquire, after_in_parent=_guard.release, after_in_child=_guard.release)
+
+
+class Installation:
+    """What `install` returns: leave it alone, or enter it using ``with`` to uninstall where the block ends."""
+
+    def __enter__(self) -> "Installation":
+        with _guard:
+            _holders.add(self)
+            _take()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        with _guard:
+            _holders.discard(self)
+            if not _holders:
+                _give_back()
+
+
+def install() -> Installation:
+    """Put interlock's classes into `threading`, at once. May be called from any thread.
+
+    Where they are installed already, nothing changes, and who came first says how long: until its block ends
+    where that was ``with install():``, until `uninstall` otherwise. Of blocks in several threads the last one to
+    end uninstalls.
+
+    Returns a context manager that uninstalls at its end.
+
+        with interlock.install():
+            pool = ThreadPoolExecutor()     # its locks, its threads, its futures: on interlock
+    """
+    installation = Installation()
+    with _guard:
+        if not _holders:
+            _holders.add(installation)
+        _take()
+    return installation
+
+
+def uninstall() -> None:
+    """Put back what `install` found, whoever has installed. May be called from any thread.
+
+    Where nothing is installed, nothing changes. What was made meanwhile goes on working. A name that somebody
+    else has changed since then is left alone.
+    """
+    with _guard:
+        _holders.clear()
+        _give_back()
+
+
+def _take() -> None:
+    for name in NAMES:
+        if name not in _taken:
+            _taken.add(name)
+            found = name.stands_for()
+            if found is not name.ours:
+                _found.setdefault(name, []).append(found)
+                name.set(name.ours)
+
+
+def _give_back() -> None:
+    _taken.clear()
+    for name, found in _found.items():
+        if found and name.stands_for() is name.ours:
+            name.set(found.pop())
