@@ -1,0 +1,86 @@
+"""The words of the command line."""
+
+from pathlib import Path
+
+import pytest
+from launch import INTERLOCK, python
+
+import interlock
+from interlock.cli.parser import parse
+from interlock.cli.run import Request
+
+
+def request(**wanted: object) -> dict[str, object]:
+    return {"program": "", "module": None, "arguments": [], "quiet": False} | wanted
+
+
+@pytest.mark.parametrize(
+    ("arguments", "wanted"),
+    [
+        ("prog.py", request(program="prog.py")),
+        (
+            "prog.py --help -m x -- --quiet",
+            request(program="prog.py", arguments=["--help", "-m", "x", "--", "--quiet"]),
+        ),
+        ("--quiet prog.py --quiet", request(program="prog.py", arguments=["--quiet"], quiet=True)),
+        ("-- prog.py x", request(program="prog.py", arguments=["x"])),
+        ("-- -prog.py -- x", request(program="-prog.py", arguments=["--", "x"])),
+        ("--quiet -- -m", request(program="-m", quiet=True)),
+        ("-m mod", request(module="mod")),
+        ("-mmod -m x", request(module="mod", arguments=["-m", "x"])),
+        ("--quiet -m mod --help", request(module="mod", arguments=["--help"], quiet=True)),
+        ("-m mod -- --quiet", request(module="mod", arguments=["--", "--quiet"])),
+        ("- x", request(program="-", arguments=["x"])),
+    ],
+)
+def test_run(arguments: str, wanted: dict[str, object]) -> None:
+    assert vars(parse(["run", *arguments.split()])) == wanted
+
+
+def test_defaults_are_the_same_without_options() -> None:
+    # `main` reads such a command line without argparse.
+    assert vars(parse(["run", "prog.py", "x"])) == vars(Request("prog.py", ["x"]))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        ("run", "there is nothing to run"),
+        ("run --", "there is nothing to run"),
+        ("run --quiet", "there is nothing to run"),
+        ("run -m", "expected one argument"),
+        ("run --quie prog.py", "unrecognized arguments: --quie"),
+        ("run --quiet=3 prog.py", "ignored explicit argument"),
+        ("run -x prog.py", "unrecognized arguments: -x"),
+        ("prog.py", "invalid choice: 'prog.py'"),
+        ("--nonsense", "unrecognized arguments: --nonsense"),
+    ],
+)
+def test_wrong_usage(capsys: pytest.CaptureFixture[str], arguments: str, complaint: str) -> None:
+    with pytest.raises(SystemExit) as stop:
+        parse(arguments.split())
+    out, err = capsys.readouterr()
+    assert (stop.value.code, out) == (2, "")
+    assert err.startswith("usage: interlock ")
+    assert complaint in err.splitlines()[-1]
+
+
+def test_nothing_asked_for_prints_help(tmp_path: Path) -> None:
+    alone = python(*INTERLOCK, cwd=tmp_path)
+    assert (alone.status, alone.err) == (0, "")
+    assert alone == python(*INTERLOCK, "--help", cwd=tmp_path)
+    assert "usage: interlock " in alone.out
+    assert "examples:" in alone.out
+
+
+def test_help_of_run(tmp_path: Path) -> None:
+    help = python(*INTERLOCK, "run", "--help", "prog.py", cwd=tmp_path)
+    assert (help.status, help.err) == (0, "")
+    for part in "PROGRAM [ARG ...]", "-m MODULE", "--quiet", "examples:", "exit status:", "NO_COLOR":
+        assert part in help.out
+    assert max(map(len, help.out.splitlines())) <= 118
+
+
+def test_version(tmp_path: Path) -> None:
+    said = python(*INTERLOCK, "--version", cwd=tmp_path)
+    assert (said.status, said.out, said.err) == (0, f"interlock {interlock.__version__}\n", "")

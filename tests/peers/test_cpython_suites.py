@@ -1,0 +1,122 @@
+"""CPython's own suites for what is built on locks pass with the drop-in installed."""
+
+import fnmatch
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+import interlock
+
+RUNNER = Path(__file__).with_name("run_cpython_suite.py")
+
+
+class Suite(NamedTuple):
+    name: str
+    pattern: str
+    programs: bool  # it has tests that run programs in another interpreter
+
+
+# Of the executors, the pool of threads and the futures: the other pools' locks are not `threading`'s.
+SUITES = [
+    Suite("test.test_threading", "*", True),
+    Suite("test.test_queue", "*", False),
+    Suite("test.test_concurrent_futures", "*[.]ThreadPool*", True),
+    Suite("test.test_concurrent_futures", "*[.]FutureTests.*", False),
+]
+
+
+class Excluded(NamedTuple):
+    test: str
+    since: tuple[int, int]  # the first and the last Python that has this test
+    until: tuple[int, int]
+    reason: str
+
+
+EVER = (3, 99)
+
+# Excluded tests run too, and each must fail where it exists: one that passes, or is gone, leaves this list.
+EXCLUDED = [
+    Excluded(
+        "test.test_threading.EventTests.test_at_fork_reinit",
+        (3, 11),
+        EVER,
+        "takes the private Event._cond, to hold it while it calls the private _at_fork_reinit",
+    ),
+    Excluded(
+        "test.test_threading.MiscTestCase.test__all__",
+        (3, 11),
+        EVER,
+        "compares the __module__ of every class in threading with 'threading'; ours say where they come from",
+    ),
+    Excluded(
+        "test.test_threading.ThreadTests.test_disallow_instantiation",
+        (3, 11),
+        (3, 12),
+        "asserts that the private type of a lock cannot be called: Lock is a function there; ours is the type",
+    ),
+    Excluded(
+        "test.test_threading.ThreadTests.test_lock_no_subclass",
+        (3, 13),
+        EVER,
+        "asserts that Lock, a class since 3.13, refuses subclasses: so it is built in C; ours allows them",
+    ),
+    Excluded(
+        "test.test_threading.ThreadTests.test_import_from_another_thread",
+        (3, 11),
+        EVER,
+        "subprocess: its program asserts that nothing has imported threading yet, and install() has",
+    ),
+]
+
+
+def excluded_here(suite: Suite) -> set[str]:
+    return {
+        excluded.test
+        for excluded in EXCLUDED
+        if fnmatch.fnmatch(excluded.test, f"{suite.name}.*")
+        and excluded.since <= sys.version_info[:2] <= excluded.until
+    }
+
+
+def has_suite(name: str) -> bool:
+    try:
+        return importlib.util.find_spec(name) is not None
+    except ModuleNotFoundError:
+        return False
+
+
+@pytest.mark.parametrize("suite", SUITES, ids=lambda suite: f"{suite.name.removeprefix('test.')}-{suite.pattern}")
+def test_suite(suite: Suite, tmp_path: Path) -> None:
+    if not has_suite(suite.name):
+        pytest.skip(f"this Python {sys.version.split()[0]} was installed without CPython's {suite.name}")
+    report = tmp_path / "report.json"
+    process = subprocess.run(
+        [sys.executable, RUNNER, suite.name, suite.pattern, report],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(Path(interlock.__file__).parents[1])},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        check=False,
+    )
+    assert process.returncode == 0, process.stdout
+    happened = json.loads(report.read_text())
+    excluded = excluded_here(suite)
+    passed = set(happened["run"]) - set(happened["failed"]) - set(happened["skipped"])
+    print(
+        f"{suite.name} {suite.pattern}: {len(passed)} passed, {len(excluded)} excluded, "
+        f"{len(happened['skipped'])} skipped by itself, {happened['programs']} programs run: {happened['skipped']}"
+    )
+    unexpected = [trace for test, trace in happened["failed"].items() if test not in excluded]
+    assert not unexpected, "\n\n".join(unexpected)
+    assert excluded == set(happened["failed"]), "the list of exclusions is out of date"
+    assert passed
+    assert (happened["programs"] > 0) == suite.programs
+    assert happened["still installed"]
