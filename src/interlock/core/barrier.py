@@ -21,7 +21,7 @@ from threading import BrokenBarrierError
 
 import cython
 from cython.cimports.interlock.core.native import interlock_thread_id
-from cython.cimports.interlock.core.party import forks
+from cython.cimports.interlock.core.party import forks, in_new_child
 from cython.cimports.interlock.core.probe import Happening, happened, made, probing
 from cython.cimports.interlock.core.waiting import (
     CANCELLED,
@@ -33,6 +33,7 @@ from cython.cimports.interlock.core.waiting import (
     checked_name,
     deadline_after,
     new_waiter,
+    whole,
 )
 
 IN_LINE = cython.declare(cython.long, -1)  # still waiting
@@ -50,11 +51,12 @@ class Barrier(Primitive):
     ever. ``name``: what reports and ``repr`` call it. Raises ValueError for fewer than 1 parties.
     """
 
-    def __init__(self, parties: int, action: object = None, timeout: object = None, *, name: str | None = None):
+    def __init__(self, parties: object, action: object = None, timeout: object = None, *, name: str | None = None):
         if parties < 1:
             raise ValueError("parties must be >= 1")
+        size: cython.long = whole(parties)
         self.label = checked_name(name)
-        self.size = parties
+        self.size = size
         self.action = action
         self.timeout = timeout
         if probing:
@@ -76,6 +78,7 @@ class Barrier(Primitive):
     def broken(self) -> bool:
         """Whether the barrier is broken; `reset` mends it."""
         with cython.critical_section(self):
+            self.forget_lost()
             return self.phase == BROKEN
 
     def wait(self, timeout: object = None) -> int:
@@ -229,6 +232,11 @@ class Barrier(Primitive):
         self.phase = BROKEN
         return self.end(BROKEN_WAIT)
 
+    def serve(self, arrived: Waiter) -> Waiter:
+        """In a forked child the barrier may just have turned out to be broken."""
+        self.forget_lost()
+        return self.end(BROKEN_WAIT) if self.phase == BROKEN and self.head is not None else None
+
     def withdraw(self, waiter: Waiter) -> cython.void:
         """A party that is interrupted leaves as if it had never come."""
         with cython.critical_section(self):
@@ -240,7 +248,7 @@ class Barrier(Primitive):
 
     def forget_lost(self) -> cython.void:
         """Count anew who came along in the fork; an action whose party did not is not run again."""
-        if self.forked != forks:
+        if self.forked != forks or in_new_child():
             Primitive.forget_lost(self)
             self.arrived = 0
             waiter: Waiter = self.head

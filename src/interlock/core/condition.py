@@ -38,8 +38,11 @@ from cython.cimports.interlock.core.waiting import (
     checked_name,
     deadline_after,
     new_waiter,
+    whole,
 )
 from cython.cimports.interlock.core.within import within
+
+from interlock.core.waiting import DeadlockError
 
 
 class Condition(Primitive):
@@ -61,6 +64,8 @@ class Condition(Primitive):
             own.label = self.label
             own.record = self.record
             lock = own
+        # What has neither is no lock, and AttributeError says so now.
+        lock.acquire, lock.release  # noqa: B018
         self.lock = lock
         self.mutex = cython.cast(Mutex, lock) if type(lock) is Lock or type(lock) is RLock else None
 
@@ -75,6 +80,9 @@ class Condition(Primitive):
     def __exit__(self, exc_type: object = None, exc_value: object = None, traceback: object = None) -> object:
         if type(self) is not Condition:
             self.release()
+        elif isinstance(exc_value, DeadlockError) and not self._is_owned():
+            # `wait` could not get the lock back. That is what the caller is to hear, and there is nothing to release.
+            return None
         elif self.mutex is None:
             return self.lock.__exit__(exc_type, exc_value, traceback)
         else:
@@ -110,6 +118,8 @@ class Condition(Primitive):
         Returns True, or False where no notification came in time. Raises RuntimeError where the caller does
         not hold the lock.
         """
+        if self.mutex is not None and not self.mutex._is_owned():
+            raise RuntimeError("cannot wait on un-acquired lock")
         return self.wait_until(deadline_after(timeout))
 
     def wait_for(self, predicate: object, timeout: object = None) -> object:
@@ -129,12 +139,12 @@ class Condition(Primitive):
             if result or interlock_now() >= deadline:
                 return result
 
-    def notify(self, n: cython.long = 1) -> None:
+    def notify(self, n: object = 1) -> None:
         """Wake the first ``n`` waiters, as soon as the lock is free.
 
         Raises RuntimeError where the caller does not hold the lock.
         """
-        if self.pass_on(n) == 0:
+        if self.pass_on(whole(n)) == 0:
             raise RuntimeError("cannot notify on un-acquired lock")
         if probing:
             happened(Happening.NOTIFIED, self, 0, 0)
@@ -181,6 +191,10 @@ class Condition(Primitive):
     def wait_until(self, deadline: cython.longlong) -> cython.bint:
         return self.wait_foreign(deadline) if self.mutex is None else self.wait_requeued(deadline)
 
+    def mark_entered(self) -> cython.void:
+        if self.mutex is not None:
+            self.mutex.mark_entered()
+
     # With a lock of ours.
 
     def wait_requeued(self, deadline: cython.longlong) -> cython.bint:
@@ -220,15 +234,14 @@ class Condition(Primitive):
                 notified = waiter.queue is not self
                 # Unparked and not notified: in the child of a handler that forked.
                 again = again and not notified
-                if notified or again:
-                    continue
-                # Nobody is about to unpark it: only a notified waiter can be granted.
-                self.remove(waiter)
-                if mutex.fits(waiter) and mutex.may_barge():
-                    mutex.grant(waiter)
-                    granted = True
-                else:
-                    mutex.push(waiter)
+                if not notified and not again:
+                    # Nobody is about to unpark it: only a notified waiter can be granted.
+                    self.remove(waiter)
+                    if mutex.fits(waiter) and mutex.may_barge():
+                        mutex.grant(waiter)
+                        granted = True
+                    else:
+                        mutex.push(waiter)
         if not granted:
             error = self.retake(mutex, waiter, unparked, error)
         if probing:
@@ -337,7 +350,15 @@ class Condition(Primitive):
                 if not notified:
                     self.remove(waiter)
                     waiter.state = CANCELLED
-        self._acquire_restore(state)
+        while True:
+            try:
+                self._acquire_restore(state)
+                break
+            except Exception:
+                raise  # the lock's own business
+            except BaseException as raised:  # Ctrl-C: not without the lock
+                if error is None:
+                    error = raised
         if probing:
             happened(
                 Happening.CANCELLED if error is not None else Happening.GRANTED if notified else Happening.TIMED_OUT,

@@ -9,7 +9,7 @@ Open with a queue does not occur: the count-down to 0 empties the queue in the s
 
 import cython
 from cython.cimports.interlock.core.probe import Happening, happened, made, probing
-from cython.cimports.interlock.core.waiting import Primitive, Waiter, checked_name, deadline_after, new_waiter
+from cython.cimports.interlock.core.waiting import Primitive, Waiter, checked_name, deadline_after, new_waiter, whole
 
 
 class Latch(Primitive):
@@ -20,11 +20,12 @@ class Latch(Primitive):
     ValueError for a count below 0.
     """
 
-    def __init__(self, count: int, *, name: str | None = None):
-        if count < 0:
+    def __init__(self, count: object, *, name: str | None = None):
+        left: cython.long = whole(count)
+        if left < 0:
             raise ValueError(f"count must be 0 or more, not {count}")
         self.label = checked_name(name)
-        self.left = count
+        self.left = left
         if probing:
             made(self)
 
@@ -34,22 +35,23 @@ class Latch(Primitive):
         with cython.critical_section(self):
             return self.left
 
-    def count_down(self, n: cython.long = 1) -> None:
+    def count_down(self, n: object = 1) -> None:
         """Count down by ``n``, 1 or more. At 0 the latch opens for everybody who waits.
 
         Raises ValueError for fewer than 1 or more than are missing; nothing changes then.
         """
-        if n < 1:
+        down: cython.long = whole(n)
+        if down < 1:
             raise ValueError(f"n must be one or more, not {n}")
         chain: Waiter = None
         left: cython.long
         with cython.critical_section(self):
             left = self.left
-            if n <= left:
-                self.left = left - n
+            if down <= left:
+                self.left = left - down
                 if self.left == 0 and self.head is not None:
                     chain = self.grant_all()
-        if n > left:
+        if down > left:
             raise ValueError(f"cannot count down by {n}: {left} missing in {self!r}")
         if chain is not None:
             self.wake(chain)

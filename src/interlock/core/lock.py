@@ -18,6 +18,8 @@ from cython.cimports.interlock.core.party import KNOWN_MASK, known, meet, party_
 from cython.cimports.interlock.core.probe import Happening, happened, made, probing
 from cython.cimports.interlock.core.waiting import NEVER, Waiter, checked_name, lock_deadline, new_waiter
 
+NO_TIMEOUT = cython.declare(object, -1)  # the small int itself, which is what callers who write -1 pass
+
 
 class Lock(Mutex):
     """Lock(*, name=None)\n--\n\n\
@@ -40,9 +42,7 @@ class Lock(Mutex):
             return take(self, 1, NEVER)
         # What a subclass has made of `acquire` counts; if that took the lock, it is entered now.
         taken = self.acquire()
-        with cython.critical_section(self):
-            if self.holder == interlock_thread_id():
-                self.count = 1
+        self.mark_entered()
         return taken
 
     def __exit__(self, exc_type: object = None, exc_value: object = None, traceback: object = None) -> None:
@@ -51,7 +51,7 @@ class Lock(Mutex):
         else:
             self.release()
 
-    def acquire(self, blocking: cython.bint = True, timeout: cython.double = -1) -> bool:
+    def acquire(self, blocking: cython.bint = True, timeout: object = -1) -> bool:
         """Take the lock.
 
         ``blocking``: whether to wait for it. ``timeout``: for how many seconds; -1 means for ever.
@@ -61,7 +61,7 @@ class Lock(Mutex):
         large, DeadlockError where the lock can never come free.
         """
         deadline: cython.longlong = NEVER
-        if not blocking or timeout != -1:
+        if not blocking or timeout is not NO_TIMEOUT:
             deadline = lock_deadline(blocking, timeout)
         return take(self, 0, deadline)
 
@@ -75,6 +75,11 @@ class Lock(Mutex):
         if holder == 0:
             return self.describe("unlocked", "")
         return self.describe("locked", f"owner={party_by_id(holder).call_name()}")
+
+    def mark_entered(self) -> cython.void:
+        with cython.critical_section(self):
+            if self.holder == interlock_thread_id():
+                self.count = 1
 
     def enter(self) -> cython.bint:
         return take(self, 1, NEVER)

@@ -14,8 +14,15 @@ cdef extern from *:
       #define interlock_thread_id() (_PyThreadState_UncheckedGet()->id)
       #define interlock_now() ((long long) _PyTime_GetMonotonicClock())
     #endif
+    #ifdef _WIN32
+      #define interlock_pid() 0
+    #else
+      #include <unistd.h>
+      #define interlock_pid() ((int) getpid())
+    #endif
     """
     unsigned long long interlock_thread_id() noexcept nogil
+    int interlock_pid() noexcept nogil
     # Monotonic nanoseconds.
     long long interlock_now() noexcept nogil
 

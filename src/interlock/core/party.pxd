@@ -12,6 +12,8 @@ cdef class Party:
     cdef str last_name
     # Written by the one thread of a forked child; only ever goes from False to True.
     cdef readonly bint lost_in_fork
+    # Written once: it ended so long ago that no more than its id is left.
+    cdef bint forgotten
     cdef object __weakref__
 
     cdef object known_as(self)
@@ -33,6 +35,16 @@ cdef dict departed
 
 # How many forks lie between this process and the one that imported the module.
 cdef unsigned int forks
+
+# Threads that are in os.fork(). In the child some destructors run before our hook does: those of what the lost threads
+# had for themselves. While this is not 0, whoever asks who was lost compares process ids.
+cdef int forking
+cdef int process
+cdef bint in_new_child() noexcept
+cdef bint is_lost(Party party) noexcept
+
+# The thread that handles signals.
+cdef unsigned long main_ident
 
 cdef Party meet()
 cdef Party party_by_id(unsigned long long id)

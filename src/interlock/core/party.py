@@ -21,7 +21,7 @@ import weakref
 
 import cython
 from cython.cimports.cpython.pythread import PyThread_get_thread_ident
-from cython.cimports.interlock.core.native import interlock_thread_id
+from cython.cimports.interlock.core.native import interlock_pid, interlock_thread_id
 from cython.cimports.interlock.core.thread_end import (
     interlock_end,
     interlock_end_reached,
@@ -37,6 +37,9 @@ DEPARTED_KEPT = cython.declare(cython.Py_ssize_t, 1000)  # more than can plausib
 sweep_at = cython.declare(cython.Py_ssize_t, 64)
 
 forks = 0
+forking = 0
+process = interlock_pid()
+main_ident = threading.main_thread().ident
 
 if not interlock_end_setup():
     raise ImportError("the system has no thread-local storage left")
@@ -69,8 +72,10 @@ class Party:
 
     def is_gone(self) -> cython.bint:
         """Whether its thread can never run again. False means no more than that this is not certain."""
-        return self.lost_in_fork or (
-            self.end != cython.NULL and interlock_end_reached(cython.cast(cython.pointer(interlock_end), self.end))
+        return (
+            self.lost_in_fork
+            or self.forgotten
+            or (self.end != cython.NULL and interlock_end_reached(cython.cast(cython.pointer(interlock_end), self.end)))
         )
 
     def known_as(self):
@@ -161,6 +166,7 @@ def party_by_id(id: cython.ulonglong) -> Party:
     if found is None:
         party: Party = Party.__new__(Party)
         party.id = id
+        party.forgotten = True
         party.last_name = "a thread that has ended"
         return party
     return found
@@ -171,9 +177,32 @@ def current_party() -> Party:
     return meet()
 
 
+def in_new_child() -> cython.bint:
+    """Whether this is a forked child that our hook has not run in yet. Also inside critical sections."""
+    return forking != 0 and interlock_pid() != process
+
+
+def is_lost(party: Party) -> cython.bint:
+    """Whether this party did not come along in a fork. Also inside critical sections."""
+    return party.lost_in_fork or (in_new_child() and party.id != interlock_thread_id())
+
+
+def _before_fork():
+    global forking
+    forking += 1
+
+
+def _after_fork_in_parent():
+    global forking
+    forking -= 1
+
+
 def _after_fork_in_child():
-    global forks
+    global forks, forking, process, main_ident
     forks += 1
+    forking = 0
+    process = interlock_pid()
+    main_ident = PyThread_get_thread_ident()
     survivor = interlock_thread_id()
     for party in list(living.values()):
         lost: Party = party
@@ -183,4 +212,4 @@ def _after_fork_in_child():
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork_in_child)
+    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child)

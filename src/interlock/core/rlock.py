@@ -19,6 +19,8 @@ from cython.cimports.interlock.core.probe import Happening, happened, made, prob
 from cython.cimports.interlock.core.waiting import NEVER, Waiter, checked_name, lock_deadline, new_waiter
 from cython.cimports.libc.limits import LONG_MAX
 
+NO_TIMEOUT = cython.declare(object, -1)  # the small int itself, which is what callers who write -1 pass
+
 
 class RLock(Mutex):
     """RLock(*, name=None)\n--\n\n\
@@ -44,7 +46,7 @@ class RLock(Mutex):
         else:
             self.release()
 
-    def acquire(self, blocking: cython.bint = True, timeout: cython.double = -1) -> bool:
+    def acquire(self, blocking: cython.bint = True, timeout: object = -1) -> bool:
         """Take the lock; at once where the caller has it already.
 
         ``blocking``: whether to wait for it. ``timeout``: for how many seconds; -1 means for ever.
@@ -54,7 +56,7 @@ class RLock(Mutex):
         large, DeadlockError where the lock can never come free.
         """
         deadline: cython.longlong = NEVER
-        if not blocking or timeout != -1:
+        if not blocking or timeout is not NO_TIMEOUT:
             deadline = lock_deadline(blocking, timeout)
         return take(self, deadline)
 

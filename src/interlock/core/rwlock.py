@@ -17,7 +17,7 @@ threads that share one by mistake are told, and a signal handler too.
 """
 
 import cython
-from cython.cimports.interlock.core.party import Party, forks, meet, party_by_id
+from cython.cimports.interlock.core.party import Party, forks, in_new_child, is_lost, meet, party_by_id
 from cython.cimports.interlock.core.probe import Happening, happened, made, probing
 from cython.cimports.interlock.core.waiting import (
     GRANTED,
@@ -289,13 +289,13 @@ class RWLock(Primitive):
 
     def forget_lost(self) -> cython.void:
         """In a forked child: a reader that did not come along reads no more. A writer leaves things half done."""
-        if self.forked != forks:
+        if self.forked != forks or in_new_child():
             Primitive.forget_lost(self)
             self.reading = 0
             side: ReadSide = self.holds
             while side is not None:
                 after: ReadSide = side.next
-                if side.party.lost_in_fork:
+                if is_lost(side.party):
                     self.unhold(side)
                 elif side.state == HELD or (side.waiter is not None and side.waiter.state == GRANTED):
                     self.reading += 1

@@ -21,6 +21,7 @@ from cython.cimports.interlock.core.waiting import (
     checked_name,
     deadline_after,
     new_waiter,
+    whole,
 )
 from cython.cimports.interlock.core.within import within
 from cython.cimports.libc.limits import LONG_MAX
@@ -34,7 +35,7 @@ class Semaphore(Primitive):
     Raises ValueError for a value below 0.
     """
 
-    def __init__(self, value: int = 1, *, name: str | None = None):
+    def __init__(self, value: object = 1, *, name: str | None = None):
         self.most = LONG_MAX
         self.start(value, name)
 
@@ -50,7 +51,7 @@ class Semaphore(Primitive):
         else:
             self.release()
 
-    def acquire(self, blocking: cython.bint = True, timeout: object = None, *, permits: cython.long = 1) -> bool:
+    def acquire(self, blocking: cython.bint = True, timeout: object = None, *, permits: object = 1) -> bool:
         """Take permits, all at once or none.
 
         ``blocking``: whether to wait for them. ``timeout``: for how many seconds; None means for ever, 0 or
@@ -60,24 +61,20 @@ class Semaphore(Primitive):
         Returns True, or False where they were not to be had (in time). Raises ValueError for a timeout given
         to a call that does not block, for fewer than 1 permits and for more than can ever be there.
         """
-        deadline: cython.longlong = NEVER
+        wanted: cython.long = self.checked(permits)
         if not blocking:
             if timeout is not None:
                 raise ValueError("can't specify timeout for non-blocking acquire")
-            deadline = 0
-        elif timeout is not None:
-            deadline = deadline_after(timeout)
-        if permits < 1:
-            raise ValueError("permits must be one or more")
-        if permits > self.most:
-            raise ValueError(f"permits must be {self.most} or fewer, this semaphore never has more")
-        return self.take(permits, deadline)
+            return self.take_free(wanted)
+        # As with `threading`, a timeout is looked at when it matters.
+        return self.take_free(wanted) or self.take(wanted, deadline_after(timeout))
 
-    def release(self, n: cython.long = 1) -> None:
+    def release(self, n: object = 1) -> None:
         """Give back ``n`` permits, 1 or more, and wake whom they are enough for. Raises ValueError otherwise."""
-        if n < 1:
+        permits: cython.long = whole(n)
+        if permits < 1:
             raise ValueError("n must be one or more")
-        self.give(n)
+        self.give(permits)
 
     def within(self, timeout: object) -> object:
         """A context manager that holds one permit, or raises TimeoutError after ``timeout`` seconds."""
@@ -105,13 +102,27 @@ class Semaphore(Primitive):
     def start(self, value, name):
         if value < 0:
             raise ValueError("semaphore initial value must be >= 0")
+        permits: cython.long = whole(value)
         self.label = checked_name(name)
-        self.value = value
+        self.value = permits
         if probing:
             made(self)
 
+    def checked(self, permits) -> cython.long:
+        wanted: cython.long = whole(permits)
+        if wanted < 1:
+            raise ValueError("permits must be one or more")
+        # One may be waited for in vain, as with `threading`.
+        if wanted > self.most and wanted > 1:
+            raise ValueError(f"permits must be {self.most} or fewer, this semaphore never has more")
+        return wanted
+
     def take(self, permits: cython.long, deadline: cython.longlong) -> cython.bint:
         """Take `permits`, waiting until `deadline`, of which 0 means not at all."""
+        return self.take_free(permits) or (deadline != 0 and self.block(new_waiter(permits), deadline))
+
+    def take_free(self, permits: cython.long) -> cython.bint:
+        """Take `permits` if they are free and the caller's turn has come."""
         taken: cython.bint = False
         with cython.critical_section(self):
             if self.head is not None:
@@ -119,11 +130,9 @@ class Semaphore(Primitive):
             if self.value >= permits and (self.head is None or self.may_barge()):
                 self.value -= permits
                 taken = True
-        if not taken:
-            return deadline != 0 and self.block(new_waiter(permits), deadline)
-        if probing:
+        if taken and probing:
             happened(Happening.ACQUIRED, self, 0, 0)
-        return True
+        return taken
 
     def give(self, permits: cython.long) -> cython.bint:
         chain: Waiter = None
@@ -158,6 +167,6 @@ class BoundedSemaphore(Semaphore):
     A semaphore that raises ValueError when a release would pass the start value; nothing changes then.
     """
 
-    def __init__(self, value: int = 1, *, name: str | None = None):
+    def __init__(self, value: object = 1, *, name: str | None = None):
         self.start(value, name)
         self.most = self.value

@@ -49,6 +49,7 @@ cdef class Primitive(Observed):
     cdef bint due(self, Waiter waiter) noexcept
     cdef Waiter expire(self, Waiter waiter)
     # Called outside it.
+    cdef void mark_entered(self) noexcept
     cdef int check_block(self, Waiter waiter) except -1
 
     # The queue. Called in the critical section.
@@ -71,6 +72,8 @@ cdef class Primitive(Observed):
 
 cdef str checked_name(object name)
 cdef long long deadline_in(double seconds) except -1
-cdef long long lock_deadline(bint blocking, double timeout) except -1
+cdef long whole(object number) except? -1
+cdef double seconds_of(object timeout) except? -1
+cdef long long lock_deadline(bint blocking, object timeout) except -1
 cdef long long deadline_after(object timeout) except -1
 cdef int refuse_orphan(Primitive primitive, Party owner) except -1

@@ -39,12 +39,13 @@ never sees a hand-off, and below what a person or a frame of a game notices. Web
 own `Python/lock.c` settled on the same constant.
 """
 
-import math
 import threading
 
 import cython
 from cython.cimports.cpython.exc import PyErr_CheckSignals
 from cython.cimports.cpython.mem import PyMem_RawFree, PyMem_RawMalloc
+from cython.cimports.cpython.number import PyNumber_Index
+from cython.cimports.cpython.pythread import PyThread_get_thread_ident
 from cython.cimports.cpython.ref import Py_DECREF, Py_INCREF
 from cython.cimports.interlock.core.native import (
     PY_LOCK_ACQUIRED,
@@ -58,10 +59,11 @@ from cython.cimports.interlock.core.native import (
     PyThread_type_lock,
     interlock_now,
 )
-from cython.cimports.interlock.core.party import Party, forks, meet
+from cython.cimports.interlock.core.party import Party, forks, in_new_child, is_lost, main_ident, meet
 from cython.cimports.interlock.core.probe import Happening, happened, probing
 
 NEVER = 0x7FFFFFFFFFFFFFFF
+SIGNAL_GAP_US = cython.declare(cython.longlong, 50_000)
 BARGING_NS = cython.declare(cython.longlong, 1_000_000)
 TIMEOUT_MAX = cython.declare(cython.double, threading.TIMEOUT_MAX)
 
@@ -137,6 +139,14 @@ class ThreadWaiter(Waiter):
             left = -1
             if deadline != NEVER:
                 left = max(0, deadline - interlock_now() + 999) // 1000
+            if PyThread_get_thread_ident() == main_ident:
+                # A signal that comes between here and the system call interrupts nothing and would wait as long as
+                # we do. POSIX has no wait that closes this gap for a signal which any thread may take, so the one
+                # thread that runs handlers looks again now and then. `threading` waits for ever.
+                PyErr_CheckSignals()
+                if forks != process:
+                    return True
+                left = SIGNAL_GAP_US if left < 0 else min(left, SIGNAL_GAP_US)
             with cython.nogil:
                 status = PyThread_acquire_lock_timed(parker, left, 1)
             if status == PY_LOCK_ACQUIRED:
@@ -195,6 +205,9 @@ class Primitive(Observed):
     def due(self, waiter: Waiter) -> cython.bint:
         return interlock_now() - waiter.since >= BARGING_NS
 
+    def mark_entered(self) -> cython.void:
+        """The caller has acquired this, and will release it as the end of a `with`."""
+
     def check_block(self, waiter: Waiter) -> cython.int:
         """Raise DeadlockError where this waiter, which is in the queue, would wait for ever."""
         return 0
@@ -239,12 +252,12 @@ class Primitive(Observed):
 
     def forget_lost(self) -> cython.void:
         """In a forked child: drop the waiters of threads that did not come along."""
-        if self.forked != forks:
+        if self.forked != forks or in_new_child():
             self.forked = forks
             waiter: Waiter = self.head
             while waiter is not None:
                 after: Waiter = waiter.next
-                if waiter.party.lost_in_fork:
+                if is_lost(waiter.party):
                     self.remove(waiter)
                 waiter = after
 
@@ -460,10 +473,30 @@ def checked_name(name) -> str:
     return name
 
 
-def deadline_in(seconds: cython.double) -> cython.longlong:
-    """The monotonic nanosecond at which a wait that begins now ends."""
-    if math.isnan(seconds):
+def whole(number) -> cython.long:
+    """A count, from whatever is a whole number. Half a permit is an error and not none."""
+    if isinstance(number, float):
+        truncated: object = int(number)  # ValueError for NaN, OverflowError for infinity
+        if truncated != number:
+            if number < 0:
+                return -1
+            raise TypeError(f"a whole number is needed, not {number}")
+        return truncated
+    return PyNumber_Index(number)
+
+
+def seconds_of(timeout) -> cython.double:
+    """A timeout in seconds, from a float or a whole number, as `threading` takes it."""
+    seconds: cython.double = timeout if isinstance(timeout, float) else PyNumber_Index(timeout)
+    if seconds != seconds:
         raise ValueError("timeout must be a number of seconds, not NaN")
+    if not -TIMEOUT_MAX - 1 < seconds < TIMEOUT_MAX + 1:
+        raise OverflowError(f"timeout value is too large: {timeout} s, the most is {TIMEOUT_MAX} s")
+    return seconds
+
+
+def deadline_in(seconds: cython.double) -> cython.longlong:
+    """The monotonic nanosecond at which a wait that begins now ends; 0 where it is not to wait at all."""
     if seconds > TIMEOUT_MAX:
         raise OverflowError(f"timeout value is too large: {seconds} s, the most is {TIMEOUT_MAX} s")
     if seconds <= 0:
@@ -473,19 +506,23 @@ def deadline_in(seconds: cython.double) -> cython.longlong:
     return NEVER if seconds * 1e9 >= NEVER - now else now + cython.cast(cython.longlong, seconds * 1e9)
 
 
-def lock_deadline(blocking: cython.bint, timeout: cython.double) -> cython.longlong:
+def lock_deadline(blocking: cython.bint, timeout) -> cython.longlong:
     """The deadline for the arguments of a lock's `acquire`, where -1 means to wait for ever."""
+    seconds: cython.double = seconds_of(timeout)
     if not blocking:
-        if timeout != -1:
+        if seconds != -1:
             raise ValueError("can't specify a timeout for a non-blocking call")
         return 0
-    if timeout == -1:
+    if seconds == -1:
         return NEVER
-    if timeout < 0:
+    if seconds < 0:
         raise ValueError(f"timeout value must be a non-negative number or -1 (wait for ever), not {timeout}")
-    return deadline_in(timeout)
+    return deadline_in(seconds)
 
 
 def deadline_after(timeout) -> cython.longlong:
     """The deadline for a `timeout` of None (wait for ever) or of seconds, where less than 0 counts as 0."""
-    return NEVER if timeout is None else deadline_in(timeout)
+    if timeout is None:
+        return NEVER
+    seconds = timeout if isinstance(timeout, float) else PyNumber_Index(timeout)
+    return 0 if seconds <= 0 else deadline_in(seconds_of(seconds))

@@ -20,6 +20,7 @@ from cython.cimports.interlock.core.waiting import (
     checked_name,
     deadline_after,
     new_waiter,
+    whole,
 )
 
 
@@ -66,16 +67,17 @@ class WaitQueue(Primitive):
                 return True
         return self.wait_in_line(waiter, deadline)
 
-    def unpark(self, n: cython.long = 1) -> int:
+    def unpark(self, n: object = 1) -> int:
         """Wake the first ``n`` in the queue, 0 or more. Returns how many there were to wake."""
-        if n < 0:
+        wakes: cython.long = whole(n)
+        if wakes < 0:
             raise ValueError(f"n must be 0 or more, not {n}")
         chain: Waiter
         woken: cython.long
         with cython.critical_section(self):
-            self.wakes = n
+            self.wakes = wakes
             chain = self.serve(None)
-            woken = n - self.wakes
+            woken = wakes - self.wakes
             self.wakes = 0
         if chain is not None:
             self.wake(chain)

@@ -1,5 +1,7 @@
 """`with lock.within(2.0):` enters held or not at all."""
 
+from cython.cimports.interlock.core.waiting import Primitive, seconds_of
+
 
 class Within:
     """A context manager that holds ``target``, or raises TimeoutError when it does not get it in time."""
@@ -7,6 +9,10 @@ class Within:
     def __enter__(self) -> bool:
         if not self.target.acquire(timeout=self.timeout):
             raise TimeoutError(f"not acquired within {self.timeout} s: {self.target!r}")
+        target = self.target
+        if isinstance(target, Primitive):
+            primitive: Primitive = target
+            primitive.mark_entered()
         return True
 
     def __exit__(self, exc_type: object = None, exc_value: object = None, traceback: object = None) -> None:
@@ -18,6 +24,7 @@ def within(target, timeout) -> Within:
         raise TypeError(f"timeout must be a number of seconds, not {type(timeout).__name__}")
     if not timeout >= 0:
         raise ValueError(f"timeout must be 0 or more seconds, not {timeout}")
+    seconds_of(timeout)
     made: Within = Within.__new__(Within)
     made.target = target
     made.timeout = timeout

@@ -1,0 +1,296 @@
+"""Parties for tests: somebody who calls, told by the test what to call.
+
+A test is written from outside. It tells parties what to do, asks the primitive who is blocked, and looks at
+what came out, so it says the same thing whatever a party is made of:
+
+    a, b = parties(2)
+    a.do(lock.acquire)                  # done when this returns; what it raises is raised here
+    waiting = b.begin(lock.acquire)     # begun, maybe blocked
+    blocked(lock, 1)                    # returns as soon as one party is blocked there
+    a.do(lock.release)
+    assert waiting.result() is True
+
+Here a party is a thread. Another kind has to offer what `ThreadParty` and `MainParty` offer and to map the
+bound method that a test names (`lock.acquire`) to its own (`lock.acquire_async`); `parties` in
+`tests/core/conftest.py` is where kinds are listed.
+
+Nothing here sleeps to wait for another party, and nothing waits longer than `PATIENCE`: a test that would hang
+fails with the stacks of all threads.
+"""
+
+import faulthandler
+import queue
+import signal
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from typing import Any, NoReturn
+
+import pytest
+
+PATIENCE = 10.0  # seconds; only what hangs uses them up
+
+# A waiting thread is due for a hand-off after 1 ms in the queue: see src/interlock/core/waiting.py.
+DUE = 0.002  # seconds; safely more
+
+needs_signals = pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="no signal to one thread here")
+
+
+def fail_with_stacks(message: str) -> NoReturn:
+    with tempfile.TemporaryFile("w+") as file:
+        faulthandler.dump_traceback(file)
+        file.seek(0)
+        pytest.fail(f"{message}\n\n{file.read()}")
+
+
+def wait_until(condition: Callable[[], object], what: str) -> None:
+    """Ask until `condition()` is true. For what other threads are about to do, so let them."""
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        if time.monotonic() > deadline:
+            fail_with_stacks(f"not within {PATIENCE} s: {what}")
+        time.sleep(0.000_05)
+
+
+def blocked(primitive: Any, n: int) -> None:
+    """Return as soon as exactly `n` parties are blocked at `primitive`."""
+    wait_until(lambda: len(primitive.waiters) == n, f"{n} waiting at {primitive!r}")
+
+
+def become_due() -> None:
+    """Let whoever is blocked now wait so long that he is given the lock directly: it is time itself that passes."""
+    time.sleep(DUE)
+
+
+class Outcome:
+    """What a call that a party has begun has come to."""
+
+    def __init__(self, party: Any, call: Callable[..., Any], args: Any, kwargs: Any):
+        self.party = party
+        self.call = call
+        self.args = args
+        self.kwargs = kwargs
+        self.collected = False
+        self.future: Future[Any] = Future()
+
+    def run(self) -> None:
+        try:
+            result = self.call(*self.args, **self.kwargs)
+        except BaseException as error:
+            self.future.set_exception(error)
+        else:
+            self.future.set_result(result)
+
+    @property
+    def done(self) -> bool:
+        return self.future.done()
+
+    def blocked_or_over(self, primitive: Any) -> None:
+        """Return as soon as the call, which has a timeout, is blocked at `primitive` or has given up already."""
+        wait_until(lambda: self.done or self.party.identity in primitive.waiters, f"{self!r} blocked or over")
+
+    def result(self) -> Any:
+        """What the call returned. Raises what it raised, and fails the test if it hangs."""
+        self.collected = True
+        try:
+            return self.future.result(PATIENCE)
+        except TimeoutError:
+            if self.future.done():
+                raise
+            fail_with_stacks(f"{self!r} hangs")
+
+    def error(self) -> BaseException | None:
+        """What the call raised, or None."""
+        try:
+            self.result()
+        except Exception as error:
+            return error
+        return None
+
+    def __repr__(self) -> str:
+        return f"<{self.call!r} by {self.party!r}>"
+
+
+class ThreadParty:
+    """A thread that makes the calls it is told to make, one after the other."""
+
+    def __init__(self, name: str):
+        self.calls: queue.SimpleQueue[Outcome | None] = queue.SimpleQueue()
+        self.outcomes: list[Outcome] = []
+        # A daemon, so that one hung thread fails one test and not the whole run.
+        self.thread = threading.Thread(target=self.live, name=name, daemon=True)
+        self.thread.start()
+
+    @property
+    def identity(self) -> Any:
+        """What `owner` and `waiters` are to call this party."""
+        return self.thread
+
+    def live(self) -> None:
+        while (outcome := self.calls.get()) is not None:
+            outcome.run()
+            del outcome  # it may be what keeps a primitive alive
+
+    def begin(self, call: Callable[..., Any], *args: Any, **kwargs: Any) -> Outcome:
+        """Make the party begin a call, which may block."""
+        outcome = Outcome(self, call, args, kwargs)
+        self.outcomes.append(outcome)
+        self.calls.put(outcome)
+        return outcome
+
+    def do(self, call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """Make the party make a call, and return or raise what that does."""
+        return self.begin(call, *args, **kwargs).result()
+
+    def enter(self, manager: Any) -> Any:
+        """Make the party enter `with manager:`."""
+        return self.do(type(manager).__enter__, manager)
+
+    def begin_enter(self, manager: Any) -> Outcome:
+        """Make the party begin to enter `with manager:`, which may block."""
+        return self.begin(type(manager).__enter__, manager)
+
+    def leave(self, manager: Any) -> None:
+        """Make the party leave `with manager:`."""
+        self.do(type(manager).__exit__, manager, None, None, None)
+
+    def end(self) -> None:
+        """End the thread, whatever it holds."""
+        self.calls.put(None)
+        self.thread.join(PATIENCE)
+        if self.thread.is_alive():
+            fail_with_stacks(f"{self!r} does not end")
+
+    def __repr__(self) -> str:
+        return f"<party {self.thread.name}>"
+
+
+class Interrupted(BaseException):
+    """Raised by the signal handler in `MainParty.interrupted`."""
+
+
+class MainParty:
+    """The thread that runs the test: the only one that a signal can interrupt."""
+
+    identity = threading.main_thread()
+
+    def do(self, call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        return call(*args, **kwargs)
+
+    def enter(self, manager: Any) -> Any:
+        return type(manager).__enter__(manager)
+
+    def leave(self, manager: Any) -> None:
+        type(manager).__exit__(manager, None, None, None)
+
+    def interrupted(
+        self,
+        call: Callable[..., Any],
+        *args: Any,
+        at: Any,
+        then: Callable[[], object] = lambda: None,
+        first: Callable[[], object] = lambda: None,
+        **kwargs: Any,
+    ) -> None:
+        """Make a call and interrupt it when it is blocked `at` a primitive; fail unless the interruption comes out.
+
+        `then` is called once it is blocked, by somebody else. `first` is called by the interrupted party itself,
+        in the instant before it is interrupted: what is given to it now is given to one who is about to leave.
+        """
+        interrupted = False
+        over = threading.Event()
+        refusal: list[BaseException] = []
+
+        def interrupt(number: int, frame: object) -> None:
+            nonlocal interrupted
+            if not interrupted:
+                interrupted = True
+                first()
+                raise Interrupted
+
+        def send() -> None:
+            try:
+                wait_until(lambda: self.identity in at.waiters or over.is_set(), f"main thread waits at {at!r}")
+                then()
+                # Sent again and again: a signal in the instant before the thread blocks does not wake it, here and
+                # in `threading` alike.
+                while not over.is_set():
+                    signal.pthread_kill(self.identity.ident, signal.SIGUSR1)
+                    over.wait(0.005)
+            except BaseException as error:
+                refusal.append(error)
+
+        before = signal.signal(signal.SIGUSR1, interrupt)
+        sender = threading.Thread(target=send, name="sender of signals", daemon=True)
+        sender.start()
+        try:
+            with pytest.raises(Interrupted):
+                call(*args, **kwargs)
+        finally:
+            over.set()
+            sender.join(PATIENCE)
+            signal.signal(signal.SIGUSR1, before)
+        assert not refusal, refusal
+
+
+class Parties:
+    """Makes parties and sees that each ends, and that nothing that went wrong in one is lost."""
+
+    def __init__(self) -> None:
+        self.main = MainParty()
+        self.made: list[ThreadParty] = []
+
+    def __call__(self, n: int) -> list[ThreadParty]:
+        """`n` new parties, called a, b, c, ..."""
+        first = len(self.made)
+        names = (chr(ord("a") + i) if i < 26 else f"party {i}" for i in range(first, first + n))
+        new = [ThreadParty(name) for name in names]
+        self.made += new
+        return new
+
+    def one(self) -> ThreadParty:
+        return self(1)[0]
+
+    def dismiss(self) -> None:
+        """Let everybody end who can, and wait for nobody."""
+        for party in self.made:
+            party.calls.put(None)
+
+    def end(self) -> None:
+        """End all. Raises what their calls raised and nobody asked for; a call that hangs fails the test."""
+        self.dismiss()
+        for party in self.made:
+            for outcome in party.outcomes:
+                if not outcome.collected:
+                    outcome.result()
+        for party in self.made:
+            party.end()
+
+
+class Snapshot:
+    """What can be seen of a primitive. Equal before and after: as if nobody had come."""
+
+    def __init__(self, primitive: Any):
+        self.seen = [repr(primitive), primitive.waiters]
+        for name in ("owner", "readers", "n_waiting", "broken", "count", "_value"):
+            if hasattr(primitive, name):
+                self.seen.append((name, getattr(primitive, name)))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Snapshot) and self.seen == other.seen
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return repr(self.seen)
+
+
+@contextmanager
+def unchanged(*primitives: Any) -> Iterator[None]:
+    """What happens inside must leave no trace in the primitives."""
+    before = [Snapshot(primitive) for primitive in primitives]
+    yield
+    assert [Snapshot(primitive) for primitive in primitives] == before
