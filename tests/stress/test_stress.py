@@ -82,6 +82,7 @@ class Workload:
     """What the workers do with one primitive."""
 
     over = False
+    time_is_up: Callable[[], bool]
 
     def __init__(self, workers: int):
         """`workers`: how many there are beside the main thread."""
@@ -91,7 +92,9 @@ class Workload:
         raise NotImplementedError
 
     def main_round(self, worker: Worker) -> None:
+        """The same for the main thread, which also says when it is over."""
         self.round(worker)
+        self.over = self.time_is_up()
 
     def end(self) -> None:
         """Let those go home who wait for something that only others bring about. Called until all have gone."""
@@ -266,7 +269,6 @@ class OfCondition(Workload):
         self.pairs = max(1, workers // 3)
         self.bystanders = workers - 2 * self.pairs
         self.meeting = threading.Barrier(workers + 1)
-        self.episodes = 0
 
     def round(self, worker: Worker) -> None:
         self.meeting.wait(PATIENCE)
@@ -277,18 +279,13 @@ class OfCondition(Workload):
         else:
             self.consume(worker)
         self.meeting.wait(PATIENCE)
-        # All have come and none has gone on, so all read the same.
+        # Only now does anyone look whether it is over, and by now the main thread has said so.
 
     def main_round(self, worker: Worker) -> None:
         self.meeting.wait(PATIENCE)
         self.stand_by(worker)
-        self.episodes += 1
-        if self.time_is_up():
-            self.over = True
+        self.over = self.time_is_up()
         self.meeting.wait(PATIENCE)
-
-    def time_is_up(self) -> bool:
-        raise NotImplementedError
 
     def produce(self, worker: Worker) -> None:
         for _ in range(self.SHARE):
@@ -463,6 +460,7 @@ class OfLatch(Workload):
         for latch in list(self.latches.values()):
             if worker.attempt(latch.wait, worker.timeout()) is True:
                 worker.progress += 1
+        self.over = self.time_is_up()
 
     def end(self) -> None:
         for latch in list(self.latches.values()):
@@ -572,7 +570,7 @@ def work(kind: str, threads: int, seconds: float) -> None:
             fail_with_stacks(f"starved: {starved}")
         return passed > seconds and not starved
 
-    workload.time_is_up = time_is_up  # type: ignore[attr-defined]
+    workload.time_is_up = time_is_up
     lives = [
         threading.Thread(target=live, args=(worker,), name=f"worker {worker.number}", daemon=True)
         for worker in workers[1:]
@@ -583,7 +581,6 @@ def work(kind: str, threads: int, seconds: float) -> None:
     signal.setitimer(signal.ITIMER_REAL, 0.000_7, 0.000_7)
     while not workload.over:
         workload.main_round(main)
-        workload.over = workload.over or time_is_up()
     signal.setitimer(signal.ITIMER_REAL, 0)
     for life in lives:
         deadline = time.monotonic() + PATIENCE

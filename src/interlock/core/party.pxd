@@ -36,9 +36,9 @@ cdef dict departed
 # How many forks lie between this process and the one that imported the module.
 cdef unsigned int forks
 
-# Threads that are in os.fork(). In the child some destructors run before our hook does: those of what the lost threads
-# had for themselves. While this is not 0, whoever asks who was lost compares process ids.
-cdef int forking
+# Whether this process has ever begun to fork. In the child some destructors run before our hook does: those of what the
+# lost threads had for themselves. So from then on whoever asks who was lost compares process ids.
+cdef bint forking
 cdef int process
 cdef bint in_new_child() noexcept
 cdef bint is_lost(Party party) noexcept

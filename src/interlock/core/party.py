@@ -37,7 +37,7 @@ DEPARTED_KEPT = cython.declare(cython.Py_ssize_t, 1000)  # more than can plausib
 sweep_at = cython.declare(cython.Py_ssize_t, 64)
 
 forks = 0
-forking = 0
+forking = False
 process = interlock_pid()
 main_ident = threading.main_thread().ident
 
@@ -179,7 +179,7 @@ def current_party() -> Party:
 
 def in_new_child() -> cython.bint:
     """Whether this is a forked child that our hook has not run in yet. Also inside critical sections."""
-    return forking != 0 and interlock_pid() != process
+    return forking and interlock_pid() != process
 
 
 def is_lost(party: Party) -> cython.bint:
@@ -189,18 +189,12 @@ def is_lost(party: Party) -> cython.bint:
 
 def _before_fork():
     global forking
-    forking += 1
-
-
-def _after_fork_in_parent():
-    global forking
-    forking -= 1
+    forking = True
 
 
 def _after_fork_in_child():
-    global forks, forking, process, main_ident
+    global forks, process, main_ident
     forks += 1
-    forking = 0
     process = interlock_pid()
     main_ident = PyThread_get_thread_ident()
     survivor = interlock_thread_id()
@@ -212,4 +206,4 @@ def _after_fork_in_child():
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child)
+    os.register_at_fork(before=_before_fork, after_in_child=_after_fork_in_child)
