@@ -1,12 +1,17 @@
 """What holds for every test."""
 
 import os
+import signal
 import threading
 import time
 from collections.abc import Iterator
 
 import hypothesis
 import pytest
+
+# A shell that runs the tests in the background makes them ignore SIGINT, and every program that they start would too.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # No deadline per example: a blocked party on a busy machine is slow, not wrong.
 hypothesis.settings.register_profile("interlock", deadline=None, print_blob=True)
