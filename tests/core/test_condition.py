@@ -685,7 +685,6 @@ def test_what_is_no_lock_is_refused(no_lock: Any) -> None:
         Condition(no_lock)
 
 
-@pytest.mark.xfail(reason="a subclass of Condition takes its lock as if by acquire()")
 def test_a_subclass_entered_with_with_can_only_be_left_by_its_own_party(parties: Parties) -> None:
     class Mine(Condition):
         pass
@@ -698,7 +697,6 @@ def test_a_subclass_entered_with_with_can_only_be_left_by_its_own_party(parties:
     a.leave(condition)
 
 
-@pytest.mark.xfail(reason="after a wait, a subclass of Lock is held as if by acquire()")
 def test_a_subclass_of_our_lock_entered_with_with_is_so_again_after_wait(parties: Parties) -> None:
     condition = Condition(LockSubclass())
     a, b = parties(2)

@@ -72,7 +72,9 @@ class Condition(Primitive):
     def __enter__(self) -> object:
         """Acquire the lock, waiting for ever."""
         if type(self) is not Condition:
-            return self.acquire()
+            taken = self.acquire()
+            self.mark_entered()
+            return taken
         if self.mutex is None:
             return self.lock.__enter__()
         return self.mutex.enter()
@@ -192,8 +194,8 @@ class Condition(Primitive):
         return self.wait_foreign(deadline) if self.mutex is None else self.wait_requeued(deadline)
 
     def mark_entered(self) -> cython.void:
-        if self.mutex is not None:
-            self.mutex.mark_entered()
+        if isinstance(self.lock, Mutex):
+            cython.cast(Mutex, self.lock).mark_entered()
 
     # With a lock of ours.
 
@@ -330,6 +332,8 @@ class Condition(Primitive):
         with cython.critical_section(self):
             self.forget_lost()
             self.push(waiter)
+        # A subclass of our Lock does not say in its state that it was entered.
+        entered: cython.bint = isinstance(self.lock, Mutex) and cython.cast(Mutex, self.lock).count != 0
         try:
             state = self._release_save()
         except BaseException:
@@ -353,6 +357,8 @@ class Condition(Primitive):
         while True:
             try:
                 self._acquire_restore(state)
+                if entered:
+                    self.mark_entered()
                 break
             except Exception:
                 raise  # the lock's own business
