@@ -641,7 +641,7 @@ def test_one_ctrl_c_is_enough(parties: Parties) -> None:
 
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        for _ in range(300):
+        for _ in range(150):
             pressing = presser.begin(press)
             with pytest.raises(KeyboardInterrupt):
                 lock.acquire()
