@@ -35,7 +35,7 @@ Event = tuple[Any, ...]  # what happens, to whom, and the call where it is one
 
 def waiting_call(name: str, *arguments: Any) -> Any:
     """Calls that can wait, with any patience."""
-    patience = st.sampled_from([FOREVER, FOREVER, FOREVER, BRIEFLY, NOT_AT_ALL])
+    patience = st.sampled_from([FOREVER, FOREVER, BRIEFLY, BRIEFLY, NOT_AT_ALL])
     return st.tuples(st.just(name), *arguments, patience)
 
 
