@@ -576,7 +576,7 @@ def test_the_time_of_wait_for_is_for_all_its_waits(parties: Parties) -> None:
     condition = Condition()
     a, b = parties(2)
     a.do(condition.acquire)
-    waiting = a.begin(condition.wait_for, lambda: False, 0.05)
+    waiting = a.begin(condition.wait_for, lambda: False, 0.25)
 
     def notify_until_it_ends() -> None:
         while not waiting.done:
