@@ -8,6 +8,7 @@ cdef class Condition(Primitive):
     cdef Mutex mutex
     cdef bint wait_until(self, long long deadline) except -1
     cdef bint wait_requeued(self, long long deadline) except -1
+    cdef bint wait_seen(self, Mutex mutex, ThreadWaiter waiter, long long deadline) except -1
     cdef bint wait_foreign(self, long long deadline) except -1
     cdef object retake(self, Mutex mutex, ThreadWaiter waiter, bint unparked, object error)
     cdef int pass_on(self, long n) except -1

@@ -35,8 +35,10 @@ from cython.cimports.interlock.core.waiting import (
     Primitive,
     ThreadWaiter,
     Waiter,
+    begin_wait,
     checked_name,
     deadline_after,
+    end_wait,
     new_waiter,
     whole,
 )
@@ -193,6 +195,9 @@ class Condition(Primitive):
     def wait_until(self, deadline: cython.longlong) -> cython.bint:
         return self.wait_foreign(deadline) if self.mutex is None else self.wait_requeued(deadline)
 
+    def leads_to(self) -> Primitive:
+        return self if self.mutex is None else self.mutex
+
     def mark_entered(self) -> cython.void:
         if isinstance(self.lock, Mutex):
             cython.cast(Mutex, self.lock).mark_entered()
@@ -202,6 +207,13 @@ class Condition(Primitive):
     def wait_requeued(self, deadline: cython.longlong) -> cython.bint:
         mutex: Mutex = self.mutex
         waiter: ThreadWaiter = new_waiter(0)
+        begin_wait(waiter, self, deadline)
+        try:
+            return self.wait_seen(mutex, waiter, deadline)
+        finally:
+            end_wait(waiter)
+
+    def wait_seen(self, mutex: Mutex, waiter: ThreadWaiter, deadline: cython.longlong) -> cython.bint:
         chain: Waiter = None
         own: cython.bint
         with cython.critical_section(self, mutex):
@@ -267,13 +279,19 @@ class Condition(Primitive):
         while True:
             try:
                 mutex.check_block(waiter)
-            except BaseException:
-                mutex.withdraw(waiter)
-                raise
+            except BaseException as raised:
+                if waiter.refused:
+                    mutex.withdraw(waiter)
+                    raise
+                if error is None:
+                    error = raised
             try:
                 mutex.await_turn(waiter, NEVER, unparked)
                 return error
             except BaseException as raised:
+                if waiter.refused:
+                    mutex.withdraw(waiter)
+                    raise
                 unparked = False
                 if error is None:
                     error = raised
@@ -329,6 +347,7 @@ class Condition(Primitive):
         if not self.owned_foreign():
             raise RuntimeError("cannot wait on un-acquired lock")
         waiter: ThreadWaiter = new_waiter(0)
+        begin_wait(waiter, self, deadline)
         with cython.critical_section(self):
             self.forget_lost()
             self.push(waiter)
@@ -337,6 +356,7 @@ class Condition(Primitive):
         try:
             state = self._release_save()
         except BaseException:
+            end_wait(waiter)
             self.withdraw(waiter)
             raise
         began: cython.longlong = interlock_now()
@@ -354,6 +374,7 @@ class Condition(Primitive):
                 if not notified:
                     self.remove(waiter)
                     waiter.state = CANCELLED
+        end_wait(waiter)
         while True:
             try:
                 self._acquire_restore(state)

@@ -15,6 +15,7 @@ condition's waiter gets back the lock as deep as it gave it up.
 import cython
 from cython.cimports.interlock.core.native import interlock_thread_id
 from cython.cimports.interlock.core.party import Party, party_by_id
+from cython.cimports.interlock.core.waitgraph import refuse_cycle
 from cython.cimports.interlock.core.waiting import Primitive, Waiter, refuse_orphan
 from cython.cimports.interlock.core.within import within
 
@@ -104,5 +105,16 @@ class Mutex(Primitive):
                 with cython.critical_section(self):
                     still = self.holder == holder and waiter.queue is self
                 if still:
-                    refuse_orphan(self, owner)
+                    refuse_orphan(self, waiter, owner)
+            if count != 0:
+                refuse_cycle(waiter)
         return 0
+
+    def owners(self, waiter: Waiter, ids: cython.pointer(cython.ulonglong), room: cython.int) -> cython.int:
+        if self.holder == 0 or self.count == 0:
+            return 0
+        ids[0] = self.holder
+        return 1
+
+    def has_owners(self) -> cython.bint:
+        return True

@@ -10,6 +10,9 @@ cdef class Party:
     # Written under the party's own critical section.
     cdef object thread_ref
     cdef str last_name
+    cdef object wait          # its innermost Waiter that `begin_wait` has shown to others, or None
+    # Guarded by the guard of the graph: the last walk that came here.
+    cdef unsigned long long walk
     # Written by the one thread of a forked child; only ever goes from False to True.
     cdef readonly bint lost_in_fork
     # Written once: it ended so long ago that no more than its id is left.

@@ -19,6 +19,7 @@ threads that share one by mistake are told, and a signal handler too.
 import cython
 from cython.cimports.interlock.core.party import Party, forks, in_new_child, is_lost, meet, party_by_id
 from cython.cimports.interlock.core.probe import Happening, happened, made, probing
+from cython.cimports.interlock.core.waitgraph import refuse_cycle
 from cython.cimports.interlock.core.waiting import (
     GRANTED,
     NEVER,
@@ -358,5 +359,29 @@ class RWLock(Primitive):
             with cython.critical_section(self):
                 still = self.holder == holder and waiter.queue is self
             if still:
-                refuse_orphan(self, gone)
+                refuse_orphan(self, waiter, gone)
+        refuse_cycle(waiter)
         return 0
+
+    def owners(self, waiter: Waiter, ids: cython.pointer(cython.ulonglong), room: cython.int) -> cython.int:
+        if self.holder != 0:
+            ids[0] = self.holder
+            return 1
+        # First come first served: a reader waits for the readers, too, if a writer that does not give up is before it.
+        writer: cython.bint = waiter.want == WRITE
+        before: Waiter = self.head
+        while not writer and before is not waiter and before is not None:
+            writer = before.want == WRITE and not before.timed
+            before = before.next
+        count: cython.int = 0
+        side: ReadSide = self.holds if writer else None
+        while side is not None:
+            if side.state == HELD:
+                if count < room:
+                    ids[count] = side.party.id
+                count += 1
+            side = side.next
+        return count
+
+    def has_owners(self) -> cython.bint:
+        return True

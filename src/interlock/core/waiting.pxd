@@ -24,16 +24,28 @@ cdef class Waiter:
     # Written once, by the party that blocks.
     cdef Party party
     cdef long want             # what it asks for, in the primitive's own terms
+    # The wait as others see it in the graph: see `begin_wait`. Written before they can see it.
+    cdef Party host            # whose wait it is: who blocks
+    cdef Primitive at          # where it began
+    cdef Waiter outer          # the wait of the same party in which this one began: a signal handler waits
+    cdef bint timed            # it ends by itself as long as it stands where it began
+    # Written by its own party: a signal handler runs in its wait, and may do anything.
+    cdef bint handling
+    # Guarded by the graph's guard: this wait was refused, and its party is about to leave it.
+    cdef bint refused
     cdef bint unpark(self) noexcept
 
 
 @cython.final
 cdef class ThreadWaiter(Waiter):
     cdef PyThread_type_lock parker
+    cdef int handle_signals(self) except -1
     cdef bint park(self, long long deadline) except -1
 
 
 cdef ThreadWaiter new_waiter(long want)
+cdef void begin_wait(Waiter waiter, Primitive at, long long deadline) noexcept
+cdef void end_wait(Waiter waiter) noexcept
 
 
 cdef class Primitive(Observed):
@@ -48,7 +60,10 @@ cdef class Primitive(Observed):
     cdef void take_back(self, Waiter waiter) noexcept
     cdef bint due(self, Waiter waiter) noexcept
     cdef Waiter expire(self, Waiter waiter)
+    cdef int owners(self, Waiter waiter, unsigned long long *ids, int room) noexcept
     # Called outside it.
+    cdef bint has_owners(self) noexcept
+    cdef Primitive leads_to(self)
     cdef void mark_entered(self) noexcept
     cdef int check_block(self, Waiter waiter) except -1
 
@@ -76,4 +91,4 @@ cdef long whole(object number) except? -1
 cdef double seconds_of(object timeout) except? -1
 cdef long long lock_deadline(bint blocking, object timeout) except -1
 cdef long long deadline_after(object timeout) except -1
-cdef int refuse_orphan(Primitive primitive, Party owner) except -1
+cdef int refuse_orphan(Primitive primitive, Waiter waiter, Party owner) except -1

@@ -65,6 +65,8 @@ from cython.cimports.interlock.core.probe import Happening, happened, probing
 NEVER = 0x7FFFFFFFFFFFFFFF
 SIGNAL_GAP_US = cython.declare(cython.longlong, 50_000)
 BARGING_NS = cython.declare(cython.longlong, 1_000_000)
+# How often a party that waits for an owner asks whether that can still come: half of the second in which it is to know.
+LOOK_AGAIN_NS = cython.declare(cython.longlong, 500_000_000)
 TIMEOUT_MAX = cython.declare(cython.double, threading.TIMEOUT_MAX)
 
 
@@ -77,7 +79,8 @@ class DeadlockError(RuntimeError):
     __module__ = "interlock"
 
 
-def refuse_orphan(primitive: Primitive, owner: Party) -> cython.int:
+def refuse_orphan(primitive: Primitive, waiter: Waiter, owner: Party) -> cython.int:
+    waiter.refused = True
     if owner.lost_in_fork:
         fate = (
             "was held when this process was forked, by a thread that did not come along. "
@@ -125,6 +128,14 @@ class ThreadWaiter(Waiter):
         PyThread_release_lock(self.parker)
         return True
 
+    def handle_signals(self) -> cython.int:
+        self.handling = True
+        try:
+            PyErr_CheckSignals()
+        finally:
+            self.handling = False
+        return 0
+
     def park(self, deadline: cython.longlong) -> cython.bint:
         """Block until unparked (True) or until `deadline` has passed (False).
 
@@ -143,7 +154,7 @@ class ThreadWaiter(Waiter):
                 # A signal that comes between here and the system call interrupts nothing and would wait as long as
                 # we do. POSIX has no wait that closes this gap for a signal which any thread may take, so the one
                 # thread that runs handlers looks again now and then. `threading` waits for ever.
-                PyErr_CheckSignals()
+                self.handle_signals()
                 if forks != process:
                     return True
                 left = SIGNAL_GAP_US if left < 0 else min(left, SIGNAL_GAP_US)
@@ -152,7 +163,7 @@ class ThreadWaiter(Waiter):
             if status == PY_LOCK_ACQUIRED:
                 return True
             if status == PY_LOCK_INTR:
-                PyErr_CheckSignals()
+                self.handle_signals()
                 if forks != process:
                     return True
             elif interlock_now() >= deadline:
@@ -164,6 +175,23 @@ def new_waiter(want: cython.long) -> ThreadWaiter:
     waiter.party = meet()
     waiter.want = want
     return waiter
+
+
+def begin_wait(waiter: Waiter, at: Primitive, deadline: cython.longlong) -> cython.void:
+    """Let others see that the party of this waiter, which is in a queue, waits: `core/waitgraph.py` reads it."""
+    party: Party = waiter.party
+    waiter.host = party
+    waiter.at = at
+    waiter.timed = deadline != NEVER
+    with cython.critical_section(party):
+        waiter.outer = cython.cast(Waiter, party.wait)
+        party.wait = waiter
+
+
+def end_wait(waiter: Waiter) -> cython.void:
+    party: Party = waiter.host
+    with cython.critical_section(party):
+        party.wait = waiter.outer
 
 
 # --- primitives ----------------------------------------------------------------------------------------------
@@ -204,6 +232,22 @@ class Primitive(Observed):
 
     def due(self, waiter: Waiter) -> cython.bint:
         return interlock_now() - waiter.since >= BARGING_NS
+
+    def owners(self, waiter: Waiter, ids: cython.pointer(cython.ulonglong), room: cython.int) -> cython.int:
+        """Who all must let go, of their own accord, before `waiter`, which is in the queue, can be let in.
+
+        Certainly so: no other party could do it for them. Writes as many ids as there is `room` for and returns how
+        many there are. Inside the critical section.
+        """
+        return 0
+
+    def has_owners(self) -> cython.bint:
+        """Whether whoever waits here may wait for an owner."""
+        return False
+
+    def leads_to(self) -> Primitive:
+        """At whose owners a wait that began here ends: a condition's waiters go on to its lock."""
+        return self
 
     def mark_entered(self) -> cython.void:
         """The caller has acquired this, and will release it as the end of a `with`."""
@@ -342,6 +386,7 @@ class Primitive(Observed):
     def wait_in_line(self, waiter: ThreadWaiter, deadline: cython.longlong) -> cython.bint:
         began: cython.longlong = interlock_now()
         granted: cython.bint
+        begin_wait(waiter, self, deadline)
         try:
             if probing:
                 happened(Happening.WAITING, self, 0, 0)
@@ -353,6 +398,8 @@ class Primitive(Observed):
             if probing:
                 happened(Happening.CANCELLED, self, 0, interlock_now() - began)
             raise
+        finally:
+            end_wait(waiter)
         if probing:
             happened(Happening.GRANTED if granted else Happening.TIMED_OUT, self, 0, interlock_now() - began)
         return granted
@@ -367,9 +414,15 @@ class Primitive(Observed):
         over: cython.bint
         moved: cython.bint
         chain: Waiter
+        slicing: cython.bint
         while True:
             if not unparked:
-                unparked = waiter.park(deadline)
+                # An owner that ends tells nobody, so whoever waits for one asks now and then.
+                slicing = deadline == NEVER and self.has_owners()
+                unparked = waiter.park(interlock_now() + LOOK_AGAIN_NS if slicing else deadline)
+                if slicing and not unparked:
+                    self.check_block(waiter)
+                    continue
             chain = None
             with cython.critical_section(self):
                 moved = self.forked != forks

@@ -1,0 +1,39 @@
+from interlock.core.party cimport Party
+from interlock.core.waiting cimport Primitive, Waiter
+
+# A party that a walk has come to, with a reference to each object.
+cdef struct Step:
+    void *party
+    void *waiter
+    void *at           # at whose owners its wait ends
+    int parent         # the step from which it was come to
+
+
+cdef enum:
+    NEAR = 16          # so much of a walk lies on the stack
+
+
+cdef struct Walk:
+    Step *steps        # `near_steps`, or memory of its own where they are too few
+    int length
+    int room
+    unsigned long long *ids
+    int ids_room
+    Step near_steps[NEAR]
+    unsigned long long near_ids[NEAR]
+
+
+cdef int refuse_cycle(Waiter waiter) except -1
+cdef int find_cycle(Walk *walk, Waiter start) noexcept
+cdef bint add(Walk *walk, Party party, int parent) noexcept
+cdef int expand(Walk *walk, int index) noexcept
+cdef bint holds_still(Walk *walk, int last, unsigned long long start) noexcept
+cdef int owners_now(Primitive at, Waiter waiter, unsigned long long *ids, int room) noexcept
+cdef void end_walk(Walk *walk) noexcept
+
+
+cdef class Wait:
+    cdef readonly Party party
+    cdef readonly Waiter waiter
+    cdef readonly Primitive at
+    cdef readonly Primitive began

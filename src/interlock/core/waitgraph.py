@@ -1,0 +1,264 @@
+"""The wait graph: which party waits for which, and the certain circle that is refused before it can close.
+
+    waiting party  ->  the primitive in whose queue it stands  ->  its owners  ->  what they wait for, and so on
+
+Nobody keeps this graph. It lies in what is there anyway: a party knows its innermost wait (`Party.wait`, from
+`begin_wait` to `end_wait`), the waiter knows its queue, and a primitive knows who all must let go before that waiter
+can be let in (`Primitive.owners`). It is looked at by a party that is about to block without a timeout, and by one that
+is blocked so, twice a second; an operation that does not block never comes here.
+
+What is certain. An edge is there only where nobody but the owner itself could help, of its own accord: an RLock, a
+side of an RWLock, a Lock that was entered by `with`; in an RWLock also whoever is before one in the queue. A party needs
+all its owners, so one circle through it is enough. No edge leaves a wait with a timeout, a party that runs, or one that
+has been granted what it waits for. So on a circle nobody can ever move.
+
+Two parties may close a circle at the same moment, each unseen by the other? No: each shows its wait first and walks
+afterwards, one walk at a time, so the last of them to walk finds the circle whole; and it marks its wait as refused
+before the next walk begins, so the others do not find it any more. One party of a circle is told, and only one.
+
+Without the GIL things change while a walk reads them, one primitive after the other. So a circle that was found is
+looked at a second time. A waiter stands in one queue once and never comes back; found there twice, it was there at any
+moment between the two looks, and its party, blocked all that time, has neither taken nor given anything. Then all edges
+of the circle were there at the same moment, and a circle stays.
+
+The one who could still move somebody on the circle is a signal handler: it runs in the wait of the main thread, may raise
+and so end that wait, or release what the main thread holds. Where the program has installed one, a circle through the
+main thread is not certain, and not refused: `interlock.dump` still shows it. Handlers of the signals by which people end a
+program (INT, TERM, HUP, QUIT) do not count: what lasts until somebody ends the program is a deadlock.
+
+Turned down: keeping edges as they form (a write on every acquire, for what is read when all is too late); a thread that
+watches (it would have to be started behind the program's back, and a fork in a process with threads is warned about).
+"""
+
+import os
+import signal
+
+import cython
+from cython.cimports.cpython.mem import PyMem_RawFree, PyMem_RawMalloc
+from cython.cimports.cpython.ref import Py_DECREF, Py_INCREF
+from cython.cimports.interlock.core.graph_guard import (
+    interlock_graph_lock,
+    interlock_graph_renew,
+    interlock_graph_unlock,
+)
+from cython.cimports.interlock.core.party import Party, living, main_ident
+from cython.cimports.interlock.core.waiting import Primitive, Waiter
+from cython.cimports.libc.string import memcpy
+
+from interlock.core.waiting import DeadlockError
+
+walks = cython.declare(cython.ulonglong, 0)  # how many there were; guarded by the guard of the graph
+
+ENDING = {
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGBREAK") if hasattr(signal, name)
+}
+
+
+class Wait:
+    """A party that waits, seen at one moment.
+
+    Attributes: ``party``; ``began``, the primitive at which it began to wait; ``at``, the one at which it waits now, or
+    which it will have to get back.
+    """
+
+    def __init__(self):
+        raise TypeError("waits are seen, not made")
+
+
+def refuse_cycle(waiter: Waiter) -> cython.int:
+    """Raise DeadlockError where `waiter`, which is in a queue and shown, closes a circle that is certain."""
+    walk: Walk
+    walk.steps = walk.near_steps
+    walk.ids = walk.near_ids
+    walk.room = walk.ids_room = NEAR
+    walk.length = 0
+    interlock_graph_lock()
+    last: cython.int = find_cycle(cython.address(walk), waiter)
+    if last >= 0:
+        waiter.refused = True
+    interlock_graph_unlock()
+    if last < 0:
+        end_walk(cython.address(walk))
+        return 0
+    try:
+        circle: list = []
+        while last >= 0:
+            wait: Wait = Wait.__new__(Wait)
+            wait.party = cython.cast(Party, walk.steps[last].party)
+            wait.waiter = cython.cast(Waiter, walk.steps[last].waiter)
+            wait.at = cython.cast(Primitive, walk.steps[last].at)
+            wait.began = wait.waiter.at
+            circle.append(wait)
+            last = walk.steps[last].parent
+    finally:
+        end_walk(cython.address(walk))
+    circle.reverse()
+    if not is_certain(circle):
+        waiter.refused = False
+        return 0
+    raise DeadlockError(tell(circle))
+
+
+def is_certain(circle: list) -> bool:
+    """Whether no signal handler could still help a party of this circle."""
+    for wait in circle:
+        if cython.cast(Wait, wait).party.ident == main_ident and has_handlers():
+            return False
+    return True
+
+
+def has_handlers() -> bool:
+    for number in signal.valid_signals():
+        if number not in ENDING:
+            handler = signal.getsignal(number)
+            # One that only prints helps nobody, and asyncio's passes the signal on to a loop that does not run.
+            if callable(handler) and not getattr(handler, "harmless_to_waits", False):
+                if getattr(handler, "__name__", None) != "_sighandler_noop":
+                    return True
+    return False
+
+
+def tell(circle: list) -> str:
+    """The circle in words. Should that fail, for want of memory or of stack, in a few."""
+    try:
+        from interlock.core.story import tell_cycle
+
+        return tell_cycle(circle)
+    except Exception:
+        names = ", ".join([cython.cast(Wait, wait).party.call_name() for wait in circle])
+        return f"this wait would never end: these wait for each other in a circle: {names}"
+
+
+# --- the walk. Under the guard of the graph: no Python code, and no decref that could be an object's last. ----------
+
+
+def find_cycle(walk: cython.pointer(Walk), start: Waiter) -> cython.int:
+    """Look at everybody for whom `start` waits, the nearest first. The last step of a circle, or -1."""
+    global walks
+    walks += 1
+    first: Party = start.host
+    if not add(walk, first, -1):
+        return -1
+    index: cython.int = 0
+    while index < walk.length:
+        count: cython.int = expand(walk, index)
+        for i in range(count):
+            if walk.ids[i] == first.id:
+                return index if holds_still(walk, index, first.id) else -1
+            found = living.get(walk.ids[i])
+            if found is None:
+                continue
+            party: Party = found
+            if party.walk != walks and not add(walk, party, index):
+                return -1
+        index += 1
+    return -1
+
+
+def add(walk: cython.pointer(Walk), party: Party, parent: cython.int) -> cython.bint:
+    """Note a party that has been come to. False without memory: then no circle is found."""
+    party.walk = walks
+    with cython.critical_section(party):
+        wait = party.wait
+    if wait is None:
+        return True
+    if walk.length == walk.room:
+        steps: cython.pointer(Step) = cython.cast(
+            cython.pointer(Step), PyMem_RawMalloc(2 * walk.room * cython.sizeof(Step))
+        )
+        if steps == cython.NULL:
+            return False
+        memcpy(steps, walk.steps, walk.room * cython.sizeof(Step))
+        if walk.steps != walk.near_steps:
+            PyMem_RawFree(walk.steps)
+        walk.steps = steps
+        walk.room *= 2
+    waiter: Waiter = cython.cast(Waiter, wait)
+    at: Primitive = waiter.at.leads_to()
+    step: cython.pointer(Step) = walk.steps + walk.length
+    Py_INCREF(party)
+    Py_INCREF(waiter)
+    Py_INCREF(at)
+    step.party = cython.cast(cython.p_void, party)
+    step.waiter = cython.cast(cython.p_void, waiter)
+    step.at = cython.cast(cython.p_void, at)
+    step.parent = parent
+    walk.length += 1
+    return True
+
+
+def expand(walk: cython.pointer(Walk), index: cython.int) -> cython.int:
+    """Write to `ids` for whom the party of this step waits. Returns how many they are."""
+    at: Primitive = cython.cast(Primitive, walk.steps[index].at)
+    waiter: Waiter = cython.cast(Waiter, walk.steps[index].waiter)
+    while True:
+        count: cython.int = owners_now(at, waiter, walk.ids, walk.ids_room)
+        if count <= walk.ids_room:
+            return count
+        if walk.ids != walk.near_ids:
+            PyMem_RawFree(walk.ids)
+        walk.ids_room = 2 * count
+        walk.ids = cython.cast(
+            cython.pointer(cython.ulonglong), PyMem_RawMalloc(walk.ids_room * cython.sizeof(cython.ulonglong))
+        )
+        if walk.ids == cython.NULL:
+            walk.ids = walk.near_ids
+            walk.ids_room = NEAR
+            return 0
+
+
+def owners_now(
+    at: Primitive, waiter: Waiter, ids: cython.pointer(cython.ulonglong), room: cython.int
+) -> cython.int:
+    count: cython.int = 0
+    with cython.critical_section(at):
+        if (
+            waiter.queue is at
+            and not waiter.refused
+            and not waiter.handling
+            and not (waiter.timed and waiter.at is at)
+        ):
+            count = at.owners(waiter, ids, room)
+    return count
+
+
+def holds_still(walk: cython.pointer(Walk), last: cython.int, start: cython.ulonglong) -> cython.bint:
+    """The second look: whether each edge of the circle that ends with step `last` is there as it was."""
+    target: cython.ulonglong = start
+    while last >= 0:
+        party: Party = cython.cast(Party, walk.steps[last].party)
+        same: cython.bint
+        with cython.critical_section(party):
+            same = cython.cast(cython.p_void, party.wait) == walk.steps[last].waiter
+        if not same:
+            return False
+        count: cython.int = expand(walk, last)
+        same = False
+        for i in range(count):
+            if walk.ids[i] == target:
+                same = True
+        if not same:
+            return False
+        target = party.id
+        last = walk.steps[last].parent
+    return True
+
+
+def end_walk(walk: cython.pointer(Walk)) -> cython.void:
+    """Give up what the walk holds. Outside the guard: it may be the last reference to something."""
+    for i in range(walk.length):
+        Py_DECREF(cython.cast(object, walk.steps[i].at))
+        Py_DECREF(cython.cast(object, walk.steps[i].waiter))
+        Py_DECREF(cython.cast(object, walk.steps[i].party))
+    if walk.steps != walk.near_steps:
+        PyMem_RawFree(walk.steps)
+    if walk.ids != walk.near_ids:
+        PyMem_RawFree(walk.ids)
+
+
+def _renew_guard():
+    interlock_graph_renew()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_guard)

@@ -1,0 +1,16 @@
+from typing import final
+
+from interlock.core.party import Party
+from interlock.core.waiting import Primitive, Waiter
+
+@final
+class Wait:
+    def __init__(self) -> None: ...
+    @property
+    def party(self) -> Party: ...
+    @property
+    def waiter(self) -> Waiter: ...
+    @property
+    def at(self) -> Primitive: ...
+    @property
+    def began(self) -> Primitive: ...
