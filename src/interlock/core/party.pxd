@@ -6,6 +6,7 @@ cdef class Party:
     # Written once, before anyone else can see the party.
     cdef readonly unsigned long long id
     cdef readonly unsigned long ident
+    cdef void *thread_key     # the address of its Thread; to compare with, no reference
     cdef void *end            # an `interlock_end`, shared with the thread; NULL: not known
     # Written under the party's own critical section.
     cdef object thread_ref
@@ -35,6 +36,8 @@ cdef unsigned long long known[256]
 # first (a lock may still name them). Single operations on a dictionary are atomic with or without the GIL.
 cdef dict living
 cdef dict departed
+# ident -> Party, the last one with that ident: of threads that live, and for a while of those that ended.
+cdef dict by_ident
 
 # How many forks lie between this process and the one that imported the module.
 cdef unsigned int forks

@@ -32,6 +32,7 @@ from cython.cimports.interlock.core.thread_end import (
 
 living = {}
 departed = {}
+by_ident = {}
 DEPARTED_KEPT = cython.declare(cython.Py_ssize_t, 1000)  # more than can plausibly have died with a lock; about 200 KB
 # When `living` has grown to this, look who has ended; then it is set to twice what is left.
 sweep_at = cython.declare(cython.Py_ssize_t, 64)
@@ -130,11 +131,13 @@ def meet() -> Party:
         thread = find_thread(party.ident)
         if thread is not None:
             party.thread_ref = weakref.ref(thread)
+            party.thread_key = cython.cast(cython.p_void, thread)
             party.last_name = str(getattr(thread, "_name", None))
         if len(living) >= sweep_at:
             sweep()
         # What was called above may have run anybody's code, which may have met this very thread.
         found = living.setdefault(id, party)
+        by_ident[party.ident] = found
     known[id & KNOWN_MASK] = id
     return found
 
@@ -149,6 +152,8 @@ def sweep():
 
 
 def retire(party: Party):
+    if by_ident.get(party.ident) is party:
+        by_ident.pop(party.ident, None)
     if living.pop(party.id, None) is not None:
         departed[party.id] = party
         if len(departed) > DEPARTED_KEPT:

@@ -1,0 +1,1 @@
+cdef bint is_it(object found, object primitive)
