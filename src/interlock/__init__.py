@@ -12,6 +12,9 @@ from interlock.core.semaphore import BoundedSemaphore, Semaphore
 from interlock.core.waitqueue import WaitQueue
 from interlock.dropin import install, uninstall
 from interlock.errors import BrokenBarrierError, DeadlockError
+from interlock.watch.dump import dump, dump_on_signal
+from interlock.watch.order import LockOrderWarning, watch_order
+from interlock.watch.snapshot import snapshot
 
 __version__ = "0.1.0"
 
@@ -24,11 +27,16 @@ __all__ = [
     "Event",
     "Latch",
     "Lock",
+    "LockOrderWarning",
     "Party",
     "RLock",
     "RWLock",
     "Semaphore",
     "WaitQueue",
+    "dump",
+    "dump_on_signal",
     "install",
+    "snapshot",
     "uninstall",
+    "watch_order",
 ]

@@ -45,6 +45,9 @@ class Join(Primitive):
                     self.target = party.id
         return self
 
+    def holders(self, ids: cython.pointer(cython.ulonglong), room: cython.int) -> cython.int:
+        return self.owners(None, ids, room)
+
     def owners(self, waiter: Waiter, ids: cython.pointer(cython.ulonglong), room: cython.int) -> cython.int:
         if self.target == 0:
             return 0

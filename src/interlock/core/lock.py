@@ -15,7 +15,7 @@ import cython
 from cython.cimports.interlock.core.mutex import Mutex
 from cython.cimports.interlock.core.native import interlock_thread_id
 from cython.cimports.interlock.core.party import KNOWN_MASK, known, meet, party_by_id
-from cython.cimports.interlock.core.probe import Happening, happened, made, probing
+from cython.cimports.interlock.core.probe import Happening, happened, made, probing, wanted
 from cython.cimports.interlock.core.waiting import NEVER, Waiter, checked_name, lock_deadline, new_waiter
 
 NO_TIMEOUT = cython.declare(object, -1)  # the small int itself, which is what callers who write -1 pass
@@ -106,6 +106,8 @@ def take(lock: Lock, count: cython.ulong, deadline: cython.longlong) -> cython.b
     me: cython.ulonglong = interlock_thread_id()
     if known[me & KNOWN_MASK] != me:
         meet()
+    if probing and deadline == NEVER:
+        wanted(lock)
     taken: cython.bint = False
     with cython.critical_section(lock):
         if lock.holder == 0:

@@ -17,7 +17,7 @@ from cython.cimports.interlock.core.native import interlock_thread_id
 from cython.cimports.interlock.core.party import Party, party_by_id
 from cython.cimports.interlock.core.waitgraph import refuse_cycle
 from cython.cimports.interlock.core.waiting import Primitive, Waiter, refuse_orphan
-from cython.cimports.interlock.core.within import within
+from cython.cimports.interlock.core.within import within, within_order
 
 
 class Mutex(Primitive):
@@ -31,6 +31,13 @@ class Mutex(Primitive):
     def within(self, timeout: object) -> object:
         """A context manager that holds the lock, or raises TimeoutError after ``timeout`` seconds."""
         return within(self, timeout)
+
+    def within_order(self, order: object) -> object:
+        """A context manager that holds the lock, the ``order``-th of several that the caller takes one in another.
+
+        ``order``: a whole number. Nested in rising order they are not warned about by `interlock.watch_order`.
+        """
+        return within_order(self, order)
 
     @property
     def owner(self) -> object:
@@ -115,6 +122,10 @@ class Mutex(Primitive):
             return 0
         ids[0] = self.holder
         return 1
+
+    def holders(self, ids: cython.pointer(cython.ulonglong), room: cython.int) -> cython.int:
+        ids[0] = self.holder
+        return 1 if self.holder != 0 else 0
 
     def has_owners(self) -> cython.bint:
         return True

@@ -18,8 +18,6 @@ from cython.cimports.interlock.core.condition import Condition
 from cython.cimports.interlock.core.party import Party
 from cython.cimports.interlock.core.rwlock import Side
 
-import ast
-
 LIBRARY = os.path.dirname(threading.__file__)
 UNKNOWN: object = object()
 KEPT = 100  # parsed files
@@ -120,6 +118,8 @@ def place_of_hold(frames: list, primitive) -> Place | None:
 
 def scopes_of(file: str, module_globals: dict) -> dict:
     """(name, first line) of each code object in a file -> its nodes, without those of the ones inside it."""
+    import ast
+
     lines = linecache.getlines(file, module_globals)
     key = (file, len(lines))
     found = parsed.get(key)
@@ -135,6 +135,8 @@ def scopes_of(file: str, module_globals: dict) -> dict:
 
 
 def collect(node, into: list, scopes: dict):
+    import ast
+
     pending = list(ast.iter_child_nodes(node))
     while pending:
         child = pending.pop()
@@ -172,6 +174,8 @@ def end(node) -> tuple:
 
 
 def hold_in(frame, primitive) -> Place | None:
+    import ast
+
     here = position(frame)
     best = None
     for node in nodes_of(frame):
@@ -193,6 +197,8 @@ def hold_in(frame, primitive) -> Place | None:
 
 def name_at(frame) -> str | None:
     """How the source calls the primitive whose method the frame is in."""
+    import ast
+
     here = position(frame)
     for node in nodes_of(frame):
         if isinstance(node, ast.Call):
@@ -207,6 +213,8 @@ def name_at(frame) -> str | None:
 
 def named(expression) -> str:
     """`accounts` for `accounts.write().within(2)`, too."""
+    import ast
+
     while isinstance(expression, ast.Call) and isinstance(expression.func, ast.Attribute):
         expression = expression.func.value
     return ast.unparse(expression)
@@ -214,6 +222,8 @@ def named(expression) -> str:
 
 def look_up(node, frame):
     """What an expression stands for, without running anybody's code; UNKNOWN where that does not do."""
+    import ast
+
     if isinstance(node, ast.Name):
         for names in (frame.f_locals, frame.f_globals, vars(builtins)):
             if node.id in names:
@@ -267,3 +277,8 @@ def is_it(found, primitive) -> cython.bint:
     if isinstance(found, Side):
         return cython.cast(Side, found).lock is primitive
     return False
+
+
+def preload():
+    """Have everything loaded that is needed here: a signal handler should not have to import."""
+    import ast  # noqa: F401

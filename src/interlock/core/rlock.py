@@ -15,7 +15,7 @@ import cython
 from cython.cimports.interlock.core.mutex import Mutex
 from cython.cimports.interlock.core.native import interlock_thread_id
 from cython.cimports.interlock.core.party import KNOWN_MASK, known, meet, party_by_id
-from cython.cimports.interlock.core.probe import Happening, happened, made, probing
+from cython.cimports.interlock.core.probe import Happening, happened, made, probing, wanted
 from cython.cimports.interlock.core.waiting import NEVER, Waiter, checked_name, lock_deadline, new_waiter
 from cython.cimports.libc.limits import LONG_MAX
 
@@ -118,6 +118,8 @@ def take(lock: RLock, deadline: cython.longlong) -> cython.bint:
     me: cython.ulonglong = interlock_thread_id()
     if known[me & KNOWN_MASK] != me:
         meet()
+    if probing and deadline == NEVER:
+        wanted(lock)
     taken: cython.bint = False
     with cython.critical_section(lock):
         if lock.holder == 0 or lock.holder == me:

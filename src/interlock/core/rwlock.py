@@ -18,7 +18,7 @@ threads that share one by mistake are told, and a signal handler too.
 
 import cython
 from cython.cimports.interlock.core.party import Party, forks, in_new_child, is_lost, meet, party_by_id
-from cython.cimports.interlock.core.probe import Happening, happened, made, probing
+from cython.cimports.interlock.core.probe import Happening, happened, made, probing, wanted
 from cython.cimports.interlock.core.waitgraph import refuse_cycle
 from cython.cimports.interlock.core.waiting import (
     GRANTED,
@@ -31,7 +31,7 @@ from cython.cimports.interlock.core.waiting import (
     new_waiter,
     refuse_orphan,
 )
-from cython.cimports.interlock.core.within import within
+from cython.cimports.interlock.core.within import within, within_order
 
 from interlock.core.waiting import DeadlockError
 
@@ -78,6 +78,13 @@ class Side:
         """A context manager that holds this side, or raises TimeoutError after ``timeout`` seconds."""
         return within(self, timeout)
 
+    def within_order(self, order: object) -> object:
+        """A context manager that holds this side, the ``order``-th of several that the caller takes one in another.
+
+        ``order``: a whole number. Nested in rising order they are not warned about by `interlock.watch_order`.
+        """
+        return within_order(self, order)
+
     def __repr__(self):
         lock: RWLock = self.its_lock()
         with cython.critical_section(lock):
@@ -99,6 +106,8 @@ class Side:
         lock: RWLock = self.its_lock()
         writing: cython.bint = isinstance(self, WriteSide)
         me: Party = meet()
+        if probing and deadline == NEVER:
+            wanted(lock)
         taken: cython.bint = False
         reused: cython.bint
         with cython.critical_section(lock):
@@ -373,8 +382,14 @@ class RWLock(Primitive):
         while not writer and before is not waiter and before is not None:
             writer = before.want == WRITE and not before.timed
             before = before.next
+        return self.holders(ids, room) if writer else 0
+
+    def holders(self, ids: cython.pointer(cython.ulonglong), room: cython.int) -> cython.int:
+        if self.holder != 0:
+            ids[0] = self.holder
+            return 1
         count: cython.int = 0
-        side: ReadSide = self.holds if writer else None
+        side: ReadSide = self.holds
         while side is not None:
             if side.state == HELD:
                 if count < room:

@@ -37,3 +37,9 @@ cdef class Wait:
     cdef readonly Waiter waiter
     cdef readonly Primitive at
     cdef readonly Primitive began
+    cdef readonly bint timed
+    cdef readonly bint parked
+    cdef readonly long long since
+
+
+cdef Wait seen(Party party, Waiter waiter, Primitive at)

@@ -41,8 +41,8 @@ from cython.cimports.interlock.core.graph_guard import (
     interlock_graph_renew,
     interlock_graph_unlock,
 )
-from cython.cimports.interlock.core.party import Party, living, main_ident
-from cython.cimports.interlock.core.waiting import Primitive, Waiter
+from cython.cimports.interlock.core.party import Party, living, main_ident, party_by_id
+from cython.cimports.interlock.core.waiting import PARKED, Primitive, Waiter, set_on_wait
 from cython.cimports.libc.string import memcpy
 
 from interlock.core.waiting import DeadlockError
@@ -57,12 +57,78 @@ ENDING = {
 class Wait:
     """A party that waits, seen at one moment.
 
-    Attributes: ``party``; ``began``, the primitive at which it began to wait; ``at``, the one at which it waits now, or
-    which it will have to get back.
+    Attributes: ``party``; ``began``, the primitive at which it began to wait; ``at``, the one in whose queue it stands
+    now, which for a condition's waiter that was notified is the lock; ``timed``, whether it ends by itself; ``parked``, whether
+    nobody has given it what it waits for, or told it to come, yet; ``since``, monotonic nanoseconds.
     """
 
     def __init__(self):
         raise TypeError("waits are seen, not made")
+
+
+def seen(party: Party, waiter: Waiter, at: Primitive) -> Wait:
+    wait: Wait = Wait.__new__(Wait)
+    wait.party = party
+    wait.waiter = waiter
+    wait.began = waiter.at
+    wait.at = at
+    wait.timed = waiter.timed and waiter.at is at
+    wait.since = waiter.shown
+    return wait
+
+
+def waits() -> list[Wait]:
+    """Everybody who waits now."""
+    found: list = []
+    for each in list(living.values()):
+        party: Party = each
+        with cython.critical_section(party):
+            waiter = party.wait
+        if waiter is None:
+            continue
+        at: Primitive = cython.cast(Waiter, waiter).at
+        end: Primitive = at.leads_to()
+        requeued: cython.bint
+        parked: cython.bint
+        with cython.critical_section(at, end):
+            requeued = cython.cast(Waiter, waiter).queue is end
+            parked = cython.cast(Waiter, waiter).queue is not None and cython.cast(Waiter, waiter).state == PARKED
+        wait: Wait = seen(party, cython.cast(Waiter, waiter), end if requeued else at)
+        wait.parked = parked and not cython.cast(Waiter, waiter).handling
+        found.append(wait)
+    return found
+
+
+def owners(wait: Wait) -> list[Party]:
+    """Who all must let go before this wait can end, as far as that is certain."""
+    room: cython.int = NEAR
+    while True:
+        ids: cython.pointer(cython.ulonglong) = cython.cast(
+            cython.pointer(cython.ulonglong), PyMem_RawMalloc(room * cython.sizeof(cython.ulonglong))
+        )
+        if ids == cython.NULL:
+            raise MemoryError
+        count: cython.int = owners_now(wait.began.leads_to(), wait.waiter, ids, room)
+        found: list = [party_by_id(ids[i]) for i in range(min(count, room))]
+        PyMem_RawFree(ids)
+        if count <= room:
+            return found
+        room = 2 * count
+
+
+def holders(primitive: Primitive) -> list[Party]:
+    """Who holds it."""
+    return [party_by_id(id) for id in primitive.held_by()]
+
+
+def call_at_wait(function: object) -> None:
+    """Have ``function()`` called whenever a wait begins, by the party that is about to wait; None ends that."""
+    set_on_wait(function)
+
+
+def parties() -> list[Party]:
+    """Everybody who has been met and lives."""
+    return [party for party in list(living.values()) if not cython.cast(Party, party).is_gone()]
 
 
 def refuse_cycle(waiter: Waiter) -> cython.int:
@@ -83,12 +149,13 @@ def refuse_cycle(waiter: Waiter) -> cython.int:
     try:
         circle: list = []
         while last >= 0:
-            wait: Wait = Wait.__new__(Wait)
-            wait.party = cython.cast(Party, walk.steps[last].party)
-            wait.waiter = cython.cast(Waiter, walk.steps[last].waiter)
-            wait.at = cython.cast(Primitive, walk.steps[last].at)
-            wait.began = wait.waiter.at
-            circle.append(wait)
+            circle.append(
+                seen(
+                    cython.cast(Party, walk.steps[last].party),
+                    cython.cast(Waiter, walk.steps[last].waiter),
+                    cython.cast(Primitive, walk.steps[last].at),
+                )
+            )
             last = walk.steps[last].parent
     finally:
         end_walk(cython.address(walk))

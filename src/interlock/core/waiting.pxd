@@ -31,6 +31,7 @@ cdef class Waiter:
     cdef bint timed            # it ends by itself as long as it stands where it began
     # Written by its own party: a signal handler runs in its wait, and may do anything.
     cdef bint handling
+    cdef long long shown       # since when, monotonic nanoseconds
     # Guarded by the graph's guard: this wait was refused, and its party is about to leave it.
     cdef bint refused
     cdef bint unpark(self) noexcept
@@ -45,6 +46,7 @@ cdef class ThreadWaiter(Waiter):
 
 cdef ThreadWaiter new_waiter(long want)
 cdef void begin_wait(Waiter waiter, Primitive at, long long deadline) noexcept
+cdef object set_on_wait(object function)
 cdef void end_wait(Waiter waiter) noexcept
 
 
@@ -61,7 +63,9 @@ cdef class Primitive(Observed):
     cdef bint due(self, Waiter waiter) noexcept
     cdef Waiter expire(self, Waiter waiter)
     cdef int owners(self, Waiter waiter, unsigned long long *ids, int room) noexcept
+    cdef int holders(self, unsigned long long *ids, int room) noexcept
     # Called outside it.
+    cdef list held_by(self)
     cdef bint has_owners(self) noexcept
     cdef Primitive leads_to(self)
     cdef void mark_entered(self) noexcept

@@ -67,6 +67,8 @@ SIGNAL_GAP_US = cython.declare(cython.longlong, 50_000)
 BARGING_NS = cython.declare(cython.longlong, 1_000_000)
 # How often a party that waits for an owner asks whether that can still come: half of the second in which it is to know.
 LOOK_AGAIN_NS = cython.declare(cython.longlong, 500_000_000)
+on_wait: object = None  # told of each wait that begins
+watched = cython.declare(cython.bint, False)  # whether anybody is
 TIMEOUT_MAX = cython.declare(cython.double, threading.TIMEOUT_MAX)
 
 
@@ -177,15 +179,30 @@ def new_waiter(want: cython.long) -> ThreadWaiter:
     return waiter
 
 
+def set_on_wait(function):
+    global on_wait, watched
+    on_wait = function
+    watched = function is not None
+
+
 def begin_wait(waiter: Waiter, at: Primitive, deadline: cython.longlong) -> cython.void:
     """Let others see that the party of this waiter, which is in a queue, waits: `core/waitgraph.py` reads it."""
     party: Party = waiter.party
     waiter.host = party
     waiter.at = at
     waiter.timed = deadline != NEVER
+    waiter.shown = interlock_now()
     with cython.critical_section(party):
         waiter.outer = cython.cast(Waiter, party.wait)
         party.wait = waiter
+    if watched:
+        tell_wait()
+
+
+def tell_wait() -> cython.void:
+    listener = on_wait
+    if listener is not None:
+        listener()
 
 
 def end_wait(waiter: Waiter) -> cython.void:
@@ -240,6 +257,27 @@ class Primitive(Observed):
         many there are. Inside the critical section.
         """
         return 0
+
+    def holders(self, ids: cython.pointer(cython.ulonglong), room: cython.int) -> cython.int:
+        """Who holds this, certain or not: as `owners`."""
+        return 0
+
+    def held_by(self) -> list:
+        """The ids of all `holders`."""
+        room: cython.int = 4
+        while True:
+            ids: cython.pointer(cython.ulonglong) = cython.cast(
+                cython.pointer(cython.ulonglong), PyMem_RawMalloc(room * cython.sizeof(cython.ulonglong))
+            )
+            if ids == cython.NULL:
+                raise MemoryError
+            with cython.critical_section(self):
+                count: cython.int = self.holders(ids, room)
+            found: list = [ids[i] for i in range(min(count, room))]
+            PyMem_RawFree(ids)
+            if count <= room:
+                return found
+            room = 2 * count
 
     def has_owners(self) -> cython.bint:
         """Whether whoever waits here may wait for an owner."""

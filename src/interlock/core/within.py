@@ -1,6 +1,11 @@
-"""`with lock.within(2.0):` enters held or not at all."""
+"""`with lock.within(2.0):` enters held or not at all; `with lock.within_order(1):` says that it is the first of several."""
 
+import cython
+from cython.cimports.interlock.core.native import interlock_thread_id
+from cython.cimports.interlock.core.probe import probing
 from cython.cimports.interlock.core.waiting import Primitive, seconds_of
+
+hints = {}
 
 
 class Within:
@@ -28,4 +33,34 @@ def within(target, timeout) -> Within:
     made: Within = Within.__new__(Within)
     made.target = target
     made.timeout = timeout
+    return made
+
+
+class InOrder:
+    """A context manager that holds ``target``, the caller's next in an order that the program has made itself."""
+
+    def __enter__(self) -> object:
+        if not probing:
+            return self.target.__enter__()
+        me: cython.ulonglong = interlock_thread_id()
+        before = hints.get(me)
+        hints[me] = self.order
+        try:
+            return self.target.__enter__()
+        finally:
+            if before is None:
+                hints.pop(me, None)
+            else:
+                hints[me] = before
+
+    def __exit__(self, exc_type: object = None, exc_value: object = None, traceback: object = None) -> object:
+        return self.target.__exit__(exc_type, exc_value, traceback)
+
+
+def within_order(target, order) -> InOrder:
+    if not isinstance(order, int):
+        raise TypeError(f"order must be a whole number, not {type(order).__name__}")
+    made: InOrder = InOrder.__new__(InOrder)
+    made.target = target
+    made.order = order
     return made
