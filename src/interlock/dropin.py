@@ -26,7 +26,6 @@ which is ours, another `uninstall` finishes the job.
 import os
 import threading
 from types import ModuleType, TracebackType
-from typing import Any
 
 from interlock.core.barrier import Barrier
 from interlock.core.condition import Condition
@@ -84,7 +83,8 @@ if hasattr(os, "register_at_fork"):
 
 def _join(self: threading.Thread, timeout: float | None = None) -> None:
     found = _found.get(JOIN)
-    join: Any = found[-1] if found else _JOIN_OF_THREADING
+    join = found[-1] if found else _JOIN_OF_THREADING
+    assert callable(join)
     # Without a timeout the caller waits for that thread, whatever it waits for itself.
     if timeout is not None or not self.is_alive() or self is threading.current_thread():
         join(self, timeout)

@@ -29,6 +29,16 @@ def tell(process: int, directory: str) -> None:
         return  # somebody does not want to wait for it
 
 
+def write_to_stderr(text: str) -> None:
+    """Print at once, past the program's buffers and whatever it has put into `sys.stderr`. Never raises."""
+    try:
+        stderr = sys.__stderr__
+        if stderr is not None:
+            _write(stderr.fileno(), _encode(text, stderr.encoding))
+    except (OSError, ValueError):
+        return  # closed, or nobody reads it
+
+
 def _flush_output() -> None:
     """What the program printed comes first; python flushes it after us."""
     try:

@@ -21,6 +21,9 @@ Run an unchanged Python program on interlock's primitives in place of those of t
 itself, by Ctrl-C or by an error, say on stderr what each of them did: how often it was acquired, how often
 somebody had to wait for it, and for how long.
 
+While it runs, say at once where it takes locks in two orders, where parties wait for each other in a circle, and
+when nobody is left to wake those who wait. Ctrl-\\ shows who waits for what, and the program goes on.
+
 Options of interlock stand before PROGRAM; everything after it belongs to the program. Its standard input and
 output, its arguments and its exit code are its own.
 """
@@ -31,17 +34,27 @@ examples:
   interlock run -m http.server     a module, as with python -m
   interlock run app.zip            a zip file or a directory that holds a __main__.py
   interlock run -- -prog.py        a name that begins with a dash
+  interlock run --stall 30 prog.py say who waits for what when a single wait lasts longer than 30 s
+  interlock run --on-stall=exit prog.py
+                                   do not wait for those whom nobody can wake: for CI
   interlock run prog.py 2>report   the report, and what the program writes to stderr, into a file
   python -X dev -m interlock run prog.py
                                    with options for the interpreter
 
 exit status:
   that of the program. If it cannot be started, what python itself would give: 2 for a file that cannot be opened,
-  1 for a module that is not there or a syntax error. 2 for a wrong option.
+  1 for a module that is not there or a syntax error. 2 for a wrong option. 3 for a stall with --on-stall=exit.
 
 environment:
   NO_COLOR                         if set, no colours. There are none either when stderr is not a terminal.
 """
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0 < seconds < float("inf"):
+        raise ValueError
+    return seconds
 
 
 class _Parser(argparse.ArgumentParser):
@@ -75,6 +88,15 @@ def _parse_run(parser: argparse.ArgumentParser, arguments: list[str]) -> Request
     options = [
         parser.add_argument("-m", dest="module", metavar="MODULE", help="run a module, found as an import finds it"),
         parser.add_argument("--quiet", action="store_true", help="run only: count nothing and say nothing"),
+        parser.add_argument(
+            "--stall", type=_seconds, metavar="SECONDS", help="say when a single wait lasts longer than this"
+        ),
+        parser.add_argument(
+            "--on-stall",
+            choices=["report", "exit"],
+            metavar="WHAT",
+            help="report (the default): go on waiting; exit: end with code 3",
+        ),
     ]
     about = "a file, or a directory or zip file with a __main__.py"
     parser.add_argument("program", metavar="PROGRAM", nargs="?", default="", help=about)

@@ -21,6 +21,7 @@ from types import ModuleType
 from interlock.cli.ending import tell
 from interlock.cli.frames import show_as_own
 from interlock.cli.program import CannotStart, current_directory, find_module, find_program
+from interlock.cli.watching import start_watching
 from interlock.core.probe import start_counting
 from interlock.dropin import install
 
@@ -29,7 +30,8 @@ class Request:
     """What the user asked for.
 
     Attributes: ``program`` (a file, or a directory or zip file with a `__main__.py`), ``module`` (to be run instead of
-    a program), ``arguments`` and ``quiet`` (count nothing and say nothing).
+    a program), ``arguments``, ``quiet`` (count nothing and say nothing), ``stall`` (seconds that a single wait may
+    last, None for any) and ``on_stall`` ("report", or "exit" to end the process).
     """
 
     def __init__(self, program: str = "", arguments: Sequence[str] = ()) -> None:
@@ -37,6 +39,8 @@ class Request:
         self.module: str | None = None
         self.arguments = list(arguments)
         self.quiet = False
+        self.stall: float | None = None
+        self.on_stall = "report"
 
 
 def run(request: Request) -> None:
@@ -55,6 +59,7 @@ def run(request: Request) -> None:
         # Registered before all that the program registers, so that it is called after all of that.
         atexit.register(tell, os.getpid(), directory or "")
         start_counting()
+        start_watching(request.stall, request.on_stall, lambda: tell(os.getpid(), directory or ""))
     try:
         code, names = program.load()
         vars(main).update(names)

@@ -65,6 +65,7 @@ class Condition(Primitive):
             own: RLock = RLock.__new__(RLock)
             own.label = self.label
             own.record = self.record
+            own.origin = self.origin
             lock = own
         # What has neither is no lock, and AttributeError says so now.
         lock.acquire, lock.release  # noqa: B018

@@ -79,8 +79,6 @@ class OrderSink(Sink):
         return found
 
     def made(self, what: Observed) -> cython.void:
-        if not cython.cast(Primitive, what).has_owners():
-            return
         frame = sys._getframe()
         inner = (frame.f_code, frame.f_lineno)
         while frame.f_back is not None and is_library(frame.f_code.co_filename):

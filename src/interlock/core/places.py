@@ -7,11 +7,9 @@ Nobody's code is run for that, so a property or a call stays unknown; then so do
 """
 
 import builtins
-import linecache
 import os
 import sys
 import threading
-import types
 
 import cython
 from cython.cimports.interlock.core.condition import Condition
@@ -20,6 +18,8 @@ from cython.cimports.interlock.core.rwlock import Side
 
 LIBRARY = os.path.dirname(threading.__file__)
 UNKNOWN: object = object()
+MappingProxy = type(type.__dict__)
+MemberDescriptor = type(type.__dict__["__basicsize__"])
 KEPT = 100  # parsed files
 parsed: dict = {}
 
@@ -35,8 +35,16 @@ class Place:
         self.file = file
         self.line = line
         self.function = function
-        self.text = linecache.getline(file, line).strip()
         self.what = what
+
+    @property
+    def text(self) -> str:
+        try:
+            import linecache
+
+            return linecache.getline(self.file, self.line).strip()
+        except Exception:
+            return ""  # the program may have a module of that name
 
     def __repr__(self):
         return f"<Place {self}>"
@@ -119,6 +127,7 @@ def place_of_hold(frames: list, primitive) -> Place | None:
 def scopes_of(file: str, module_globals: dict) -> dict:
     """(name, first line) of each code object in a file -> its nodes, without those of the ones inside it."""
     import ast
+    import linecache
 
     lines = linecache.getlines(file, module_globals)
     key = (file, len(lines))
@@ -254,13 +263,13 @@ def attribute(owner, name: str):
         names = object.__getattribute__(owner, "__dict__")
     except AttributeError:
         names = {}
-    if type(names) in (dict, types.MappingProxyType) and name in names:
+    if type(names) in (dict, MappingProxy) and name in names:
         return names[name]
     kinds = type.__getattribute__(owner, "__mro__") if isinstance(owner, type) else type(owner).__mro__
     for kind in kinds:
         if name in vars(kind):
             found = vars(kind)[name]
-            if isinstance(found, types.MemberDescriptorType):
+            if isinstance(found, MemberDescriptor):
                 try:
                     return found.__get__(owner)
                 except AttributeError:
@@ -282,3 +291,4 @@ def is_it(found, primitive) -> cython.bint:
 def preload():
     """Have everything loaded that is needed here: a signal handler should not have to import."""
     import ast  # noqa: F401
+    import linecache  # noqa: F401

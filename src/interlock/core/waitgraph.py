@@ -30,8 +30,8 @@ Turned down: keeping edges as they form (a write on every acquire, for what is r
 watches (it would have to be started behind the program's back, and a fork in a process with threads is warned about).
 """
 
+import _signal  # `signal` without its enums, which are not worth their time
 import os
-import signal
 
 import cython
 from cython.cimports.cpython.mem import PyMem_RawFree, PyMem_RawMalloc
@@ -50,7 +50,7 @@ from interlock.core.waiting import DeadlockError
 walks = cython.declare(cython.ulonglong, 0)  # how many there were; guarded by the guard of the graph
 
 ENDING = {
-    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGBREAK") if hasattr(signal, name)
+    getattr(_signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGBREAK") if hasattr(_signal, name)
 }
 
 
@@ -175,14 +175,19 @@ def is_certain(circle: list) -> bool:
 
 
 def has_handlers() -> bool:
-    for number in signal.valid_signals():
-        if number not in ENDING:
-            handler = signal.getsignal(number)
-            # One that only prints helps nobody, and asyncio's passes the signal on to a loop that does not run.
-            if callable(handler) and not getattr(handler, "harmless_to_waits", False):
-                if getattr(handler, "__name__", None) != "_sighandler_noop":
-                    return True
-    return False
+    """Whether the program has installed a handler that might help who waits. Handlers of `ENDING` do not count."""
+    return any([number not in ENDING and may_help(_signal.getsignal(number)) for number in _signal.valid_signals()])
+
+
+def may_help(handler: object) -> bool:
+    """Whether this handler is the program's, and might help who waits."""
+    # One of ours only prints, and asyncio's passes the signal on to a loop that does not run.
+    return (
+        callable(handler)
+        and handler is not _signal.default_int_handler
+        and not getattr(handler, "harmless_to_waits", False)
+        and getattr(handler, "__name__", None) != "_sighandler_noop"
+    )
 
 
 def tell(circle: list) -> str:

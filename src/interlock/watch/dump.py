@@ -1,11 +1,9 @@
 """`interlock.dump`: who waits for what, for people."""
 
+import _signal
 import os
-import signal
 import sys
 from collections.abc import Callable
-from types import FrameType
-from typing import Any, TextIO
 
 from interlock.core.barrier import Barrier
 from interlock.core.condition import Condition
@@ -21,40 +19,38 @@ from interlock.core.waiting import Primitive
 from interlock.core.waitqueue import WaitQueue
 from interlock.watch.view import Circle, Someone, View
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import FrameType
+    from typing import TextIO
+
 LONG = 1.0  # seconds; a wait that lasts longer stands before the others
 
 
-def dump(file: TextIO | None = None) -> None:
-    """Print who waits for what and who holds what, one block for each party: circles first, then long waits.
-
-    ``file``: where to; `sys.stderr` where None.
-    """
+def write(file: "TextIO | None") -> None:
+    """Print the dump."""
     _write(dump_text(View()), file)
 
 
-def dump_on_signal(signum: int, file: TextIO | None = None) -> None:
-    """Print a `dump` whenever the signal ``signum`` comes, and go on. Called in the main thread, as `signal.signal` is.
-
-    Works while the main thread is blocked in one of interlock's primitives, and wherever else Python answers signals;
-    not while a function in C neither returns nor lets itself be interrupted. ``file``: where to; stderr where None.
-    """
+def write_on_signal(signum: int, file: "TextIO | None") -> None:
+    """Print it whenever a signal comes."""
     preload()
-    signal.signal(signum, _Dumper(file))
+    _signal.signal(signum, Dumper(file))
 
 
-class _Dumper:
+class Dumper:
     """A signal handler."""
 
     harmless_to_waits = True  # it prints, and nobody who waits is helped: see core/waitgraph.py
 
-    def __init__(self, file: TextIO | None) -> None:
+    def __init__(self, file: "TextIO | None") -> None:
         self.file = file
 
-    def __call__(self, signum: int, frame: FrameType | None) -> None:
+    def __call__(self, signum: int, frame: "FrameType | None") -> None:
         _write(dump_text(View()), self.file)
 
 
-def _write(text: str, file: TextIO | None) -> None:
+def _write(text: str, file: "TextIO | None") -> None:
     stream = file if file is not None else sys.stderr
     if stream is None:
         return
@@ -159,7 +155,7 @@ def name_of(primitive: Primitive) -> str:
 
 def what_is_missing(wait: Wait) -> str:
     """What would have to happen for this wait to end."""
-    at: Any = wait.at
+    at = wait.at
     if isinstance(at, Barrier):
         return f"{at.n_waiting} of {at.parties} have arrived"
     if isinstance(at, Latch):

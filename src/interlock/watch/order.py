@@ -1,16 +1,13 @@
 """`interlock.watch_order`: warn about locks that are taken in two orders."""
 
-import warnings
 from collections.abc import Callable
-from types import TracebackType
 
 from interlock.core.order import Edge, place_of, start_watching, stop_watching
+from interlock.errors import LockOrderWarning
 
-
-class LockOrderWarning(RuntimeWarning):
-    """Locks are taken in two orders, which can end in a deadlock."""
-
-    __module__ = "interlock"
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import TracebackType
 
 
 class OrderWatch:
@@ -29,7 +26,7 @@ class OrderWatch:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
+        self, kind: type[BaseException] | None, value: BaseException | None, traceback: "TracebackType | None"
     ) -> None:
         self.stop()
 
@@ -39,28 +36,17 @@ class OrderWatch:
         if self._report is not None:
             self._report(text)
         else:
+            import warnings
+
             warnings.warn(text, LockOrderWarning, stacklevel=2)
-
-
-def watch_order(report: Callable[[str], object] | None = None) -> OrderWatch:
-    """Warn, once each, where locks are taken in one order in one place and in another order in another place.
-
-    Such places can deadlock even if they never met in this run. Locks that one line made count as one, except among
-    themselves. Nothing is said about a try that does not block or has a timeout, about orders that were always taken
-    under one common lock, and about locks that are nested in rising order ``with lock.within_order(n):``.
-
-    ``report``: called with the text of each finding, in the party that was about to take the second lock; by default
-    it is a `LockOrderWarning`. What it raises is raised there, before the lock is taken: so ``-W error`` shows the line.
-
-    Returns what can be entered using ``with``, or stopped.
-    """
-    return OrderWatch(report)
 
 
 def describe(circle: list[Edge]) -> str:
     """A finding in words."""
     names = [edge.names[0] for edge in circle]
-    if len(circle) == 2:
+    if len(set(names)) == 1:
+        headline = f"several {names[0]} are taken in different orders, which can end in a deadlock"
+    elif len(circle) == 2:
         headline = f"{names[0]} and {names[1]} are taken in both orders, which can end in a deadlock"
     else:
         headline = f"{', '.join(names[:-1])} and {names[-1]} are taken in a circle, which can end in a deadlock"

@@ -65,17 +65,14 @@ class CircleData(TypedDict):
 
 
 class Snapshot(TypedDict):
-    """Who waits for what at one moment: what `snapshot` returns."""
+    """Who waits for what at one moment: what `interlock.snapshot` returns."""
 
     parties: list[PartyData]
     circles: list[CircleData]
 
 
-def snapshot() -> Snapshot:
-    """Who waits for what and who holds what, now, as plain data: dicts, lists, strings and numbers.
-
-    What a party holds is known where somebody waits for it, and where `watch_order` (or `interlock run`) saw it taken.
-    """
+def take() -> Snapshot:
+    """Who waits for what and who holds what, now."""
     view = View()
     return {
         "parties": [_party(someone, view) for someone in view.people],

@@ -11,16 +11,15 @@ waits. It says what it finds once:
 What it has seen must be the same in two looks, so that nothing is said of parties that are only passing.
 """
 
+import _signal
 import _thread
 import os
-import signal
 import sys
 import threading
 import time
 from collections.abc import Callable
 
-from interlock.core.places import preload
-from interlock.core.waitgraph import call_at_wait
+from interlock.core.waitgraph import call_at_wait, may_help
 from interlock.watch.dump import dump_text, name_of
 from interlock.watch.view import Someone, View, helpers
 
@@ -44,7 +43,6 @@ class Stalls:
 
     def start(self) -> None:
         """Begin as soon as somebody waits."""
-        preload()
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=self._again)
         call_at_wait(self._begin)
@@ -140,11 +138,4 @@ def _ends(someone: Someone, main: int | None) -> bool:
 
 
 def _has_handlers() -> bool:
-    for number in signal.valid_signals():
-        handler = signal.getsignal(number)
-        if callable(handler) and handler is not signal.default_int_handler:
-            if not getattr(handler, "harmless_to_waits", False):
-                return True
-    return False
-
-
+    return any(may_help(_signal.getsignal(number)) for number in _signal.valid_signals())

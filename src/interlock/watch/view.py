@@ -4,7 +4,6 @@ import sys
 import threading
 import time
 from collections.abc import Iterable
-from types import FrameType
 
 from interlock.core import order
 from interlock.core.condition import Condition
@@ -14,6 +13,10 @@ from interlock.core.places import Place, frames_of, is_ours, place_of_hold, plac
 from interlock.core.waitgraph import Wait, holders, owners, parties, waits
 from interlock.core.waiting import Primitive
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import FrameType
+
 
 class Someone:
     """A party, or a thread that has not met any primitive yet.
@@ -22,7 +25,7 @@ class Someone:
     tell), ``wait`` (None: it runs), ``holds`` (each primitive, and where it was taken or None).
     """
 
-    def __init__(self, party: Party | None, ident: int, name: str, frames: list[FrameType]) -> None:
+    def __init__(self, party: Party | None, ident: int, name: str, frames: "list[FrameType]") -> None:
         self.party = party
         self.ident = ident
         self.name = name
@@ -91,7 +94,7 @@ class View:
         return someone
 
 
-def _everybody(frames: dict[int, FrameType]) -> list[Someone]:
+def _everybody(frames: "dict[int, FrameType]") -> list[Someone]:
     people = []
     known = set()
     for party in parties():
@@ -106,7 +109,7 @@ def _everybody(frames: dict[int, FrameType]) -> list[Someone]:
     return people
 
 
-def _outward(frame: FrameType | None) -> Iterable[FrameType]:
+def _outward(frame: "FrameType | None") -> "Iterable[FrameType]":
     while frame is not None:
         if not is_ours(frame):
             yield frame
