@@ -11,7 +11,8 @@ from interlock.cli.run import Request
 
 
 def request(**wanted: object) -> dict[str, object]:
-    return {"program": "", "module": None, "arguments": [], "quiet": False} | wanted
+    defaults = {"program": "", "module": None, "arguments": [], "quiet": False, "stall": None, "on_stall": "report"}
+    return defaults | wanted
 
 
 @pytest.mark.parametrize(
@@ -31,6 +32,9 @@ def request(**wanted: object) -> dict[str, object]:
         ("--quiet -m mod --help", request(module="mod", arguments=["--help"], quiet=True)),
         ("-m mod -- --quiet", request(module="mod", arguments=["--", "--quiet"])),
         ("- x", request(program="-", arguments=["x"])),
+        ("--stall 2.5 prog.py --stall x", request(program="prog.py", arguments=["--stall", "x"], stall=2.5)),
+        ("--on-stall=exit prog.py", request(program="prog.py", on_stall="exit")),
+        ("--on-stall exit -m mod", request(module="mod", on_stall="exit")),
     ],
 )
 def test_run(arguments: str, wanted: dict[str, object]) -> None:
@@ -51,6 +55,10 @@ def test_defaults_are_the_same_without_options() -> None:
         ("run -m", "expected one argument"),
         ("run --quie prog.py", "unrecognized arguments: --quie"),
         ("run --quiet=3 prog.py", "ignored explicit argument"),
+        ("run --stall prog.py", "argument --stall: not a number of seconds above 0: 'prog.py'"),
+        ("run --stall 0 prog.py", "argument --stall: "),
+        ("run --stall inf prog.py", "argument --stall: "),
+        ("run --on-stall=stop prog.py", "invalid choice: 'stop'"),
         ("run -x prog.py", "unrecognized arguments: -x"),
         ("prog.py", "invalid choice: 'prog.py'"),
         ("--nonsense", "unrecognized arguments: --nonsense"),

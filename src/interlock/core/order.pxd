@@ -9,6 +9,13 @@ cdef class Origin:
     cdef object __weakref__
 
 
+cdef class Edge:
+    cdef readonly tuple names
+    cdef readonly tuple first
+    cdef readonly tuple then
+    cdef readonly object guards
+
+
 cdef class Held:
     cdef Primitive what
     cdef Origin origin
@@ -32,4 +39,5 @@ cdef class OrderSink(Sink):
     cdef object look(self, Held before, Primitive what, Origin origin, object hint, list held)
 
 
+cdef object innermost_frame()
 cdef bint holds(Primitive what, unsigned long long id)

@@ -42,8 +42,6 @@ class Edge:
     each time.
     """
 
-    __slots__ = ("first", "guards", "names", "then")
-
     def __init__(self, names: tuple, first: tuple, then: tuple, guards: frozenset):
         self.names = names
         self.first = first
@@ -79,7 +77,9 @@ class OrderSink(Sink):
         return found
 
     def made(self, what: Observed) -> cython.void:
-        frame = sys._getframe()
+        frame = innermost_frame()
+        if frame is None:
+            return
         inner = (frame.f_code, frame.f_lineno)
         while frame.f_back is not None and is_library(frame.f_code.co_filename):
             frame = frame.f_back
@@ -137,14 +137,14 @@ class OrderSink(Sink):
         for each in held:
             if cython.cast(Held, each).what is what:
                 return
-        frame = sys._getframe()
+        frame = innermost_frame()
         taken: Held = Held.__new__(Held)
         taken.what = primitive
         taken.origin = self.origin_of(what)
         taken.order = hints.get(me)
         taken.exclusive = isinstance(what, Mutex)
-        taken.code = frame.f_code
-        taken.offset = frame.f_lasti
+        taken.code = None if frame is None else frame.f_code
+        taken.offset = 0 if frame is None else frame.f_lasti
         held.append(taken)
 
     def look(self, before: Held, what: Primitive, origin: Origin, hint, held: list):
@@ -162,10 +162,11 @@ class OrderSink(Sink):
             ]
         )
         after = self.after.get(first)
-        edge = None if after is None else after.get(then)
+        edge: Edge = None if after is None else after.get(then)
         if edge is not None and edge.guards <= guards:
             return
-        frame = sys._getframe()
+        frame = innermost_frame()
+        now = (None, 0) if frame is None else (frame.f_code, frame.f_lasti)
         with self.guard:
             edge = self.after.setdefault(first, {}).get(then)
             if edge is None:
@@ -175,12 +176,12 @@ class OrderSink(Sink):
                 edge = Edge(
                     (before.origin.name, origin.name),
                     (before.code, before.offset),
-                    (frame.f_code, frame.f_lasti),
+                    now,
                     guards,
                 )
                 self.after[first][then] = edge
             else:
-                edge.guards &= guards
+                edge.guards = edge.guards & guards
             way = self.way_back(then, first, edge.guards)
             if way is None:
                 return
@@ -218,11 +219,21 @@ class OrderSink(Sink):
         ]
 
 
+def innermost_frame():
+    """None where C calls, as it does for what is registered with `atexit`."""
+    try:
+        return sys._getframe()
+    except ValueError:
+        return None
+
+
 def holds(what: Primitive, id: cython.ulonglong) -> cython.bint:
     return id in what.held_by()
 
 
 def place_of(code, offset: int) -> Place:
+    if code is None:
+        return Place("?", 0, "?")
     line = code.co_firstlineno
     for begin, end, number in code.co_lines():
         if begin <= offset < end and number is not None:
