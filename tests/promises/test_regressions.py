@@ -35,8 +35,8 @@ from interlock import (
     Semaphore,
     WaitQueue,
 )
-from interlock.core.party import current_party
 from interlock.core.probe import start_counting, stop_counting
+from interlock.core.task import current_party
 
 MAIN = threading.main_thread()
 HUGE = 2**70

@@ -18,6 +18,7 @@ cdef class Edge:
 
 cdef class Held:
     cdef Primitive what
+    cdef unsigned long long holder
     cdef Origin origin
     cdef object order         # as in `within_order`, or None
     cdef bint exclusive

@@ -16,6 +16,7 @@ import cython
 from cython.cimports.interlock.core.mutex import Mutex
 from cython.cimports.interlock.core.native import interlock_thread_id
 from cython.cimports.interlock.core.probe import Happening, Observed, Sink, unwatch, watch
+from cython.cimports.interlock.core.task import caller_id
 from cython.cimports.interlock.core.waiting import Primitive
 from cython.cimports.interlock.core.within import hints
 
@@ -98,13 +99,13 @@ class OrderSink(Sink):
         """What a party holds; without what another has released for it."""
         held = self.held.get(id)
         if held:
-            kept = [each for each in held if holds(cython.cast(Held, each).what, id)]
+            kept = [each for each in held if holds(cython.cast(Held, each).what, cython.cast(Held, each).holder)]
             if len(kept) != len(held):
                 held[:] = kept
         return held
 
     def wanted(self, what: Observed) -> cython.int:
-        me: cython.ulonglong = interlock_thread_id()
+        me: cython.ulonglong = caller_id()
         held = self.held.get(me)
         if not held:
             return 0
@@ -126,7 +127,7 @@ class OrderSink(Sink):
         primitive: Primitive = cython.cast(Primitive, what)
         if not primitive.has_owners():
             return
-        me: cython.ulonglong = interlock_thread_id()
+        me: cython.ulonglong = caller_id()
         held = self.held.get(me)
         if happening == Happening.RELEASED:
             if held and not self.held_now(me):
@@ -140,6 +141,8 @@ class OrderSink(Sink):
         frame = innermost_frame()
         taken: Held = Held.__new__(Held)
         taken.what = primitive
+        # By `with` it is the thread that takes a lock, by `async with` the task.
+        taken.holder = me if holds(primitive, me) else interlock_thread_id()
         taken.origin = self.origin_of(what)
         taken.order = hints.get(me)
         taken.exclusive = isinstance(what, Mutex)
@@ -215,7 +218,7 @@ class OrderSink(Sink):
         return [
             (cython.cast(Held, each).what, place_of(cython.cast(Held, each).code, cython.cast(Held, each).offset))
             for each in list(held)
-            if holds(cython.cast(Held, each).what, number)
+            if holds(cython.cast(Held, each).what, cython.cast(Held, each).holder)
         ]
 
 

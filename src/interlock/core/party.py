@@ -1,4 +1,4 @@
-"""Parties: who calls.
+"""Parties: who calls. This file has what all parties share, and threads; tasks are in `core/task.py`.
 
 A thread is known by the id of its thread state, a number that the interpreter never gives out twice. The
 ident of `threading` will not do: it is handed to the next thread as soon as one ends, and a re-entrant lock
@@ -47,10 +47,10 @@ if not interlock_end_setup():
 
 
 class Party:
-    """A thread, as far as a primitive needs to know it.
+    """A thread or a task, as far as a primitive needs to know it.
 
-    Attributes: ``ident`` (as `threading.get_ident`), ``name``, ``ended`` (its thread is no more) and
-    ``lost_in_fork`` (it was alive in the parent process and did not come along).
+    Attributes: ``ident`` (as `threading.get_ident`; a task's is that of the thread in which its loop runs), ``name``,
+    ``ended`` (it is no more) and ``lost_in_fork`` (it was alive in the parent process and did not come along).
     """
 
     def __init__(self, *args: object, **kwargs: object):
@@ -125,7 +125,7 @@ def meet() -> Party:
     found = living.get(id)
     if found is None:
         party: Party = Party.__new__(Party)
-        party.id = id
+        party.id = party.thread = id
         party.ident = PyThread_get_thread_ident()
         party.end = interlock_end_share()
         thread = find_thread(party.ident)
@@ -133,13 +133,18 @@ def meet() -> Party:
             party.thread_ref = weakref.ref(thread)
             party.thread_key = cython.cast(cython.p_void, thread)
             party.last_name = str(getattr(thread, "_name", None))
-        if len(living) >= sweep_at:
-            sweep()
         # What was called above may have run anybody's code, which may have met this very thread.
-        found = living.setdefault(id, party)
+        found = enrol(party)
         by_ident[party.ident] = found
     known[id & KNOWN_MASK] = id
     return found
+
+
+def enrol(party: Party):
+    """Put it among the living. Returns the party that has this id, which is an earlier one where there is one."""
+    if len(living) >= sweep_at:
+        sweep()
+    return living.setdefault(party.id, party)
 
 
 def sweep():
@@ -177,11 +182,6 @@ def party_by_id(id: cython.ulonglong) -> Party:
     return found
 
 
-def current_party() -> Party:
-    """The party of the calling thread."""
-    return meet()
-
-
 def in_new_child() -> cython.bint:
     """Whether this is a forked child that our hook has not run in yet. Also inside critical sections."""
     return forking and interlock_pid() != process
@@ -189,7 +189,7 @@ def in_new_child() -> cython.bint:
 
 def is_lost(party: Party) -> cython.bint:
     """Whether this party did not come along in a fork. Also inside critical sections."""
-    return party.lost_in_fork or (in_new_child() and party.id != interlock_thread_id())
+    return party.lost_in_fork or (in_new_child() and party.thread != interlock_thread_id())
 
 
 def _before_fork():
@@ -205,7 +205,7 @@ def _after_fork_in_child():
     survivor = interlock_thread_id()
     for party in list(living.values()):
         lost: Party = party
-        if lost.id != survivor:
+        if lost.thread != survivor:
             lost.lost_in_fork = True
             retire(lost)
 

@@ -8,6 +8,7 @@ cdef enum WaiterState:
     WOKEN       # head of its queue, unparked, on its way to compete; nothing has been given to it
     GRANTED     # out of the queue, and what it waited for is its own
     CANCELLED   # out of the queue with nothing
+    TAKEN       # a task's: it has run again, with what it was granted
 
 cdef long long NEVER   # the deadline of a wait without a timeout
 
@@ -34,7 +35,10 @@ cdef class Waiter:
     cdef long long shown       # since when, monotonic nanoseconds
     # Guarded by the graph's guard: this wait was refused, and its party is about to leave it.
     cdef bint refused
-    cdef bint unpark(self) noexcept
+    cdef bint strict           # a task: it is served in the order of arrival, and not told to come and compete
+    # What a signal handler raised in the middle of `unpark`. Belongs to the one who unparks.
+    cdef object interruption
+    cdef bint unpark(self, Primitive by) noexcept
 
 
 @cython.final
@@ -48,6 +52,7 @@ cdef ThreadWaiter new_waiter(long want)
 cdef void begin_wait(Waiter waiter, Primitive at, long long deadline) noexcept
 cdef object set_on_wait(object function)
 cdef void end_wait(Waiter waiter) noexcept
+cdef ThreadWaiter new_waiter_of(Party party, long want)
 
 
 cdef class Primitive(Observed):
@@ -64,11 +69,13 @@ cdef class Primitive(Observed):
     cdef Waiter expire(self, Waiter waiter)
     cdef int owners(self, Waiter waiter, unsigned long long *ids, int room) noexcept
     cdef int holders(self, unsigned long long *ids, int room) noexcept
+    cdef Waiter leave_line(self, Waiter waiter)
     # Called outside it.
     cdef list held_by(self)
     cdef bint has_owners(self) noexcept
     cdef Primitive leads_to(self)
-    cdef void mark_entered(self) noexcept
+    cdef bint take_now(self, long want) except -1
+    cdef void mark_entered(self, unsigned long long me) noexcept
     cdef int check_block(self, Waiter waiter) except -1
 
     # The queue. Called in the critical section.
@@ -81,10 +88,11 @@ cdef class Primitive(Observed):
 
     # Waiting. Called outside it.
     cdef bint block(self, ThreadWaiter waiter, long long deadline) except -1
+    cdef bint take_or_join(self, Waiter waiter) noexcept
     cdef bint wait_in_line(self, ThreadWaiter waiter, long long deadline) except -1
     cdef bint await_turn(self, ThreadWaiter waiter, long long deadline, bint unparked) except -1
-    cdef void withdraw(self, Waiter waiter)
-    cdef void wake(self, Waiter first)
+    cdef object withdraw(self, Waiter waiter)
+    cdef object wake(self, Waiter first)
     cdef tuple blocked(self)
     cdef str describe(self, str state, str more)
 
@@ -93,6 +101,8 @@ cdef str checked_name(object name)
 cdef long long deadline_in(double seconds) except -1
 cdef long whole(object number) except? -1
 cdef double seconds_of(object timeout) except? -1
+cdef double lock_seconds(object timeout) except? -2
+cdef double wait_seconds(object timeout) except? -2
 cdef long long lock_deadline(bint blocking, object timeout) except -1
 cdef long long deadline_after(object timeout) except -1
 cdef int refuse_orphan(Primitive primitive, Waiter waiter, Party owner) except -1

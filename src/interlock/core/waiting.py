@@ -25,7 +25,8 @@ A waiter's life:
     GRANTED    out of the queue      -> CANCELLED: by its own party, interrupted: it passes the grant on
     CANCELLED  out of the queue      final
 
-No other state occurs: a waiter is queued once (twice in a condition, which moves it while it is PARKED), only
+A task's waiter is never WOKEN, and has one state more: see `core/awaiting.py`. No other state occurs: a waiter is
+queued once (twice in a condition, which moves it while it is PARKED), only
 the head is ever WOKEN since newcomers join at the tail, and every change is made inside the critical section
 of the primitive in whose queue the waiter is.
 
@@ -108,7 +109,7 @@ class Waiter:
             after.next = None
             after = following
 
-    def unpark(self) -> cython.bint:
+    def unpark(self, by: Primitive) -> cython.bint:
         """Wake the party. False where that can't be done any more, and the grant must go to another."""
         return False
 
@@ -126,7 +127,7 @@ class ThreadWaiter(Waiter):
         if self.parker != cython.NULL:
             PyThread_free_lock(self.parker)
 
-    def unpark(self) -> cython.bint:
+    def unpark(self, by: Primitive) -> cython.bint:
         PyThread_release_lock(self.parker)
         return True
 
@@ -173,8 +174,13 @@ class ThreadWaiter(Waiter):
 
 
 def new_waiter(want: cython.long) -> ThreadWaiter:
+    return new_waiter_of(meet(), want)
+
+
+def new_waiter_of(party: Party, want: cython.long) -> ThreadWaiter:
+    """`party`: the calling thread, or the task that blocks this thread with it."""
     waiter: ThreadWaiter = ThreadWaiter.__new__(ThreadWaiter)
-    waiter.party = meet()
+    waiter.party = party
     waiter.want = want
     return waiter
 
@@ -187,7 +193,8 @@ def set_on_wait(function):
 
 def begin_wait(waiter: Waiter, at: Primitive, deadline: cython.longlong) -> cython.void:
     """Let others see that the party of this waiter, which is in a queue, waits: `core/waitgraph.py` reads it."""
-    party: Party = waiter.party
+    # A task that calls without awaiting blocks its thread.
+    party: Party = waiter.party if waiter.strict or waiter.party.id == waiter.party.thread else meet()
     waiter.host = party
     waiter.at = at
     waiter.timed = deadline != NEVER
@@ -208,7 +215,15 @@ def tell_wait() -> cython.void:
 def end_wait(waiter: Waiter) -> cython.void:
     party: Party = waiter.host
     with cython.critical_section(party):
-        party.wait = waiter.outer
+        if party.wait is waiter:
+            party.wait = waiter.outer
+        else:
+            # Of a task that somebody drives by hand: its waits need not end in the order of their beginning.
+            inner: Waiter = cython.cast(Waiter, party.wait)
+            while inner is not None and inner.outer is not waiter:
+                inner = inner.outer
+            if inner is not None:
+                inner.outer = waiter.outer
 
 
 # --- primitives ----------------------------------------------------------------------------------------------
@@ -248,7 +263,7 @@ class Primitive(Observed):
         pass
 
     def due(self, waiter: Waiter) -> cython.bint:
-        return interlock_now() - waiter.since >= BARGING_NS
+        return waiter.strict or interlock_now() - waiter.since >= BARGING_NS
 
     def owners(self, waiter: Waiter, ids: cython.pointer(cython.ulonglong), room: cython.int) -> cython.int:
         """Who all must let go, of their own accord, before `waiter`, which is in the queue, can be let in.
@@ -287,8 +302,12 @@ class Primitive(Observed):
         """At whose owners a wait that began here ends: a condition's waiters go on to its lock."""
         return self
 
-    def mark_entered(self) -> cython.void:
-        """The caller has acquired this, and will release it as the end of a `with`."""
+    def take_now(self, want: cython.long) -> cython.bint:
+        """Get what a waiter would `want`, if it is there and nobody waits: an asynchronous caller passes nobody."""
+        return False
+
+    def mark_entered(self, me: cython.ulonglong) -> cython.void:
+        """The caller, who is `me`, has acquired this, and will release it as the end of a `with`."""
 
     def check_block(self, waiter: Waiter) -> cython.int:
         """Raise DeadlockError where this waiter, which is in the queue, would wait for ever."""
@@ -391,35 +410,58 @@ class Primitive(Observed):
 
     # Waiting. All outside the critical section.
 
-    def wake(self, first: Waiter) -> cython.void:
-        """Unpark a chain. A party that can't be woken any more is withdrawn, and its grant passed on."""
+    def wake(self, first: Waiter):
+        """Unpark a chain. A party that can't be woken any more is withdrawn, and its grant passed on.
+
+        Raises what a signal handler raised meanwhile, when all is done.
+        """
+        error = None
+        more: Waiter
         while first is not None:
             waiter: Waiter = first
             first = waiter.wake
             waiter.wake = None
-            if not waiter.unpark():
-                self.withdraw(waiter)
-            elif probing:
-                happened(Happening.WOKE, self, waiter.party.id, 0)
+            woken: cython.bint = waiter.unpark(self)
+            if waiter.interruption is not None:
+                error = waiter.interruption
+                waiter.interruption = None
+            if woken:
+                if probing:
+                    happened(Happening.WOKE, self, waiter.party.id, 0)
+            else:
+                # In this loop and not by `withdraw`: a closed loop may leave a queue of thousands behind.
+                with cython.critical_section(self):
+                    more = self.leave_line(waiter)
+                if first is None:
+                    first = more
+                elif more is not None:
+                    waiter = first
+                    while waiter.wake is not None:
+                        waiter = waiter.wake
+                    waiter.wake = more
+        if error is not None:
+            raise error
 
     def block(self, waiter: ThreadWaiter, deadline: cython.longlong) -> cython.bint:
         """Get what `waiter` wants, waiting for it until `deadline`. False: it passed.
 
         Raises what a signal handler raises, or DeadlockError; then the waiter has nothing.
         """
-        granted: cython.bint = False
+        return self.take_or_join(waiter) or self.wait_in_line(waiter, deadline)
+
+    def take_or_join(self, waiter: Waiter) -> cython.bint:
+        """Get what `waiter` wants, if it is there and its turn has come (True), or join the queue."""
+        granted: cython.bint
         with cython.critical_section(self):
             self.forget_lost()
-            if self.fits(waiter) and self.may_barge():
+            granted = self.fits(waiter) and (self.head is None if waiter.strict else self.may_barge())
+            if granted:
                 self.grant(waiter)
-                granted = True
             else:
                 self.push(waiter)
-        if granted:
-            if probing:
-                happened(Happening.ACQUIRED, self, 0, 0)
-            return True
-        return self.wait_in_line(waiter, deadline)
+        if granted and probing:
+            happened(Happening.ACQUIRED, self, 0, 0)
+        return granted
 
     def wait_in_line(self, waiter: ThreadWaiter, deadline: cython.longlong) -> cython.bint:
         began: cython.longlong = interlock_now()
@@ -486,18 +528,24 @@ class Primitive(Observed):
                 self.check_block(waiter)
             unparked = False
 
-    def withdraw(self, waiter: Waiter) -> cython.void:
+    def withdraw(self, waiter: Waiter):
         """Take a waiter out with nothing, whatever its state: a grant that it has been given is passed on."""
-        chain: Waiter = None
+        chain: Waiter
         with cython.critical_section(self):
-            if waiter.state == GRANTED:
-                self.take_back(waiter)
-            elif waiter.state != CANCELLED:
-                self.remove(waiter)
-            waiter.state = CANCELLED
-            chain = self.serve(None)
+            chain = self.leave_line(waiter)
         if chain is not None:
             self.wake(chain)
+
+    def leave_line(self, waiter: Waiter) -> Waiter:
+        """The part of `withdraw` inside the critical section. Returns the chain to `wake`."""
+        if waiter.state == TAKEN:
+            return None
+        if waiter.state == GRANTED:
+            self.take_back(waiter)
+        elif waiter.state != CANCELLED:
+            self.remove(waiter)
+        waiter.state = CANCELLED
+        return self.serve(None)
 
     def blocked(self) -> tuple:
         """The parties in the queue. They are counted and collected inside, and named outside."""
@@ -609,6 +657,24 @@ def lock_deadline(blocking: cython.bint, timeout) -> cython.longlong:
     if seconds < 0:
         raise ValueError(f"timeout value must be a non-negative number or -1 (wait for ever), not {timeout}")
     return deadline_in(seconds)
+
+
+def lock_seconds(timeout) -> cython.double:
+    """The timeout of a lock's asynchronous `acquire`, where None and -1 mean to wait for ever: -1 then."""
+    if timeout is None:
+        return -1
+    seconds: cython.double = seconds_of(timeout)
+    if seconds < 0 and seconds != -1:
+        raise ValueError(f"timeout value must be a non-negative number or None (wait for ever), not {timeout}")
+    return seconds
+
+
+def wait_seconds(timeout) -> cython.double:
+    """A timeout of None (wait for ever: -1) or of seconds, where less than 0 counts as 0."""
+    if timeout is None:
+        return -1
+    seconds: cython.double = seconds_of(timeout)
+    return 0 if seconds < 0 else seconds
 
 
 def deadline_after(timeout) -> cython.longlong:

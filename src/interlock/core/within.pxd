@@ -19,4 +19,5 @@ cdef class InOrder:
     cdef object order
 
 
+cdef object restore(object me, object before)
 cdef InOrder within_order(object target, object order)

@@ -1,8 +1,12 @@
-"""`with lock.within(2.0):` enters held or not at all; `with lock.within_order(1):` says that it is the first of several."""
+"""`with lock.within(2.0):` enters held or not at all; `with lock.within_order(1):` says that it is the first of several.
 
-import cython
+Both have an `async with` as well.
+"""
+
+from cython.cimports.interlock.core.awaiting import DONE
 from cython.cimports.interlock.core.native import interlock_thread_id
 from cython.cimports.interlock.core.probe import probing
+from cython.cimports.interlock.core.task import caller_id
 from cython.cimports.interlock.core.waiting import Primitive, seconds_of
 
 hints = {}
@@ -12,16 +16,33 @@ class Within:
     """A context manager that holds ``target``, or raises TimeoutError when it does not get it in time."""
 
     def __enter__(self) -> bool:
-        if not self.target.acquire(timeout=self.timeout):
+        taken = self.target.acquire(timeout=self.timeout)
+        if hasattr(taken, "close"):
+            taken.close()
+            raise TypeError(f"{self.target!r} is entered with 'async with'; a thread uses interlock's own")
+        if not taken:
             raise TimeoutError(f"not acquired within {self.timeout} s: {self.target!r}")
         target = self.target
         if isinstance(target, Primitive):
             primitive: Primitive = target
-            primitive.mark_entered()
+            primitive.mark_entered(interlock_thread_id())
         return True
 
     def __exit__(self, exc_type: object = None, exc_value: object = None, traceback: object = None) -> None:
         self.target.release()
+
+    async def __aenter__(self) -> bool:
+        if not await self.target.acquire_async(timeout=self.timeout):
+            raise TimeoutError(f"not acquired within {self.timeout} s: {self.target!r}")
+        target = self.target
+        if isinstance(target, Primitive):
+            primitive: Primitive = target
+            primitive.mark_entered(caller_id())
+        return True
+
+    def __aexit__(self, exc_type: object = None, exc_value: object = None, traceback: object = None) -> object:
+        self.target.release()
+        return DONE
 
 
 def within(target, timeout) -> Within:
@@ -42,19 +63,35 @@ class InOrder:
     def __enter__(self) -> object:
         if not probing:
             return self.target.__enter__()
-        me: cython.ulonglong = interlock_thread_id()
+        me = caller_id()
         before = hints.get(me)
         hints[me] = self.order
         try:
             return self.target.__enter__()
         finally:
-            if before is None:
-                hints.pop(me, None)
-            else:
-                hints[me] = before
+            restore(me, before)
+
+    async def __aenter__(self) -> object:
+        me = caller_id()
+        before = hints.get(me)
+        hints[me] = self.order
+        try:
+            return await self.target.__aenter__()
+        finally:
+            restore(me, before)
+
+    def __aexit__(self, exc_type: object = None, exc_value: object = None, traceback: object = None) -> object:
+        return self.target.__aexit__(exc_type, exc_value, traceback)
 
     def __exit__(self, exc_type: object = None, exc_value: object = None, traceback: object = None) -> object:
         return self.target.__exit__(exc_type, exc_value, traceback)
+
+
+def restore(me, before):
+    if before is None:
+        hints.pop(me, None)
+    else:
+        hints[me] = before
 
 
 def within_order(target, order) -> InOrder:
