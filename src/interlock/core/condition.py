@@ -23,7 +23,7 @@ else of `acquire`) the waiter is granted by `notify` directly and then takes the
 import warnings
 
 import cython
-from cython.cimports.interlock.core.awaiting import DONE, TaskWaiter, new_task_waiter, park, shielded_park
+from cython.cimports.interlock.core.awaiting import DONE, TaskWaiter, keep_watch, new_task_waiter, park, shielded_park
 from cython.cimports.interlock.core.mutex import Mutex
 from cython.cimports.interlock.core.native import interlock_now, interlock_thread_id
 from cython.cimports.interlock.core.probe import Happening, happened, made, probing
@@ -344,6 +344,7 @@ class Condition(Primitive):
             except BaseException as raised:
                 if waiter.refused:
                     mutex.withdraw(waiter)
+                    mutex.kick()
                     raise
                 if error is None:
                     error = raised
@@ -353,6 +354,7 @@ class Condition(Primitive):
             except BaseException as raised:
                 if waiter.refused:
                     mutex.withdraw(waiter)
+                    mutex.kick()
                     raise
                 unparked = False
                 if error is None:
@@ -513,43 +515,49 @@ async def wait_requeued_async(condition: Condition, mutex: Mutex, deadline: cyth
     """`wait_requeued`, where parking is awaiting. One way out is new: the task is destroyed while it waits, and then
     nobody wants the lock back; a notification it had received goes on."""
     waiter: TaskWaiter = new_task_waiter(0)
-    began: cython.longlong = condition.lie_down(mutex, waiter)
-    error = None
+    begin_wait(waiter, condition, deadline)
     try:
-        await park(waiter, deadline)
-    except GeneratorExit:
-        condition.drop(mutex, waiter)
-        raise
-    except BaseException as raised:
-        error = raised
-    notified: cython.bint = condition.wake_up(mutex, waiter)
-    while not taken(mutex, waiter):
+        began: cython.longlong = condition.lie_down(mutex, waiter)
+        error = None
         try:
-            mutex.check_block(waiter)
-        except BaseException:
-            mutex.withdraw(waiter)
-            raise
-        try:
-            await shielded_park(waiter)
+            await park(waiter, deadline)
         except GeneratorExit:
             condition.drop(mutex, waiter)
-            if notified:
-                condition.notify_instead(mutex)
             raise
         except BaseException as raised:
-            error = raised  # the last one, as asyncio does
-    if probing:
-        happened(
-            Happening.CANCELLED if error is not None else Happening.GRANTED if notified else Happening.TIMED_OUT,
-            condition,
-            0,
-            interlock_now() - began,
-        )
-    if error is not None:
-        if notified:
-            condition.pass_on(1)
-        raise error
-    return notified
+            error = raised
+        notified: cython.bint = condition.wake_up(mutex, waiter)
+        while not taken(mutex, waiter):
+            try:
+                mutex.check_block(waiter)
+            except BaseException:
+                mutex.withdraw(waiter)
+                mutex.kick()
+                raise
+            keep_watch(waiter.party)
+            try:
+                await shielded_park(waiter)
+            except GeneratorExit:
+                condition.drop(mutex, waiter)
+                if notified:
+                    condition.notify_instead(mutex)
+                raise
+            except BaseException as raised:
+                error = raised  # the last one, as asyncio does
+        if probing:
+            happened(
+                Happening.CANCELLED if error is not None else Happening.GRANTED if notified else Happening.TIMED_OUT,
+                condition,
+                0,
+                interlock_now() - began,
+            )
+        if error is not None:
+            if notified:
+                condition.pass_on(1)
+            raise error
+        return notified
+    finally:
+        end_wait(waiter)
 
 
 def taken(mutex: Mutex, waiter: TaskWaiter) -> cython.bint:
@@ -568,6 +576,7 @@ async def wait_foreign_async(condition: Condition, deadline: cython.longlong) ->
     if not condition.owned_for_async():
         raise RuntimeError("cannot wait on un-acquired lock")
     waiter: TaskWaiter = new_task_waiter(0)
+    begin_wait(waiter, condition, deadline)
     with cython.critical_section(condition):
         condition.forget_lost()
         condition.push(waiter)
@@ -579,6 +588,7 @@ async def wait_foreign_async(condition: Condition, deadline: cython.longlong) ->
         else:
             lock.release()
     except BaseException:
+        end_wait(waiter)
         condition.withdraw(waiter)
         raise
     began: cython.longlong = interlock_now()
@@ -592,6 +602,8 @@ async def wait_foreign_async(condition: Condition, deadline: cython.longlong) ->
         raise
     except BaseException as raised:
         error = raised
+    finally:
+        end_wait(waiter)
     notified: cython.bint
     with cython.critical_section(condition):
         notified = waiter.state == GRANTED

@@ -122,7 +122,7 @@ class Mutex(Primitive):
             owner: Party = party_by_id(holder)
             # Without a count any party may release it, so an ended thread may have left it for another to
             # give (a lock used as a signal). Not in a forked child: whatever it was part of is gone there.
-            if owner.lost_in_fork or (count != 0 and owner.is_gone()):
+            if owner.lost_in_fork or (count != 0 and owner.has_ended()):
                 # It may have been released, and its owner ended, since the first look.
                 with cython.critical_section(self):
                     still = self.holder == holder and waiter.queue is self

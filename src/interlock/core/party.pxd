@@ -20,6 +20,8 @@ cdef class Party:
     cdef object known_as(self)
     cdef str call_name(self)
     cdef bint is_gone(self) noexcept
+    cdef bint has_ended(self) except -1
+    cdef str fate(self)
 
 
 # Direct-mapped cache of thread ids that have a Party: known[id & KNOWN_MASK] == id means yes. A lost

@@ -79,6 +79,14 @@ class Party:
             or (self.end != cython.NULL and interlock_end_reached(cython.cast(cython.pointer(interlock_end), self.end)))
         )
 
+    def has_ended(self) -> cython.bint:
+        """Likewise, looked for more closely. Outside critical sections."""
+        return self.is_gone()
+
+    def fate(self) -> str:
+        """What has become of it, where it has ended."""
+        return "a thread that has ended"
+
     def known_as(self):
         """The `threading.Thread`, or this party itself where `threading` does not know it (any more)."""
         thread = None

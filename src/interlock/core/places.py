@@ -15,11 +15,17 @@ import cython
 from cython.cimports.interlock.core.condition import Condition
 from cython.cimports.interlock.core.party import Party
 from cython.cimports.interlock.core.rwlock import Side
+from cython.cimports.interlock.core.task import TaskParty
 
 LIBRARY = os.path.dirname(threading.__file__)
 UNKNOWN: object = object()
 MappingProxy = type(type.__dict__)
 MemberDescriptor = type(type.__dict__["__basicsize__"])
+KINDS_OF_COROUTINE = (
+    ("cr_running", "cr_frame", "cr_await"),
+    ("gi_running", "gi_frame", "gi_yieldfrom"),
+    ("ag_running", "ag_frame", "ag_await"),
+)
 KEPT = 100  # parsed files
 parsed: dict = {}
 
@@ -78,10 +84,18 @@ def is_library(file: str) -> bool:
     return file.startswith(os.path.join(LIBRARY, "")) and "site-packages" not in file
 
 
+def is_installed(file: str) -> bool:
+    return "/site-packages/" in file or "/dist-packages/" in file
+
+
 def frames_of(party: Party, current: dict | None = None) -> list:
     """The frames in which this party is, innermost first, without interlock's own."""
     if party.is_gone():
         return []
+    if isinstance(party, TaskParty):
+        suspended = suspended_frames(party.known_as())
+        if suspended is not None:
+            return [frame for frame in suspended if not is_ours(frame)]
     frame = (sys._current_frames() if current is None else current).get(party.ident)
     frames = []
     while frame is not None:
@@ -91,8 +105,30 @@ def frames_of(party: Party, current: dict | None = None) -> list:
     return frames
 
 
+def suspended_frames(task) -> list | None:
+    """The frames of a task that stands at an `await`, innermost first; None where it runs."""
+    awaited = task.get_coro() if hasattr(task, "get_coro") else getattr(task, "coro", None)
+    frames = []
+    while awaited is not None:
+        for running, frame_name, next_name in KINDS_OF_COROUTINE:
+            frame = getattr(awaited, frame_name, None)
+            if frame is not None:
+                if getattr(awaited, running, False):
+                    return None
+                frames.append(frame)
+                awaited = getattr(awaited, next_name, None)
+                break
+        else:
+            break
+    frames.reverse()
+    return frames
+
+
 def place_of_wait(frames: list) -> Place | None:
-    """Where the party with these frames is: its innermost line outside the standard library."""
+    """Where the party with these frames is: its innermost line in the program, else in an installed package."""
+    for frame in frames:
+        if not is_library(frame.f_code.co_filename) and not is_installed(frame.f_code.co_filename):
+            return place_in(frame)
     for frame in frames:
         if not is_library(frame.f_code.co_filename):
             return place_in(frame)

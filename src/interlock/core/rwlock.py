@@ -421,7 +421,12 @@ class RWLock(Primitive):
                 side = side.next
         if holder != 0:
             gone = party_by_id(holder)
-        if gone is not None and gone.is_gone():
+        elif gone is None and waiter.want == WRITE:
+            for id in self.held_by():
+                gone = party_by_id(id)
+                if gone.has_ended():
+                    break
+        if gone is not None and gone.has_ended():
             # It may have been released, and its owner ended, since the first look. A reader cannot: only it
             # itself could have released.
             with cython.critical_section(self):

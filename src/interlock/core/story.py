@@ -8,24 +8,35 @@ import sys
 import cython
 from cython.cimports.interlock.core.condition import Condition
 from cython.cimports.interlock.core.join import Join
-from cython.cimports.interlock.core.party import meet
+from cython.cimports.interlock.core.party import Party, meet
 from cython.cimports.interlock.core.rwlock import RWLock
-from cython.cimports.interlock.core.waiting import Primitive, Waiter
+from cython.cimports.interlock.core.task import TaskParty, caller
+from cython.cimports.interlock.core.waiting import Primitive
 from cython.cimports.interlock.core.waitgraph import Wait
 
 from interlock.core.places import frames_of, place_of_hold, place_of_wait
 
 
 class Chapter:
-    """One party of a circle: what it holds, what it waits for, and where."""
+    """One party of a circle: what it holds, what it waits for, and where.
 
-    def __init__(self, wait: Wait, held: Primitive, frames: list):
+    `held` is None for a thread that keeps the task before it from running; `awaited` is None for that task.
+    """
+
+    def __init__(self, wait: Wait, before: Wait, frames: list):
         self.party = wait.party
-        self.held = held
+        self.held = before.at if holds(before, wait.party) else None
+        self.kept = None if self.held is not None else before.party
         self.awaited = wait.at
         self.began = wait.began
-        self.taken_at = place_of_hold(frames, held)
+        self.taken_at = None if self.held is None else place_of_hold(frames, self.held)
         self.waits_at = place_of_wait(frames)
+
+
+def holds(wait: Wait, owner: Party) -> cython.bint:
+    if wait.at is None:
+        return False
+    return isinstance(wait.at, Join) or owner.id in wait.at.held_by()
 
 
 def tell_cycle(circle: list) -> str:
@@ -35,8 +46,11 @@ def tell_cycle(circle: list) -> str:
     before: Wait = circle[-1]
     for each in circle:
         wait: Wait = each
-        chapters.append(Chapter(wait, before.at, frames_of(wait.party, current)))
+        chapters.append(Chapter(wait, before, frames_of(wait.party, current)))
         before = wait
+    for chapter, following in zip(chapters, [*chapters[1:], chapters[0]]):
+        if following.kept is not None:
+            chapter.awaited = None
     names = Names(chapters)
     lines = [headline(chapters, names)]
     for chapter in chapters:
@@ -51,9 +65,11 @@ class Names:
     def __init__(self, chapters: list):
         self.names = {}
         for chapter in chapters:
-            self.learn(chapter.held, chapter.taken_at)
+            if chapter.held is not None:
+                self.learn(chapter.held, chapter.taken_at)
         for chapter in chapters:
-            self.learn(chapter.awaited, chapter.waits_at if chapter.began is chapter.awaited else None)
+            if chapter.awaited is not None:
+                self.learn(chapter.awaited, chapter.waits_at if chapter.began is chapter.awaited else None)
 
     def learn(self, primitive, place):
         key = id(primitive)
@@ -77,17 +93,28 @@ def call(primitive) -> str:
 def headline(chapters: list, names: Names) -> str:
     if len(chapters) == 1:
         return f"this wait would never end: {chapters[0].party.name} waits for what it holds itself"
+    for chapter in chapters:
+        if chapter.kept is not None and chapter.party is meet():
+            return (
+                "this wait would never end: it would stop the loop in which "
+                f"{chapter.kept.name} runs, and {chapter.kept.name} is needed to end it"
+            )
     many = {2: "two", 3: "three", 4: "four"}.get(len(chapters), str(len(chapters)))
     return f"this wait would never end: {many} wait for each other in a circle"
 
 
 def paragraph(chapter: Chapter, names: Names) -> list:
-    who = chapter.party.name + (" (here)" if chapter.party is meet() else "")
-    lines = [who]
-    if isinstance(chapter.held, Join):
-        lines.append(f"    has to end before the one that joins it goes on")
+    kind = "task " if isinstance(chapter.party, TaskParty) else ""
+    here = " (here)" if chapter.party is meet() or chapter.party is caller() else ""
+    lines = [kind + chapter.party.name + here]
+    if chapter.held is None:
+        lines.append(f"    runs the loop of {chapter.kept.name}")
+    elif isinstance(chapter.held, Join):
+        lines.append("    has to end before the one that joins it goes on")
     else:
         lines += sentence(f"holds {names.of(chapter.held)}", "taken at", chapter.taken_at)
+    if chapter.awaited is None:
+        return lines + sentence("cannot go on while the thread of its loop is blocked", "it is at", chapter.waits_at)
     if isinstance(chapter.awaited, Join):
         what = f"waits for {names.of(chapter.awaited)}"
     elif chapter.began is not chapter.awaited:
@@ -107,7 +134,16 @@ def sentence(what: str, where: str, place) -> list:
 
 
 def advice(chapters: list, names: Names) -> str:
-    held = [names.of(chapter.held) for chapter in chapters if not isinstance(chapter.held, Join)]
+    held = [
+        names.of(chapter.held)
+        for chapter in chapters
+        if chapter.held is not None and not isinstance(chapter.held, Join)
+    ]
+    if any(chapter.kept is not None for chapter in chapters):
+        return (
+            "A call that blocks stops the loop and all its tasks. Use 'async with' there, or let another thread call: "
+            "await asyncio.to_thread(...)."
+        )
     if any(isinstance(chapter.awaited, Join) for chapter in chapters):
         return f"Leave {listed(held)} before join()."
     if len(chapters) == 1:

@@ -24,7 +24,7 @@ from cython.cimports.cpython.dict import PyDict_Next
 from cython.cimports.cpython.long import PyLong_FromVoidPtr
 from cython.cimports.cpython.object import PyObject
 from cython.cimports.cpython.pythread import PyThread_get_thread_ident
-from cython.cimports.interlock.core.native import interlock_has_context, interlock_thread_id
+from cython.cimports.interlock.core.native import interlock_has_context, interlock_now, interlock_thread_id
 from cython.cimports.interlock.core.party import Party, enrol, meet, retire
 from cython.cimports.interlock.core.task_local import (
     interlock_next_task,
@@ -36,6 +36,7 @@ from cython.cimports.interlock.core.task_local import (
 )
 
 TASK_BIT = 1 << 63
+SEEN_OPEN_NS = cython.declare(cython.longlong, 400_000_000)
 # There it makes a system call, to find out whether the process was forked.
 ASKING_IS_SLOW = cython.declare(cython.bint, sys.version_info < (3, 12))
 
@@ -68,7 +69,15 @@ class TaskParty(Party):
 
     @property
     def ended(self) -> bool:
+        return self.has_ended()
+
+    def has_ended(self) -> cython.bint:
         return self.is_gone() or self.is_done() or self.loop_is_closed()
+
+    def fate(self) -> str:
+        if not self.is_gone() and not self.is_done():
+            return "a task whose loop was closed"
+        return "a task that has ended"
 
     def is_done(self) -> cython.bint:
         """Whether its task has run to its end."""
@@ -83,11 +92,31 @@ class TaskParty(Party):
         """Whether its loop has ended, so that it can never run again."""
         if self.library == Library.ASYNCIO:
             return self.loop.is_closed()
+        # trio has no other way to ask than to give it something to do: not more often than somebody has to know.
+        now: cython.longlong = interlock_now()
+        if now - self.seen_open < SEEN_OPEN_NS:
+            return False
         try:
-            self.loop.run_sync_soon(int, idempotent=True)  # trio has no other way to ask
+            self.loop.run_sync_soon(int, idempotent=True)
         except RuntimeError:
             return True
+        self.seen_open = now
         return False
+
+    def is_run_by(self, thread: Party) -> cython.bint:
+        """Whether its loop runs in this thread now and can run in no other before the thread goes on.
+
+        False where that is not certain.
+        """
+        if self.library == Library.TRIO:
+            return self.thread == thread.id and not self.loop_is_closed()
+        if not self.loop.is_running():
+            return False
+        ident = getattr(self.loop, "_thread_id", None)
+        if ident is not None:
+            return ident == thread.ident
+        # Not a loop of asyncio's own: it is known for the calling thread.
+        return thread.id == interlock_thread_id() and get_running_loop() is self.loop
 
     def known_as(self):
         """The task, or this party itself where it is no more."""

@@ -4,7 +4,7 @@ from interlock.core.waiting cimport Primitive, Waiter
 # A party that a walk has come to, with a reference to each object.
 cdef struct Step:
     void *party
-    void *waiter
+    void *waiter       # NULL: a task that does not wait, of a loop that may be stopped
     void *at           # at whose owners its wait ends
     int parent         # the step from which it was come to
 
@@ -27,6 +27,7 @@ cdef int refuse_cycle(Waiter waiter) except -1
 cdef int find_cycle(Walk *walk, Waiter start) noexcept
 cdef bint add(Walk *walk, Party party, int parent) noexcept
 cdef int expand(Walk *walk, int index) noexcept
+cdef bint grow_ids(Walk *walk, int room) noexcept
 cdef bint holds_still(Walk *walk, int last, unsigned long long start) noexcept
 cdef int owners_now(Primitive at, Waiter waiter, unsigned long long *ids, int room) noexcept
 cdef void end_walk(Walk *walk) noexcept
@@ -42,4 +43,6 @@ cdef class Wait:
     cdef readonly long long since
 
 
+cdef bint keeps(Party thread, Party task) except -1
+cdef bint waits_for(Wait wait, Party owner) except -1
 cdef Wait seen(Party party, Waiter waiter, Primitive at)

@@ -42,6 +42,7 @@ from cython.cimports.interlock.core.graph_guard import (
     interlock_graph_unlock,
 )
 from cython.cimports.interlock.core.party import Party, living, main_ident, party_by_id
+from cython.cimports.interlock.core.task import TaskParty
 from cython.cimports.interlock.core.waiting import PARKED, Primitive, Waiter, set_on_wait
 from cython.cimports.libc.string import memcpy
 
@@ -69,11 +70,12 @@ class Wait:
 def seen(party: Party, waiter: Waiter, at: Primitive) -> Wait:
     wait: Wait = Wait.__new__(Wait)
     wait.party = party
-    wait.waiter = waiter
-    wait.began = waiter.at
-    wait.at = at
-    wait.timed = waiter.timed and waiter.at is at
-    wait.since = waiter.shown
+    if waiter is not None:
+        wait.waiter = waiter
+        wait.began = waiter.at
+        wait.at = at
+        wait.timed = waiter.timed and waiter.at is at
+        wait.since = waiter.shown
     return wait
 
 
@@ -149,11 +151,12 @@ def refuse_cycle(waiter: Waiter) -> cython.int:
     try:
         circle: list = []
         while last >= 0:
+            waiting: cython.bint = walk.steps[last].waiter != cython.NULL
             circle.append(
                 seen(
                     cython.cast(Party, walk.steps[last].party),
-                    cython.cast(Waiter, walk.steps[last].waiter),
-                    cython.cast(Primitive, walk.steps[last].at),
+                    cython.cast(Waiter, walk.steps[last].waiter) if waiting else None,
+                    cython.cast(Primitive, walk.steps[last].at) if waiting else None,
                 )
             )
             last = walk.steps[last].parent
@@ -167,11 +170,26 @@ def refuse_cycle(waiter: Waiter) -> cython.int:
 
 
 def is_certain(circle: list) -> bool:
-    """Whether no signal handler could still help a party of this circle."""
-    for wait in circle:
-        if cython.cast(Wait, wait).party.ident == main_ident and has_handlers():
+    """Whether no signal handler could still help a party of this circle, and no other thread run a task of it."""
+    following: Wait = circle[0]
+    for each in reversed(circle):
+        wait: Wait = each
+        if wait.party.thread != wait.party.id:
+            task: TaskParty = wait.party
+            if keeps(following.party, task) and not (waits_for(wait, following.party) or task.is_run_by(following.party)):
+                return False
+        elif wait.party.ident == main_ident and has_handlers():
             return False
+        following = wait
     return True
+
+
+def keeps(thread: Party, task: Party) -> cython.bint:
+    return task.thread == thread.id
+
+
+def waits_for(wait: Wait, owner: Party) -> cython.bint:
+    return wait.waiter is not None and owner in owners(wait)
 
 
 def has_handlers() -> bool:
@@ -232,7 +250,8 @@ def add(walk: cython.pointer(Walk), party: Party, parent: cython.int) -> cython.
     party.walk = walks
     with cython.critical_section(party):
         wait = party.wait
-    if wait is None:
+    # A task may wait for what is not ours, and still be kept by its thread.
+    if wait is None and party.thread == party.id:
         return True
     if walk.length == walk.room:
         steps: cython.pointer(Step) = cython.cast(
@@ -245,38 +264,53 @@ def add(walk: cython.pointer(Walk), party: Party, parent: cython.int) -> cython.
             PyMem_RawFree(walk.steps)
         walk.steps = steps
         walk.room *= 2
-    waiter: Waiter = cython.cast(Waiter, wait)
-    at: Primitive = waiter.at.leads_to()
     step: cython.pointer(Step) = walk.steps + walk.length
     Py_INCREF(party)
-    Py_INCREF(waiter)
-    Py_INCREF(at)
     step.party = cython.cast(cython.p_void, party)
-    step.waiter = cython.cast(cython.p_void, waiter)
-    step.at = cython.cast(cython.p_void, at)
+    step.waiter = step.at = cython.NULL
     step.parent = parent
+    if wait is not None:
+        waiter: Waiter = cython.cast(Waiter, wait)
+        at: Primitive = waiter.at.leads_to()
+        Py_INCREF(waiter)
+        Py_INCREF(at)
+        step.waiter = cython.cast(cython.p_void, waiter)
+        step.at = cython.cast(cython.p_void, at)
     walk.length += 1
     return True
 
 
 def expand(walk: cython.pointer(Walk), index: cython.int) -> cython.int:
     """Write to `ids` for whom the party of this step waits. Returns how many they are."""
-    at: Primitive = cython.cast(Primitive, walk.steps[index].at)
-    waiter: Waiter = cython.cast(Waiter, walk.steps[index].waiter)
-    while True:
-        count: cython.int = owners_now(at, waiter, walk.ids, walk.ids_room)
-        if count <= walk.ids_room:
-            return count
-        if walk.ids != walk.near_ids:
-            PyMem_RawFree(walk.ids)
-        walk.ids_room = 2 * count
-        walk.ids = cython.cast(
-            cython.pointer(cython.ulonglong), PyMem_RawMalloc(walk.ids_room * cython.sizeof(cython.ulonglong))
-        )
-        if walk.ids == cython.NULL:
-            walk.ids = walk.near_ids
-            walk.ids_room = NEAR
-            return 0
+    party: Party = cython.cast(Party, walk.steps[index].party)
+    count: cython.int = 0
+    if walk.steps[index].waiter != cython.NULL:
+        at: Primitive = cython.cast(Primitive, walk.steps[index].at)
+        waiter: Waiter = cython.cast(Waiter, walk.steps[index].waiter)
+        while True:
+            # One place is for the thread.
+            count = owners_now(at, waiter, walk.ids, walk.ids_room - 1)
+            if count < walk.ids_room:
+                break
+            if not grow_ids(walk, 2 * count + 1):
+                return 0
+    if party.thread != party.id:
+        walk.ids[count] = party.thread
+        count += 1
+    return count
+
+
+def grow_ids(walk: cython.pointer(Walk), room: cython.int) -> cython.bint:
+    ids: cython.pointer(cython.ulonglong) = cython.cast(
+        cython.pointer(cython.ulonglong), PyMem_RawMalloc(room * cython.sizeof(cython.ulonglong))
+    )
+    if ids == cython.NULL:
+        return False
+    if walk.ids != walk.near_ids:
+        PyMem_RawFree(walk.ids)
+    walk.ids = ids
+    walk.ids_room = room
+    return True
 
 
 def owners_now(
@@ -288,6 +322,7 @@ def owners_now(
             waiter.queue is at
             and not waiter.refused
             and not waiter.handling
+            and not (waiter.strict and waiter.outer is not None)  # a task that is driven by hand
             and not (waiter.timed and waiter.at is at)
         ):
             count = at.owners(waiter, ids, room)
@@ -301,7 +336,10 @@ def holds_still(walk: cython.pointer(Walk), last: cython.int, start: cython.ulon
         party: Party = cython.cast(Party, walk.steps[last].party)
         same: cython.bint
         with cython.critical_section(party):
-            same = cython.cast(cython.p_void, party.wait) == walk.steps[last].waiter
+            if walk.steps[last].waiter == cython.NULL:
+                same = party.wait is None
+            else:
+                same = cython.cast(cython.p_void, party.wait) == walk.steps[last].waiter
         if not same:
             return False
         count: cython.int = expand(walk, last)
@@ -319,8 +357,9 @@ def holds_still(walk: cython.pointer(Walk), last: cython.int, start: cython.ulon
 def end_walk(walk: cython.pointer(Walk)) -> cython.void:
     """Give up what the walk holds. Outside the guard: it may be the last reference to something."""
     for i in range(walk.length):
-        Py_DECREF(cython.cast(object, walk.steps[i].at))
-        Py_DECREF(cython.cast(object, walk.steps[i].waiter))
+        if walk.steps[i].waiter != cython.NULL:
+            Py_DECREF(cython.cast(object, walk.steps[i].at))
+            Py_DECREF(cython.cast(object, walk.steps[i].waiter))
         Py_DECREF(cython.cast(object, walk.steps[i].party))
     if walk.steps != walk.near_steps:
         PyMem_RawFree(walk.steps)

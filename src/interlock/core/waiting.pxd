@@ -38,7 +38,10 @@ cdef class Waiter:
     cdef bint strict           # a task: it is served in the order of arrival, and not told to come and compete
     # What a signal handler raised in the middle of `unpark`. Belongs to the one who unparks.
     cdef object interruption
+    # A task's: its owner may have ended, and it is to look again. In the thread of its loop.
+    cdef bint look_again
     cdef bint unpark(self, Primitive by) noexcept
+    cdef object ask(self)
 
 
 @cython.final
@@ -74,6 +77,7 @@ cdef class Primitive(Observed):
     cdef list held_by(self)
     cdef bint has_owners(self) noexcept
     cdef Primitive leads_to(self)
+    cdef object kick(self)
     cdef bint take_now(self, long want) except -1
     cdef void mark_entered(self, unsigned long long me) noexcept
     cdef int check_block(self, Waiter waiter) except -1

@@ -90,7 +90,7 @@ def refuse_orphan(primitive: Primitive, waiter: Waiter, owner: Party) -> cython.
             "Fork before starting threads, or make the lock anew in os.register_at_fork(after_in_child=...)"
         )
     else:
-        fate = "is held by a thread that has ended without releasing it. Enter the lock with 'with'"
+        fate = f"is held by {owner.fate()} without releasing it. Enter the lock with 'with'"
     raise DeadlockError(f"{primitive!r} {fate}: {owner.call_name()} can never release it")
 
 
@@ -108,6 +108,9 @@ class Waiter:
             following: Waiter = after.next
             after.next = None
             after = following
+
+    def ask(self):
+        """Have a party that is no thread look again whether its owner can still come."""
 
     def unpark(self, by: Primitive) -> cython.bint:
         """Wake the party. False where that can't be done any more, and the grant must go to another."""
@@ -214,6 +217,8 @@ def tell_wait() -> cython.void:
 
 def end_wait(waiter: Waiter) -> cython.void:
     party: Party = waiter.host
+    if party is None:
+        return
     with cython.critical_section(party):
         if party.wait is waiter:
             party.wait = waiter.outer
@@ -293,6 +298,23 @@ class Primitive(Observed):
             if count <= room:
                 return found
             room = 2 * count
+
+    def kick(self):
+        """Have the head of the queue look whether its owner can still come: it may have been parked here by another.
+
+        It is told to come and compete, as it would be by a release; a task just looks.
+        """
+        head: Waiter
+        threads: cython.bint
+        with cython.critical_section(self):
+            head = self.head
+            threads = head is not None and head.state == PARKED and not head.strict
+            if threads:
+                head.state = WOKEN
+        if threads:
+            self.wake(head)
+        elif head is not None and head.strict:
+            head.ask()
 
     def has_owners(self) -> cython.bint:
         """Whether whoever waits here may wait for an owner."""
@@ -475,6 +497,8 @@ class Primitive(Observed):
             granted = self.await_turn(waiter, deadline, False)
         except BaseException:
             self.withdraw(waiter)
+            if waiter.refused:
+                self.kick()
             if probing:
                 happened(Happening.CANCELLED, self, 0, interlock_now() - began)
             raise
