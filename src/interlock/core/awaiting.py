@@ -76,11 +76,13 @@ class TaskWaiter(Waiter):
 
     def ask(self):
         party: TaskParty = self.party
+        question: Question = Question.__new__(Question)
+        question.waiter = self
         try:
             if party.library == Library.TRIO:
-                party.loop.run_sync_soon(Question(self))
+                party.loop.run_sync_soon(question)
             else:
-                party.loop.call_soon_threadsafe(Question(self))
+                party.loop.call_soon_threadsafe(question)
         except RuntimeError:
             pass  # its loop has ended
 
@@ -151,12 +153,11 @@ class Delivery:
 class Question:
     """Has a waiting task look whether its owner can still come. In the thread of its loop."""
 
-    def __init__(self, waiter: TaskWaiter):
-        self.waiter = waiter
-
     def __call__(self) -> None:
-        self.waiter.look_again = True
-        self.waiter.rouse()
+        waiter: TaskWaiter = self.waiter
+        if waiter is not None:
+            waiter.look_again = True
+            waiter.rouse()
 
 
 class LoopWatch:

@@ -33,7 +33,8 @@ class Join(Primitive):
             raise
 
     def __exit__(self, exc_type: object = None, exc_value: object = None, traceback: object = None) -> None:
-        end_wait(self.waiter)
+        if self.waiter is not None:
+            end_wait(self.waiter)
 
     def leads_to(self) -> Primitive:
         if self.target == 0:
