@@ -404,6 +404,47 @@ def test_the_name_of_a_thread_may_be_anybodys_code(kind: type[threading.Thread])
     assert not lock.locked()
 
 
+class AsksTooEarly(threading.Thread):
+    """Somebody asks who it is while it is still starting, as a finalizer may. `threading` invents a dummy then."""
+
+    def __init__(self, when: str, lock: Lock, target: Callable[[], object]):
+        super().__init__(target=target)
+        self.when = when
+        self.lock = lock
+
+    def ask(self) -> None:
+        kind = type(threading.current_thread())
+        assert kind is not type(self)
+        with self.lock:
+            assert self.lock.owner.ident == threading.get_ident()
+
+    def _set_ident(self) -> None:  # runs in the new thread, before `threading` lists it
+        if self.when == "before it has an ident":
+            self.ask()
+        super()._set_ident()  # type: ignore[misc]
+        if self.when == "before it is listed":
+            self.ask()
+
+
+@pytest.mark.parametrize("when", ["before it has an ident", "before it is listed"])
+def test_a_thread_that_was_taken_for_a_dummy_is_still_the_owner(when: str) -> None:
+    """The dummy was remembered as what the party is known as. It went when the thread was listed, and `owner` was a
+    nameless party as long as the thread lived."""
+    lock = Lock()
+    owners: list[Any] = []
+
+    def live() -> None:
+        with lock:
+            owners.append(lock.owner)
+            owners.append(repr(lock))
+
+    thread = AsksTooEarly(when, lock, live)
+    thread.start()
+    thread.join()
+    assert owners[0] is thread
+    assert f"owner={thread.name}" in owners[1]
+
+
 # --- forked children ----------------------------------------------------------------------------------------------
 
 
