@@ -12,3 +12,8 @@ cdef class Condition(Primitive):
     cdef object retake(self, Mutex mutex, ThreadWaiter waiter, bint unparked, object error)
     cdef int pass_on(self, long n) except -1
     cdef bint owned_foreign(self) except -1
+    cdef void notify_foreign(self, long n) noexcept
+    cdef bint acquired_in_c(self) except -1
+    cdef bint surely_not_taken(self, object owned, bint in_c) except -1
+
+cdef bint by_handler(object error) except -1
