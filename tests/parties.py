@@ -70,7 +70,7 @@ class Outcome:
 
     def __init__(self, party: Any, call: Callable[..., Any], args: Any, kwargs: Any):
         self.party = party
-        self.call = call
+        self.call: Any = call
         self.args = args
         self.kwargs = kwargs
         self.collected = False
@@ -80,9 +80,15 @@ class Outcome:
         try:
             result = self.call(*self.args, **self.kwargs)
         except BaseException as error:
+            self.forget()
             self.future.set_exception(error)
         else:
+            self.forget()
             self.future.set_result(result)
+
+    def forget(self) -> None:
+        """Let go of what was called: whoever knows the outcome may count on that, and the party is still at it here."""
+        self.call = self.args = self.kwargs = None
 
     @property
     def done(self) -> bool:
@@ -111,7 +117,8 @@ class Outcome:
         return None
 
     def __repr__(self) -> str:
-        return f"<{self.call!r} by {self.party!r}>"
+        call = self.call
+        return f"<{'what is over' if call is None else repr(call)} by {self.party!r}>"
 
 
 class ThreadParty:
