@@ -243,6 +243,33 @@ class MainParty:
         assert not refusal, refusal
 
 
+def with_handler(call: Callable[[], Any], at: Any, handler: Callable[[], object]) -> Outcome:
+    """Make a call in the main thread, and have a signal handler call `handler` while it is blocked `at` a primitive."""
+    main = threading.main_thread()
+    called = False
+
+    def on_signal(number: int, frame: object) -> None:
+        nonlocal called
+        if not called:
+            called = True
+            handler()
+
+    def send() -> None:
+        wait_until(lambda: main in at.waiters, "the main thread waits")
+        while not called:
+            signal.pthread_kill(main.ident or 0, signal.SIGUSR1)
+            threading.Event().wait(0.005)
+
+    outcome = Outcome(main, call, (), {})
+    before = signal.signal(signal.SIGUSR1, on_signal)
+    sender = threading.Thread(target=send, name="sender of signals", daemon=True)
+    sender.start()
+    outcome.run()
+    sender.join()
+    signal.signal(signal.SIGUSR1, before)
+    return outcome
+
+
 class Parties:
     """Makes parties and sees that each ends, and that nothing that went wrong in one is lost."""
 

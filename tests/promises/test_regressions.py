@@ -8,7 +8,6 @@ import importlib
 import inspect
 import os
 import pkgutil
-import signal
 import subprocess
 import sys
 import threading
@@ -16,7 +15,7 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 import pytest
-from parties import Outcome, Parties, become_due, blocked, needs_signals, wait_until
+from parties import Outcome, Parties, become_due, blocked, needs_signals, wait_until, with_handler
 from promises.children import Child, in_child, needs_fork
 from promises.own_process import in_own_process
 
@@ -462,32 +461,6 @@ def test_one_who_is_not_in_the_child_does_not_keep_permits_from_others(parties: 
     in_child(check)
     semaphore.release(4)
     assert waiting.result() is True
-
-
-def with_handler(call: Callable[[], Any], at: Any, handler: Callable[[], object]) -> Outcome:
-    """Make a call in the main thread, and have a signal handler call `handler` while it is blocked `at` a primitive."""
-    called = False
-
-    def on_signal(number: int, frame: object) -> None:
-        nonlocal called
-        if not called:
-            called = True
-            handler()
-
-    def send() -> None:
-        wait_until(lambda: MAIN in at.waiters, "the main thread waits")
-        while not called:
-            signal.pthread_kill(MAIN.ident or 0, signal.SIGUSR1)
-            threading.Event().wait(0.005)
-
-    outcome = Outcome(MAIN, call, (), {})
-    before = signal.signal(signal.SIGUSR1, on_signal)
-    sender = threading.Thread(target=send, name="sender of signals", daemon=True)
-    sender.start()
-    outcome.run()
-    sender.join()
-    signal.signal(signal.SIGUSR1, before)
-    return outcome
 
 
 @needs_fork
