@@ -146,10 +146,13 @@ const model = (() => {
     return found;
   }
 
-  // A wait comes before the hold that begins when it ends, and the outer of two spans before the inner.
+  // Of spans that begin together, those that take no time come first (they are over when the others begin), then a wait
+  // before a hold, then the outer before the inner.
   function sortByStart({ spans }, order) {
     const { start, end, holds } = spans;
-    const before = (a, b) => start[a] - start[b] || (b >= holds) - (a >= holds) || end[b] - end[a] || a - b;
+    const lasts = (span) => end[span] > start[span];
+    const before = (a, b) =>
+      start[a] - start[b] || lasts(a) - lasts(b) || (b >= holds) - (a >= holds) || end[b] - end[a] || a - b;
     for (let i = 1; i < order.length; i++) {
       if (before(order[i - 1], order[i]) > 0) return order.sort(before);
     }

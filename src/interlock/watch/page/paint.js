@@ -110,13 +110,14 @@ const paint = (() => {
   // --- where lanes lie ------------------------------------------------------------------------------------------------
 
   // Lanes from top to bottom with their places; a group of parties has a heading when there is more than one group.
-  function arrange(recording, lanes, rowHeight) {
+  function arrange(recording, lanes, room) {
     const groups = new Map();
     for (const lane of lanes) {
       const { group } = recording.parties[lane.party];
       if (!groups.has(group)) groups.set(group, []);
       groups.get(group).push(lane);
     }
+    const rowHeight = rowHeightFor(lanes, room - (groups.size > 1 ? groups.size * HEADING : 0));
     const placed = [];
     const headings = [];
     let top = 0;
@@ -132,6 +133,13 @@ const paint = (() => {
       }
     }
     return { placed, headings, height: top, rowHeight, tops: Float64Array.from(placed, (entry) => entry.top) };
+  }
+
+  // Few lanes share the room there is; many keep a height at which names and labels can be read, and are scrolled.
+  function rowHeightFor(lanes, room) {
+    const rows = lanes.reduce((sum, lane) => sum + lane.rows, 0);
+    const fixed = lanes.reduce((sum, lane) => sum + 2 * PAD + (lane.marks.length > 0 ? MARKS : 0), 0);
+    return Math.round(Math.min(26, Math.max(15, (room - fixed) / Math.max(1, rows))));
   }
 
   function firstVisible(layout, top) {
@@ -156,11 +164,13 @@ const paint = (() => {
     for (let i = 0; i < overview.waited.length; i++) {
       const waited = (overview.waited[i] / most) * (OVERVIEW - 6);
       const held = (overview.held[i] / most) * (OVERVIEW - 6);
-      const x = scale.left + i * perColumn;
+      // Whole pixels: a seam between neighbours would look like something that happened.
+      const x = Math.floor(scale.left + i * perColumn);
+      const wide = Math.floor(scale.left + (i + 1) * perColumn) - x;
       ctx.fillStyle = colours.shade;
-      ctx.fillRect(x, OVERVIEW - held - waited, perColumn, held);
+      ctx.fillRect(x, OVERVIEW - held - waited, wide, held);
       ctx.fillStyle = colours.wait;
-      ctx.fillRect(x, OVERVIEW - waited, perColumn, waited);
+      ctx.fillRect(x, OVERVIEW - waited, wide, waited);
     }
     const whole = { from: 0, to: recording.duration, left: scale.left, width: scale.width };
     const left = model.toX(whole, scale.from);
@@ -233,6 +243,9 @@ const paint = (() => {
     drawn.lanes = visible.length;
 
     for (const entry of visible) background(ctx, view, entry);
+    for (const heading of layout.headings) {
+      if (heading.top < scrollTop + height && heading.top + HEADING > scrollTop) group(ctx, view, heading);
+    }
     ctx.save();
     ctx.beginPath();
     ctx.rect(scale.left, scrollTop, width - scale.left, height);
@@ -262,9 +275,6 @@ const paint = (() => {
     ctx.restore();
 
     for (const entry of visible) name(ctx, view, entry);
-    for (const heading of layout.headings) {
-      if (heading.top < scrollTop + height && heading.top + HEADING > scrollTop) group(ctx, view, heading);
-    }
     ctx.fillStyle = colours.line;
     ctx.fillRect(scale.left - 1, scrollTop, 1, height);
     return drawn;
@@ -299,6 +309,7 @@ const paint = (() => {
     ctx.font = `600 11px ${FONT}`;
     ctx.fillStyle = colours.dim;
     ctx.textAlign = "left";
+    ctx.textBaseline = "middle";
     ctx.fillText(`${heading.text} · ${model.formatCount(heading.count)}`, 14, heading.top + HEADING / 2 + 1);
   }
 
@@ -494,7 +505,7 @@ const paint = (() => {
     if (back) {
       ctx.fillStyle = back;
       ctx.beginPath();
-      ctx.roundRect(from - 3, y + 1.5, textWidth(ctx, text) + 6, height - 3, 2);
+      ctx.roundRect(Math.max(left, scale.left) + 1, y + 1, textWidth(ctx, text) + 9, height - 2, 1.5);
       ctx.fill();
     }
     ctx.fillStyle = ink;

@@ -95,6 +95,7 @@
     };
     fit(canvas, view.width, view.height);
     fit(topCanvas, view.width, paint.OVERVIEW + paint.RULER);
+    arrange();
     dress();
     survey();
   }
@@ -124,7 +125,7 @@
     if (filtered()) lanes = lanes.filter((lane) => model.lanePasses(recording, lane, view.filter));
     const away = recording.lanes.length - lanes.length;
     if (find("sorting").value === "waited") lanes = [...lanes].sort((a, b) => b.waited - a.waited || a.party - b.party);
-    view.layout = paint.arrange(recording, lanes, recording.lanes.length > 24 ? 15 : 20);
+    view.layout = paint.arrange(recording, lanes, lanesBox.clientHeight);
     entries.clear();
     for (const entry of view.layout.placed) entries.set(entry.lane.party, entry);
     find("sizer").style.height = `${view.layout.height}px`;
@@ -701,6 +702,10 @@
     { key: "wait_longest", title: "Longest", show: (entry) => model.formatTime(entry.wait_longest), time: true },
     { key: "contended", title: "Contended", show: (entry) => model.formatShare(entry.contended) },
     { key: "acquired", title: "Acquired", show: (entry) => model.formatCount(entry.acquired) },
+    { key: "wait_p99", title: "p99 wait", show: (entry) => model.formatTime(entry.wait_p99) },
+    { key: "hold_total", title: "Held", show: (entry) => model.formatTime(entry.hold_total) },
+    { key: "hold_longest", title: "Longest hold", show: (entry) => model.formatTime(entry.hold_longest) },
+    { key: "parties", title: "Parties", show: (entry) => model.formatCount(entry.parties) },
   ];
 
   const tableRows = new Map(); // primitive: {row, check}
@@ -937,14 +942,14 @@
     return value;
   }
 
-  const THEMES = { system: "Auto", light: "Light", dark: "Dark" };
+  const THEMES = { system: "◐ Auto", light: "○ Light", dark: "● Dark" };
   let theme = THEMES[stored()] ? stored() : "system";
 
   function applyTheme() {
     const dark = theme === "dark" || (theme === "system" && darkSystem.matches);
     document.documentElement.dataset.theme = dark ? "dark" : "light";
     find("theme").textContent = THEMES[theme];
-    find("theme").setAttribute("aria-label", `Colours: ${THEMES[theme]}. Change`);
+    find("theme").setAttribute("aria-label", `Colours: ${THEMES[theme].slice(2)}. Change`);
     if (view.width) dress();
   }
 
@@ -1011,7 +1016,6 @@
   applyTheme();
   headline();
   emptiness();
-  arrange();
   buildHead();
   buildRows();
   details(1, false);
