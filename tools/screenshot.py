@@ -27,18 +27,15 @@ def main() -> None:
     options = parser.parse_args()
     if browser.chromium() is None:
         sys.exit("no chromium found: install it (Debian: apt-get install chromium)")
-    if options.document:
-        document = json.loads(options.document.read_text(encoding="utf-8"))
-    else:
-        document = documents.small()
+    document = json.loads(options.document.read_text(encoding="utf-8")) if options.document else documents.small()
     with tempfile.TemporaryDirectory() as folder, browser.browser() as context:
         path = Path(folder) / "timeline.html"
         path.write_text(render(document), encoding="utf-8")
         timeline = browser.Timeline(context, path, options.theme)
-        timeline.page.set_viewport_size({"width": 1280, "height": 720})
+        timeline.page.set_viewport_size({"width": 1440, "height": 860})
         # The worst wait is selected, with the whole recording in view.
         timeline.press("n", "0")
-        timeline.page.screenshot(path=str(options.out))
+        timeline.picture(options.out)
         if timeline.complaints:
             sys.exit(f"the page complains: {timeline.complaints}")
     print(f"wrote {options.out}")

@@ -55,7 +55,9 @@ class Timeline:
     def until(self, condition: str) -> None:
         # The page's policy forbids the eval that Playwright's own waiting needs.
         self.page.evaluate(
-            f"new Promise((done) => {{ const look = () => ({condition}) ? done() : requestAnimationFrame(look); look(); }})"
+            "new Promise((done) => {"
+            f"const look = () => ({condition}) ? done() : requestAnimationFrame(look); look();"
+            "})"
         )
 
     def still(self) -> None:
@@ -83,6 +85,11 @@ class Timeline:
 
     def text(self, selector: str) -> str:
         return self.page.inner_text(selector)  # type: ignore[no-any-return]
+
+    def picture(self, path: Path) -> None:
+        self.still()
+        # Playwright would write the file in a thread that it then keeps.
+        path.write_bytes(self.page.screenshot())
 
     def pixel(self, x: float, y: float) -> tuple[int, ...]:
         """The colour of the lanes at a point of the page, as red, green, blue."""

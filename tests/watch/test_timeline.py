@@ -54,7 +54,9 @@ def test_names_do_not_break_out() -> None:
 
 def test_policy_allows_this_script_and_this_style_and_nothing_else() -> None:
     reader = Reader(render(documents.small()))
-    policy = next(attrs["content"] for tag, attrs in reader.tags if attrs.get("http-equiv") == "Content-Security-Policy")
+    policy = next(
+        attrs["content"] for tag, attrs in reader.tags if attrs.get("http-equiv") == "Content-Security-Policy"
+    )
     assert policy is not None
     assert policy.startswith("default-src 'none'")
     for text in (reader.texts["script"][1], reader.texts["style"][0]):

@@ -51,8 +51,7 @@ def show(chromium: Any, tmp_path: Path) -> Iterator[Open]:
 
 def picture(timeline: browser.Timeline, name: str) -> None:
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-    timeline.still()
-    timeline.page.screenshot(path=str(SCREENSHOTS / f"{name}.png"))
+    timeline.picture(SCREENSHOTS / f"{name}.png")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

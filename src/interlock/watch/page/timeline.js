@@ -17,7 +17,8 @@
   const darkSystem = matchMedia("(prefers-color-scheme: dark)");
 
   const ROWS_LISTED = 200; // of the table, before it is asked for all
-  const LATELY_DRAGGED = 4; // pixels; a hand that moves less has clicked
+  const LINKS_LISTED = 5; // of the chain that says why a wait took long
+  const DRAGGED = 4; // pixels; a hand that moves less has clicked
 
   const view = {
     recording,
@@ -313,7 +314,13 @@
     if (holderOf(links[0]) < 0 || (links.length === 1 && !circle)) return;
     body.append(make("h4", circle ? "Why: a circle, nobody in it can go on" : "Why it took so long"));
     const list = make("ol", "", { className: "why" });
+    // A long queue before one lock is a long chain: its middle says nothing new.
+    const skipped = links.length > LINKS_LISTED ? links.length - LINKS_LISTED : 0;
     links.forEach((link, i) => {
+      if (skipped && i >= LINKS_LISTED - 1 && i < links.length - 1) {
+        if (i === LINKS_LISTED - 1) list.append(make("li", `and ${model.formatCount(skipped)} more before`));
+        return;
+      }
       const item = make("li");
       const who = model.partyName(recording, spans.party[link.wait]);
       const what = model.primitiveName(recording, spans.primitive[link.wait]);
@@ -439,7 +446,7 @@
       return;
     }
     const { x, y } = local(event, canvas);
-    if (!grabbed.moved && Math.hypot(x - grabbed.x, y - grabbed.y) < LATELY_DRAGGED) return;
+    if (!grabbed.moved && Math.hypot(x - grabbed.x, y - grabbed.y) < DRAGGED) return;
     grabbed.moved = true;
     lanesBox.classList.add("dragging");
     tip(null);
@@ -525,7 +532,7 @@
     const point = { ...local(event, topCanvas), whole: marking.whole };
     const times = [topTime(marking), topTime(point)].sort((a, b) => a - b);
     const width = view.scale.to - view.scale.from;
-    if (Math.abs(point.x - marking.x) >= LATELY_DRAGGED) glide(model.clampRange(recording, times[0], times[1]));
+    if (Math.abs(point.x - marking.x) >= DRAGGED) glide(model.clampRange(recording, times[0], times[1]));
     else if (marking.whole) glide(model.clampRange(recording, times[0] - width / 2, times[0] + width / 2));
     marking = view.marking = null;
     draw();
