@@ -38,9 +38,9 @@ cdef class Delivery:
 
 
 cdef enum CallState:
+    OVER       # also while it runs, and what nobody has begun to make
     NEW
     SLEEPING
-    OVER       # also while it runs
 
 
 @cython.final
@@ -71,6 +71,7 @@ cdef class Call:
     cdef long long waited(self) noexcept
 
 
+cdef Call new_call(Primitive primitive, TaskWaiter waiter)
 cdef Call acquire(Primitive primitive, long want, double seconds)
 cdef Call enter(Primitive primitive, long want)
 cdef Call in_line(Primitive primitive, TaskWaiter waiter, long long deadline)

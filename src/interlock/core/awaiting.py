@@ -533,8 +533,7 @@ def find_trio_trap():
 
 
 def park(waiter: TaskWaiter, deadline: cython.longlong) -> Call:
-    call: Call = Call.__new__(Call)
-    call.waiter = waiter
+    call: Call = new_call(None, waiter)
     call.deadline = deadline
     return call
 
@@ -554,8 +553,9 @@ class Guard:
     """
 
     def __del__(self):
-        end_wait(self.waiter)
-        self.primitive.withdraw(self.waiter)
+        if self.primitive is not None:
+            end_wait(self.waiter)
+            self.primitive.withdraw(self.waiter)
 
 
 def guard(primitive: Primitive, waiter: TaskWaiter) -> Guard:
@@ -565,9 +565,16 @@ def guard(primitive: Primitive, waiter: TaskWaiter) -> Guard:
     return made
 
 
-def acquire(primitive: Primitive, want: cython.long, seconds: cython.double) -> Call:
+def new_call(primitive: Primitive, waiter: TaskWaiter) -> Call:
     call: Call = Call.__new__(Call)
+    call.state = CallState.NEW
     call.primitive = primitive
+    call.waiter = waiter
+    return call
+
+
+def acquire(primitive: Primitive, want: cython.long, seconds: cython.double) -> Call:
+    call: Call = new_call(primitive, None)
     call.want = want
     call.seconds = seconds
     return call
@@ -581,9 +588,7 @@ def enter(primitive: Primitive, want: cython.long) -> Call:
 
 def in_line(primitive: Primitive, waiter: TaskWaiter, deadline: cython.longlong) -> Call:
     """For a waiter that is in the queue already."""
-    call: Call = Call.__new__(Call)
-    call.primitive = primitive
-    call.waiter = waiter
+    call: Call = new_call(primitive, waiter)
     call.deadline = deadline
     return call
 

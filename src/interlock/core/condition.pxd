@@ -19,7 +19,11 @@ cdef class Condition(Primitive):
     cdef object drop(self, Mutex mutex, TaskWaiter waiter)
     cdef object notify_instead(self, Mutex mutex)
     cdef bint owned_for_async(self) except -1
+    cdef void notify_foreign(self, long n) noexcept
+    cdef bint acquired_in_c(self) except -1
+    cdef bint surely_not_taken(self, object owned, bint in_c) except -1
 
 
 cdef bint taken(Mutex mutex, TaskWaiter waiter) noexcept
 cdef bint is_plain(Condition condition) noexcept
+cdef bint by_handler(object error) except -1

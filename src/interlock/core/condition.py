@@ -17,10 +17,25 @@ is back, since the code around `wait` relies on it. If such a party had been not
 next.
 
 With a lock that is not one of ours (`threading`'s, a user's class, a subclass of ours that may have made something
-else of `acquire`) the waiter is granted by `notify` directly and then takes the lock as any caller would.
+else of `acquire`) the waiter is granted by `notify` directly and then takes the lock as any caller would. What a signal
+handler raises out of that leaves one question, whether the lock was taken: the handler may have come just before or
+just after. To try again where it was would block for ever; so
+
+    the lock was taken   because                                                then
+    yes                  it says so: `_is_owned`, or who holds a lock of ours   leave with it
+    no                   it says so; or it is taken by a function of C, which   try again, however often
+                         raises only where it has not taken it
+    perhaps              it is taken by Python code and cannot say              leave: `threading` always does
+
+What the lock itself raises comes out of `wait` at once. It is told from what handlers raise by the traceback, which
+shows the handler; a handler written in C is believed only what is no `Exception`.
 """
 
+import functools
+import signal
+import types
 import warnings
+from _signal import getsignal  # that of `signal` is Python code, in which a handler could run
 
 import cython
 from cython.cimports.interlock.core.awaiting import DONE, TaskWaiter, keep_watch, new_task_waiter, park, shielded_park
@@ -52,6 +67,7 @@ from cython.cimports.interlock.core.within import within
 from interlock.core.waiting import DeadlockError
 
 renamed = cython.declare(object, None)  # interlock.aio's Condition
+FUNCTION_OF_C = cython.declare(object, types.BuiltinMethodType)
 
 
 class Condition(Primitive):
@@ -408,7 +424,6 @@ class Condition(Primitive):
         mutex: Mutex = self.mutex
         own: cython.bint
         first: Waiter = None
-        last: Waiter = None
         if mutex is not None:
             me: cython.ulonglong = caller_id()
             with cython.critical_section(self, mutex):
@@ -423,6 +438,14 @@ class Condition(Primitive):
             return own
         if not self.owned_foreign():
             return 0
+        self.notify_foreign(n)
+        return 1
+
+    # With a lock that is not ours.
+
+    def notify_foreign(self, n: cython.long) -> cython.void:
+        first: Waiter = None
+        last: Waiter = None
         with cython.critical_section(self):
             self.forget_lost()
             while n > 0 and self.head is not None:
@@ -437,9 +460,6 @@ class Condition(Primitive):
                 n -= 1
         if first is not None:
             self.wake(first)
-        return 1
-
-    # With a lock that is not ours.
 
     def owned_foreign(self) -> cython.bint:
         """Whether the caller holds the lock, as far as it lets one know."""
@@ -454,6 +474,9 @@ class Condition(Primitive):
     def wait_foreign(self, deadline: cython.longlong) -> cython.bint:
         if not self.owned_foreign():
             raise RuntimeError("cannot wait on un-acquired lock")
+        # Looked up while the lock is held: looking up may be Python code, in which a handler can run.
+        owned = getattr(self.lock, "_is_owned", None)
+        in_c: cython.bint = self.acquired_in_c()
         waiter: ThreadWaiter = new_waiter(0)
         begin_wait(waiter, self, deadline)
         with cython.critical_section(self):
@@ -483,17 +506,18 @@ class Condition(Primitive):
                     self.remove(waiter)
                     waiter.state = CANCELLED
         end_wait(waiter)
-        while True:
+        again: cython.bint = True
+        while again:
+            again = False
             try:
                 self._acquire_restore(state)
-                if entered:
-                    self.mark_entered(interlock_thread_id())
-                break
-            except Exception:
-                raise  # the lock's own business
-            except BaseException as raised:  # Ctrl-C: not without the lock
-                if error is None:
+            except BaseException as raised:
+                again = by_handler(raised)
+                if error is None or not again:
                     error = raised
+                again = again and self.surely_not_taken(owned, in_c)
+        if entered:
+            self.mark_entered(interlock_thread_id())
         if probing:
             happened(
                 Happening.CANCELLED if error is not None else Happening.GRANTED if notified else Happening.TIMED_OUT,
@@ -503,9 +527,54 @@ class Condition(Primitive):
             )
         if error is not None:
             if notified:
-                self.pass_on(1)
+                self.notify_foreign(1)
             raise error
         return notified
+
+    def acquired_in_c(self) -> cython.bint:
+        """Whether a function of C acquires the lock after `wait`: one that raises has not taken it."""
+        if type(self)._acquire_restore is not Condition._acquire_restore:
+            return False
+        restore = getattr(self.lock, "_acquire_restore", None)
+        return type(self.lock.acquire if restore is None else restore) is FUNCTION_OF_C
+
+    def surely_not_taken(self, owned: object, in_c: cython.bint) -> cython.bint:
+        """A signal handler has raised out of acquiring the lock. False: it was taken, or may have been."""
+        mutex: Mutex
+        if isinstance(self.lock, Mutex) and type(self.lock)._is_owned is Mutex._is_owned:
+            # Not by asking it: a Lock that anyone took with `acquire` is said to be everybody's.
+            mutex = self.lock
+            me: cython.ulonglong = caller_id()
+            with cython.critical_section(mutex):
+                return mutex.holder != me and mutex.holder != interlock_thread_id()
+        while owned is not None:
+            try:
+                return not owned()
+            except BaseException as raised:
+                if not by_handler(raised):
+                    return False
+        return in_c
+
+
+def by_handler(error) -> cython.bint:
+    """Whether a signal handler raised this, and not what was called."""
+    if not isinstance(error, Exception):
+        return True
+    codes = []
+    for number in range(1, signal.NSIG):
+        handler = getsignal(number)
+        while isinstance(handler, functools.partial):
+            handler = handler.func
+        # A function, a method, or an object that can be called.
+        code = getattr(handler, "__code__", None)
+        codes.append(getattr(type(handler).__call__, "__code__", None) if code is None else code)
+    traceback = error.__traceback__
+    while traceback is not None:
+        for code in codes:
+            if traceback.tb_frame.f_code is code:
+                return True
+        traceback = traceback.tb_next
+    return False
 
 
 # --- for tasks -----------------------------------------------------------------------------------------------

@@ -34,6 +34,7 @@ living = {}
 departed = {}
 by_ident = {}
 DEPARTED_KEPT = cython.declare(cython.Py_ssize_t, 1000)  # more than can plausibly have died with a lock; about 200 KB
+DUMMY = cython.declare(object, threading._DummyThread)
 # When `living` has grown to this, look who has ended; then it is set to twice what is left.
 sweep_at = cython.declare(cython.Py_ssize_t, 64)
 
@@ -94,9 +95,12 @@ class Party:
             reference = self.thread_ref
         if reference is not None:
             thread = reference()
-        elif not self.is_gone():
-            thread = find_thread(self.ident)
-            if thread is not None:
+        if thread is None or isinstance(thread, DUMMY):
+            # `current_thread()` invents a dummy for a thread that is still starting, and drops it for the real one.
+            found = find_thread(self.ident)
+            # Looked at afterwards: once it has ended, its ident is another's.
+            if found is not None and found is not thread and not self.is_gone():
+                thread = found
                 reference = weakref.ref(thread)
                 with cython.critical_section(self):
                     self.thread_ref = reference
@@ -115,12 +119,12 @@ class Party:
 
 
 def find_thread(ident: cython.ulong):
-    """The Thread with this ident, also while it is starting and `threading` has not listed it yet.
+    """The Thread with this ident, also while it is starting and `threading` has listed none yet, or a dummy.
 
     Reads the plain attribute: the property may be anybody's code, which may take a lock, which meets its party.
     """
     thread = threading._active.get(ident)
-    if thread is None:
+    if thread is None or isinstance(thread, DUMMY):
         for starting in list(threading._limbo):
             if getattr(starting, "_ident", None) == ident:
                 return starting

@@ -1,1 +1,1 @@
-"""Reading what happens: who waits for what, in which order locks are taken, and when nothing happens any more."""
+"""Reading what happens: who waits for what, the order of locks, stalls; recordings, and the pages made of them."""
