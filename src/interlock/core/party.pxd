@@ -1,3 +1,6 @@
+cimport cython
+
+
 cdef class Party:
     # Written once, before anyone else can see the party.
     cdef readonly unsigned long long id
@@ -22,6 +25,14 @@ cdef class Party:
     cdef bint is_gone(self) noexcept
     cdef bint has_ended(self) except -1
     cdef str fate(self)
+
+
+@cython.final
+cdef class Leaving:
+    cdef unsigned long long id
+
+
+cdef object set_on_leaving(object function)
 
 
 # Direct-mapped cache of thread ids that have a Party: known[id & KNOWN_MASK] == id means yes. A lost

@@ -20,6 +20,8 @@ import threading
 import weakref
 
 import cython
+from cython.cimports.cpython.object import PyObject
+from cython.cimports.cpython.pystate import PyThreadState_GetDict
 from cython.cimports.cpython.pythread import PyThread_get_thread_ident
 from cython.cimports.interlock.core.native import interlock_pid, interlock_thread_id
 from cython.cimports.interlock.core.thread_end import (
@@ -38,6 +40,7 @@ DUMMY = cython.declare(object, threading._DummyThread)
 # When `living` has grown to this, look who has ended; then it is set to twice what is left.
 sweep_at = cython.declare(cython.Py_ssize_t, 64)
 
+on_leaving: object = None  # told the id of each thread that is about to end
 forks = 0
 forking = False
 process = interlock_pid()
@@ -118,6 +121,23 @@ class Party:
         return f"thread {self.ident}" if last_name is None else last_name
 
 
+class Leaving:
+    """Lies in the dictionary of a thread's state, and goes with it: soon the thread will have ended.
+
+    Not for certain yet, since destructors of the thread still run: whoever waits for it is told to look from now on.
+    """
+
+    def __del__(self):
+        listener = on_leaving
+        if listener is not None and not in_new_child():
+            listener(self.id)
+
+
+def set_on_leaving(function):
+    global on_leaving
+    on_leaving = function
+
+
 def find_thread(ident: cython.ulong):
     """The Thread with this ident, also while it is starting and `threading` has listed none yet, or a dummy.
 
@@ -148,6 +168,11 @@ def meet() -> Party:
         # What was called above may have run anybody's code, which may have met this very thread.
         found = enrol(party)
         by_ident[party.ident] = found
+        state: cython.pointer(PyObject) = PyThreadState_GetDict()
+        if state != cython.NULL:
+            leaving: Leaving = Leaving.__new__(Leaving)
+            leaving.id = id
+            cython.cast(dict, state)["interlock"] = leaving
     known[id & KNOWN_MASK] = id
     return found
 

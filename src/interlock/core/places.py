@@ -77,7 +77,10 @@ def short(file: str) -> str:
 
 def is_ours(frame) -> bool:
     name = frame.f_globals.get("__name__", "")
-    return isinstance(name, str) and (name == "interlock" or name.startswith("interlock."))
+    if isinstance(name, str) and (name == "interlock" or name.startswith("interlock.")):
+        return True
+    # A coroutine of Cython's has a frame that says no more than this.
+    return os.path.join("interlock", "core", "") in frame.f_code.co_filename
 
 
 def is_library(file: str) -> bool:

@@ -41,7 +41,7 @@ from cython.cimports.interlock.core.graph_guard import (
     interlock_graph_renew,
     interlock_graph_unlock,
 )
-from cython.cimports.interlock.core.party import Party, living, main_ident, party_by_id
+from cython.cimports.interlock.core.party import Party, by_ident, living, main_ident, party_by_id, set_on_leaving
 from cython.cimports.interlock.core.task import TaskParty
 from cython.cimports.interlock.core.waiting import PARKED, Primitive, Waiter, set_on_wait
 from cython.cimports.libc.string import memcpy
@@ -128,6 +128,23 @@ def call_at_wait(function: object) -> None:
     set_on_wait(function)
 
 
+def keeper(party: Party) -> Party | None:
+    """The thread that a task needs in order to go on; None for a thread."""
+    return None if party.thread == party.id else party_by_id(party.thread)
+
+
+def is_certain_edge(party: Party, wait: Wait | None, following: Party) -> bool:
+    """Whether this party, which waits so or not at all, cannot go on before ``following`` does, for certain."""
+    if wait is not None and waits_for(wait, following):
+        return True
+    return party.thread != party.id and cython.cast(TaskParty, party).is_run_by(following)
+
+
+def loop_of(party: Party) -> object:
+    """asyncio's loop or trio's token, where it is a task; else None."""
+    return cython.cast(TaskParty, party).loop if isinstance(party, TaskParty) else None
+
+
 def parties() -> list[Party]:
     """Everybody who has been met and lives."""
     return [party for party in list(living.values()) if not cython.cast(Party, party).is_gone()]
@@ -199,12 +216,13 @@ def has_handlers() -> bool:
 
 def may_help(handler: object) -> bool:
     """Whether this handler is the program's, and might help who waits."""
-    # One of ours only prints, and asyncio's passes the signal on to a loop that does not run.
+    # One of ours only prints. Those of asyncio and trio stand for Ctrl-C, or pass a signal on to a loop.
+    module = getattr(getattr(handler, "func", handler), "__module__", None)
     return (
         callable(handler)
         and handler is not _signal.default_int_handler
         and not getattr(handler, "harmless_to_waits", False)
-        and getattr(handler, "__name__", None) != "_sighandler_noop"
+        and module not in ("asyncio.runners", "asyncio.unix_events", "trio._core._ki")
     )
 
 
@@ -365,6 +383,24 @@ def end_walk(walk: cython.pointer(Walk)) -> cython.void:
         PyMem_RawFree(walk.steps)
     if walk.ids != walk.near_ids:
         PyMem_RawFree(walk.ids)
+
+
+def look_for(id: cython.ulonglong):
+    """A thread is about to end. Who waits for it in the queue of a lock asks for itself twice a second, but for those
+    whom a notification has put there, asleep."""
+    for each in list(by_ident.values()):
+        party: Party = each
+        with cython.critical_section(party):
+            waiter = party.wait
+        if waiter is None:
+            continue
+        began: Primitive = cython.cast(Waiter, waiter).at
+        at: Primitive = began.leads_to()
+        if at is not began and id in at.held_by():
+            at.kick()
+
+
+set_on_leaving(look_for)
 
 
 def _renew_guard():

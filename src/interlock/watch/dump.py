@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from types import FrameType
     from typing import TextIO
 
+MOST = 100  # blocks under one heading
 LONG = 1.0  # seconds; a wait that lasts longer stands before the others
 
 
@@ -80,9 +81,11 @@ def dump_text(view: View, title: str | None = None) -> str:
         fresh = [someone for someone in people if id(someone) not in told]
         if fresh:
             lines.extend(["", heading])
-        for someone in fresh:
-            told.add(id(someone))
+        for someone in fresh[:MOST]:
             lines.extend(tell(someone, view))
+        if len(fresh) > MOST:
+            lines.append(f"  and {len(fresh) - MOST:,} more")
+        told.update(map(id, fresh))
 
     for circle in view.circles:
         section(_circle_heading(circle), circle.members, _block)
@@ -119,9 +122,10 @@ def _uncertainty(circle: Circle) -> str:
 
 
 def _block(someone: Someone, view: View) -> list[str]:
-    lines = [f"  {someone.name}"]
+    kind = "task " if someone.is_task else ""
+    lines = [f"  {kind}{someone.name}"]
     if someone.party is not None and someone.party.ended:
-        lines = [f"  {someone.name} (ended)"]
+        lines = [f"  {kind}{someone.name} (ended)"]
     wait = someone.wait
     if wait is not None:
         ends = ", at most for a while" if wait.timed else ""

@@ -85,7 +85,7 @@ def _party(someone: Someone, view: View) -> PartyData:
     return {
         "id": None if someone.party is None else someone.party.id,
         "name": someone.name,
-        "kind": "thread",
+        "kind": "task" if someone.is_task else "thread",
         "ident": someone.ident,
         "ended": someone.party is not None and someone.party.ended,
         "at": _place(someone.place),

@@ -19,9 +19,14 @@ import threading
 import time
 from collections.abc import Callable
 
-from interlock.core.waitgraph import call_at_wait, may_help
+from interlock.core.awaiting import LoopWatch
+from interlock.core.waitgraph import call_at_wait, loop_of, may_help
 from interlock.watch.dump import dump_text, name_of
 from interlock.watch.view import Someone, View, helpers
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 LOOK = 1.0  # seconds between two looks
 STALLED = 3  # the exit code for ``--on-stall=exit``
@@ -121,10 +126,13 @@ def _keys(people: list[Someone]) -> list[int]:
 def _all_sleep(view: View) -> bool:
     main = threading.main_thread().ident
     living = [someone for someone in view.people if someone.party is None or not someone.party.ended]
-    waiting = [someone for someone in living if someone.is_waiting_for_ever]
-    if not waiting or len(waiting) + sum(_ends(someone, main) for someone in living) < len(living):
+    if not any(someone.is_waiting_for_ever for someone in living):
         return False
-    return not any(someone.ident == main for someone in waiting) or not _has_handlers()
+    loops = {someone.ident: loop_of(someone.party) for someone in living if someone.party and someone.is_task}
+    for thread in living:
+        if not thread.is_task and not (thread.is_waiting_for_ever or _ends(thread, main) or _idles(thread, loops)):
+            return False
+    return not any(someone.ident == main and not _ends(someone, main) for someone in living) or not _has_handlers()
 
 
 def _ends(someone: Someone, main: int | None) -> bool:
@@ -135,6 +143,22 @@ def _ends(someone: Someone, main: int | None) -> bool:
         and someone.ident == main
         and any(frame.f_code is shutdown.__code__ for frame in someone.frames)
     )
+
+
+def _idles(thread: Someone, loops: "dict[int, Any]") -> bool:
+    """Whether it runs a loop of asyncio's own that has nothing to do, no timer, and nothing to read or write.
+
+    Then only another thread could wake its tasks. Of other loops this is not known: they count as awake.
+    """
+    loop = loops.get(thread.ident)
+    if loop is None or not thread.frames or thread.frames[0].f_code.co_name != "select":
+        return False
+    try:
+        timers = [timer for timer in loop._scheduled if not timer._cancelled and type(timer._callback) is not LoopWatch]
+        # One file is the loop's own, by which threads wake it.
+        return not loop._ready and not timers and len(loop._selector.get_map()) <= 1
+    except (AttributeError, RuntimeError, TypeError):
+        return False
 
 
 def _has_handlers() -> bool:

@@ -10,7 +10,7 @@ from interlock.core.condition import Condition
 from interlock.core.join import Join
 from interlock.core.party import Party
 from interlock.core.places import Place, frames_of, is_ours, place_of_hold, place_of_wait
-from interlock.core.waitgraph import Wait, holders, owners, parties, waits
+from interlock.core.waitgraph import Wait, holders, is_certain_edge, keeper, parties, waits
 from interlock.core.waiting import Primitive
 
 TYPE_CHECKING = False
@@ -35,6 +35,10 @@ class Someone:
         self.holds: list[tuple[Primitive, Place | None]] = []
 
     @property
+    def is_task(self) -> bool:
+        return self.party is not None and keeper(self.party) is not None
+
+    @property
     def is_waiting_for_ever(self) -> bool:
         return self.wait is not None and self.wait.parked and not self.wait.timed
 
@@ -49,7 +53,9 @@ class Circle:
     def __init__(self, members: list[Someone]) -> None:
         self.members = members
         self.certain = all(
-            member.wait is not None and following.party in owners(member.wait)
+            member.party is not None
+            and following.party is not None
+            and is_certain_edge(member.party, member.wait, following.party)
             for member, following in zip(members, [*members[1:], members[0]], strict=True)
         )
 
@@ -135,9 +141,13 @@ def _circles(found: dict[int, Someone]) -> list[list[Someone]]:
             if key in gone_through:
                 continue
             way.append(key)
-            wait = found[key].wait if key in found else None
+            someone = found.get(key)
+            wait = None if someone is None else someone.wait
             if wait is not None and not wait.timed and wait.parked:
                 pending += [(party.id, depth + 1) for party in holders(wait.at)]
+            thread = None if someone is None or someone.party is None else keeper(someone.party)
+            if thread is not None:
+                pending.append((thread.id, depth + 1))
         gone_through.update(way)
     return circles
 
