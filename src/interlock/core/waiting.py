@@ -548,7 +548,8 @@ class Primitive(Observed):
                 self.wake(chain)
             if over:
                 return granted
-            if moved and deadline == NEVER:
+            if (moved or unparked) and deadline == NEVER:
+                # Others have got in between, or it was kicked.
                 self.check_block(waiter)
             unparked = False
 
