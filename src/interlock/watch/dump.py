@@ -128,8 +128,9 @@ def _block(someone: Someone, view: View) -> list[str]:
         lines = [f"  {kind}{someone.name} (ended)"]
     wait = someone.wait
     if wait is not None:
-        ends = ", at most for a while" if wait.timed else ""
-        lines += _sentence(f"waits for {name_of(wait.at)} since {view.seconds(wait):.1f} s{ends}", "at", someone.place)
+        ends = " with a timeout" if wait.timed else ""
+        what = f"has waited {view.seconds(wait):.1f} s{ends} for {name_of(wait.at)}"
+        lines += _sentence(what, "at", someone.place)
         missing = what_is_missing(wait)
         if missing:
             lines.append(f"      {missing}")
