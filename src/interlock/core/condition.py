@@ -25,7 +25,7 @@ import warnings
 import cython
 from cython.cimports.interlock.core.lock import Lock
 from cython.cimports.interlock.core.mutex import Mutex
-from cython.cimports.interlock.core.native import interlock_now
+from cython.cimports.interlock.core.native import interlock_now, interlock_thread_id
 from cython.cimports.interlock.core.probe import Happening, happened, made, probing
 from cython.cimports.interlock.core.rlock import RLock
 from cython.cimports.interlock.core.waiting import (
@@ -218,6 +218,7 @@ class Condition(Primitive):
         if chain is not None:
             mutex.wake(chain)
         if probing:
+            happened(Happening.LET_GO, mutex, 0, 0)
             happened(Happening.WAITING, self, 0, 0)
 
         error = None
@@ -247,6 +248,7 @@ class Condition(Primitive):
         if not granted:
             error = self.retake(mutex, waiter, unparked, error)
         if probing:
+            happened(Happening.REQUEUED, mutex, waiter.mover, 0 if granted else interlock_now() - waiter.since)
             happened(
                 Happening.CANCELLED if error is not None else Happening.GRANTED if notified else Happening.TIMED_OUT,
                 self,
@@ -269,6 +271,8 @@ class Condition(Primitive):
                 mutex.check_block(waiter)
             except BaseException:
                 mutex.withdraw(waiter)
+                if probing:
+                    happened(Happening.CANCELLED, self, 0, interlock_now() - waiter.since)
                 raise
             try:
                 mutex.await_turn(waiter, NEVER, unparked)
@@ -292,6 +296,7 @@ class Condition(Primitive):
                     while n > 0 and self.head is not None:
                         first = self.head
                         self.remove(first)
+                        first.mover = interlock_thread_id()
                         mutex.push(first)
                         n -= 1
             return own

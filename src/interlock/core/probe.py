@@ -2,16 +2,22 @@
 
 `probing` is a C flag. Off, which is how it starts, it costs each operation one branch that is never taken. On,
 what happened is handed to the sink: by the party to which it happened, after the fact, outside every critical
-section. There is one sink at a time; `Counter` below is the one that `interlock run` uses. Whoever else wants
-to know what happens writes a `Sink`, not a second mechanism.
+section. There is one sink at a time; `Counter` below is the one that `interlock run` uses, `core/recorder.py` has
+the other, which counts as well where it has taken a counter's place. Whoever else wants to know what happens writes
+a `Sink`, not a second mechanism.
 """
 
+import os
 import sys
+import threading
 
 import cython
 
 probing = False
 _sinks: list = []  # every sink there ever was: a late caller may still be inside a stopped one
+
+_LIBRARY = os.path.join(os.path.dirname(threading.__file__), "")
+_OURS = os.path.join(os.path.dirname(os.path.dirname(__file__)), "")
 
 
 class Observed:
@@ -42,7 +48,8 @@ def happened(happening: Happening, what: Observed, other: cython.ulonglong, wait
 
 def start(to: Sink) -> cython.void:
     global probing
-    _sinks.append(to)
+    if not _sinks or _sinks[-1] is not to:
+        _sinks.append(to)
     probing = True
 
 
@@ -51,14 +58,95 @@ def stop() -> cython.void:
     probing = False
 
 
+def active() -> Sink:
+    return _sinks[-1] if probing else None
+
+
+# --- who made a primitive ----------------------------------------------------------------------------------------
+
+
+class Maker:
+    """The line that made a primitive, as a code object and an offset into it.
+
+    Attributes: ``code`` and ``offset`` of the innermost Python frame, and where that is in the standard library,
+    ``outer_code`` and ``outer_offset`` of the innermost one outside it (None and -1 where there is none).
+    """
+
+    def line(self):
+        return line_at(self.code, self.offset)
+
+    def outer_line(self):
+        return None if self.outer_code is None else line_at(self.outer_code, self.outer_offset)
+
+
+def line_at(code, offset: cython.int):
+    """The number of the line to which the instruction at `offset` belongs, or None."""
+    for start, end, line in code.co_lines():
+        if start <= offset < end:
+            return line
+    return None
+
+
+def is_library(file) -> cython.bint:
+    """Whether a source file belongs to the standard library, the interpreter or us: not to the program."""
+    if file.startswith("<frozen ") or file.startswith(_OURS):
+        return True
+    return file.startswith(_LIBRARY) and "/site-packages/" not in file and "/dist-packages/" not in file
+
+
+def maker_of(what: Observed) -> Maker:
+    """Who makes `what` now. The `__init__` of a subclass does not make it, whoever calls that does."""
+    frame = sys._getframe()
+    kind = type(what)
+    if not kind.__module__.startswith("interlock.core."):
+        constructors = {f"{each.__qualname__}.__init__" for each in kind.__mro__}
+        while frame.f_back is not None and frame.f_code.co_qualname in constructors:
+            frame = frame.f_back
+    maker: Maker = Maker.__new__(Maker)
+    maker.code = frame.f_code
+    maker.offset = frame.f_lasti
+    maker.outer_offset = -1
+    if is_library(frame.f_code.co_filename):
+        while frame is not None and is_library(frame.f_code.co_filename):
+            frame = frame.f_back
+        if frame is not None:
+            maker.outer_code = frame.f_code
+            maker.outer_offset = frame.f_lasti
+    return maker
+
+
+class Entry:
+    """What a recorder knows of a primitive.
+
+    Attributes: ``kind`` (the name of its class), ``label`` (its name, or None), ``maker`` (a `Maker`, or None where
+    it was made before anybody watched) and ``inner`` (it is the lock that a condition has made for itself).
+    """
+
+    def __init__(self, *args: object, **kwargs: object):
+        raise TypeError("entries are made by a recorder")
+
+
+# --- counting ----------------------------------------------------------------------------------------------------
+
+
 class Tally:
     """What the primitives of one kind that share a name, or the line that made them, have done.
 
-    Attributes: ``kind``, ``name`` or None, ``file`` and ``line`` (None where a primitive was made before the
-    counting began), ``made`` (how many there were), ``acquired`` (operations that got what they asked for),
+    Attributes: ``kind``, ``name`` or None, ``file``, ``line`` and ``maker`` (None where a primitive was made before
+    the counting began), ``made`` (how many there were), ``acquired`` (operations that got what they asked for),
     ``waited`` (operations that had to wait for it, also those that then gave up), ``waited_ns`` and
     ``longest_ns`` (nanoseconds).
     """
+
+
+def counts(happening: Happening) -> cython.bint:
+    """Whether something has been got, or a wait has ended."""
+    return (
+        happening == Happening.ACQUIRED
+        or happening == Happening.GRANTED
+        or happening == Happening.TIMED_OUT
+        or happening == Happening.CANCELLED
+    )
 
 
 class Counter(Sink):
@@ -67,46 +155,55 @@ class Counter(Sink):
     def __init__(self):
         self.tallies = {}
 
-    def tally(self, what: Observed, frame) -> Tally:
+    def tally(self, what: Observed, maker: Maker) -> Tally:
         kind = type(what).__name__
-        file = line = None
-        if frame is not None:
-            file = frame.f_code.co_filename
-            line = frame.f_lineno
         fresh: Tally = Tally.__new__(Tally)
         fresh.kind = kind
         fresh.name = what.label
-        fresh.file = file
-        fresh.line = line
-        return self.tallies.setdefault((kind, what.label, file, line), fresh)
+        fresh.maker = maker
+        outer = None
+        if maker is not None:
+            fresh.file = maker.code.co_filename
+            fresh.line = maker.line()
+            if maker.outer_code is not None:
+                outer = (maker.outer_code.co_filename, maker.outer_line())
+        return self.tallies.setdefault((kind, what.label, fresh.file, fresh.line, outer), fresh)
 
-    def made(self, what: Observed) -> cython.void:
+    def tally_made(self, what: Observed, maker: Maker) -> Tally:
         # A primitive made inside another (the lock of a condition) counts for the outer one's line.
-        tally = self.tally(what, sys._getframe())
+        tally = self.tally(what, maker)
         with cython.critical_section(tally):
             tally.made += 1
+        return tally
+
+    def made(self, what: Observed) -> cython.void:
+        tally = self.tally_made(what, maker_of(what))
         with cython.critical_section(what):
             what.record = tally
 
     def happened(
         self, happening: Happening, what: Observed, other: cython.ulonglong, waited: cython.longlong
     ) -> cython.void:
-        if (
-            happening != Happening.ACQUIRED
-            and happening != Happening.GRANTED
-            and happening != Happening.TIMED_OUT
-            and happening != Happening.CANCELLED
-        ):
+        if not counts(happening):
             return
         with cython.critical_section(what):
             record = what.record
-        tally: Tally
+        tally: Tally = None
         if isinstance(record, Tally):
             tally = record
-        else:
+        elif isinstance(record, Entry):
+            # A recording has come and gone.
+            tally = cython.cast(Entry, record).tally
+        if tally is None:
             tally = self.tally(what, None)
             with cython.critical_section(what):
-                what.record = tally
+                if isinstance(record, Entry):
+                    cython.cast(Entry, record).tally = tally
+                else:
+                    what.record = tally
+        self.count(tally, happening, waited)
+
+    def count(self, tally: Tally, happening: Happening, waited: cython.longlong) -> cython.void:
         with cython.critical_section(tally):
             if happening == Happening.ACQUIRED or happening == Happening.GRANTED:
                 tally.acquired += 1

@@ -24,6 +24,8 @@ cdef class Waiter:
     # Written once, by the party that blocks.
     cdef Party party
     cdef long want             # what it asks for, in the primitive's own terms
+    # Written in the critical section of both queues, by the party that moves it from one to the other; 0: nobody has.
+    cdef unsigned long long mover
     cdef bint unpark(self) noexcept
 
 

@@ -315,10 +315,11 @@ class Primitive(Observed):
             waiter: Waiter = first
             first = waiter.wake
             waiter.wake = None
+            if probing:
+                # Before the fact, for once: what the woken party does next is to come after it.
+                happened(Happening.WOKE, self, waiter.party.id, 0)
             if not waiter.unpark():
                 self.withdraw(waiter)
-            elif probing:
-                happened(Happening.WOKE, self, waiter.party.id, 0)
 
     def block(self, waiter: ThreadWaiter, deadline: cython.longlong) -> cython.bint:
         """Get what `waiter` wants, waiting for it until `deadline`. False: it passed.
