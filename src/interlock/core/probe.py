@@ -125,6 +125,14 @@ class Entry:
     def __init__(self, *args: object, **kwargs: object):
         raise TypeError("entries are made by a recorder")
 
+    @property
+    def family(self) -> str:
+        """The name of the class of ours that the primitive's class is or derives from."""
+        for kind in self.type.__mro__:
+            if kind.__module__.startswith("interlock.core."):
+                return kind.__name__
+        return self.kind
+
 
 # --- counting ----------------------------------------------------------------------------------------------------
 
