@@ -115,11 +115,15 @@ class _Source:
     def __init__(self, tree: ast.Module) -> None:
         self.parents: dict[ast.AST, ast.AST] = {}
         self.by_line: dict[int, list[ast.expr]] = {}
+        self.withs: dict[_Span, ast.With | ast.AsyncWith] = {}
         for node in ast.walk(tree):
             for child in ast.iter_child_nodes(node):
                 self.parents[child] = node
             if isinstance(node, ast.expr):
                 self.by_line.setdefault(node.end_lineno or node.lineno, []).append(node)
+            elif isinstance(node, ast.With | ast.AsyncWith):
+                end_line = node.end_lineno or node.lineno
+                self.withs[node.lineno, node.col_offset, end_line, node.end_col_offset] = node
 
     def find(self, span: _Span) -> ast.expr | None:
         """The expression that stands there; the only call that ends in that line where columns are not known."""
@@ -165,11 +169,10 @@ class _Source:
 
     def used(self, span: _Span) -> str | None:
         node = self.find(span)
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-            called = node.func
-            node = called.value
-            if called.attr in ("read", "write", "within") and isinstance(self.parents.get(called), ast.Call):
-                node = called.value  # with lock.read():
+        if span in self.withs and len(self.withs[span].items) == 1:  # as Python before 3.13 has it
+            node = self.withs[span].items[0].context_expr
+        while isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            node = node.func.value
         if isinstance(node, ast.Name | ast.Attribute | ast.Subscript):
             return self.spelled(node)
         return None
