@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from importlib.machinery import BuiltinImporter
 from types import ModuleType
 
-from interlock.cli.ending import tell
+from interlock.cli.ending import Outputs, tell
 from interlock.cli.frames import show_as_own
 from interlock.cli.program import CannotStart, current_directory, find_module, find_program
 from interlock.core.probe import start_counting
@@ -29,7 +29,8 @@ class Request:
     """What the user asked for.
 
     Attributes: ``program`` (a file, or a directory or zip file with a `__main__.py`), ``module`` (to be run instead of
-    a program), ``arguments`` and ``quiet`` (count nothing and say nothing).
+    a program), ``arguments``, ``quiet`` (count nothing and say nothing), ``record`` and ``timeline`` (files for a recording
+    of the run and a page made of it, or None).
     """
 
     def __init__(self, program: str = "", arguments: Sequence[str] = ()) -> None:
@@ -37,11 +38,14 @@ class Request:
         self.module: str | None = None
         self.arguments = list(arguments)
         self.quiet = False
+        self.record: str | None = None
+        self.timeline: str | None = None
 
 
 def run(request: Request) -> None:
     """Run what was asked for. Raises what it raises, and exits where it cannot be started."""
     directory = current_directory()
+    outputs = Outputs(request.record, request.timeline, list(sys.path))
     program = find_program(request.program) if request.module is None else find_module(request.module)
     sys.argv[:] = [program.argument, *request.arguments]
     if _python_added_our_path(directory):
@@ -51,10 +55,13 @@ def run(request: Request) -> None:
     main = _fresh_main()
 
     install()
-    if not request.quiet:
+    if outputs.wanted or not request.quiet:
         # Registered before all that the program registers, so that it is called after all of that.
-        atexit.register(tell, os.getpid(), directory or "")
+        atexit.register(tell, os.getpid(), directory or "", outputs, request.quiet)
+    if not request.quiet:
         start_counting()
+    if outputs.wanted:
+        outputs.start(" ".join([request.module or request.program, *request.arguments]))
     try:
         code, names = program.load()
         vars(main).update(names)

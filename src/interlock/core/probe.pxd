@@ -78,7 +78,8 @@ cdef class Tally:
     cdef readonly object name
     cdef readonly object file
     cdef readonly object line
-    cdef readonly object maker
+    cdef readonly object outer
+    cdef readonly Maker maker
     cdef readonly long long made
     cdef readonly long long acquired
     cdef readonly long long waited

@@ -141,7 +141,8 @@ class Tally:
     """What the primitives of one kind that share a name, or the line that made them, have done.
 
     Attributes: ``kind``, ``name`` or None, ``file``, ``line`` and ``maker`` (None where a primitive was made before
-    the counting began), ``made`` (how many there were), ``acquired`` (operations that got what they asked for),
+    the counting began), ``outer`` (file and line outside the standard library, where ``file`` is in it, or None),
+    ``made`` (how many there were), ``acquired`` (operations that got what they asked for),
     ``waited`` (operations that had to wait for it, also those that then gave up), ``waited_ns`` and
     ``longest_ns`` (nanoseconds).
     """
@@ -169,13 +170,12 @@ class Counter(Sink):
         fresh.kind = kind
         fresh.name = what.label
         fresh.maker = maker
-        outer = None
         if maker is not None:
             fresh.file = maker.code.co_filename
             fresh.line = maker.line()
             if maker.outer_code is not None:
-                outer = (maker.outer_code.co_filename, maker.outer_line())
-        return self.tallies.setdefault((kind, what.label, fresh.file, fresh.line, outer), fresh)
+                fresh.outer = (maker.outer_code.co_filename, maker.outer_line())
+        return self.tallies.setdefault((kind, what.label, fresh.file, fresh.line, fresh.outer), fresh)
 
     def tally_made(self, what: Observed, maker: Maker) -> Tally:
         # A primitive made inside another (the lock of a condition) counts for the outer one's line.

@@ -23,10 +23,10 @@ import os
 import struct
 import sys
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from operator import itemgetter
 from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Protocol, Self, TypeVar
 
 from interlock.core.probe import Entry
 from interlock.core.recorder import HAPPENINGS, LAYOUT, Taken, start_recording, stop_recording
@@ -36,6 +36,20 @@ _MAGIC = b"interlock recording "
 _VERSION = b"1\n"
 _COLUMNS = (("time", "q"), ("waited", "q"), ("party", "i"), ("primitive", "i"), ("place", "i"), ("other", "i"))
 _NO_OFFSET = 0xFFFFFF
+
+
+T = TypeVar("T")
+
+
+class Progress(Protocol):
+    """Says how far a long loop is: gets its name, what it loops over and how many there are, and gives those back."""
+
+    def __call__(self, what: str, things: Iterable[T], number: int) -> Iterable[T]: ...
+
+
+def unseen(what: str, things: Iterable[T], number: int) -> Iterable[T]:
+    """The progress that nobody watches."""
+    return things
 
 
 class BadRecording(ValueError):
@@ -220,7 +234,7 @@ def _directory() -> str:
 # --- from what the core has ---------------------------------------------------------------------------------------
 
 
-def fill(recording: Recording, taken: Taken, names: Names) -> None:
+def fill(recording: Recording, taken: Taken, names: Names, progress: Progress = unseen) -> None:
     """Put what the recorder has taken into an empty recording, with names in place of its numbers."""
     recording.duration = taken.ended - taken.began
     recording.dropped = taken.dropped
@@ -230,7 +244,7 @@ def fill(recording: Recording, taken: Taken, names: Names) -> None:
     places = _Places(recording, taken, names)
     column = recording.columns
     rows = sorted(struct.iter_unpack(LAYOUT, taken.events), key=itemgetter(0))
-    for time, party, other, waited, code, primitive, spot in rows:
+    for time, party, other, waited, code, primitive, spot in progress("writing it down", rows, len(rows)):
         if not taken.began <= time <= taken.ended:
             continue  # of a recording that was under way before, or of somebody who was late
         column["time"].append(time - taken.began)

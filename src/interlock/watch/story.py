@@ -19,7 +19,7 @@ from collections import Counter, defaultdict
 from typing import NamedTuple
 
 from interlock.core.recorder import HAPPENINGS
-from interlock.watch.recording import Primitive, Recording
+from interlock.watch.recording import Primitive, Progress, Recording, unseen
 
 ACQUIRED, WAITING, GRANTED, TIMED_OUT, CANCELLED, RELEASED, WOKE, NOTIFIED, REQUEUED = range(9)
 LET_GO = HAPPENINGS.index("let go")
@@ -80,8 +80,9 @@ class Story:
     that made them wait) and ``hidden`` (how many objects are not the program's).
     """
 
-    def __init__(self, recording: Recording) -> None:
+    def __init__(self, recording: Recording, progress: Progress = unseen) -> None:
         self.recording = recording
+        self._progress = progress
         self.primitives: list[Primitive] = []
         self.hidden = 0
         self._group = self._group_primitives()
@@ -130,7 +131,8 @@ class Story:
         woken: dict[tuple[int, int], tuple[int, int, int]] = {}  # party, primitive -> by whom, when, place
         moved: dict[int, tuple[int, int]] = {}  # party -> by whom, when: notified, and then got the lock
         notified: dict[tuple[int, int], int] = {}  # party, primitive -> place
-        for time, what, party, primitive, place, other, waited in recording.rows():
+        rows = self._progress("reading what happened", recording.rows(), len(recording))
+        for time, what, party, primitive, place, other, waited in rows:
             which = group[primitive]
             if which < 0:
                 continue
@@ -210,7 +212,7 @@ class Story:
             held[hold.primitive].append(hold)
         starts = {primitive: [hold.start for hold in holds] for primitive, holds in held.items()}
         lines: dict[int, dict[int, _Line]] = {}
-        for number, wait in enumerate(self._waits):
+        for number, wait in enumerate(self._progress("finding who made them wait", self._waits, len(self._waits))):
             group = self._group[wait.primitive]
             holds = held.get(wait.primitive)
             charged = 0

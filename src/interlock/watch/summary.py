@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from interlock.watch.recording import Primitive, Recording
+from interlock.watch.recording import Primitive, Progress, Recording, unseen
 from interlock.watch.story import HELD, WAITS_STILL, Hold, Story, Wait
 from interlock.watch.words import aligned, count, duration, legible, percent
 
@@ -80,8 +80,8 @@ class Finding(NamedTuple):
 class Summary:
     """Attributes: ``story``, ``rows``, ``waited``, ``blamed`` (worst first each) and ``findings``, three at most."""
 
-    def __init__(self, recording: Recording) -> None:
-        self.story = Story(recording)
+    def __init__(self, recording: Recording, progress: Progress = unseen) -> None:
+        self.story = Story(recording, progress)
         self.recording = recording
         self._waits: dict[int, list[int]] = defaultdict(list)
         for number, wait in enumerate(self.story.waits):
