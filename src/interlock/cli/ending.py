@@ -70,8 +70,8 @@ def _opened(file: str) -> str:
 
 
 def tell(process: int, directory: str, outputs: Outputs, quiet: bool) -> None:
-    """Print the report and write the files, in the process that was started and nowhere else: a forked child comes here,
-    too.
+    """Print the report and write the files, in the process that was started and nowhere else: a forked child comes
+    here, too.
 
     ``process``: the id of that process. ``directory``: to which paths are relative. ``quiet``: print nothing.
     """

@@ -24,8 +24,8 @@ T = TypeVar("T")
 
 
 class ReportRequest:
-    """What the user asked for: ``file`` (a recording), ``json`` (the summary as JSON), ``perfetto`` and ``timeline`` (files
-    to make of it, or None)."""
+    """What the user asked for: ``file`` (a recording), ``json`` (the summary as JSON), ``perfetto`` and ``timeline``
+    (files to make of it, or None)."""
 
     def __init__(self) -> None:
         self.file = ""

@@ -35,8 +35,8 @@ _PLAIN = "\x1b[0m"
 
 
 class _Row:
-    """A tally, and what to call it: ``place`` (where it was made), ``label`` (what the table says) and ``named`` (whether
-    that is a name, and not the place)."""
+    """A tally, and what to call it: ``place`` (where it was made), ``label`` (what the table says) and ``named``
+    (whether that is a name, and not the place)."""
 
     __slots__ = ("label", "named", "place", "tally")
 
@@ -61,8 +61,9 @@ def report(
 ) -> str:
     """What the primitives did, for people to read.
 
-    ``called``: what the source calls primitives that have no name. ``directory``: files in it are named relative to it, those of the standard ``library`` relative to that.
-    ``machinery``: the file whose primitives are not the program's: each Thread makes an Event there to start by.
+    ``called``: what the source calls primitives that have no name. ``directory``: files in it are named relative to
+    it, those of the standard ``library`` relative to that. ``machinery``: the file whose primitives are not the
+    program's: each Thread makes an Event there to start by.
     """
     bold, yellow, plain = (_BOLD, _YELLOW, _PLAIN) if colour else ("", "", "")
     visible = [tally for tally in tallies if tally.file != machinery]
@@ -73,7 +74,8 @@ def report(
         return f"\n{bold}interlock: the program used no primitives{remark}{plain}\n"
 
     rows = [
-        _Row(tally, called(tally) if tally.name is None else tally.name, _place(tally, directory, library)) for tally in used
+        _Row(tally, called(tally) if tally.name is None else tally.name, _place(tally, directory, library))
+        for tally in used
     ]
     _tell_apart(rows)
     rows.sort(key=_Row.order)

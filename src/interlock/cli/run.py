@@ -28,9 +28,9 @@ from interlock.dropin import install
 class Request:
     """What the user asked for.
 
-    Attributes: ``program`` (a file, or a directory or zip file with a `__main__.py`), ``module`` (to be run instead of
-    a program), ``arguments``, ``quiet`` (count nothing and say nothing), ``record`` and ``timeline`` (files for a recording
-    of the run and a page made of it, or None).
+    Attributes: ``program`` (a file, or a directory or zip file with a `__main__.py`), ``module`` (to be run instead
+    of a program), ``arguments``, ``quiet`` (count nothing and say nothing), ``record`` and ``timeline`` (files for a
+    recording of the run and a page made of it, or None).
     """
 
     def __init__(self, program: str = "", arguments: Sequence[str] = ()) -> None:

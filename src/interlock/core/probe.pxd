@@ -47,10 +47,10 @@ cdef class Maker:
     # Written once.
     cdef readonly object code
     cdef readonly int offset
+    cdef readonly object line
     cdef readonly object outer_code
     cdef readonly int outer_offset
-    cdef object line(self)
-    cdef object outer_line(self)
+    cdef readonly object outer_line
 
 
 cdef Maker maker_of(Observed what)

@@ -66,30 +66,17 @@ def active() -> Sink:
 
 
 class Maker:
-    """The line that made a primitive, as a code object and an offset into it.
+    """The line that made a primitive.
 
-    Attributes: ``code`` and ``offset`` of the innermost Python frame, and where that is in the standard library,
-    ``outer_code`` and ``outer_offset`` of the innermost one outside it (None and -1 where there is none).
+    Attributes: ``code``, ``offset`` into it and ``line`` of the innermost Python frame, and where that is in the standard
+    library, ``outer_code``, ``outer_offset`` and ``outer_line`` of the innermost one outside it (a code of None where
+    there is none).
     """
-
-    def line(self):
-        return line_at(self.code, self.offset)
-
-    def outer_line(self):
-        return None if self.outer_code is None else line_at(self.outer_code, self.outer_offset)
-
-
-def line_at(code, offset: cython.int):
-    """The number of the line to which the instruction at `offset` belongs, or None."""
-    for start, end, line in code.co_lines():
-        if start <= offset < end:
-            return line
-    return None
 
 
 def is_library(file) -> cython.bint:
     """Whether a source file belongs to the standard library, the interpreter or us: not to the program."""
-    if file.startswith("<frozen ") or file.startswith(_OURS):
+    if file.startswith(("<frozen ", _OURS)):
         return True
     return file.startswith(_LIBRARY) and "/site-packages/" not in file and "/dist-packages/" not in file
 
@@ -105,13 +92,14 @@ def maker_of(what: Observed) -> Maker:
     maker: Maker = Maker.__new__(Maker)
     maker.code = frame.f_code
     maker.offset = frame.f_lasti
-    maker.outer_offset = -1
+    maker.line = frame.f_lineno
     if is_library(frame.f_code.co_filename):
         while frame is not None and is_library(frame.f_code.co_filename):
             frame = frame.f_back
         if frame is not None:
             maker.outer_code = frame.f_code
             maker.outer_offset = frame.f_lasti
+            maker.outer_line = frame.f_lineno
     return maker
 
 
@@ -172,9 +160,9 @@ class Counter(Sink):
         fresh.maker = maker
         if maker is not None:
             fresh.file = maker.code.co_filename
-            fresh.line = maker.line()
+            fresh.line = maker.line
             if maker.outer_code is not None:
-                fresh.outer = (maker.outer_code.co_filename, maker.outer_line())
+                fresh.outer = (maker.outer_code.co_filename, maker.outer_line)
         return self.tallies.setdefault((kind, what.label, fresh.file, fresh.line, fresh.outer), fresh)
 
     def tally_made(self, what: Observed, maker: Maker) -> Tally:

@@ -1,6 +1,6 @@
 cimport cython
 
-from interlock.core.probe cimport Counter, Entry, Happening, Observed, Sink
+from interlock.core.probe cimport Counter, Entry, Observed, Sink
 from interlock.core.ring cimport interlock_slot
 
 
@@ -21,9 +21,6 @@ cdef class Recorder(Sink):
     cdef int purge(self) except -1
     cdef int find_caller(self, unsigned int serial, void **caller, int *offset) except -1
     cdef int know_party(self, unsigned int serial, unsigned long long id) except -1
-    cdef void write(
-        self, Happening happening, Observed what, unsigned long long other, long long waited, long long time
-    )
 
 
 @cython.final

@@ -11,14 +11,15 @@ stores, and everything else is done when it is read.
     3. party, line      caches in the slot of the thread, filled from the dictionaries
     4. write            no Python call, so nothing can come between
 
-Each step before the last may run anybody's code (an allocation may collect garbage, and a destructor may release a lock),
-which may record events of its own, start a recording or end one. So the slot is asked for again before the write, and the
-serial, taken at the start, must still be that of the ring.
+Each step before the last may run anybody's code (an allocation may collect garbage, and a destructor may release a
+lock), which may record events of its own, start a recording or end one. So the slot is asked for again before the
+write, and the serial, taken at the start, must still be that of the ring.
 
-There is one ring and one recorder: who wants to record while somebody does so takes part, and the recording ends with the
-last one. A forked child records nothing.
+There is one ring and one recorder: who wants to record while somebody does so takes part, and the recording ends with
+the last one. A forked child records nothing.
 """
 
+import _thread
 import os
 import sys
 from itertools import count
@@ -110,16 +111,7 @@ class Recorder(Sink):
     def happened(
         self, happening: Happening, what: Observed, other: cython.ulonglong, waited: cython.longlong
     ) -> cython.void:
-        self.write(happening, what, other, waited, interlock_now())
-
-    def write(
-        self,
-        happening: Happening,
-        what: Observed,
-        other: cython.ulonglong,
-        waited: cython.longlong,
-        time: cython.longlong,
-    ) -> cython.void:
+        time: cython.longlong = interlock_now()
         serial: cython.uint = self.serial
         entry: Entry
         with cython.critical_section(what):
@@ -131,7 +123,7 @@ class Recorder(Sink):
         else:
             entry = self.entry_for(what, record)
 
-        party: cython.ulonglong = interlock_thread_id()
+        party: cython.ulonglong = interlock_thread_id()  # who calls
         slot: cython.pointer(interlock_slot) = interlock_slot_get(serial)
         code: cython.p_void = cython.NULL
         offset: cython.int = -1
@@ -209,7 +201,7 @@ class Recorder(Sink):
         return 0
 
     def find_caller(self, serial: cython.uint, caller: cython.pp_void, offset: cython.p_int) -> cython.int:
-        """What `interlock_find_caller` does, by Python's means, and tell the slot of this thread what it did not know."""
+        """What `interlock_find_caller` does, by Python's means, and tell this thread's slot what it did not know."""
         codes: dict = self.codes
         frame = sys._getframe()
         library: cython.bint = True
@@ -249,7 +241,7 @@ class Recorder(Sink):
 
 _recorder: Recorder = Recorder.__new__(Recorder)
 # Re-entrant: a signal handler may start a recording, too. `threading`'s own, also where ours stand in its place.
-_guard = __import__("_thread").RLock()
+_guard = _thread.RLock()
 _takers: dict = {}  # token -> when it began; guarded
 
 
@@ -265,7 +257,8 @@ class Taken:
 def start_recording(events: int = 1_000_000) -> object:
     """Record what every primitive does from now on. Returns a token for `stop_recording`.
 
-    ``events``: how many to keep, the youngest, 340 or more. Where a recording is under way already, it goes on as it is.
+    ``events``: how many to keep, the youngest, 340 or more. Where a recording is under way already, it goes on as it
+    is.
     """
     token = object()
     with _guard:
@@ -359,6 +352,4 @@ def _after_fork_in_child():
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(
-        before=_guard.acquire, after_in_parent=_guard.release, after_in_child=_after_fork_in_child
-    )
+    os.register_at_fork(before=_guard.acquire, after_in_parent=_guard.release, after_in_child=_after_fork_in_child)

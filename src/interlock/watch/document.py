@@ -1,14 +1,15 @@
 """What the timeline page shows, as one document of lists and numbers that can be written as JSON.
 
-Times are integer nanoseconds since the recording began; parties, primitives and places are indexes, -1 where there is none:
+Times are integer nanoseconds since the recording began; parties, primitives and places are indexes, -1 where there is
+none:
 
     version, title, duration, dropped, clock
     parties      {name, kind, group}
     primitives   {name, kind, place}
     places       "file.py:34 in work"
     holds        [primitive, party, start, end, place, open]; open: 1 where it went on when the recording ended
-    waits        [primitive, party, start, end, place, outcome, waker, wake_time, holder, holder_place]; outcome: 0 granted,
-                 1 timed out, 2 cancelled, 3 waiting still
+    waits        [primitive, party, start, end, place, outcome, waker, wake_time, holder, holder_place]; outcome:
+                 0 granted, 1 timed out, 2 cancelled, 3 waiting still
     marks        [time, party, primitive, kind, place]
     summary      {primitive, acquired, contended, wait_total, ..., worst_wait}; worst_wait: an index into waits
     findings     sentences, the worst first

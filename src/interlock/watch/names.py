@@ -1,9 +1,9 @@
 """What to call a primitive that has no name, and how to write down a line of the program.
 
-A primitive is called after the assignment that made it: `Pool._lock` for `self._lock = Lock()` in class Pool, `lock` for
-`lock = Lock()`. One that the standard library made for the program (the lock in a `queue.Queue`) is called after both:
-`jobs.mutex` for `jobs = Queue()`. Where no source tells, it is called after its line. All of this is found out when
-somebody reads a report, from the source as it is then.
+A primitive is called after the assignment that made it: `Pool._lock` for `self._lock = Lock()` in class Pool, `lock`
+for `lock = Lock()`. One that the standard library made for the program (the lock in a `queue.Queue`) is called after
+both: `jobs.mutex` for `jobs = Queue()`. Where no source tells, it is called after its line. All of this is found out
+when somebody reads a report, from the source as it is then.
 """
 
 import ast
@@ -137,7 +137,9 @@ class _Source:
             for node in found
             if node.end_col_offset == end_column
             # The call of a method that begins on an earlier line is said to begin at the method's name.
-            and ((node.lineno, node.col_offset) == (line, column) or (isinstance(node, ast.Call) and node.lineno < line))
+            and (
+                (node.lineno, node.col_offset) == (line, column) or (isinstance(node, ast.Call) and node.lineno < line)
+            )
         ]
         return fitting[0] if fitting else None
 

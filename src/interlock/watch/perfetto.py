@@ -1,8 +1,9 @@
 """A recording in the trace format of Chrome, which Perfetto (ui.perfetto.dev) and chrome://tracing open.
 
-Threads are the threads of one process; the tasks of each loop are the threads of a process of their own. On such a track
+Threads are the threads of one process; the tasks of each loop are the threads of a process of their own. On such a
+track
 
-    X         a wait, as a slice; and a slice of at most a microsecond for each wake-up, since an arrow needs one to begin at
+    X         a wait, as a slice; and a slice of at most a microsecond for each wake-up, where its arrow begins
     b, e      a hold: asynchronous, since holds do not nest in each other or in waits
     s, f      an arrow from the party that woke to the wait that ended by it
     i         a mark: an event set, a barrier tripped
@@ -63,7 +64,10 @@ class _Tracks:
 
     def names(self) -> list[dict[str, Any]]:
         title = self.recording.title or "program"
-        named = [(_THREADS, f"threads of {title}"), *((pid, f"tasks of {group}") for group, pid in self.processes.items())]
+        named = [
+            (_THREADS, f"threads of {title}"),
+            *((pid, f"tasks of {group}") for group, pid in self.processes.items()),
+        ]
         events: list[dict[str, Any]] = []
         for pid, name in named:
             events.append({"ph": "M", "name": "process_name", "pid": pid, "tid": 0, "args": {"name": name}})

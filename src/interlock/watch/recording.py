@@ -1,13 +1,13 @@
 """A recording: what happened, to whom, when and where, as it was written down. `story.py` makes sense of it.
 
-Times are integer nanoseconds since the recording began. Events stand in columns, one array for each field, in the order of
-their times; parties, primitives and places are numbers into lists.
+Times are integer nanoseconds since the recording began. Events stand in columns, one array for each field, in the
+order of their times; parties, primitives and places are numbers into lists.
 
 The file, version 1, all of it little-endian:
 
     interlock recording 1\\n
-    one line of JSON            title, duration, dropped, complete_from, events (their number), parties ([name, kind, group]),
-                                primitives ([name, kind, family, place, own]), places
+    one line of JSON            title, duration, dropped, complete_from, events (their number), places,
+                                parties ([name, kind, group]), primitives ([name, kind, family, place, own])
     the columns, one after the other, each as long as there are events:
     time         8 bytes        since the recording began
     waited       8 bytes        for how long, where a wait has ended
@@ -172,7 +172,10 @@ class Recording:
         self.duration, self.dropped = int(head["duration"]), int(head["dropped"])
         self.complete_from = int(head["complete_from"])
         self.parties = [Party(*map(str, party)) for party in head["parties"]]
-        self.primitives = [Primitive(*map(str, fields), bool(own)) for *fields, own in head["primitives"]]
+        self.primitives = [
+            Primitive(str(name), str(kind), str(family), str(place), bool(own))
+            for name, kind, family, place, own in head["primitives"]
+        ]
         self.places = [str(place) for place in head["places"]]
         number = int(head["events"])
         for column in self.columns.values():
@@ -300,17 +303,22 @@ class _Primitives:
         self.taken = taken
         self.names = names
         self.numbers: dict[int, int] = {}
+        self.by_entry: dict[Entry, int] = {}  # which may have had several numbers
         self.made: dict[tuple[object, ...], tuple[str | None, str]] = {}
 
     def number(self, key: int, code: int, offset: int) -> int:
         number = self.numbers.get(key)
         if number is None:
-            number = self.numbers[key] = len(self.primitives)
+            number = len(self.primitives)
             entry = self.taken.entries.get(key)
             if entry is None:  # dropped in the instant between numbering and writing
                 self.primitives.append(Primitive("unknown", "Primitive", "Primitive", "", True))
+            elif entry in self.by_entry:
+                number = self.by_entry[entry]
             else:
+                self.by_entry[entry] = number
                 self.primitives.append(self.describe(entry, code, offset))
+            self.numbers[key] = number
         return number
 
     def describe(self, entry: Entry, code: int, offset: int) -> Primitive:

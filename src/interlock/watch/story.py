@@ -1,9 +1,9 @@
 """What a recording tells: who held what from when to when, who waited for it, who let him go on.
 
-The events of a party are in its order; those of two parties are in the order of their clocks, which may differ from that of
-the primitive by the time between a deed and its writing down. So a lock may look taken before it looks released. Where the
-kind of a primitive says that this cannot be, the later event is believed and the earlier one cut short. And events may be
-missing: those before the recording began, and those that were dropped.
+The events of a party are in its order; those of two parties are in the order of their clocks, which may differ from
+that of the primitive by the time between a deed and its writing down. So a lock may look taken before it looks
+released. Where the kind of a primitive says that this cannot be, the later event is believed and the earlier one cut
+short. And events may be missing: those before the recording began, and those that were dropped.
 
     family                   a hold                                    who made a party wait
     Lock, RLock              from acquire to release; one at a time    who held it for most of the wait
@@ -74,10 +74,10 @@ class Mark(NamedTuple):
 class Story:
     """Sense made of a recording.
 
-    Attributes: ``recording``; ``primitives`` (those of the recording that are the program's, with names that tell them
-    apart; very many of one name are one); ``holds``, ``waits`` and ``marks``, each in the order of their beginnings;
-    ``acquired`` (how often, by primitive, place and party), ``blamed`` (nanoseconds of waiting, by primitive and the place
-    that made them wait) and ``hidden`` (how many objects are not the program's).
+    Attributes: ``recording``; ``primitives`` (those of the recording that are the program's, with names that tell
+    them apart; very many of one name are one); ``holds``, ``waits`` and ``marks``, each in the order of their
+    beginnings; ``acquired`` (how often, by primitive, place and party), ``blamed`` (nanoseconds of waiting, by
+    primitive and the place that made them wait) and ``hidden`` (how many objects are not the program's).
     """
 
     def __init__(self, recording: Recording, progress: Progress = unseen) -> None:
@@ -166,7 +166,9 @@ class Story:
                 start = max(0, time - waited)
                 moved[party] = other, start
                 if waited:
-                    self._wait(primitive, party, start, time, place, GRANTED_TO, *woken.pop((party, primitive), (-1, -1, -1)))
+                    self._wait(
+                        primitive, party, start, time, place, GRANTED_TO, *woken.pop((party, primitive), (-1, -1, -1))
+                    )
                 keeper.take(primitive, party, time, place)
             else:
                 if what == NOTIFIED:
@@ -193,9 +195,7 @@ class Story:
         if wake_time < start:  # of an earlier wait
             waker = wake_time = waker_place = -1
         end = max(start, end)
-        self._waits.append(
-            Wait(primitive, party, start, end, place, outcome, waker, wake_time, -1, -1, waker_place)
-        )
+        self._waits.append(Wait(primitive, party, start, end, place, outcome, waker, wake_time, -1, -1, waker_place))
 
     def hold(self, primitive: int, party: int, start: int, end: int, place: int, open: int = 0) -> None:
         if self._group[primitive] >= 0:
@@ -323,7 +323,9 @@ class _Exclusive(_Keeper):
         self.reentrant = reentrant
         self.held: dict[int, _Held] = {}
         self.depths: dict[tuple[int, int], int] = {}  # party, primitive -> how deep it had been when it let go
-        self.late: dict[int, list[int]] = {}  # primitive -> parties whose release is to come, though others have it already
+        self.late: dict[
+            int, list[int]
+        ] = {}  # primitive -> parties whose release is to come, though others have it already
         self.met: set[int] = set()
 
     def take(self, primitive: int, party: int, time: int, place: int) -> None:

@@ -1,4 +1,4 @@
-"""The summary of a recording: per primitive, per line that waited, per line that made others wait, and the worst three."""
+"""The summary of a recording: per primitive, per line that waited, per line that made others wait; the worst three."""
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
