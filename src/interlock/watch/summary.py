@@ -274,7 +274,7 @@ class Summary:
                     primitives[row.primitive].kind,
                     name(row.primitive),
                     f"{row.acquired:,}",
-                    f"{row.waited:,} ({100 * row.contended:.0f}%)" if row.waited else "-",
+                    f"{row.waited:,} ({int(100 * row.contended)}%)" if row.waited else "-",
                     *(_or_dash(number) for number in (row.wait_total, row.wait_longest, row.wait_p99)),
                     *(_or_dash(number) for number in (row.hold_total, row.hold_longest)),
                     f"{row.parties:,}",
