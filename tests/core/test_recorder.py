@@ -25,7 +25,7 @@ class Seen:
     taken: Any
 
     def rows(self) -> list[tuple[int, str, str, str, int]]:
-        """In the order of time: time, what happened, the name of the party, of the primitive, the line of the caller."""
+        """By time: time, what happened, the name of the party, that of the primitive, the line of the caller."""
         rows = []
         for time, party, _, _, code, primitive, spot in self._events():
             entry = self.taken.entries[primitive]

@@ -29,8 +29,8 @@ def check(made: dict[str, Any]) -> list[dict[str, Any]]:
     named: set[tuple[int, int]] = set()
     for event in events:
         assert set(event) - {"ph"} == FIELDS[event["ph"]], event
-        assert type(event["pid"]) is int and type(event["tid"]) is int, event
-        assert isinstance(event["name"], str) and event["name"], event
+        assert [type(event[field]) for field in ("pid", "tid", "name")] == [int, int, str], event
+        assert event["name"], event
         if event["ph"] == "M":
             assert set(event["args"]) in ({"name"}, {"sort_index"}), event
             named.add((event["pid"], event["tid"]))

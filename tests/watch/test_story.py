@@ -14,7 +14,8 @@ def holds(text: str, **attributes: Any) -> list[tuple[str, float, float]]:
     story = Story(recording(text, **attributes))
     parties = story.recording.parties
     return [
-        (parties[hold.party].name, hold.start / MS, -hold.end / MS if hold.open else hold.end / MS) for hold in story.holds
+        (parties[hold.party].name, hold.start / MS, -hold.end / MS if hold.open else hold.end / MS)
+        for hold in story.holds
     ]
 
 

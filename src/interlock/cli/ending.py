@@ -15,8 +15,9 @@ from interlock.watch.words import count, in_ascii
 class Outputs:
     """The files that the user wants.
 
-    ``record`` and ``timeline``: their names, or None. ``path``: where python looks for modules. Exits where one of the
-    files cannot be written: better now than when the program has run.
+    ``record`` and ``timeline``: their names, or None. ``path``: where python looks for modules. ``interrupted``: the
+    program was ended by Ctrl-C. Exits where one of the files cannot be written: better now than when the program has
+    run.
     """
 
     def __init__(self, record: str | None, timeline: str | None, path: list[str]) -> None:
@@ -25,6 +26,7 @@ class Outputs:
         self.timeline = timeline and _opened(timeline)
         self.wanted = record is not None or timeline is not None
         self.title = ""
+        self.interrupted = False
         self._token: object = None
 
     def start(self, title: str) -> None:
@@ -102,6 +104,18 @@ def tell(process: int, directory: str, outputs: Outputs, quiet: bool) -> None:
         return  # closed, or nobody reads it: nowhere to say anything
     except KeyboardInterrupt:
         return  # somebody does not want to wait for it
+    finally:
+        if outputs.wanted and outputs.interrupted:
+            _remember_interrupt()
+
+
+def _remember_interrupt() -> None:
+    """The interpreter kills itself by SIGINT where the last string that it evaluated was interrupted; what we have
+    imported has evaluated others since."""
+    try:
+        exec("raise KeyboardInterrupt")
+    except KeyboardInterrupt:
+        return
 
 
 def _text(tallies: list[Tally], directory: str, colour: bool) -> str:

@@ -56,8 +56,8 @@ environment:
 
 _ABOUT_REPORT = """\
 Read a recording that `interlock run --record FILE` or `Recording.save` has made, and print its summary: what each
-primitive did, at which lines parties waited, and which lines made them wait. With --perfetto or --timeline, write that
-file instead.
+primitive did, at which lines parties waited, and which lines made them wait. With --perfetto or --timeline, write
+that file instead.
 """
 
 _EXAMPLES_REPORT = """\
@@ -71,8 +71,8 @@ exit status:
   0; 1 where FILE is not a recording, or a file cannot be read or written; 2 for a wrong option.
 
 environment:
-  NO_COLOR                         if set, no colours. There are none either when stdout is not a terminal. Tables are
-                                   drawn by rich where that is installed: pip install interlock[cli]
+  NO_COLOR                         if set, no colours. There are none either when stdout is not a terminal. Tables
+                                   are drawn by rich where that is installed: pip install interlock[cli]
 """
 
 

@@ -45,11 +45,11 @@ class Request:
 def run(request: Request) -> None:
     """Run what was asked for. Raises what it raises, and exits where it cannot be started."""
     directory = current_directory()
-    outputs = Outputs(request.record, request.timeline, list(sys.path))
     program = find_program(request.program) if request.module is None else find_module(request.module)
     sys.argv[:] = [program.argument, *request.arguments]
     if _python_added_our_path(directory):
         del sys.path[0]
+    outputs = Outputs(request.record, request.timeline, list(sys.path))
     if program.path is not None:
         sys.path.insert(0, program.path)
     main = _fresh_main()
@@ -73,6 +73,7 @@ def run(request: Request) -> None:
     except SystemExit:
         raise
     except BaseException as error:
+        outputs.interrupted = type(error) is KeyboardInterrupt
         show_as_own(error)
         raise
 

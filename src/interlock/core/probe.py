@@ -68,9 +68,9 @@ def active() -> Sink:
 class Maker:
     """The line that made a primitive.
 
-    Attributes: ``code``, ``offset`` into it and ``line`` of the innermost Python frame, and where that is in the standard
-    library, ``outer_code``, ``outer_offset`` and ``outer_line`` of the innermost one outside it (a code of None where
-    there is none).
+    Attributes: ``code``, ``offset`` into it and ``line`` of the innermost Python frame, and where that is in the
+    standard library, ``outer_code``, ``outer_offset`` and ``outer_line`` of the innermost one outside it (a code of
+    None where there is none).
     """
 
 

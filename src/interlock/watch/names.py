@@ -4,10 +4,12 @@ A primitive is called after the assignment that made it: `Pool._lock` for `self.
 for `lock = Lock()`. One that the standard library made for the program (the lock in a `queue.Queue`) is called after
 both: `jobs.mutex` for `jobs = Queue()`. Where no source tells, it is called after its line. All of this is found out
 when somebody reads a report, from the source as it is then.
+
+This is imported at the end of `interlock run`. Nothing that it imports may make a named tuple: that evaluates a
+string, and the interpreter would forget that the program was ended by Ctrl-C. (Hence no `linecache`.)
 """
 
 import ast
-import linecache
 import os
 import threading
 from types import CodeType
@@ -82,8 +84,9 @@ class Names:
     def _source(self, file: str) -> "_Source | None":
         if file not in self._sources:
             try:
-                self._sources[file] = _Source(ast.parse("".join(linecache.getlines(file))))
-            except (SyntaxError, ValueError, RecursionError):
+                with open(file, "rb") as source:
+                    self._sources[file] = _Source(ast.parse(source.read()))
+            except (OSError, SyntaxError, ValueError, RecursionError):
                 self._sources[file] = None
         return self._sources[file]
 

@@ -162,7 +162,7 @@ class Recording:
             recording = cls()
             try:
                 recording._read(source)
-            except (ValueError, KeyError, TypeError, EOFError, OverflowError, MemoryError) as error:
+            except (ValueError, KeyError, TypeError, EOFError, OverflowError, MemoryError, RecursionError) as error:
                 raise BadRecording(f"{name}: a damaged recording, or not all of one") from error
         return recording
 
