@@ -21,16 +21,18 @@ STUBTEST := --mypy-config-file pyproject.toml --allowlist tools/stubtest.txt --i
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL: # every target uses the same venv
-.PHONY: help demo test check format bench build clean FORCE
+.PHONY: help demo test browser check format bench screenshot build clean FORCE
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
 
 demo: $(VENV)/.interlock ## Run an example under `interlock run`: DEMO=examples/...
 	$(BIN)/interlock run $(DEMO)
 
 test: $(VENV)/.has-test $(VENV)/.interlock ## Run all tests: ARGS="-k lock", PYTHON=python3.13, INTERLOCK_DEBUG=1
 	$(BIN)/python -m pytest $(ARGS)
+
+browser: $(VENV)/.has-browser ## Add what the tests in a browser need beside Chromium; `make test` then runs them
 
 check: $(VENV)/.has-check $(VENV)/.interlock ## Check format, lint, types, and the stubs against what was compiled
 	$(BIN)/ruff format --check .
@@ -45,6 +47,9 @@ format: $(VENV)/.has-check ## Format the code and mend what ruff can mend
 
 bench: $(VENV)/.has-bench $(VENV)/.interlock ## Measure beside the standard library: ARGS="--fast"
 	$(BIN)/python benchmarks/core.py $(ARGS)
+
+screenshot: $(VENV)/.has-browser $(VENV)/.interlock ## Make docs/timeline.png: ARGS="recording.json --theme dark"
+	$(BIN)/python tools/screenshot.py $(ARGS)
 
 # Always asked: setup.py itself knows, module by module, what is out of date.
 build: $(VENV)/.has-build ## Compile the core into src/

@@ -70,7 +70,7 @@ class Outcome:
 
     def __init__(self, party: Any, call: Callable[..., Any], args: Any, kwargs: Any):
         self.party = party
-        self.call = call
+        self.call: Any = call
         self.args = args
         self.kwargs = kwargs
         self.collected = False
@@ -80,9 +80,15 @@ class Outcome:
         try:
             result = self.call(*self.args, **self.kwargs)
         except BaseException as error:
+            self.forget()
             self.future.set_exception(error)
         else:
+            self.forget()
             self.future.set_result(result)
+
+    def forget(self) -> None:
+        """Let go of what was called: whoever knows the outcome may count on that, and the party is still at it here."""
+        self.call = self.args = self.kwargs = None
 
     @property
     def done(self) -> bool:
@@ -111,7 +117,8 @@ class Outcome:
         return None
 
     def __repr__(self) -> str:
-        return f"<{self.call!r} by {self.party!r}>"
+        call = self.call
+        return f"<{'what is over' if call is None else repr(call)} by {self.party!r}>"
 
 
 class ThreadParty:
@@ -234,6 +241,33 @@ class MainParty:
             sender.join(PATIENCE)
             signal.signal(signal.SIGUSR1, before)
         assert not refusal, refusal
+
+
+def with_handler(call: Callable[[], Any], at: Any, handler: Callable[[], object]) -> Outcome:
+    """Make a call in the main thread, and have a signal handler call `handler` while it is blocked `at` a primitive."""
+    main = threading.main_thread()
+    called = False
+
+    def on_signal(number: int, frame: object) -> None:
+        nonlocal called
+        if not called:
+            called = True
+            handler()
+
+    def send() -> None:
+        wait_until(lambda: main in at.waiters, "the main thread waits")
+        while not called:
+            signal.pthread_kill(main.ident or 0, signal.SIGUSR1)
+            threading.Event().wait(0.005)
+
+    outcome = Outcome(main, call, (), {})
+    before = signal.signal(signal.SIGUSR1, on_signal)
+    sender = threading.Thread(target=send, name="sender of signals", daemon=True)
+    sender.start()
+    outcome.run()
+    sender.join()
+    signal.signal(signal.SIGUSR1, before)
+    return outcome
 
 
 class Parties:

@@ -2,11 +2,14 @@
 
     interlock.install()              # until uninstall()
     with interlock.install(): ...    # until the block ends
+    interlock.install(asyncio=True)  # into asyncio, too
 
 What changes is which class a name in a module stands for. So it holds for whatever is made through that name
 afterwards: by user code, by `queue`, `concurrent.futures`, `logging`, and by `threading` itself for its Thread
-and Timer. `NAMES` is the whole list: the public classes of `threading`, and the two names by which `threading`
-makes locks inside.
+and Timer. `NAMES` is the whole list for threads: the public classes of `threading`, and the two names by which
+`threading` makes locks inside. `ASYNCIO_NAMES` are the classes of `asyncio` and of `asyncio.locks`, by which
+asyncio's own queues make theirs; where the program has not imported asyncio yet, we do not either, and take the
+names as soon as it does.
 
 What stays as it is, and works together with ours:
 
@@ -23,8 +26,11 @@ taking it away would break him: `uninstall` leaves such a name alone. Once he ha
 which is ours, another `uninstall` finishes the job.
 """
 
+import importlib.util
 import os
+import sys
 import threading
+from importlib.machinery import ModuleSpec
 from types import ModuleType, TracebackType
 
 from interlock.core.barrier import Barrier
@@ -69,12 +75,16 @@ NAMES = [
     if hasattr(threading, attribute)
 ]
 
+ASYNCIO_NAMES: list[Name] = []  # filled when asyncio is there
+_ASYNCIO_CLASSES = ("Barrier", "BoundedSemaphore", "Condition", "Event", "Lock", "Semaphore")
+
 # Made before the first install: the standard library's. Re-entrant: a signal handler may uninstall.
 _guard = threading.RLock()
 # All three are guarded by it. What a name stood for when we took it; several, where somebody's patch is between.
 _found: dict[Name, list[object]] = {}
 _taken: set[Name] = set()
 _holders: set["Installation"] = set()  # while there is one, we are installed
+_for_asyncio = False  # whether that goes for asyncio, too
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(before=_guard.acquire, after_in_parent=_guard.release, after_in_child=_guard.release)
@@ -83,10 +93,13 @@ if hasattr(os, "register_at_fork"):
 class Installation:
     """What `install` returns: leave it alone, or enter it using ``with`` to uninstall where the block ends."""
 
+    def __init__(self, for_asyncio: bool) -> None:
+        self.for_asyncio = for_asyncio
+
     def __enter__(self) -> "Installation":
         with _guard:
             _holders.add(self)
-            _take()
+            _take(self.for_asyncio)
         return self
 
     def __exit__(
@@ -98,8 +111,10 @@ class Installation:
                 _give_back()
 
 
-def install() -> Installation:
+def install(*, asyncio: bool = False) -> Installation:
     """Put interlock's classes into `threading`, at once. May be called from any thread.
+
+    ``asyncio``: put those of `interlock.aio` into `asyncio`, too.
 
     Where they are installed already, nothing changes, and who came first says how long: until its block ends
     where that was ``with install():``, until `uninstall` otherwise. Of blocks in several threads the last one to
@@ -110,11 +125,11 @@ def install() -> Installation:
         with interlock.install():
             pool = ThreadPoolExecutor()     # its locks, its threads, its futures: on interlock
     """
-    installation = Installation()
+    installation = Installation(asyncio)
     with _guard:
         if not _holders:
             _holders.add(installation)
-        _take()
+        _take(asyncio)
     return installation
 
 
@@ -129,8 +144,15 @@ def uninstall() -> None:
         _give_back()
 
 
-def _take() -> None:
-    for name in NAMES:
+def _take(for_asyncio: bool) -> None:
+    global _for_asyncio
+    if for_asyncio and not _for_asyncio:
+        _for_asyncio = True
+        if "asyncio" in sys.modules:
+            _find_asyncio()
+        elif _finder not in sys.meta_path:
+            sys.meta_path.insert(0, _finder)
+    for name in [*NAMES, *ASYNCIO_NAMES] if _for_asyncio else NAMES:
         if name not in _taken:
             _taken.add(name)
             found = name.stands_for()
@@ -140,7 +162,51 @@ def _take() -> None:
 
 
 def _give_back() -> None:
+    global _for_asyncio
+    _for_asyncio = False
+    if _finder in sys.meta_path:
+        sys.meta_path.remove(_finder)
     _taken.clear()
     for name, found in _found.items():
         if found and name.stands_for() is name.ours:
             name.set(found.pop())
+
+
+def _find_asyncio() -> None:
+    """asyncio is imported: what are its names?"""
+    if not ASYNCIO_NAMES:
+        import asyncio.locks
+
+        from interlock import aio
+
+        for module in (asyncio, asyncio.locks):
+            for attribute in _ASYNCIO_CLASSES:
+                ASYNCIO_NAMES.append(Name(module, attribute, getattr(aio, attribute)))
+
+
+class _Finder:
+    """In `sys.meta_path` while we wait for the program to import asyncio. It finds what the others find."""
+
+    def find_spec(self, name: str, path: object = None, target: ModuleType | None = None) -> ModuleSpec | None:
+        if name != "asyncio":
+            return None
+        if self in sys.meta_path:
+            sys.meta_path.remove(self)
+        spec = importlib.util.find_spec(name)
+        if spec is not None and spec.loader is not None:
+            loader = spec.loader
+            execute = loader.exec_module
+
+            def exec_module(module: ModuleType) -> None:
+                del loader.exec_module
+                execute(module)
+                with _guard:
+                    if _for_asyncio:
+                        _find_asyncio()
+                        _take(True)
+
+            loader.exec_module = exec_module  # type: ignore[method-assign]
+        return spec
+
+
+_finder = _Finder()

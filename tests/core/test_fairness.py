@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from cases import GATES, LOCKS, WAKE_UPS, Case, LockCase, OfWriters, case_id
-from parties import PATIENCE, Parties, become_due, blocked, needs_signals, unchanged
+from parties import PATIENCE, Parties, become_due, blocked, needs_signals, unchanged, with_handler
 
 from interlock import Condition, Lock, RWLock, Semaphore, WaitQueue
 
@@ -149,6 +149,64 @@ def test_a_newcomer_may_be_faster_than_one_who_has_just_come(make_case: type[Loc
         assert waiting[0].result() is True
         case.let_through(b, waiting[1:])
     pytest.fail("no newcomer was ever faster")
+
+
+@needs_signals
+def test_one_who_is_on_its_way_is_not_given_the_lock_before_it_comes(parties: Parties) -> None:
+    """It would lie there until the scheduler gets round to that thread. Until it comes others may be faster."""
+    a, b = parties(2)
+    for _ in attempts():
+        lock = Lock()
+        a.do(lock.acquire)
+        seen = []
+
+        def while_it_is_on_its_way() -> None:
+            a.do(lock.release)  # noqa: B023  (called in this very round)
+            if not lock.locked():  # noqa: B023  (else it had waited too long)
+                assert b.do(lock.acquire, False) is True  # noqa: B023
+                become_due()
+                b.do(lock.release)  # noqa: B023
+                seen.append(lock.locked())  # noqa: B023
+
+        assert with_handler(lock.acquire, lock, while_it_is_on_its_way).result() is True
+        lock.release()
+        if seen:
+            assert seen == [False]
+            return
+    pytest.fail("it had always waited too long")
+
+
+@needs_signals
+def test_one_who_comes_serves_those_behind_it(parties: Parties) -> None:
+    """There is enough for both. The second need not be told to come, too, and be passed by others until it does."""
+    a, b = parties(2)
+    seen = 0
+    for _ in attempts():
+        semaphore = Semaphore(0)
+        told = False
+        waiting = []
+
+        def tell_the_first_to_come() -> None:
+            nonlocal told
+            waiting.append(b.begin(semaphore.acquire))  # noqa: B023  (called in this very round)
+            blocked(semaphore, 2)  # noqa: B023
+            a.do(semaphore.release, 2)  # noqa: B023
+            told = semaphore._value == 2  # noqa: B023  (else it had waited too long)
+
+        def come_and_try_once_more() -> tuple[bool, bool]:
+            return semaphore.acquire(), semaphore.acquire(False)  # noqa: B023
+
+        acquired, passed = with_handler(come_and_try_once_more, semaphore, tell_the_first_to_come).result()
+        assert acquired is True
+        if told:
+            assert passed is False
+            seen += 1
+        if passed:
+            semaphore.release()
+        assert waiting[0].result() is True
+        if seen == 20:
+            return
+    assert seen, "it had always waited too long"
 
 
 def test_rwlock_has_no_barging(parties: Parties) -> None:

@@ -1,6 +1,7 @@
 """The tests' own parties: what goes wrong in one must reach the test."""
 
 import contextlib
+import weakref
 
 import parties as helper
 import pytest
@@ -36,6 +37,28 @@ def test_what_nobody_asked_for_is_raised_in_the_end() -> None:
     parties.one().begin(lambda: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         parties.end()
+
+
+def test_a_call_that_is_over_keeps_nothing_alive(parties: Parties) -> None:
+    """Its outcome is known before the party has come to forget it."""
+    a = parties.one()
+    begin, forget = Event(), Event()
+    lock = Lock()
+    reference = weakref.ref(lock)
+
+    def use(lock: Lock) -> None:
+        begin.wait()
+
+    outcome = a.begin(use, lock)
+    outcome.future.add_done_callback(lambda _: forget.wait() and None)  # called by the party
+    begin.set()
+    outcome.result()
+    a.outcomes.clear()
+    try:
+        del outcome, lock
+        assert reference() is None
+    finally:
+        forget.set()
 
 
 @pytest.mark.usefixtures("impatient")

@@ -1,5 +1,6 @@
 """The recorder: what is written down, what is dropped, and what may happen in the middle of it."""
 
+import asyncio
 import gc
 import os
 import struct
@@ -42,7 +43,7 @@ class Seen:
         return [
             (HAPPENINGS[spot & 0xFF], names[party], names.get(other, "?"))
             for _, party, other, _, _, _, spot in self._events()
-            if other
+            if other and other != party
         ]
 
     def _events(self) -> list[tuple[int, ...]]:
@@ -407,3 +408,88 @@ def test_a_forked_child_records_nothing() -> None:
         EVENT.set()
     assert told == b"1"
     assert seen.happened() == ["set", "set"]
+
+
+# --- tasks --------------------------------------------------------------------------------------------------------
+
+
+def in_a_task(name: str, *calls: Callable[[], Any]) -> Any:
+    async def run() -> None:
+        for call in calls:
+            result = call()
+            if hasattr(result, "__await__"):
+                await result
+
+    return asyncio.create_task(run(), name=name)
+
+
+def test_in_a_task_the_party_is_the_task() -> None:
+    lock = interlock.Lock(name="lock")
+
+    async def main() -> None:
+        async with lock:
+            waiting = in_a_task("late", lock.acquire_async, lock.release)
+            while not lock.waiters:
+                await asyncio.sleep(0)
+        await waiting
+        with lock:
+            pass
+
+    with recorded() as seen:
+        asyncio.run(main())
+    main_task = next(party for _, _, party, _, _ in seen.rows())
+    assert main_task.startswith("Task-")
+    assert [(what, "main" if party == main_task else party) for _, what, party, _, _ in seen.rows()] == [
+        ("acquired", "main"),
+        ("waiting", "late"),
+        ("woke", "main"),
+        ("released", "main"),
+        ("granted", "late"),
+        ("released", "late"),
+        ("acquired", "main"),
+        ("released", "main"),
+    ]
+    assert seen.others() == [("woke", main_task, "late")]
+    kinds = {name: is_task for name, is_task, _ in seen.taken.parties.values()}
+    assert kinds == {"MainThread": False, main_task: True, "late": True}
+
+
+def test_a_task_that_is_cancelled_or_destroyed() -> None:
+    event = interlock.Event(name="event")
+
+    async def main() -> None:
+        cancelled = in_a_task("cancelled", event.wait_async)
+        destroyed = event.wait_async().__await__()
+        assert destroyed.send(None) is not None
+        await asyncio.sleep(0)
+        cancelled.cancel()
+        await asyncio.wait([cancelled])
+        destroyed.close()
+
+    with recorded() as seen:
+        asyncio.run(main())
+    assert seen.happened("event") == ["waiting", "waiting", "cancelled", "cancelled"]
+
+
+def test_a_condition_of_tasks() -> None:
+    condition = interlock.Condition(interlock.Lock(name="lock"), name="condition")
+
+    async def wait(timeout: float | None) -> None:
+        async with condition:
+            await condition.wait_async(timeout)
+
+    async def main() -> None:
+        waiting = asyncio.create_task(wait(None), name="waiter")
+        while not condition.waiters:
+            await asyncio.sleep(0)
+        async with condition:
+            condition.notify()
+        await waiting
+        await asyncio.create_task(wait(0.000_1), name="late")
+
+    with recorded() as seen:
+        asyncio.run(main())
+    assert seen.happened("condition") == ["waiting", "notified", "granted", "waiting", "timed out"]
+    for party in "waiter", "late":
+        of_it = [what for _, what, who, name, _ in seen.rows() if (who, name) == (party, "lock")]
+        assert of_it == ["acquired", "let go", "requeued", "released"]

@@ -8,6 +8,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -199,7 +200,7 @@ def test_who_times_out_no_longer_holds_up_those_behind(what: str, parties: Parti
     holder, first, *rest = parties(4)
     front = Front(holder, what)
     leaving = first.begin(front.ask, timeout=0.3)
-    blocked(front.primitive, 1)
+    leaving.blocked_or_over(front.primitive)
     # On a machine that stops for so long they come too late to stand behind anyone, and go through all the same.
     waits = [party.begin(call) for party, call in zip(rest, front.behind, strict=False)]
     assert leaving.result() is False
@@ -374,6 +375,17 @@ class OwnLock:
         return self.coming
 
 
+class OwnLockThatTells(OwnLock):
+    """It says who holds it, too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lock: Any = threading.RLock()
+
+    def _is_owned(self) -> bool:
+        return bool(self.lock._is_owned())
+
+
 TELLING_LOCKS = [RLock, Lock, OwnLock]  # they say who is about to acquire them
 
 
@@ -433,7 +445,7 @@ def test_who_was_not_notified_leaves_with_the_lock(
 
 
 @pytest.mark.parametrize("others", [0, 2])
-@pytest.mark.parametrize("make_lock", TELLING_LOCKS)
+@pytest.mark.parametrize("make_lock", [RLock, Lock, OwnLockThatTells])
 def test_who_was_notified_leaves_with_the_lock_and_passes_the_notification_on(
     make_lock: Any, others: int, parties: Parties, ctrl_c: CtrlC
 ) -> None:
@@ -464,40 +476,240 @@ def test_who_was_notified_leaves_with_the_lock_and_passes_the_notification_on(
         assert waits[1].result() is True
 
 
-@pytest.mark.parametrize("make_lock", [*TELLING_LOCKS, threading.Lock])
-def test_no_number_of_ctrl_c_gets_one_out_without_the_lock(make_lock: Any, parties: Parties, ctrl_c: CtrlC) -> None:
-    wait = Wait(make_lock())
-    holder, behind = parties(2)
-    waits = []
-    pressed_again = 0
+class SubclassOfLock(Lock):
+    def acquire(self, *args: Any, **kwargs: Any) -> bool:
+        return super().acquire(*args, **kwargs)
 
-    def again(number: int, frame: Any) -> None:
-        nonlocal pressed_again
-        pressed_again += 1
-        raise KeyboardInterrupt
+
+class SubclassOfRLock(RLock):
+    def _acquire_restore(self, state: Any) -> None:
+        super()._acquire_restore(state)
+
+
+class Raises:
+    """A handler of SIGUSR1 that raises an error as often as it is wanted, and never later."""
+
+    def __init__(self, error: type[BaseException]):
+        self.error = error
+        self.wanted = self.raised = 0
+
+    def __call__(self, number: int, frame: Any) -> None:
+        if self.raised < self.wanted:
+            self.raised += 1
+            raise self.error
+
+    def handle(self, number: int, frame: Any) -> None:
+        self(number, frame)
+
+    def once_more(self, wait: Wait) -> None:
+        """Interrupt the main thread, which is to come for its lock."""
+        self.wanted += 1
+        deadline = time.monotonic() + PATIENCE
+        # More than once: a signal in the instant before a thread blocks does not wake it.
+        while self.raised < self.wanted and not wait.left and time.monotonic() <= deadline:
+            signal.pthread_kill(MAIN.ident or 0, signal.SIGUSR1)
+            time.sleep(0.001)
+
+    @contextmanager
+    def installed(self, handler: Any = None) -> Iterator[None]:
+        before = signal.signal(signal.SIGUSR1, handler or self)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGUSR1, before)
+
+
+ERRORS = [KeyboardInterrupt, TimeoutError]
+
+
+@pytest.mark.parametrize("error", ERRORS)
+@pytest.mark.parametrize(
+    "make_lock",
+    # Not threading.RLock: what `wait` takes it with does not run handlers.
+    [RLock, Lock, threading.Lock, OwnLockThatTells, SubclassOfLock, SubclassOfRLock],
+)
+def test_nothing_that_handlers_raise_gets_one_out_without_the_lock(
+    make_lock: Any, error: type[BaseException], parties: Parties
+) -> None:
+    wait = Wait(make_lock())
+    holder, behind, presser = parties(3)
+    waits = []
+    raises = Raises(error)
 
     def notify_and_keep_the_lock() -> None:
+        blocked(wait.condition, 1)
         waits.append(behind.begin(wait_once, wait.condition))
         blocked(wait.condition, 2)
         holder.do(wait.condition.acquire)
         holder.do(wait.condition.notify)
-
-    def press_again() -> None:
-        for n in range(1, 4):
-            deadline = time.monotonic() + PATIENCE
-            while pressed_again < n and not wait.left and time.monotonic() <= deadline:
-                signal.pthread_kill(MAIN.ident or 0, signal.SIGUSR1)
-                time.sleep(0.001)
+        for _ in range(3):
+            raises.once_more(wait)
             assert not wait.left, "left without the lock"
         holder.do(wait.condition.release)
 
-    before = signal.signal(signal.SIGUSR1, again)
-    try:
-        ctrl_c.during(wait, at=wait.condition, then=notify_and_keep_the_lock, after=press_again)
-    finally:
-        signal.signal(signal.SIGUSR1, before)
+    with raises.installed():
+        pressing = presser.begin(notify_and_keep_the_lock)
+        with pytest.raises(error):
+            wait()
+        pressing.result()
+    assert raises.raised == 3
     assert wait.held
     assert waits[0].result() is True
+
+
+@pytest.mark.parametrize("kind", ["function", "method", "partial"])  # an object that can be called: see above
+def test_what_any_kind_of_handler_raises_is_no_error_of_the_lock(kind: str, parties: Parties) -> None:
+    wait = Wait(threading.Lock())
+    holder, presser = parties(2)
+    raises = Raises(TimeoutError)
+
+    def keep_the_lock() -> None:
+        blocked(wait.condition, 1)
+        holder.do(wait.condition.acquire)
+        raises.once_more(wait)
+        raises.once_more(wait)
+        assert not wait.left, "left without the lock"
+        holder.do(wait.condition.release)
+
+    def handle(raises: Raises, number: int, frame: Any) -> None:
+        raises(number, frame)
+
+    handlers = {
+        "function": lambda number, frame: raises(number, frame),
+        "method": raises.handle,
+        "partial": partial(handle, raises),
+    }
+    with raises.installed(handlers[kind]):
+        pressing = presser.begin(keep_the_lock)
+        with pytest.raises(TimeoutError):
+            wait()
+        pressing.result()
+    assert wait.held
+
+
+@pytest.mark.parametrize("error", ERRORS)
+def test_an_interruption_while_a_lock_that_cannot_tell_is_acquired_comes_out(
+    error: type[BaseException], parties: Parties
+) -> None:
+    """It may have been taken, and then to acquire it once more would block for ever."""
+    wait = Wait(OwnLock())
+    holder, behind, presser = parties(3)
+    waits = []
+    raises = Raises(error)
+
+    def notify_and_keep_the_lock() -> None:
+        blocked(wait.condition, 1)
+        waits.append(behind.begin(wait_once, wait.condition))
+        blocked(wait.condition, 2)
+        holder.do(wait.condition.acquire)
+        holder.do(wait.condition.notify)
+        wait.comes_for_the_lock()
+        raises.once_more(wait)
+
+    wait.condition.acquire()
+    with raises.installed():
+        pressing = presser.begin(notify_and_keep_the_lock)
+        with pytest.raises(error):
+            wait.condition.wait()
+        wait.left = True
+        pressing.result()
+    # The notification is passed on all the same.
+    holder.do(wait.condition.release)
+    assert waits[0].result() is True
+
+
+class Interrupted:
+    """A lock in which a signal comes in the instant after it was taken, when it is armed."""
+
+    armed = False
+
+    def acquire(self, *args: Any, **kwargs: Any) -> bool:
+        taken: bool = super().acquire(*args, **kwargs)  # type: ignore[misc]
+        if taken:
+            self.interrupt()
+        return taken
+
+    def _acquire_restore(self, state: Any) -> None:
+        super()._acquire_restore(state)  # type: ignore[misc]
+        self.interrupt()
+
+    def interrupt(self) -> None:
+        if self.armed:
+            self.armed = False
+            signal.raise_signal(signal.SIGUSR1)
+
+
+class InterruptedOwnLock(Interrupted, OwnLock):
+    _acquire_restore: Any = property()  # it has none
+
+
+class InterruptedOwnLockThatTells(Interrupted, OwnLockThatTells):
+    _acquire_restore: Any = property()
+
+
+class InterruptedLock(Interrupted, Lock):
+    _acquire_restore: Any = property()
+
+
+class InterruptedRLock(Interrupted, RLock):
+    pass
+
+
+@pytest.mark.parametrize("error", ERRORS)
+@pytest.mark.parametrize(
+    "make_lock", [InterruptedOwnLock, InterruptedOwnLockThatTells, InterruptedLock, InterruptedRLock]
+)
+def test_an_interruption_just_after_the_lock_was_taken_comes_out(
+    make_lock: Any, error: type[BaseException], parties: Parties
+) -> None:
+    """The lock was acquired again, by the thread that held it already: it blocked for ever."""
+    lock = make_lock()
+    condition = Condition(lock)
+    raises = Raises(error)
+    with raises.installed():
+        condition.acquire()
+        raises.wanted = 1
+        lock.armed = True
+        with pytest.raises(error):
+            condition.wait(0.001)
+        assert not lock.armed
+    assert parties.one().do(condition.acquire, False) is False
+    condition.release()
+    assert parties.one().do(condition.acquire, False) is True
+
+
+class LockThatRefuses(OwnLockThatTells):
+    refusing = False
+
+    def acquire(self, *args: Any) -> bool:
+        if self.refusing and threading.current_thread() is MAIN:
+            self.came += 1
+            raise TimeoutError
+        return super().acquire(*args)
+
+
+def test_an_error_of_the_lock_comes_out_at_once_and_the_notification_is_passed_on(parties: Parties) -> None:
+    lock = LockThatRefuses()
+    condition = Condition(lock)
+    a, b = parties(2)
+    waits = []
+
+    def notify() -> None:
+        blocked(condition, 1)
+        waits.append(b.begin(wait_once, condition))
+        blocked(condition, 2)
+        lock.refusing = True
+        lock.came = 0
+        with condition:
+            condition.notify()
+
+    condition.acquire()
+    notifying = a.begin(notify)
+    with pytest.raises(TimeoutError):
+        condition.wait()
+    notifying.result()
+    assert waits[0].result() is True
+    assert lock.came == 3  # a, b, and the main thread only once
 
 
 @pytest.mark.parametrize("make_lock", [RLock, Lock])

@@ -9,16 +9,18 @@ Each storm rages for half or a quarter of `STRESS_SECONDS` in a process of its o
 """
 
 import gc
+import os
 import random
 import signal
 import sys
 import threading
 import time
+import traceback
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from parties import needs_signals
@@ -163,7 +165,8 @@ class OfRLock(Target):
     def strike(self) -> None:
         if self.lock.acquire(False):
             with self.lock:
-                assert self.lock.owner is threading.current_thread()
+                # Not `current_thread()`: the thread may still be starting, and a dummy would be invented for it.
+                assert self.lock.owner.ident == threading.get_ident()
             self.lock.release()
         self.look(self.lock)
 
@@ -461,6 +464,41 @@ TARGETS = {
 }  # fmt: skip
 
 
+class OfStrikesThatFail(OfLock):
+    """Whoever is struck is left holding the lock that the others want."""
+
+    def __init__(self, by_signal: bool):
+        super().__init__(by_signal)
+        self.struck = Tally()
+
+    def strike(self) -> None:
+        self.struck.add()
+        if self.struck.total > 20 and self.lock.acquire(False):
+            raise ArithmeticError("this strike has failed")
+
+
+KINDS = TARGETS | {"OfStrikesThatFail": OfStrikesThatFail}
+
+
+def end_with(error: BaseException) -> NoReturn:
+    """End the process with the first error. What was interrupted is left half done, so others may wait for ever."""
+    os.write(2, "".join(traceback.format_exception(error)).encode())
+    os._exit(1)
+
+
+class StruckWhileItStarts(threading.Thread):
+    """As a finalizer may strike it: `threading` does not list it yet, and `current_thread()` gives it a dummy."""
+
+    def __init__(self, strike: Callable[[], None], target: Callable[[], None], name: str):
+        super().__init__(target=target, name=name)
+        self.strike = strike
+
+    def _set_ident(self) -> None:  # runs in the new thread
+        self.strike()
+        super()._set_ident()  # type: ignore[misc]
+        self.strike()
+
+
 class Storm:
     """Two threads and the main thread are busy with a target, and are struck meanwhile."""
 
@@ -469,7 +507,6 @@ class Storm:
         self.seconds = seconds
         self.strikes = Tally()
         self.rounds = Tally()
-        self.errors: list[BaseException] = []
         self.deep = threading.local()
         self.over = False
 
@@ -482,39 +519,38 @@ class Storm:
         try:
             self.target.strike()
         except BaseException as error:  # what a finalizer raises nobody sees
-            self.errors.append(error)
+            end_with(error)
         self.deep.depth = depth
         self.strikes.add()
 
     def rage(self, around_each_round: Callable[[], object]) -> None:
-        def busy() -> None:
+        def work() -> None:
             try:
-                while not self.over:
-                    around_each_round()
-                    self.target.work()
-                    self.rounds.add()
+                around_each_round()
+                self.target.work()
             except BaseException as error:
-                self.errors.append(error)
-                raise
+                end_with(error)
 
-        threads = [threading.Thread(target=busy, name=f"busy {n}") for n in range(2)]
+        def busy() -> None:
+            while not self.over:
+                work()
+                self.rounds.add()
+
+        threads = [StruckWhileItStarts(self.strike, target=busy, name=f"busy {n}") for n in range(2)]
         for thread in threads:
             thread.start()
         began = time.monotonic()
         while not self.over:
-            around_each_round()
-            self.target.work()
+            work()
             passed = time.monotonic() - began
             if passed > self.seconds / 2:
                 sys.setswitchinterval(1e-6)
-            self.over = passed > self.seconds or bool(self.errors)
+            self.over = passed > self.seconds
         self.target.end()
         for thread in threads:
             thread.join()
 
     def report(self) -> None:
-        if self.errors:
-            raise self.errors[0]
         self.target.check()
         assert self.strikes.total > 10
         assert self.rounds.total > 10
@@ -530,7 +566,7 @@ def signals(strike: Callable[[], None]) -> Iterator[None]:
 
 
 def signal_storm(kind: str) -> None:
-    storm = Storm(TARGETS[kind](by_signal=True), SECONDS / 2)
+    storm = Storm(KINDS[kind](by_signal=True), SECONDS / 2)
     with signals(storm.strike):
         storm.rage(lambda: None)
     storm.report()
@@ -553,7 +589,7 @@ class Finalized(Garbage):
 
 
 def collector_storm(kind: str) -> None:
-    storm = Storm(TARGETS[kind](by_signal=False), SECONDS / 4)
+    storm = Storm(KINDS[kind](by_signal=False), SECONDS / 4)
     # A callback is called only if its reference outlives what it refers to.
     references: deque[weakref.ref[Garbage]] = deque(maxlen=1000)
 
@@ -580,3 +616,10 @@ def test_a_storm_of_signals(kind: str) -> None:
 def test_a_storm_of_finalizers(kind: str) -> None:
     """`__del__` and weakref callbacks."""
     in_own_process(collector_storm, kind)
+
+
+@pytest.mark.parametrize("storm", [collector_storm, pytest.param(signal_storm, marks=needs_signals)])
+def test_a_strike_that_fails_ends_its_storm(storm: Callable[[str], None]) -> None:
+    """It may leave anything locked. What it says must come out, and not the stacks of those who wait for that."""
+    with pytest.raises(pytest.fail.Exception, match="ArithmeticError: this strike has failed"):
+        in_own_process(storm, "OfStrikesThatFail")

@@ -8,7 +8,6 @@ import importlib
 import inspect
 import os
 import pkgutil
-import signal
 import subprocess
 import sys
 import threading
@@ -16,7 +15,7 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 import pytest
-from parties import Outcome, Parties, become_due, blocked, needs_signals, wait_until
+from parties import Outcome, Parties, become_due, blocked, needs_signals, wait_until, with_handler
 from promises.children import Child, in_child, needs_fork
 from promises.own_process import in_own_process
 
@@ -35,8 +34,8 @@ from interlock import (
     Semaphore,
     WaitQueue,
 )
-from interlock.core.party import current_party
 from interlock.core.probe import start_counting, stop_counting
+from interlock.core.task import current_party
 
 MAIN = threading.main_thread()
 HUGE = 2**70
@@ -404,6 +403,47 @@ def test_the_name_of_a_thread_may_be_anybodys_code(kind: type[threading.Thread])
     assert not lock.locked()
 
 
+class AsksTooEarly(threading.Thread):
+    """Somebody asks who it is while it is still starting, as a finalizer may. `threading` invents a dummy then."""
+
+    def __init__(self, when: str, lock: Lock, target: Callable[[], object]):
+        super().__init__(target=target)
+        self.when = when
+        self.lock = lock
+
+    def ask(self) -> None:
+        kind = type(threading.current_thread())
+        assert kind is not type(self)
+        with self.lock:
+            assert self.lock.owner.ident == threading.get_ident()
+
+    def _set_ident(self) -> None:  # runs in the new thread, before `threading` lists it
+        if self.when == "before it has an ident":
+            self.ask()
+        super()._set_ident()  # type: ignore[misc]
+        if self.when == "before it is listed":
+            self.ask()
+
+
+@pytest.mark.parametrize("when", ["before it has an ident", "before it is listed"])
+def test_a_thread_that_was_taken_for_a_dummy_is_still_the_owner(when: str) -> None:
+    """The dummy was remembered as what the party is known as. It went when the thread was listed, and `owner` was a
+    nameless party as long as the thread lived."""
+    lock = Lock()
+    owners: list[Any] = []
+
+    def live() -> None:
+        with lock:
+            owners.append(lock.owner)
+            owners.append(repr(lock))
+
+    thread = AsksTooEarly(when, lock, live)
+    thread.start()
+    thread.join()
+    assert owners[0] is thread
+    assert f"owner={thread.name}" in owners[1]
+
+
 # --- forked children ----------------------------------------------------------------------------------------------
 
 
@@ -421,32 +461,6 @@ def test_one_who_is_not_in_the_child_does_not_keep_permits_from_others(parties: 
     in_child(check)
     semaphore.release(4)
     assert waiting.result() is True
-
-
-def with_handler(call: Callable[[], Any], at: Any, handler: Callable[[], object]) -> Outcome:
-    """Make a call in the main thread, and have a signal handler call `handler` while it is blocked `at` a primitive."""
-    called = False
-
-    def on_signal(number: int, frame: object) -> None:
-        nonlocal called
-        if not called:
-            called = True
-            handler()
-
-    def send() -> None:
-        wait_until(lambda: MAIN in at.waiters, "the main thread waits")
-        while not called:
-            signal.pthread_kill(MAIN.ident or 0, signal.SIGUSR1)
-            threading.Event().wait(0.005)
-
-    outcome = Outcome(MAIN, call, (), {})
-    before = signal.signal(signal.SIGUSR1, on_signal)
-    sender = threading.Thread(target=send, name="sender of signals", daemon=True)
-    sender.start()
-    outcome.run()
-    sender.join()
-    signal.signal(signal.SIGUSR1, before)
-    return outcome
 
 
 @needs_fork

@@ -160,6 +160,30 @@ def test_a_condition_that_timed_out() -> None:
     assert holds(text, duration=10)[-1] == ("ann", 9, -10)
 
 
+def test_a_task_that_blocks_its_thread_is_woken_as_that_thread() -> None:
+    text = """
+        0   ben    acquired   Lock.lock    x:1
+        1   task1  waiting    Lock.lock    x:2  main
+        3   ben    woke       Lock.lock    x:1  main
+        3   ben    released   Lock.lock    x:1
+        3   task1  granted    Lock.lock    x:2  -  2
+    """
+    assert waits(text) == [("task1", "lock", 1, 3, 0, "ben", "ben")]
+    assert waits(
+        CONDITION.replace("waiting   Condition.c  x:3", "waiting   Condition.c  x:3  main").replace(
+            "x:8  ann", "x:8  main"
+        )
+    ) == waits(CONDITION)
+
+
+def test_a_wait_that_another_ends() -> None:
+    text = """
+        1   task1  waiting    Event.e    x:2
+        3   main   cancelled  Event.e    x:9  task1  2
+    """
+    assert waits(text) == [("task1", "e", 1, 3, 2, "", "")]
+
+
 def test_permits_are_held() -> None:
     text = """
         0  ann  acquired  Semaphore.s  x:1

@@ -3,7 +3,6 @@
 Nothing of the user's runs in this process, so what helps to show things may be imported.
 """
 
-import importlib
 import json
 import os
 import sys
@@ -68,9 +67,10 @@ def write_perfetto(summary: Summary, file: str) -> None:
 
 
 def write_timeline(summary: Summary, file: str) -> None:
-    # By name, since the page is a good part of the package and few runs want one.
-    page = importlib.import_module("interlock.watch.timeline")
-    text = page.render(document(summary))
+    # Not before it is wanted: the page is a good part of the package.
+    from interlock.watch.timeline import render
+
+    text = render(document(summary))
     with open(file, "w", encoding="utf-8") as out:
         out.write(text)
 

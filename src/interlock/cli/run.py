@@ -54,7 +54,7 @@ def run(request: Request) -> None:
         sys.path.insert(0, program.path)
     main = _fresh_main()
 
-    install()
+    install(asyncio=True)
     if outputs.wanted or not request.quiet:
         # Registered before all that the program registers, so that it is called after all of that.
         atexit.register(tell, os.getpid(), directory or "", outputs, request.quiet)

@@ -20,19 +20,24 @@ once more. Here a party carries its verdict with it, so the next generation can 
 from threading import BrokenBarrierError
 
 import cython
+from cython.cimports.interlock.core.awaiting import TaskWaiter, in_line, new_task_waiter
 from cython.cimports.interlock.core.native import interlock_thread_id
 from cython.cimports.interlock.core.party import forks, in_new_child
 from cython.cimports.interlock.core.probe import Happening, happened, made, probing
+from cython.cimports.interlock.core.task import caller_id
 from cython.cimports.interlock.core.waiting import (
     CANCELLED,
     NEVER,
     PARKED,
+    TAKEN,
     Primitive,
     ThreadWaiter,
     Waiter,
     checked_name,
     deadline_after,
+    deadline_in,
     new_waiter,
+    wait_seconds,
     whole,
 )
 
@@ -95,57 +100,99 @@ class Barrier(Primitive):
             timeout = self.timeout
         deadline: cython.longlong = -1
         waiter: ThreadWaiter = None
-        phase: Phase
-        generation: cython.ulong
-        complete: cython.bint
-        acting_myself: cython.bint
-        chain: Waiter
+        me: cython.ulonglong = caller_id()
         while True:
-            chain = None
-            with cython.critical_section(self):
-                self.forget_lost()
-                phase = self.phase
-                generation = self.generation
-                complete = phase == FILLING and self.arrived == self.size - 1
-                acting_myself = phase == ACTING and self.actor == interlock_thread_id()
-                if complete:
-                    if self.action is None:
-                        chain = self.end(IN_LINE)
-                    else:
-                        self.phase = ACTING
-                        self.actor = interlock_thread_id()
-                elif phase != BROKEN and waiter is not None and not acting_myself:
-                    waiter.want = IN_LINE if phase == FILLING else LATE
-                    self.push(waiter)
-                    if phase == FILLING:
-                        self.arrived += 1
-            if phase == BROKEN:
-                raise BrokenBarrierError
-            if acting_myself:
-                raise RuntimeError(f"the action of {self!r} cannot wait for the barrier that waits for it")
-            if complete:
-                if chain is not None:
-                    self.wake(chain)
-                elif self.action is not None:
-                    self.act(generation)
-                if probing:
-                    happened(Happening.TRIPPED, self, 0, 0)
-                    happened(Happening.ACQUIRED, self, 0, 0)
+            arrival: Arrival = self.arrive(waiter, me)
+            if arrival == Arrival.COMPLETE:
                 return self.size - 1
-            if waiter is None:
+            if arrival == Arrival.FIRST_LOOK:
                 # Allocate outside, then look again.
                 waiter = new_waiter(IN_LINE)
                 if deadline == -1:
                     deadline = deadline_after(timeout)
                 continue
-            verdict: cython.long = self.verdict(waiter, deadline if phase == FILLING else NEVER)
-            if verdict >= 0:
-                return verdict
-            if verdict == BROKEN_WAIT:
+            if not self.wait_in_line(waiter, deadline if arrival == Arrival.JOINED else NEVER):
+                self.broken_by_time()
+            if waiter.want >= 0:
+                return waiter.want
+            if waiter.want == BROKEN_WAIT:
                 raise BrokenBarrierError
             # A late party's time runs from when its generation begins, as in `threading`.
             waiter = None
             deadline = -1
+
+    async def wait_async(self, timeout: object = None) -> int:
+        """`wait`, for a task: ``await barrier.wait_async()``. Takes, returns and raises what `wait` does.
+
+        The action, if it is this party that runs it, is called and not awaited.
+        """
+        if timeout is None:
+            timeout = self.timeout
+        seconds: cython.double = wait_seconds(timeout)
+        deadline: cython.longlong = -1
+        waiter: TaskWaiter = None
+        me: cython.ulonglong = caller_id()
+        while True:
+            arrival: Arrival = self.arrive(waiter, me)
+            if arrival == Arrival.COMPLETE:
+                return self.size - 1
+            if arrival == Arrival.FIRST_LOOK:
+                waiter = new_task_waiter(IN_LINE)
+                if deadline == -1:
+                    deadline = NEVER if seconds < 0 else deadline_in(seconds)
+                continue
+            if not await in_line(self, waiter, deadline if arrival == Arrival.JOINED else NEVER):
+                self.broken_by_time()
+            if waiter.want >= 0:
+                return waiter.want
+            if waiter.want == BROKEN_WAIT:
+                raise BrokenBarrierError
+            waiter = None
+            deadline = -1
+
+    def arrive(self, waiter: Waiter, me: cython.ulonglong) -> Arrival:
+        """Come to the barrier, with a waiter to queue if there is one yet. Raises where it is broken."""
+        chain: Waiter = None
+        phase: Phase
+        generation: cython.ulong
+        complete: cython.bint
+        acting_myself: cython.bint
+        with cython.critical_section(self):
+            self.forget_lost()
+            phase = self.phase
+            generation = self.generation
+            complete = phase == FILLING and self.arrived == self.size - 1
+            acting_myself = phase == ACTING and self.actor == me
+            if complete:
+                if self.action is None:
+                    chain = self.end(IN_LINE)
+                else:
+                    self.phase = ACTING
+                    self.actor = me
+                    self.actor_thread = interlock_thread_id()
+            elif phase != BROKEN and waiter is not None and not acting_myself:
+                waiter.want = IN_LINE if phase == FILLING else LATE
+                self.push(waiter)
+                if phase == FILLING:
+                    self.arrived += 1
+        if phase == BROKEN:
+            raise BrokenBarrierError
+        if acting_myself:
+            raise RuntimeError(f"the action of {self!r} cannot wait for the barrier that waits for it")
+        if complete:
+            if chain is not None:
+                self.wake(chain)
+            elif self.action is not None:
+                self.act(generation)
+            if probing:
+                happened(Happening.TRIPPED, self, 0, 0)
+                happened(Happening.ACQUIRED, self, 0, 0)
+            return Arrival.COMPLETE
+        if waiter is None:
+            return Arrival.FIRST_LOOK
+        if probing:
+            happened(Happening.ARRIVED, self, 0, 0)
+        return Arrival.JOINED if phase == FILLING else Arrival.JOINED_LATE
 
     def reset(self) -> None:
         """Make the barrier new. Parties that wait get BrokenBarrierError."""
@@ -170,15 +217,10 @@ class Barrier(Primitive):
     def __repr__(self):
         return self.describe("", "broken" if self.broken else f"waiters={self.n_waiting}/{self.size}")
 
-    def verdict(self, waiter: ThreadWaiter, deadline: cython.longlong) -> cython.long:
-        """Wait for the verdict on `waiter`, which is in the queue."""
+    def broken_by_time(self):
         if probing:
-            happened(Happening.ARRIVED, self, 0, 0)
-        if not self.wait_in_line(waiter, deadline):
-            if probing:
-                happened(Happening.BROKEN, self, 0, 0)
-            return BROKEN_WAIT
-        return waiter.want
+            happened(Happening.BROKEN, self, 0, 0)
+        raise BrokenBarrierError
 
     def act(self, generation: cython.ulong):
         """Run the action, then let the generation go, unless the barrier was reset or broken meanwhile."""
@@ -239,14 +281,15 @@ class Barrier(Primitive):
         self.forget_lost()
         return self.end(BROKEN_WAIT) if self.phase == BROKEN and self.head is not None else None
 
-    def withdraw(self, waiter: Waiter) -> cython.void:
+    def leave_line(self, waiter: Waiter) -> Waiter:
         """A party that is interrupted leaves as if it had never come."""
-        with cython.critical_section(self):
-            if waiter.state == PARKED:
-                self.remove(waiter)
-                if waiter.want == IN_LINE:
-                    self.arrived -= 1
+        if waiter.state == PARKED:
+            self.remove(waiter)
+            if waiter.want == IN_LINE:
+                self.arrived -= 1
+        if waiter.state != TAKEN:
             waiter.state = CANCELLED
+        return None
 
     def forget_lost(self) -> cython.void:
         """Count anew who came along in the fork; an action whose party did not is not run again."""
@@ -258,5 +301,5 @@ class Barrier(Primitive):
                 if waiter.want == IN_LINE:
                     self.arrived += 1
                 waiter = waiter.next
-            if self.phase == ACTING and self.actor != interlock_thread_id():
+            if self.phase == ACTING and self.actor_thread != interlock_thread_id():
                 self.phase = BROKEN

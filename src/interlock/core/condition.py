@@ -17,32 +17,55 @@ is back, since the code around `wait` relies on it. If such a party had been not
 next.
 
 With a lock that is not one of ours (`threading`'s, a user's class, a subclass of ours that may have made something
-else of `acquire`) the waiter is granted by `notify` directly and then takes the lock as any caller would.
+else of `acquire`) the waiter is granted by `notify` directly and then takes the lock as any caller would. What a signal
+handler raises out of that leaves one question, whether the lock was taken: the handler may have come just before or
+just after. To try again where it was would block for ever; so
+
+    the lock was taken   because                                                then
+    yes                  it says so: `_is_owned`, or who holds a lock of ours   leave with it
+    no                   it says so; or it is taken by a function of C, which   try again, however often
+                         raises only where it has not taken it
+    perhaps              it is taken by Python code and cannot say              leave: `threading` always does
+
+What the lock itself raises comes out of `wait` at once. It is told from what handlers raise by the traceback, which
+shows the handler; a handler written in C is believed only what is no `Exception`.
 """
 
+import functools
+import signal
+import types
 import warnings
+from _signal import getsignal  # that of `signal` is Python code, in which a handler could run
 
 import cython
-from cython.cimports.interlock.core.lock import Lock
+from cython.cimports.interlock.core.awaiting import DONE, TaskWaiter, new_task_waiter, park, shielded_park
 from cython.cimports.interlock.core.mutex import Mutex
 from cython.cimports.interlock.core.native import interlock_now, interlock_thread_id
 from cython.cimports.interlock.core.probe import Happening, happened, made, probing
 from cython.cimports.interlock.core.rlock import RLock
+from cython.cimports.interlock.core.task import caller_id
 from cython.cimports.interlock.core.waiting import (
     CANCELLED,
     GRANTED,
     NEVER,
+    TAKEN,
     Primitive,
     ThreadWaiter,
     Waiter,
     checked_name,
     deadline_after,
+    deadline_in,
     new_waiter,
+    new_waiter_of,
+    wait_seconds,
     whole,
 )
 from cython.cimports.interlock.core.within import within
 
 from interlock.core.waiting import DeadlockError
+
+renamed = cython.declare(object, None)  # interlock.aio's Condition
+FUNCTION_OF_C = cython.declare(object, types.BuiltinMethodType)
 
 
 class Condition(Primitive):
@@ -67,13 +90,13 @@ class Condition(Primitive):
         # What has neither is no lock, and AttributeError says so now.
         lock.acquire, lock.release  # noqa: B018
         self.lock = lock
-        self.mutex = cython.cast(Mutex, lock) if type(lock) is Lock or type(lock) is RLock else None
+        self.mutex = cython.cast(Mutex, lock) if isinstance(lock, Mutex) and cython.cast(Mutex, lock).plain() else None
 
     def __enter__(self) -> object:
         """Acquire the lock, waiting for ever."""
         if type(self) is not Condition:
             taken = self.acquire()
-            self.mark_entered()
+            self.mark_entered(interlock_thread_id())
             return taken
         if self.mutex is None:
             return self.lock.__enter__()
@@ -90,9 +113,30 @@ class Condition(Primitive):
         else:
             self.mutex.leave()
 
+    def __aenter__(self) -> object:
+        """Acquire the lock for the calling task, waiting for ever. Awaited, it returns None."""
+        if not is_plain(self):
+            return enter_overridden(self)
+        return self.lock.__aenter__() if self.mutex is None else self.mutex.enter_async()
+
+    def __aexit__(self, exc_type: object = None, exc_value: object = None, traceback: object = None) -> object:
+        if not is_plain(self):
+            self.release()
+        elif isinstance(exc_value, DeadlockError) and not self._is_owned():
+            pass  # as in __exit__
+        elif self.mutex is None:
+            return self.lock.__aexit__(exc_type, exc_value, traceback)
+        else:
+            return self.mutex.leave_async()
+        return DONE
+
     def acquire(self, *args: object, **kwargs: object) -> object:
         """Acquire the lock: its own ``acquire``, with its arguments."""
         return self.lock.acquire(*args, **kwargs)
+
+    def acquire_async(self, *args: object, **kwargs: object) -> object:
+        """Acquire the lock for the calling task: its own ``acquire_async``, with its arguments."""
+        return self.lock.acquire_async(*args, **kwargs)
 
     def release(self) -> None:
         """Release the lock: its own ``release``."""
@@ -137,6 +181,33 @@ class Condition(Primitive):
         deadline: cython.longlong = deadline_after(timeout)
         while True:
             self.wait_until(deadline)
+            result = predicate()
+            if result or interlock_now() >= deadline:
+                return result
+
+    async def wait_async(self, timeout: object = None) -> bool:
+        """`wait`, for a task: ``await condition.wait_async()``. Takes, returns and raises what `wait` does.
+
+        A task that is cancelled here has the lock again when the cancellation comes out.
+        """
+        seconds: cython.double = wait_seconds(timeout)
+        deadline: cython.longlong = NEVER if seconds < 0 else deadline_in(seconds)
+        if self.mutex is None:
+            return await wait_foreign_async(self, deadline)
+        return await wait_requeued_async(self, self.mutex, deadline)
+
+    async def wait_for_async(self, predicate: object, timeout: object = None) -> object:
+        """`wait_for`, for a task: ``await condition.wait_for_async(predicate)``. It is called and not awaited."""
+        result = predicate()
+        if result:
+            return result
+        seconds: cython.double = wait_seconds(timeout)
+        deadline: cython.longlong = NEVER if seconds < 0 else deadline_in(seconds)
+        while True:
+            if self.mutex is None:
+                await wait_foreign_async(self, deadline)
+            else:
+                await wait_requeued_async(self, self.mutex, deadline)
             result = predicate()
             if result or interlock_now() >= deadline:
                 return result
@@ -193,33 +264,16 @@ class Condition(Primitive):
     def wait_until(self, deadline: cython.longlong) -> cython.bint:
         return self.wait_foreign(deadline) if self.mutex is None else self.wait_requeued(deadline)
 
-    def mark_entered(self) -> cython.void:
+    def mark_entered(self, me: cython.ulonglong) -> cython.void:
         if isinstance(self.lock, Mutex):
-            cython.cast(Mutex, self.lock).mark_entered()
+            cython.cast(Mutex, self.lock).mark_entered(me)
 
     # With a lock of ours.
 
     def wait_requeued(self, deadline: cython.longlong) -> cython.bint:
         mutex: Mutex = self.mutex
-        waiter: ThreadWaiter = new_waiter(0)
-        chain: Waiter = None
-        own: cython.bint
-        with cython.critical_section(self, mutex):
-            own = mutex.is_own()
-            if own:
-                waiter.want = mutex.let_go()
-                self.forget_lost()
-                self.push(waiter)
-                if mutex.head is not None:
-                    chain = mutex.serve(None)
-        if not own:
-            raise RuntimeError("cannot wait on un-acquired lock")
-        began: cython.longlong = interlock_now()
-        if chain is not None:
-            mutex.wake(chain)
-        if probing:
-            happened(Happening.LET_GO, mutex, 0, 0)
-            happened(Happening.WAITING, self, 0, 0)
+        waiter: ThreadWaiter = new_waiter_of(mutex.sync_caller(), 0)
+        began: cython.longlong = self.lie_down(mutex, waiter)
 
         error = None
         unparked: cython.bint = False
@@ -261,6 +315,29 @@ class Condition(Primitive):
             raise error
         return notified
 
+    def lie_down(self, mutex: Mutex, waiter: Waiter) -> cython.longlong:
+        """Give up the lock and join the queue, at once. Returns when that was. Raises where the lock is not held."""
+        me: cython.ulonglong = caller_id()
+        chain: Waiter = None
+        own: cython.bint
+        with cython.critical_section(self, mutex):
+            own = mutex.is_own(me)
+            if own:
+                waiter.want = mutex.let_go()
+                self.forget_lost()
+                self.push(waiter)
+                if mutex.head is not None:
+                    chain = mutex.serve(None)
+        if not own:
+            raise RuntimeError("cannot wait on un-acquired lock")
+        began: cython.longlong = interlock_now()
+        if chain is not None:
+            mutex.wake(chain)
+        if probing:
+            happened(Happening.LET_GO, mutex, 0, 0)
+            happened(Happening.WAITING, self, waiter.party.id, 0)
+        return began
+
     def retake(self, mutex: Mutex, waiter: ThreadWaiter, unparked: cython.bint, error):
         """Get the lock back, come what may. Returns `error`, or the first that a signal handler raises.
 
@@ -282,26 +359,79 @@ class Condition(Primitive):
                 if error is None:
                     error = raised
 
+    # For a task.
+
+    def wake_up(self, mutex: Mutex, waiter: TaskWaiter) -> cython.bint:
+        """It runs again: whether it was notified. If not, it goes for the lock now."""
+        with cython.critical_section(self, mutex):
+            notified: cython.bint = waiter.queue is not self
+            if not notified:
+                self.remove(waiter)
+                if mutex.head is None and mutex.fits(waiter):
+                    mutex.grant(waiter)
+                    waiter.state = GRANTED
+                else:
+                    mutex.push(waiter)
+        return notified
+
+    def drop(self, mutex: Mutex, waiter: TaskWaiter):
+        """It never runs again."""
+        waiting: cython.bint
+        with cython.critical_section(self, mutex):
+            waiting = waiter.queue is self
+            if waiting:
+                self.remove(waiter)
+                waiter.state = CANCELLED
+        if not waiting:
+            mutex.withdraw(waiter)
+        if probing:
+            happened(Happening.CANCELLED, self, waiter.party.id, interlock_now() - waiter.since)
+
+    def notify_instead(self, mutex: Mutex):
+        """Pass on the notification of one who is gone, with the lock held or not."""
+        chain: Waiter = None
+        with cython.critical_section(self, mutex):
+            if self.head is not None:
+                waiter: Waiter = self.head
+                self.remove(waiter)
+                mutex.push(waiter)
+                chain = mutex.serve(None)
+        if chain is not None:
+            mutex.wake(chain)
+
+    def owned_for_async(self) -> cython.bint:
+        """`owned_foreign`, where the lock's `acquire` may be asynchronous."""
+        owned = getattr(self.lock, "_is_owned", None)
+        return self.lock.locked() if owned is None else owned()
+
     def pass_on(self, n: cython.long) -> cython.int:
         """Notify up to `n` waiters. 0: the caller does not hold the lock."""
         mutex: Mutex = self.mutex
         own: cython.bint
         first: Waiter = None
-        last: Waiter = None
         if mutex is not None:
+            me: cython.ulonglong = caller_id()
             with cython.critical_section(self, mutex):
-                own = mutex.is_own()
+                own = mutex.is_own(me)
                 if own and self.head is not None:
                     self.forget_lost()
                     while n > 0 and self.head is not None:
                         first = self.head
                         self.remove(first)
-                        first.mover = interlock_thread_id()
+                        first.mover = me
                         mutex.push(first)
                         n -= 1
             return own
         if not self.owned_foreign():
             return 0
+        self.notify_foreign(n)
+        return 1
+
+    # With a lock that is not ours.
+
+    def notify_foreign(self, n: cython.long) -> cython.void:
+        first: Waiter = None
+        last: Waiter = None
         with cython.critical_section(self):
             self.forget_lost()
             while n > 0 and self.head is not None:
@@ -316,9 +446,6 @@ class Condition(Primitive):
                 n -= 1
         if first is not None:
             self.wake(first)
-        return 1
-
-    # With a lock that is not ours.
 
     def owned_foreign(self) -> cython.bint:
         """Whether the caller holds the lock, as far as it lets one know."""
@@ -333,6 +460,9 @@ class Condition(Primitive):
     def wait_foreign(self, deadline: cython.longlong) -> cython.bint:
         if not self.owned_foreign():
             raise RuntimeError("cannot wait on un-acquired lock")
+        # Looked up while the lock is held: looking up may be Python code, in which a handler can run.
+        owned = getattr(self.lock, "_is_owned", None)
+        in_c: cython.bint = self.acquired_in_c()
         waiter: ThreadWaiter = new_waiter(0)
         with cython.critical_section(self):
             self.forget_lost()
@@ -346,7 +476,7 @@ class Condition(Primitive):
             raise
         began: cython.longlong = interlock_now()
         if probing:
-            happened(Happening.WAITING, self, 0, 0)
+            happened(Happening.WAITING, self, waiter.party.id, 0)
 
         error = None
         notified: cython.bint = False
@@ -359,17 +489,18 @@ class Condition(Primitive):
                 if not notified:
                     self.remove(waiter)
                     waiter.state = CANCELLED
-        while True:
+        again: cython.bint = True
+        while again:
+            again = False
             try:
                 self._acquire_restore(state)
-                if entered:
-                    self.mark_entered()
-                break
-            except Exception:
-                raise  # the lock's own business
-            except BaseException as raised:  # Ctrl-C: not without the lock
-                if error is None:
+            except BaseException as raised:
+                again = by_handler(raised)
+                if error is None or not again:
                     error = raised
+                again = again and self.surely_not_taken(owned, in_c)
+        if entered:
+            self.mark_entered(interlock_thread_id())
         if probing:
             happened(
                 Happening.CANCELLED if error is not None else Happening.GRANTED if notified else Happening.TIMED_OUT,
@@ -379,6 +510,195 @@ class Condition(Primitive):
             )
         if error is not None:
             if notified:
-                self.pass_on(1)
+                self.notify_foreign(1)
             raise error
         return notified
+
+    def acquired_in_c(self) -> cython.bint:
+        """Whether a function of C acquires the lock after `wait`: one that raises has not taken it."""
+        if type(self)._acquire_restore is not Condition._acquire_restore:
+            return False
+        restore = getattr(self.lock, "_acquire_restore", None)
+        return type(self.lock.acquire if restore is None else restore) is FUNCTION_OF_C
+
+    def surely_not_taken(self, owned: object, in_c: cython.bint) -> cython.bint:
+        """A signal handler has raised out of acquiring the lock. False: it was taken, or may have been."""
+        mutex: Mutex
+        if isinstance(self.lock, Mutex) and type(self.lock)._is_owned is Mutex._is_owned:
+            # Not by asking it: a Lock that anyone took with `acquire` is said to be everybody's.
+            mutex = self.lock
+            me: cython.ulonglong = caller_id()
+            with cython.critical_section(mutex):
+                return mutex.holder != me and mutex.holder != interlock_thread_id()
+        while owned is not None:
+            try:
+                return not owned()
+            except BaseException as raised:
+                if not by_handler(raised):
+                    return False
+        return in_c
+
+
+def by_handler(error) -> cython.bint:
+    """Whether a signal handler raised this, and not what was called."""
+    if not isinstance(error, Exception):
+        return True
+    codes = []
+    for number in range(1, signal.NSIG):
+        handler = getsignal(number)
+        while isinstance(handler, functools.partial):
+            handler = handler.func
+        # A function, a method, or an object that can be called.
+        code = getattr(handler, "__code__", None)
+        codes.append(getattr(type(handler).__call__, "__code__", None) if code is None else code)
+    traceback = error.__traceback__
+    while traceback is not None:
+        for code in codes:
+            if traceback.tb_frame.f_code is code:
+                return True
+        traceback = traceback.tb_next
+    return False
+
+
+# --- for tasks -----------------------------------------------------------------------------------------------
+
+
+async def wait_requeued_async(condition: Condition, mutex: Mutex, deadline: cython.longlong) -> bool:
+    """`wait_requeued`, where parking is awaiting. One way out is new: the task is destroyed while it waits, and then
+    nobody wants the lock back; a notification it had received goes on."""
+    waiter: TaskWaiter = new_task_waiter(0)
+    began: cython.longlong = condition.lie_down(mutex, waiter)
+    error = None
+    try:
+        await park(waiter, deadline)
+    except GeneratorExit:
+        condition.drop(mutex, waiter)
+        raise
+    except BaseException as raised:
+        error = raised
+    notified: cython.bint = condition.wake_up(mutex, waiter)
+    at_once: cython.bint = not notified and waiter.state == GRANTED
+    while not taken(mutex, waiter):
+        try:
+            mutex.check_block(waiter)
+        except BaseException:
+            mutex.withdraw(waiter)
+            if probing:
+                happened(Happening.CANCELLED, condition, 0, interlock_now() - began)
+            raise
+        try:
+            await shielded_park(waiter)
+        except GeneratorExit:
+            condition.drop(mutex, waiter)
+            if notified:
+                condition.notify_instead(mutex)
+            raise
+        except BaseException as raised:
+            error = raised  # the last one, as asyncio does
+    if probing:
+        happened(Happening.REQUEUED, mutex, waiter.mover, 0 if at_once else interlock_now() - waiter.since)
+        happened(
+            Happening.CANCELLED if error is not None else Happening.GRANTED if notified else Happening.TIMED_OUT,
+            condition,
+            0,
+            interlock_now() - began,
+        )
+    if error is not None:
+        if notified:
+            condition.pass_on(1)
+        raise error
+    return notified
+
+
+def taken(mutex: Mutex, waiter: TaskWaiter) -> cython.bint:
+    """Whether the waiter has been granted the lock: then its task has it from now on."""
+    with cython.critical_section(mutex):
+        if waiter.state == GRANTED:
+            waiter.state = TAKEN
+    return waiter.state == TAKEN
+
+
+async def wait_foreign_async(condition: Condition, deadline: cython.longlong) -> bool:
+    """`wait_foreign`, over a lock that can be acquired without blocking the loop."""
+    lock = condition.lock
+    if not hasattr(lock, "acquire_async") and not hasattr(lock, "__aenter__"):
+        raise TypeError(f"a task cannot wait on a condition over {lock!r}: taking that blocks the whole loop")
+    if not condition.owned_for_async():
+        raise RuntimeError("cannot wait on un-acquired lock")
+    waiter: TaskWaiter = new_task_waiter(0)
+    with cython.critical_section(condition):
+        condition.forget_lost()
+        condition.push(waiter)
+    mutex: Mutex = lock if isinstance(lock, Mutex) else None
+    depth: cython.ulong = 1 if mutex is None else mutex.count
+    try:
+        if hasattr(lock, "_release_save"):
+            lock._release_save()
+        else:
+            lock.release()
+    except BaseException:
+        condition.withdraw(waiter)
+        raise
+    began: cython.longlong = interlock_now()
+    if probing:
+        happened(Happening.WAITING, condition, waiter.party.id, 0)
+    error = None
+    try:
+        await park(waiter, deadline)
+    except GeneratorExit:
+        condition.withdraw(waiter)
+        if probing:
+            happened(Happening.CANCELLED, condition, waiter.party.id, interlock_now() - began)
+        raise
+    except BaseException as raised:
+        error = raised
+    notified: cython.bint
+    with cython.critical_section(condition):
+        notified = waiter.state == GRANTED
+        if notified:
+            waiter.state = TAKEN
+        else:
+            condition.remove(waiter)
+            waiter.state = CANCELLED
+    while True:
+        try:
+            await (lock.acquire_async() if hasattr(lock, "acquire_async") else lock.acquire())
+            break
+        except GeneratorExit:
+            raise
+        except BaseException as raised:
+            if isinstance(raised, Exception):
+                raise  # the lock's own business
+            error = raised
+    if mutex is not None:
+        with cython.critical_section(mutex):
+            if mutex.holder == waiter.party.id:
+                mutex.count = depth
+    if probing:
+        happened(
+            Happening.CANCELLED if error is not None else Happening.GRANTED if notified else Happening.TIMED_OUT,
+            condition,
+            0,
+            interlock_now() - began,
+        )
+    if error is not None:
+        if notified:
+            condition.pass_on(1)
+        raise error
+    return notified
+
+
+def is_plain(condition: Condition) -> cython.bint:
+    return type(condition) is Condition or type(condition) is renamed
+
+
+async def enter_overridden(condition: Condition) -> None:
+    """What a subclass has made of `acquire_async` counts."""
+    await condition.acquire_async()
+    condition.mark_entered(caller_id())
+
+
+def rename(subclass: type) -> None:
+    """Let `subclass` count as the class itself: it gives other names to the methods and overrides nothing."""
+    global renamed
+    renamed = subclass

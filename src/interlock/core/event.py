@@ -11,8 +11,16 @@ in it then has seen the event, even if it is cleared before he runs again.
 import warnings
 
 import cython
+from cython.cimports.interlock.core.awaiting import acquire
 from cython.cimports.interlock.core.probe import Happening, happened, made, probing
-from cython.cimports.interlock.core.waiting import Primitive, Waiter, checked_name, deadline_after, new_waiter
+from cython.cimports.interlock.core.waiting import (
+    Primitive,
+    Waiter,
+    checked_name,
+    deadline_after,
+    new_waiter,
+    wait_seconds,
+)
 
 
 class Event(Primitive):
@@ -67,6 +75,15 @@ class Event(Primitive):
             happened(Happening.ACQUIRED, self, 0, 0)
         return True
 
+    def wait_async(self, timeout: object = None) -> object:
+        """Wait until the flag is set, in a task: ``await event.wait_async()``. Nothing happens before it is awaited.
+
+        ``timeout``: for how many seconds; None means for ever, 0 or less not at all.
+
+        Awaited, it returns True, or False where the flag was not set in time.
+        """
+        return acquire(self, 0, -1 if timeout is None else wait_seconds(timeout))
+
     def __repr__(self):
         with cython.critical_section(self):
             flag: cython.bint = self.flag
@@ -86,6 +103,14 @@ class Event(Primitive):
     def _at_fork_reinit(self) -> None:
         with cython.critical_section(self):
             self.forget_lost()
+
+    def take_now(self, want: cython.long) -> cython.bint:
+        flag: cython.bint
+        with cython.critical_section(self):
+            flag = self.flag
+        if flag and probing:
+            happened(Happening.ACQUIRED, self, 0, 0)
+        return flag
 
     def fits(self, waiter: Waiter) -> cython.bint:
         return self.flag

@@ -8,8 +8,17 @@ Open with a queue does not occur: the count-down to 0 empties the queue in the s
 """
 
 import cython
+from cython.cimports.interlock.core.awaiting import acquire
 from cython.cimports.interlock.core.probe import Happening, happened, made, probing
-from cython.cimports.interlock.core.waiting import Primitive, Waiter, checked_name, deadline_after, new_waiter, whole
+from cython.cimports.interlock.core.waiting import (
+    Primitive,
+    Waiter,
+    checked_name,
+    deadline_after,
+    new_waiter,
+    wait_seconds,
+    whole,
+)
 
 
 class Latch(Primitive):
@@ -74,10 +83,27 @@ class Latch(Primitive):
             happened(Happening.ACQUIRED, self, 0, 0)
         return True
 
+    def wait_async(self, timeout: object = None) -> object:
+        """Wait until the latch is open, in a task: ``await latch.wait_async()``. Nothing happens before it is awaited.
+
+        ``timeout``: for how many seconds; None means for ever, 0 or less not at all.
+
+        Awaited, it returns True, or False where it was not open in time.
+        """
+        return acquire(self, 0, wait_seconds(timeout))
+
     def __repr__(self):
         with cython.critical_section(self):
             left: cython.long = self.left
         return self.describe("", f"count={left}")
+
+    def take_now(self, want: cython.long) -> cython.bint:
+        left: cython.long
+        with cython.critical_section(self):
+            left = self.left
+        if left == 0 and probing:
+            happened(Happening.ACQUIRED, self, 0, 0)
+        return left == 0
 
     def fits(self, waiter: Waiter) -> cython.bint:
         return self.left == 0

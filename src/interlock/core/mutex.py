@@ -13,8 +13,8 @@ condition's waiter gets back the lock as deep as it gave it up.
 """
 
 import cython
-from cython.cimports.interlock.core.native import interlock_thread_id
 from cython.cimports.interlock.core.party import Party, party_by_id
+from cython.cimports.interlock.core.task import caller_id
 from cython.cimports.interlock.core.waiting import Primitive, Waiter, refuse_orphan
 from cython.cimports.interlock.core.within import within
 
@@ -33,7 +33,7 @@ class Mutex(Primitive):
 
     @property
     def owner(self) -> object:
-        """The party that holds the lock: its `threading.Thread`, or None."""
+        """The party that holds the lock: its `threading.Thread`, its task, or None."""
         with cython.critical_section(self):
             holder: cython.ulonglong = self.holder
         return None if holder == 0 else party_by_id(holder).known_as()
@@ -41,8 +41,9 @@ class Mutex(Primitive):
     # `threading.Condition` and the fork handlers of the standard library use these names.
 
     def _is_owned(self) -> bool:
+        me: cython.ulonglong = caller_id()
         with cython.critical_section(self):
-            return self.is_own()
+            return self.is_own(me)
 
     def _at_fork_reinit(self) -> None:
         with cython.critical_section(self):
@@ -50,9 +51,17 @@ class Mutex(Primitive):
             self.count = 0
             self.forget_lost()
 
-    def is_own(self) -> cython.bint:
-        """Whether the caller may release it. Inside the critical section."""
-        return self.holder == interlock_thread_id()
+    def plain(self) -> cython.bint:
+        """Whether it is exactly one of ours, whose methods nobody has overridden."""
+        return False
+
+    def sync_caller(self) -> Party:
+        """The party for which a synchronous call takes it."""
+        return None
+
+    def is_own(self, me: cython.ulonglong) -> cython.bint:
+        """Whether the caller, who is `me`, may release it. Inside the critical section."""
+        return self.holder == me
 
     def let_go(self) -> cython.ulong:
         """Free it, whatever the count, which is returned. Inside the critical section; then `serve`."""
@@ -68,6 +77,12 @@ class Mutex(Primitive):
     def leave(self) -> cython.bint:
         """What leaving `with` does."""
         return False
+
+    def enter_async(self):
+        """What `async with` awaits."""
+
+    def leave_async(self):
+        """What leaving `async with` awaits."""
 
     def refuse_release(self):
         """Raise what fits a release that was not the caller's to make."""

@@ -3,17 +3,22 @@
 cdef extern from *:
     """
     #if PY_VERSION_HEX >= 0x030d0000
-      /* Unique in the process and never used again, unlike the ident of a thread. */
-      #define interlock_thread_id() (PyThreadState_GetUnchecked()->id)
+      #define interlock_thread_state() (PyThreadState_GetUnchecked())
       static inline long long interlock_now(void) {
           PyTime_t now;
           (void) PyTime_MonotonicRaw(&now);
           return (long long) now;
       }
     #else
-      #define interlock_thread_id() (_PyThreadState_UncheckedGet()->id)
+      #define interlock_thread_state() (_PyThreadState_UncheckedGet())
       #define interlock_now() ((long long) _PyTime_GetMonotonicClock())
     #endif
+    /* Unique in the process and never used again, unlike the ident of a thread. */
+    #define interlock_thread_id() (interlock_thread_state()->id)
+    /* Whether this thread has ever had a context of `contextvars`. A step of a task always runs in one. */
+    #define interlock_has_context() (interlock_thread_state()->context != NULL)
+    /* Grows with each context that this thread enters or leaves. */
+    #define interlock_context_version() (interlock_thread_state()->context_ver)
     #ifdef _WIN32
       #define interlock_pid() 0
     #else
@@ -22,6 +27,8 @@ cdef extern from *:
     #endif
     """
     unsigned long long interlock_thread_id() noexcept nogil
+    bint interlock_has_context() noexcept nogil
+    unsigned long long interlock_context_version() noexcept nogil
     int interlock_pid() noexcept nogil
     # Monotonic nanoseconds.
     long long interlock_now() noexcept nogil

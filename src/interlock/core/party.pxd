@@ -1,10 +1,7 @@
-cimport cython
-
-
-@cython.final
 cdef class Party:
     # Written once, before anyone else can see the party.
     cdef readonly unsigned long long id
+    cdef unsigned long long thread   # id of the thread state it runs in: for a thread, its own
     cdef readonly unsigned long ident
     cdef void *end            # an `interlock_end`, shared with the thread; NULL: not known
     # Written under the party's own critical section.
@@ -47,6 +44,7 @@ cdef bint is_lost(Party party) noexcept
 cdef unsigned long main_ident
 
 cdef Party meet()
+cdef object enrol(Party party)
 cdef Party party_by_id(unsigned long long id)
 cdef object find_thread(unsigned long ident)
 cdef object retire(Party party)

@@ -1,4 +1,4 @@
-"""Parties: who calls.
+"""Parties: who calls. This file has what all parties share, and threads; tasks are in `core/task.py`.
 
 A thread is known by the id of its thread state, a number that the interpreter never gives out twice. The
 ident of `threading` will not do: it is handed to the next thread as soon as one ends, and a re-entrant lock
@@ -33,6 +33,7 @@ from cython.cimports.interlock.core.thread_end import (
 living = {}
 departed = {}
 DEPARTED_KEPT = cython.declare(cython.Py_ssize_t, 1000)  # more than can plausibly have died with a lock; about 200 KB
+DUMMY = cython.declare(object, threading._DummyThread)
 # When `living` has grown to this, look who has ended; then it is set to twice what is left.
 sweep_at = cython.declare(cython.Py_ssize_t, 64)
 
@@ -46,10 +47,10 @@ if not interlock_end_setup():
 
 
 class Party:
-    """A thread, as far as a primitive needs to know it.
+    """A thread or a task, as far as a primitive needs to know it.
 
-    Attributes: ``ident`` (as `threading.get_ident`), ``name``, ``ended`` (its thread is no more) and
-    ``lost_in_fork`` (it was alive in the parent process and did not come along).
+    Attributes: ``ident`` (as `threading.get_ident`; a task's is that of the thread in which its loop runs), ``name``,
+    ``ended`` (it is no more) and ``lost_in_fork`` (it was alive in the parent process and did not come along).
     """
 
     def __init__(self, *args: object, **kwargs: object):
@@ -85,9 +86,12 @@ class Party:
             reference = self.thread_ref
         if reference is not None:
             thread = reference()
-        elif not self.is_gone():
-            thread = find_thread(self.ident)
-            if thread is not None:
+        if thread is None or isinstance(thread, DUMMY):
+            # `current_thread()` invents a dummy for a thread that is still starting, and drops it for the real one.
+            found = find_thread(self.ident)
+            # Looked at afterwards: once it has ended, its ident is another's.
+            if found is not None and found is not thread and not self.is_gone():
+                thread = found
                 reference = weakref.ref(thread)
                 with cython.critical_section(self):
                     self.thread_ref = reference
@@ -106,12 +110,12 @@ class Party:
 
 
 def find_thread(ident: cython.ulong):
-    """The Thread with this ident, also while it is starting and `threading` has not listed it yet.
+    """The Thread with this ident, also while it is starting and `threading` has listed none yet, or a dummy.
 
     Reads the plain attribute: the property may be anybody's code, which may take a lock, which meets its party.
     """
     thread = threading._active.get(ident)
-    if thread is None:
+    if thread is None or isinstance(thread, DUMMY):
         for starting in list(threading._limbo):
             if getattr(starting, "_ident", None) == ident:
                 return starting
@@ -124,19 +128,24 @@ def meet() -> Party:
     found = living.get(id)
     if found is None:
         party: Party = Party.__new__(Party)
-        party.id = id
+        party.id = party.thread = id
         party.ident = PyThread_get_thread_ident()
         party.end = interlock_end_share()
         thread = find_thread(party.ident)
         if thread is not None:
             party.thread_ref = weakref.ref(thread)
             party.last_name = str(getattr(thread, "_name", None))
-        if len(living) >= sweep_at:
-            sweep()
         # What was called above may have run anybody's code, which may have met this very thread.
-        found = living.setdefault(id, party)
+        found = enrol(party)
     known[id & KNOWN_MASK] = id
     return found
+
+
+def enrol(party: Party):
+    """Put it among the living. Returns the party that has this id, which is an earlier one where there is one."""
+    if len(living) >= sweep_at:
+        sweep()
+    return living.setdefault(party.id, party)
 
 
 def sweep():
@@ -172,11 +181,6 @@ def party_by_id(id: cython.ulonglong) -> Party:
     return found
 
 
-def current_party() -> Party:
-    """The party of the calling thread."""
-    return meet()
-
-
 def in_new_child() -> cython.bint:
     """Whether this is a forked child that our hook has not run in yet. Also inside critical sections."""
     return forking and interlock_pid() != process
@@ -184,7 +188,7 @@ def in_new_child() -> cython.bint:
 
 def is_lost(party: Party) -> cython.bint:
     """Whether this party did not come along in a fork. Also inside critical sections."""
-    return party.lost_in_fork or (in_new_child() and party.id != interlock_thread_id())
+    return party.lost_in_fork or (in_new_child() and party.thread != interlock_thread_id())
 
 
 def _before_fork():
@@ -200,7 +204,7 @@ def _after_fork_in_child():
     survivor = interlock_thread_id()
     for party in list(living.values()):
         lost: Party = party
-        if lost.id != survivor:
+        if lost.thread != survivor:
             lost.lost_in_fork = True
             retire(lost)
 

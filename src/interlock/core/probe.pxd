@@ -2,10 +2,10 @@ cimport cython
 
 cdef enum Happening:
     ACQUIRED      # got what it asked for without waiting
-    WAITING       # began to wait
+    WAITING       # began to wait; `other`: by which id those who wake know it
     GRANTED       # got it after waiting
     TIMED_OUT     # left when its deadline passed
-    CANCELLED     # left because it was interrupted
+    CANCELLED     # left because it was interrupted; `other`: who, where it is not the caller
     RELEASED
     WOKE          # this party unparked another
     NOTIFIED

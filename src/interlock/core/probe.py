@@ -86,7 +86,9 @@ def maker_of(what: Observed) -> Maker:
     frame = sys._getframe()
     kind = type(what)
     if not kind.__module__.startswith("interlock.core."):
-        constructors = {f"{each.__qualname__}.__init__" for each in kind.__mro__}
+        constructors = {
+            f"{each.__qualname__}.__init__" for each in kind.__mro__ if not each.__module__.startswith("interlock.")
+        }
         while frame.f_back is not None and frame.f_code.co_qualname in constructors:
             frame = frame.f_back
     maker: Maker = Maker.__new__(Maker)

@@ -26,8 +26,8 @@ from itertools import count
 
 import cython
 from cython.cimports.cpython.bytes import PyBytes_FromStringAndSize
-from cython.cimports.interlock.core.native import interlock_now, interlock_thread_id
-from cython.cimports.interlock.core.party import meet, party_by_id
+from cython.cimports.interlock.core.native import interlock_now
+from cython.cimports.interlock.core.party import Party, meet, party_by_id
 from cython.cimports.interlock.core.probe import (
     Counter,
     Entry,
@@ -58,6 +58,7 @@ from cython.cimports.interlock.core.ring import (
     interlock_slot_get,
     interlock_slot_write,
 )
+from cython.cimports.interlock.core.task import caller_id
 from cython.cimports.libc.stdlib import calloc, free
 
 # What the lower 8 bits of an event's last field say, by number.
@@ -123,7 +124,7 @@ class Recorder(Sink):
         else:
             entry = self.entry_for(what, record)
 
-        party: cython.ulonglong = interlock_thread_id()  # who calls
+        party: cython.ulonglong = caller_id()
         slot: cython.pointer(interlock_slot) = interlock_slot_get(serial)
         code: cython.p_void = cython.NULL
         offset: cython.int = -1
@@ -231,8 +232,11 @@ class Recorder(Sink):
     def know_party(self, serial: cython.uint, id: cython.ulonglong) -> cython.int:
         parties: dict = self.parties
         if id not in parties and len(parties) < PARTIES_KEPT:
-            me = meet()
-            parties[id] = (me if me.id == id else party_by_id(id), me.id)
+            me: Party = meet()
+            party: Party = party_by_id(id)
+            party.call_name()  # which is remembered, for when its task or thread is no more
+            parties[id] = (party, me.id)
+            parties.setdefault(me.id, (me, me.id))
         slot: cython.pointer(interlock_slot) = interlock_slot_get(serial)
         if slot != cython.NULL:
             interlock_party_place(slot, id)[0] = id

@@ -8,4 +8,6 @@ cdef class RLock(Mutex):
 # Functions and not methods: called directly, not through the type, and so compiled into their callers.
 cdef bint take(RLock lock, long long deadline) except -1
 cdef bint give(RLock lock) except -1
+cdef object enter_async(RLock lock)
 cdef object refuse_arguments()
+cdef bint is_plain(RLock lock) noexcept

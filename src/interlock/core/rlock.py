@@ -4,22 +4,32 @@
     0        0       free
     id       n > 0   held; that party owes n releases
 
-Only a party itself lets its id in here (or is let in while it waits) and out again, so what it reads about itself
-is always true. Free and woken: see `core/mutex.py`.
+The party is the task where one calls, by `with` and by `async with` alike, so the two re-enter one another, and two
+tasks of one thread keep each other out. Only a party itself lets its id in here (or is let in while it waits) and out
+again, so what it reads about itself is always true. Free and woken: see `core/mutex.py`.
 """
 
 import sys
 import warnings
 
 import cython
+from cython.cimports.interlock.core.awaiting import DONE, acquire, enter
 from cython.cimports.interlock.core.mutex import Mutex
-from cython.cimports.interlock.core.native import interlock_thread_id
-from cython.cimports.interlock.core.party import KNOWN_MASK, known, meet, party_by_id
+from cython.cimports.interlock.core.party import Party, party_by_id
 from cython.cimports.interlock.core.probe import Happening, happened, made, probing
-from cython.cimports.interlock.core.waiting import NEVER, Waiter, checked_name, lock_deadline, new_waiter
+from cython.cimports.interlock.core.task import caller, caller_id
+from cython.cimports.interlock.core.waiting import (
+    NEVER,
+    Waiter,
+    checked_name,
+    lock_deadline,
+    lock_seconds,
+    new_waiter_of,
+)
 from cython.cimports.libc.limits import LONG_MAX
 
 NO_TIMEOUT = cython.declare(object, -1)  # the small int itself, which is what callers who write -1 pass
+renamed = cython.declare(object, None)  # interlock.aio's RLock
 
 
 class RLock(Mutex):
@@ -46,6 +56,17 @@ class RLock(Mutex):
         else:
             self.release()
 
+    def __aenter__(self) -> object:
+        """Acquire the lock for the calling task, waiting for ever. Awaited, it returns None."""
+        return enter_async(self) if is_plain(self) else enter_overridden(self)
+
+    def __aexit__(self, exc_type: object = None, exc_value: object = None, traceback: object = None) -> object:
+        if is_plain(self):
+            give(self)
+        else:
+            self.release()
+        return DONE
+
     def acquire(self, blocking: cython.bint = True, timeout: object = -1) -> bool:
         """Take the lock; at once where the caller has it already.
 
@@ -59,6 +80,15 @@ class RLock(Mutex):
         if not blocking or timeout is not NO_TIMEOUT:
             deadline = lock_deadline(blocking, timeout)
         return take(self, deadline)
+
+    def acquire_async(self, timeout: object = None) -> object:
+        """Take the lock for the calling task: ``await lock.acquire_async()``. Nothing happens before it is awaited.
+
+        ``timeout``: for how many seconds to wait, 0 for not at all; None or -1 means for ever.
+
+        Awaited, it returns True, or False where the lock was not to be had in time. Raises as `acquire` does.
+        """
+        return acquire(self, 1, lock_seconds(timeout))
 
     def release(self) -> None:
         """Undo one acquire. Raises RuntimeError where the caller does not have the lock."""
@@ -75,14 +105,16 @@ class RLock(Mutex):
     # `threading.Condition` and some programs use these names.
 
     def _recursion_count(self) -> int:
+        me: cython.ulonglong = caller_id()
         with cython.critical_section(self):
-            return self.count if self.is_own() else 0
+            return self.count if self.is_own(me) else 0
 
     def _release_save(self) -> tuple:
         chain: Waiter = None
         count: cython.ulong = 0
+        me: cython.ulonglong = caller_id()
         with cython.critical_section(self):
-            if self.is_own():
+            if self.is_own(me):
                 count = self.let_go()
                 if self.head is not None:
                     chain = self.serve(None)
@@ -92,7 +124,7 @@ class RLock(Mutex):
             self.wake(chain)
         if probing:
             happened(Happening.LET_GO, self, 0, 0)
-        return (count, interlock_thread_id())
+        return (count, me)
 
     def _acquire_restore(self, state: tuple) -> None:
         count: cython.ulong = state[0]
@@ -108,6 +140,31 @@ class RLock(Mutex):
     def leave(self) -> cython.bint:
         return give(self)
 
+    def enter_async(self):
+        return enter_async(self)
+
+    def leave_async(self):
+        give(self)
+        return DONE
+
+    def plain(self) -> cython.bint:
+        return is_plain(self)
+
+    def sync_caller(self) -> Party:
+        return caller()
+
+    def take_now(self, want: cython.long) -> cython.bint:
+        me: cython.ulonglong = caller_id()
+        taken: cython.bint = False
+        with cython.critical_section(self):
+            if self.holder == me or (self.holder == 0 and self.head is None):
+                self.holder = me
+                self.count += want
+                taken = True
+        if taken and probing:
+            happened(Happening.ACQUIRED, self, 0, 0)
+        return taken
+
     def refuse_release(self):
         with cython.critical_section(self):
             holder: cython.ulonglong = self.holder
@@ -117,9 +174,7 @@ class RLock(Mutex):
 
 def take(lock: RLock, deadline: cython.longlong) -> cython.bint:
     """Take the lock once more, waiting until `deadline`, of which 0 means not at all."""
-    me: cython.ulonglong = interlock_thread_id()
-    if known[me & KNOWN_MASK] != me:
-        meet()
+    me: cython.ulonglong = caller_id()
     taken: cython.bint = False
     with cython.critical_section(lock):
         if lock.holder == 0 or lock.holder == me:
@@ -127,7 +182,7 @@ def take(lock: RLock, deadline: cython.longlong) -> cython.bint:
             lock.count += 1
             taken = True
     if not taken:
-        return deadline != 0 and lock.block(new_waiter(1), deadline)
+        return deadline != 0 and lock.block(new_waiter_of(caller(), 1), deadline)
     if probing:
         happened(Happening.ACQUIRED, lock, 0, 0)
     return True
@@ -136,8 +191,9 @@ def take(lock: RLock, deadline: cython.longlong) -> cython.bint:
 def give(lock: RLock) -> cython.bint:
     chain: Waiter = None
     own: cython.bint = False
+    me: cython.ulonglong = caller_id()
     with cython.critical_section(lock):
-        if lock.holder == interlock_thread_id():
+        if lock.holder == me:
             own = True
             lock.count -= 1
             if lock.count == 0:
@@ -151,6 +207,36 @@ def give(lock: RLock) -> cython.bint:
     if probing:
         happened(Happening.RELEASED, lock, 0, 0)
     return True
+
+
+def enter_async(lock: RLock):
+    me: cython.ulonglong = caller_id()
+    taken: cython.bint = False
+    with cython.critical_section(lock):
+        if lock.holder == me or (lock.holder == 0 and lock.head is None):
+            lock.holder = me
+            lock.count += 1
+            taken = True
+    if not taken:
+        return enter(lock, 1)
+    if probing:
+        happened(Happening.ACQUIRED, lock, 0, 0)
+    return DONE
+
+
+def is_plain(lock: RLock) -> cython.bint:
+    return type(lock) is RLock or type(lock) is renamed
+
+
+async def enter_overridden(lock: RLock) -> None:
+    """What a subclass has made of `acquire_async` counts."""
+    await lock.acquire_async()
+
+
+def rename(subclass: type) -> None:
+    """Let `subclass` count as the class itself: it gives other names to the methods and overrides nothing."""
+    global renamed
+    renamed = subclass
 
 
 def refuse_arguments():

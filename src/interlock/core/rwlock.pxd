@@ -17,7 +17,12 @@ cdef class Side:
     cdef Party party      # who takes or holds it; None while it is IDLE
     cdef Waiter waiter    # while it is TAKING and its party waits
     cdef bint take(self, long long deadline) except -1
-    cdef bint take_slow(self, bint writing, long long deadline) except -1
+    cdef bint claim(self, Party me) except -1
+    cdef bint take_slow(self, long long deadline) except -1
+    cdef long want(self) noexcept
+    cdef bint is_reading_already(self) except -1
+    cdef object queued(self, Waiter waiter)
+    cdef object settle(self, bint taken)
     cdef void idle(self) noexcept
     cdef RWLock its_lock(self)
     cdef bint leave(self) except -1

@@ -17,18 +17,21 @@ threads that share one by mistake are told, and a signal handler too.
 """
 
 import cython
+from cython.cimports.interlock.core.awaiting import DONE, TaskWaiter, in_line, new_task_waiter
 from cython.cimports.interlock.core.party import Party, forks, in_new_child, is_lost, meet, party_by_id
 from cython.cimports.interlock.core.probe import Happening, happened, made, probing
+from cython.cimports.interlock.core.task import caller
 from cython.cimports.interlock.core.waiting import (
     GRANTED,
     NEVER,
     Primitive,
-    ThreadWaiter,
     Waiter,
     checked_name,
     deadline_after,
+    deadline_in,
     new_waiter,
     refuse_orphan,
+    wait_seconds,
 )
 from cython.cimports.interlock.core.within import within
 
@@ -54,6 +57,14 @@ class Side:
     def __exit__(self, exc_type: object = None, exc_value: object = None, traceback: object = None) -> None:
         self.leave()
 
+    def __aenter__(self) -> object:
+        """Acquire this side for the calling task, waiting for ever. Awaited, it returns None."""
+        return DONE if self.claim(caller()) else take_slow_async(self, -1)
+
+    def __aexit__(self, exc_type: object = None, exc_value: object = None, traceback: object = None) -> object:
+        self.leave()
+        return DONE
+
     def acquire(self, blocking: cython.bint = True, timeout: object = None) -> bool:
         """Take this side.
 
@@ -68,6 +79,15 @@ class Side:
         if timeout is not None:
             raise ValueError("can't specify a timeout for a non-blocking call")
         return self.take(0)
+
+    def acquire_async(self, timeout: object = None) -> object:
+        """Take this side for the calling task: ``await side.acquire_async()``. Nothing happens before it is awaited.
+
+        ``timeout``: for how many seconds; None means for ever, 0 or less not at all.
+
+        Awaited, it returns True, or False where it was not to be had in time. Raises as `acquire` does.
+        """
+        return take_async(self, wait_seconds(timeout))
 
     def release(self) -> None:
         """Give this side back. Raises RuntimeError where the caller does not hold it through this object."""
@@ -95,9 +115,12 @@ class Side:
 
     def take(self, deadline: cython.longlong) -> cython.bint:
         """Take it, waiting until `deadline`, of which 0 means not at all."""
+        return self.claim(meet()) or self.take_slow(deadline)
+
+    def claim(self, me: Party) -> cython.bint:
+        """Begin to take it, for `me`. True: it is HELD already; False: it is TAKING, and the slow path has the rest."""
         lock: RWLock = self.its_lock()
         writing: cython.bint = isinstance(self, WriteSide)
-        me: Party = meet()
         taken: cython.bint = False
         reused: cython.bint
         with cython.critical_section(lock):
@@ -117,44 +140,55 @@ class Side:
                         lock.reading += 1
         if reused:
             raise RuntimeError(f"{self!r} is in use: every hold wants its own read() or write()")
-        if not taken:
-            return self.take_slow(writing, deadline)
-        if probing:
+        if taken and probing:
             happened(Happening.ACQUIRED, lock, 0, 0)
-        return True
-
-    def take_slow(self, writing: cython.bint, deadline: cython.longlong) -> cython.bint:
-        """The rest of `take`, once the side is TAKING. However it ends, the side is HELD or IDLE then."""
-        lock: RWLock = self.lock
-        taken: cython.bint = False
-        again: cython.bint = False
-        try:
-            refusal = lock.conflict(self.party, writing)
-            if refusal is not None:
-                raise DeadlockError(refusal)
-            if not writing:
-                with cython.critical_section(lock):
-                    again = lock.reads(self.party)
-                    if again:
-                        lock.reading += 1
-                        self.state = HELD
-            if again:
-                taken = True
-                if probing:
-                    happened(Happening.ACQUIRED, lock, 0, 0)
-            elif deadline != 0:
-                waiter: ThreadWaiter = new_waiter(WRITE if writing else READ)
-                with cython.critical_section(lock):
-                    self.waiter = waiter
-                taken = lock.block(waiter, deadline)
-        finally:
-            with cython.critical_section(lock):
-                self.waiter = None
-                if taken:
-                    self.state = HELD
-                else:
-                    self.idle()
         return taken
+
+    # The rest of taking it, once it is TAKING. However it ends, the side is HELD or IDLE then.
+
+    def take_slow(self, deadline: cython.longlong) -> cython.bint:
+        taken: cython.bint = False
+        try:
+            taken = self.is_reading_already()
+            if not taken and deadline != 0:
+                taken = self.lock.block(self.queued(new_waiter(self.want())), deadline)
+        finally:
+            self.settle(taken)
+        return taken
+
+    def want(self) -> cython.long:
+        return WRITE if isinstance(self, WriteSide) else READ
+
+    def is_reading_already(self) -> cython.bint:
+        """Whether its party reads already and is let in again. Raises DeadlockError where it would wait for itself."""
+        lock: RWLock = self.lock
+        again: cython.bint = False
+        refusal = lock.conflict(self.party, isinstance(self, WriteSide))
+        if refusal is not None:
+            raise DeadlockError(refusal)
+        if isinstance(self, ReadSide):
+            with cython.critical_section(lock):
+                again = lock.reads(self.party)
+                if again:
+                    lock.reading += 1
+                    self.state = HELD
+            if again and probing:
+                happened(Happening.ACQUIRED, lock, 0, 0)
+        return again
+
+    def queued(self, waiter):
+        """`waiter`, which from now on counts as this side's."""
+        with cython.critical_section(self.lock):
+            self.waiter = waiter
+        return waiter
+
+    def settle(self, taken: cython.bint):
+        with cython.critical_section(self.lock):
+            self.waiter = None
+            if taken:
+                self.state = HELD
+            else:
+                self.idle()
 
     def idle(self) -> cython.void:
         """Nobody takes or holds it any more. Inside the critical section."""
@@ -165,11 +199,13 @@ class Side:
 
     def leave(self) -> cython.bint:
         lock: RWLock = self.its_lock()
-        me: Party = meet()
+        # By `with` it is the thread that takes it, by `async with` the task; who leaves may have changed over.
+        thread: Party = meet()
+        me: Party = caller()
         chain: Waiter = None
         own: cython.bint
         with cython.critical_section(lock):
-            own = self.state == HELD and self.party is me
+            own = self.state == HELD and (self.party is me or self.party is thread)
             if own:
                 self.idle()
                 if isinstance(self, WriteSide):
@@ -185,6 +221,25 @@ class Side:
         if probing:
             happened(Happening.RELEASED, lock, 0, 0)
         return True
+
+
+async def take_async(side: Side, seconds: cython.double) -> bool:
+    return side.claim(caller()) or await take_slow_async(side, seconds)
+
+
+async def take_slow_async(side: Side, seconds: cython.double) -> bool:
+    lock: RWLock = side.lock
+    taken: cython.bint = False
+    try:
+        taken = side.is_reading_already()
+        if not taken and seconds != 0:
+            waiter: TaskWaiter = side.queued(new_task_waiter(side.want()))
+            taken = lock.take_or_join(waiter)
+            if not taken:
+                taken = await in_line(lock, waiter, NEVER if seconds < 0 else deadline_in(seconds))
+    finally:
+        side.settle(taken)
+    return taken
 
 
 class ReadSide(Side):
@@ -246,7 +301,7 @@ class RWLock(Primitive):
 
     @property
     def owner(self) -> object:
-        """The party that writes: its `threading.Thread`, or None."""
+        """The party that writes: its `threading.Thread`, its task, or None."""
         with cython.critical_section(self):
             holder: cython.ulonglong = self.holder
         return None if holder == 0 else party_by_id(holder).known_as()
@@ -309,10 +364,10 @@ class RWLock(Primitive):
             reads = self.reads(party)
             writes = self.holder == party.id
         if writes:
-            return f"this thread writes under {self!r} already and would wait for itself; leave write() first"
+            return f"the caller writes under {self!r} already and would wait for itself; leave write() first"
         if reads and writing:
             return (
-                f"this thread reads under {self!r} and would wait for itself to write; leave read() first, "
+                f"the caller reads under {self!r} and would wait for itself to write; leave read() first, "
                 "take write(), and look again at what was read"
             )
         return None

@@ -13,6 +13,7 @@ many permits is not starved by those that ask for one.
 """
 
 import cython
+from cython.cimports.interlock.core.awaiting import DONE, acquire, enter
 from cython.cimports.interlock.core.probe import Happening, happened, made, probing
 from cython.cimports.interlock.core.waiting import (
     NEVER,
@@ -21,10 +22,14 @@ from cython.cimports.interlock.core.waiting import (
     checked_name,
     deadline_after,
     new_waiter,
+    wait_seconds,
     whole,
 )
 from cython.cimports.interlock.core.within import within
 from cython.cimports.libc.limits import LONG_MAX
+
+renamed = cython.declare(object, None)  # interlock.aio's Semaphore
+renamed_bounded = cython.declare(object, None)  # its BoundedSemaphore
 
 
 class Semaphore(Primitive):
@@ -51,6 +56,19 @@ class Semaphore(Primitive):
         else:
             self.release()
 
+    def __aenter__(self) -> object:
+        """Acquire one permit for the calling task, waiting for ever. Awaited, it returns None."""
+        if not self.is_plain():
+            return enter_overridden(self)
+        return DONE if self.take_now(1) else enter(self, 1)
+
+    def __aexit__(self, exc_type: object = None, exc_value: object = None, traceback: object = None) -> object:
+        if self.is_plain():
+            self.give(1)
+        else:
+            self.release()
+        return DONE
+
     def acquire(self, blocking: cython.bint = True, timeout: object = None, *, permits: object = 1) -> bool:
         """Take permits, all at once or none.
 
@@ -68,6 +86,16 @@ class Semaphore(Primitive):
             return self.take_free(wanted)
         # As with `threading`, a timeout is looked at when it matters.
         return self.take_free(wanted) or self.take(wanted, deadline_after(timeout))
+
+    def acquire_async(self, timeout: object = None, *, permits: object = 1) -> object:
+        """Take permits for the calling task: ``await semaphore.acquire_async()``. Nothing happens before it is awaited.
+
+        ``timeout``: for how many seconds to wait; None means for ever, 0 or less not at all. ``permits``: as for
+        `acquire`.
+
+        Awaited, it returns True, or False where they were not to be had in time.
+        """
+        return acquire(self, self.checked(permits), wait_seconds(timeout))
 
     def release(self, n: object = 1) -> None:
         """Give back ``n`` permits, 1 or more, and wake whom they are enough for. Raises ValueError otherwise."""
@@ -121,6 +149,23 @@ class Semaphore(Primitive):
         """Take `permits`, waiting until `deadline`, of which 0 means not at all."""
         return self.take_free(permits) or (deadline != 0 and self.block(new_waiter(permits), deadline))
 
+    def take_now(self, want: cython.long) -> cython.bint:
+        """As `take_free`, but never past anybody: tasks are served strictly in order."""
+        taken: cython.bint = False
+        with cython.critical_section(self):
+            if self.head is not None:
+                self.forget_lost()
+            if self.value >= want and self.head is None:
+                self.value -= want
+                taken = True
+        if taken and probing:
+            happened(Happening.ACQUIRED, self, 0, 0)
+        return taken
+
+    def is_plain(self) -> cython.bint:
+        kind = type(self)
+        return kind is Semaphore or kind is BoundedSemaphore or kind is renamed or kind is renamed_bounded
+
     def take_free(self, permits: cython.long) -> cython.bint:
         """Take `permits` if they are free and the caller's turn has come."""
         taken: cython.bint = False
@@ -170,3 +215,15 @@ class BoundedSemaphore(Semaphore):
     def __init__(self, value: object = 1, *, name: str | None = None):
         self.start(value, name)
         self.most = self.value
+
+
+async def enter_overridden(semaphore: Semaphore) -> None:
+    """What a subclass has made of `acquire_async` counts."""
+    await semaphore.acquire_async()
+
+
+def rename(semaphore: type, bounded: type) -> None:
+    """Let these count as the classes themselves: they give other names to the methods and override nothing."""
+    global renamed, renamed_bounded
+    renamed = semaphore
+    renamed_bounded = bounded

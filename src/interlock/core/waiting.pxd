@@ -8,6 +8,7 @@ cdef enum WaiterState:
     WOKEN       # head of its queue, unparked, on its way to compete; nothing has been given to it
     GRANTED     # out of the queue, and what it waited for is its own
     CANCELLED   # out of the queue with nothing
+    TAKEN       # a task's: it has run again, with what it was granted
 
 cdef long long NEVER   # the deadline of a wait without a timeout
 
@@ -26,7 +27,10 @@ cdef class Waiter:
     cdef long want             # what it asks for, in the primitive's own terms
     # Written in the critical section of both queues, by the party that moves it from one to the other; 0: nobody has.
     cdef unsigned long long mover
-    cdef bint unpark(self) noexcept
+    cdef bint strict           # a task: it is served in the order of arrival, and not told to come and compete
+    # What a signal handler raised in the middle of `unpark`. Belongs to the one who unparks.
+    cdef object interruption
+    cdef bint unpark(self, Primitive by) noexcept
 
 
 @cython.final
@@ -36,6 +40,7 @@ cdef class ThreadWaiter(Waiter):
 
 
 cdef ThreadWaiter new_waiter(long want)
+cdef ThreadWaiter new_waiter_of(Party party, long want)
 
 
 cdef class Primitive(Observed):
@@ -50,8 +55,10 @@ cdef class Primitive(Observed):
     cdef void take_back(self, Waiter waiter) noexcept
     cdef bint due(self, Waiter waiter) noexcept
     cdef Waiter expire(self, Waiter waiter)
+    cdef Waiter leave_line(self, Waiter waiter)
     # Called outside it.
-    cdef void mark_entered(self) noexcept
+    cdef bint take_now(self, long want) except -1
+    cdef void mark_entered(self, unsigned long long me) noexcept
     cdef int check_block(self, Waiter waiter) except -1
 
     # The queue. Called in the critical section.
@@ -64,10 +71,11 @@ cdef class Primitive(Observed):
 
     # Waiting. Called outside it.
     cdef bint block(self, ThreadWaiter waiter, long long deadline) except -1
+    cdef bint take_or_join(self, Waiter waiter) noexcept
     cdef bint wait_in_line(self, ThreadWaiter waiter, long long deadline) except -1
     cdef bint await_turn(self, ThreadWaiter waiter, long long deadline, bint unparked) except -1
-    cdef void withdraw(self, Waiter waiter)
-    cdef void wake(self, Waiter first)
+    cdef object withdraw(self, Waiter waiter)
+    cdef object wake(self, Waiter first)
     cdef tuple blocked(self)
     cdef str describe(self, str state, str more)
 
@@ -76,6 +84,8 @@ cdef str checked_name(object name)
 cdef long long deadline_in(double seconds) except -1
 cdef long whole(object number) except? -1
 cdef double seconds_of(object timeout) except? -1
+cdef double lock_seconds(object timeout) except? -2
+cdef double wait_seconds(object timeout) except? -2
 cdef long long lock_deadline(bint blocking, object timeout) except -1
 cdef long long deadline_after(object timeout) except -1
 cdef int refuse_orphan(Primitive primitive, Party owner) except -1

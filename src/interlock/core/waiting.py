@@ -25,7 +25,8 @@ A waiter's life:
     GRANTED    out of the queue      -> CANCELLED: by its own party, interrupted: it passes the grant on
     CANCELLED  out of the queue      final
 
-No other state occurs: a waiter is queued once (twice in a condition, which moves it while it is PARKED), only
+A task's waiter is never WOKEN, and has one state more: see `core/awaiting.py`. No other state occurs: a waiter is
+queued once (twice in a condition, which moves it while it is PARKED), only
 the head is ever WOKEN since newcomers join at the tail, and every change is made inside the critical section
 of the primitive in whose queue the waiter is.
 
@@ -103,7 +104,7 @@ class Waiter:
             after.next = None
             after = following
 
-    def unpark(self) -> cython.bint:
+    def unpark(self, by: Primitive) -> cython.bint:
         """Wake the party. False where that can't be done any more, and the grant must go to another."""
         return False
 
@@ -121,7 +122,7 @@ class ThreadWaiter(Waiter):
         if self.parker != cython.NULL:
             PyThread_free_lock(self.parker)
 
-    def unpark(self) -> cython.bint:
+    def unpark(self, by: Primitive) -> cython.bint:
         PyThread_release_lock(self.parker)
         return True
 
@@ -160,8 +161,13 @@ class ThreadWaiter(Waiter):
 
 
 def new_waiter(want: cython.long) -> ThreadWaiter:
+    return new_waiter_of(meet(), want)
+
+
+def new_waiter_of(party: Party, want: cython.long) -> ThreadWaiter:
+    """`party`: the calling thread, or the task that blocks this thread with it."""
     waiter: ThreadWaiter = ThreadWaiter.__new__(ThreadWaiter)
-    waiter.party = meet()
+    waiter.party = party
     waiter.want = want
     return waiter
 
@@ -203,10 +209,14 @@ class Primitive(Observed):
         pass
 
     def due(self, waiter: Waiter) -> cython.bint:
-        return interlock_now() - waiter.since >= BARGING_NS
+        return waiter.strict or interlock_now() - waiter.since >= BARGING_NS
 
-    def mark_entered(self) -> cython.void:
-        """The caller has acquired this, and will release it as the end of a `with`."""
+    def take_now(self, want: cython.long) -> cython.bint:
+        """Get what a waiter would `want`, if it is there and nobody waits: an asynchronous caller passes nobody."""
+        return False
+
+    def mark_entered(self, me: cython.ulonglong) -> cython.void:
+        """The caller, who is `me`, has acquired this, and will release it as the end of a `with`."""
 
     def check_block(self, waiter: Waiter) -> cython.int:
         """Raise DeadlockError where this waiter, which is in the queue, would wait for ever."""
@@ -309,8 +319,13 @@ class Primitive(Observed):
 
     # Waiting. All outside the critical section.
 
-    def wake(self, first: Waiter) -> cython.void:
-        """Unpark a chain. A party that can't be woken any more is withdrawn, and its grant passed on."""
+    def wake(self, first: Waiter):
+        """Unpark a chain. A party that can't be woken any more is withdrawn, and its grant passed on.
+
+        Raises what a signal handler raised meanwhile, when all is done.
+        """
+        error = None
+        more: Waiter
         while first is not None:
             waiter: Waiter = first
             first = waiter.wake
@@ -318,34 +333,51 @@ class Primitive(Observed):
             if probing:
                 # Before the fact, for once: what the woken party does next is to come after it.
                 happened(Happening.WOKE, self, waiter.party.id, 0)
-            if not waiter.unpark():
-                self.withdraw(waiter)
+            woken: cython.bint = waiter.unpark(self)
+            if waiter.interruption is not None:
+                error = waiter.interruption
+                waiter.interruption = None
+            if not woken:
+                # In this loop and not by `withdraw`: a closed loop may leave a queue of thousands behind.
+                with cython.critical_section(self):
+                    more = self.leave_line(waiter)
+                if first is None:
+                    first = more
+                elif more is not None:
+                    waiter = first
+                    while waiter.wake is not None:
+                        waiter = waiter.wake
+                    waiter.wake = more
+        if error is not None:
+            raise error
 
     def block(self, waiter: ThreadWaiter, deadline: cython.longlong) -> cython.bint:
         """Get what `waiter` wants, waiting for it until `deadline`. False: it passed.
 
         Raises what a signal handler raises, or DeadlockError; then the waiter has nothing.
         """
-        granted: cython.bint = False
+        return self.take_or_join(waiter) or self.wait_in_line(waiter, deadline)
+
+    def take_or_join(self, waiter: Waiter) -> cython.bint:
+        """Get what `waiter` wants, if it is there and its turn has come (True), or join the queue."""
+        granted: cython.bint
         with cython.critical_section(self):
             self.forget_lost()
-            if self.fits(waiter) and self.may_barge():
+            granted = self.fits(waiter) and (self.head is None if waiter.strict else self.may_barge())
+            if granted:
                 self.grant(waiter)
-                granted = True
             else:
                 self.push(waiter)
-        if granted:
-            if probing:
-                happened(Happening.ACQUIRED, self, 0, 0)
-            return True
-        return self.wait_in_line(waiter, deadline)
+        if granted and probing:
+            happened(Happening.ACQUIRED, self, 0, 0)
+        return granted
 
     def wait_in_line(self, waiter: ThreadWaiter, deadline: cython.longlong) -> cython.bint:
         began: cython.longlong = interlock_now()
         granted: cython.bint
         try:
             if probing:
-                happened(Happening.WAITING, self, 0, 0)
+                happened(Happening.WAITING, self, waiter.party.id, 0)
             if deadline == NEVER:
                 self.check_block(waiter)
             granted = self.await_turn(waiter, deadline, False)
@@ -396,18 +428,24 @@ class Primitive(Observed):
                 self.check_block(waiter)
             unparked = False
 
-    def withdraw(self, waiter: Waiter) -> cython.void:
+    def withdraw(self, waiter: Waiter):
         """Take a waiter out with nothing, whatever its state: a grant that it has been given is passed on."""
-        chain: Waiter = None
+        chain: Waiter
         with cython.critical_section(self):
-            if waiter.state == GRANTED:
-                self.take_back(waiter)
-            elif waiter.state != CANCELLED:
-                self.remove(waiter)
-            waiter.state = CANCELLED
-            chain = self.serve(None)
+            chain = self.leave_line(waiter)
         if chain is not None:
             self.wake(chain)
+
+    def leave_line(self, waiter: Waiter) -> Waiter:
+        """The part of `withdraw` inside the critical section. Returns the chain to `wake`."""
+        if waiter.state == TAKEN:
+            return None
+        if waiter.state == GRANTED:
+            self.take_back(waiter)
+        elif waiter.state != CANCELLED:
+            self.remove(waiter)
+        waiter.state = CANCELLED
+        return self.serve(None)
 
     def blocked(self) -> tuple:
         """The parties in the queue. They are counted and collected inside, and named outside."""
@@ -519,6 +557,24 @@ def lock_deadline(blocking: cython.bint, timeout) -> cython.longlong:
     if seconds < 0:
         raise ValueError(f"timeout value must be a non-negative number or -1 (wait for ever), not {timeout}")
     return deadline_in(seconds)
+
+
+def lock_seconds(timeout) -> cython.double:
+    """The timeout of a lock's asynchronous `acquire`, where None and -1 mean to wait for ever: -1 then."""
+    if timeout is None:
+        return -1
+    seconds: cython.double = seconds_of(timeout)
+    if seconds < 0 and seconds != -1:
+        raise ValueError(f"timeout value must be a non-negative number or None (wait for ever), not {timeout}")
+    return seconds
+
+
+def wait_seconds(timeout) -> cython.double:
+    """A timeout of None (wait for ever: -1) or of seconds, where less than 0 counts as 0."""
+    if timeout is None:
+        return -1
+    seconds: cython.double = seconds_of(timeout)
+    return 0 if seconds < 0 else seconds
 
 
 def deadline_after(timeout) -> cython.longlong:

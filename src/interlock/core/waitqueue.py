@@ -10,16 +10,21 @@ joined the queue, so whoever changes the state and then unparks is either seen b
 """
 
 import cython
+from cython.cimports.interlock.core.awaiting import TaskWaiter, in_line, new_task_waiter
 from cython.cimports.interlock.core.probe import made, probing
 from cython.cimports.interlock.core.waiting import (
     CANCELLED,
     GRANTED,
+    NEVER,
+    TAKEN,
     Primitive,
     ThreadWaiter,
     Waiter,
     checked_name,
     deadline_after,
+    deadline_in,
     new_waiter,
+    wait_seconds,
     whole,
 )
 
@@ -49,23 +54,49 @@ class WaitQueue(Primitive):
         """
         deadline: cython.longlong = deadline_after(timeout)
         waiter: ThreadWaiter = new_waiter(0)
+        self.line_up(waiter)
+        if unless is not None and self.news(waiter, unless):
+            return True
+        return self.wait_in_line(waiter, deadline)
+
+    async def park_async(self, timeout: object = None, *, unless: object = None) -> bool:
+        """`park`, for a task: ``await queue.park_async()``."""
+        seconds: cython.double = wait_seconds(timeout)
+        waiter: TaskWaiter = new_task_waiter(0)
+        self.line_up(waiter)
+        if unless is not None and self.news(waiter, unless):
+            return True
+        if seconds == 0:
+            # Its time is up before it has parked: it may have been unparked all the same.
+            return self.leave_now(waiter)
+        return await in_line(self, waiter, NEVER if seconds < 0 else deadline_in(seconds))
+
+    def line_up(self, waiter: Waiter):
         with cython.critical_section(self):
             self.forget_lost()
             self.push(waiter)
-        if unless is not None:
-            try:
-                leave: cython.bint = bool(unless())
-            except BaseException:
-                self.withdraw(waiter)
-                raise
-            if leave:
-                # A wake-up that came meanwhile was for the same news, and is used up.
-                with cython.critical_section(self):
-                    if waiter.state != GRANTED:
-                        self.remove(waiter)
-                        waiter.state = CANCELLED
-                return True
-        return self.wait_in_line(waiter, deadline)
+
+    def news(self, waiter: Waiter, unless) -> cython.bint:
+        """Whether there is news, for one who has joined the queue: then it leaves."""
+        try:
+            leave: cython.bint = bool(unless())
+        except BaseException:
+            self.withdraw(waiter)
+            raise
+        if leave:
+            # A wake-up that came meanwhile was for the same news, and is used up.
+            self.leave_now(waiter)
+        return leave
+
+    def leave_now(self, waiter: Waiter) -> cython.bint:
+        """Leave the queue. True where it has been unparked by now."""
+        with cython.critical_section(self):
+            if waiter.state != GRANTED:
+                self.remove(waiter)
+                waiter.state = CANCELLED
+                return False
+            waiter.state = TAKEN
+            return True
 
     def unpark(self, n: object = 1) -> int:
         """Wake the first ``n`` in the queue, 0 or more. Returns how many there were to wake."""
@@ -112,16 +143,16 @@ class WaitQueue(Primitive):
     def due(self, waiter: Waiter) -> cython.bint:
         return True
 
-    def withdraw(self, waiter: Waiter) -> cython.void:
+    def leave_line(self, waiter: Waiter) -> Waiter:
         """A wake-up that is given back goes to the next in the queue, and is dropped where there is none."""
         chain: Waiter = None
-        with cython.critical_section(self):
-            if waiter.state == GRANTED:
-                self.wakes = 1
-                chain = self.serve(None)
-                self.wakes = 0
-            elif waiter.state != CANCELLED:
-                self.remove(waiter)
-            waiter.state = CANCELLED
-        if chain is not None:
-            self.wake(chain)
+        if waiter.state == TAKEN:
+            return None
+        if waiter.state == GRANTED:
+            self.wakes = 1
+            chain = self.serve(None)
+            self.wakes = 0
+        elif waiter.state != CANCELLED:
+            self.remove(waiter)
+        waiter.state = CANCELLED
+        return chain

@@ -1,5 +1,8 @@
-"""`with lock.within(2.0):` enters held or not at all."""
+"""`with lock.within(2.0):` and `async with lock.within(2.0):` enter held or not at all."""
 
+from cython.cimports.interlock.core.awaiting import DONE
+from cython.cimports.interlock.core.native import interlock_thread_id
+from cython.cimports.interlock.core.task import caller_id
 from cython.cimports.interlock.core.waiting import Primitive, seconds_of
 
 
@@ -7,16 +10,33 @@ class Within:
     """A context manager that holds ``target``, or raises TimeoutError when it does not get it in time."""
 
     def __enter__(self) -> bool:
-        if not self.target.acquire(timeout=self.timeout):
+        taken = self.target.acquire(timeout=self.timeout)
+        if hasattr(taken, "close"):
+            taken.close()
+            raise TypeError(f"{self.target!r} is entered with 'async with'; a thread uses interlock's own")
+        if not taken:
             raise TimeoutError(f"not acquired within {self.timeout} s: {self.target!r}")
         target = self.target
         if isinstance(target, Primitive):
             primitive: Primitive = target
-            primitive.mark_entered()
+            primitive.mark_entered(interlock_thread_id())
         return True
 
     def __exit__(self, exc_type: object = None, exc_value: object = None, traceback: object = None) -> None:
         self.target.release()
+
+    async def __aenter__(self) -> bool:
+        if not await self.target.acquire_async(timeout=self.timeout):
+            raise TimeoutError(f"not acquired within {self.timeout} s: {self.target!r}")
+        target = self.target
+        if isinstance(target, Primitive):
+            primitive: Primitive = target
+            primitive.mark_entered(caller_id())
+        return True
+
+    def __aexit__(self, exc_type: object = None, exc_value: object = None, traceback: object = None) -> object:
+        self.target.release()
+        return DONE
 
 
 def within(target, timeout) -> Within:

@@ -1,3 +1,4 @@
+from collections.abc import Awaitable
 from types import TracebackType
 from typing import final
 
@@ -10,3 +11,10 @@ class Within:
         exc_value: BaseException | None = None,
         traceback: TracebackType | None = None,
     ) -> None: ...
+    async def __aenter__(self) -> bool: ...
+    def __aexit__(
+        self,
+        exc_type: type[BaseException] | None = None,
+        exc_value: BaseException | None = None,
+        traceback: TracebackType | None = None,
+    ) -> Awaitable[None]: ...

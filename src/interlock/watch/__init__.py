@@ -1,0 +1,1 @@
+"""Reading what happens: recordings, and the pages made of them."""

@@ -127,7 +127,10 @@ class Story:
         by_family: dict[str, _Keeper] = {"Lock": exclusive, "RLock": reentrant, "RWLock": shared}
         by_family |= dict.fromkeys(_SEMAPHORES, permits)
         keepers = [by_family.get(primitive.family, nothing) for primitive in recording.primitives]
-        waiting: dict[tuple[int, int], tuple[int, int]] = {}  # party, primitive -> since when, place
+        # party, primitive -> since when, place, and who it is for those who wake it: for a task that blocks its thread,
+        # that thread
+        waiting: dict[tuple[int, int], tuple[int, int, int]] = {}
+        known: dict[int, int] = {}  # party -> the same, at its last wait
         woken: dict[tuple[int, int], tuple[int, int, int]] = {}  # party, primitive -> by whom, when, place
         moved: dict[int, tuple[int, int]] = {}  # party -> by whom, when: notified, and then got the lock
         notified: dict[tuple[int, int], int] = {}  # party, primitive -> place
@@ -143,20 +146,24 @@ class Story:
             elif what == RELEASED:
                 keeper.give(primitive, party, time, place)
             elif what == WAITING:
-                waiting[party, primitive] = time, place
+                known[party] = party if other < 0 else other
+                waiting[party, primitive] = time, place, known[party]
             elif what == WOKE:
                 woken[other, primitive] = party, time, place
             elif what in (GRANTED, TIMED_OUT, CANCELLED):
-                start, place_of_wait = waiting.pop((party, primitive), (max(0, time - waited), place))
-                waker, wake_time, waker_place = woken.pop((party, primitive), (-1, -1, -1))
+                if other >= 0:
+                    party = other
+                unknown = max(0, time - waited), place, party
+                start, place_of_wait, known_as = waiting.pop((party, primitive), unknown)
+                woke_by, wake_time, waker_place = woken.pop((known_as, primitive), (-1, -1, -1))
                 end = time
                 mover, move_time = moved.pop(party, (-1, -1))
                 if recording.primitives[primitive].family == "Condition" and move_time >= start:
                     end = move_time  # from there on it waited for the lock
                     if mover >= 0:
-                        waker, wake_time, waker_place = mover, move_time, notified.get((mover, primitive), -1)
+                        woke_by, wake_time, waker_place = mover, move_time, notified.get((mover, primitive), -1)
                 outcome = GRANTED_TO if what == GRANTED else GAVE_UP if what == TIMED_OUT else WAS_CANCELLED
-                self._wait(primitive, party, start, end, place_of_wait, outcome, waker, wake_time, waker_place)
+                self._wait(primitive, party, start, end, place_of_wait, outcome, woke_by, wake_time, waker_place)
                 if what == GRANTED:
                     self.acquired[which, place, party] += 1
                     keeper.take(primitive, party, time, place)
@@ -166,15 +173,14 @@ class Story:
                 start = max(0, time - waited)
                 moved[party] = other, start
                 if waited:
-                    self._wait(
-                        primitive, party, start, time, place, GRANTED_TO, *woken.pop((party, primitive), (-1, -1, -1))
-                    )
+                    waker = woken.pop((known.get(party, party), primitive), (-1, -1, -1))
+                    self._wait(primitive, party, start, time, place, GRANTED_TO, *waker)
                 keeper.take(primitive, party, time, place)
             else:
                 if what == NOTIFIED:
                     notified[party, primitive] = place
                 self.mark(time, party, primitive, what, place)
-        for (party, primitive), (start, place) in waiting.items():
+        for (party, primitive), (start, place, _) in waiting.items():
             self._wait(primitive, party, start, recording.duration, place, WAITS_STILL, -1, -1, -1)
         for keeper in exclusive, reentrant, shared, permits:
             keeper.end(recording.duration)

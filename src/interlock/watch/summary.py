@@ -167,14 +167,14 @@ class Summary:
         primitive = self.story.primitives[row.primitive]
         waits = [self.story.waits[number] for number in self._waits[row.primitive]]
         parties = tuple(sorted({wait.party for wait in waits}))
-        who = self.recording.parties[parties[0]].name if len(parties) == 1 else f"{len(parties)} parties"
+        who = legible(self.recording.parties[parties[0]].name) if len(parties) == 1 else f"{len(parties)} parties"
         verb = "waited" if any(wait.outcome != WAITS_STILL for wait in waits) else "waits still,"
         sentence = f"{titled(primitive)}: {who} {verb} {duration(row.wait_total)} in all"
         blamed = next((line for line in self.blamed if line.primitive == row.primitive and line.place >= 0), None)
         if blamed is None:
             return Finding(row.primitive, row.wait_total, parties, -1, 0.0, sentence + ".")
         share = min(1.0, blamed.waited / row.wait_total)
-        place = self.recording.places[blamed.place]
+        place = legible(self.recording.places[blamed.place], keep_end=True)
         part = percent(blamed.waited, row.wait_total)
         if blamed.holds:
             sentence += f", {part} of it while {place} held it ({duration(blamed.hold_longest)} at longest)."
@@ -343,7 +343,7 @@ def _table(
 def titled(primitive: Primitive) -> str:
     """`Lock Pool._lock (pool.py:12)`."""
     name = legible(primitive.name)
-    place = f" ({primitive.place})" if primitive.place and primitive.place not in name else ""
+    place = f" ({legible(primitive.place, keep_end=True)})" if primitive.place and primitive.place not in name else ""
     return f"{primitive.kind} {name}{place}"
 
 

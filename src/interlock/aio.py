@@ -1,0 +1,231 @@
+"""interlock's primitives with asyncio's spelling: `await lock.acquire()`, `await event.wait()`, `async with barrier`.
+
+They take the place of asyncio's own (`interlock.install(asyncio=True)` puts them there), and are the same objects as
+those of `interlock` but for the names of their methods: shared by any number of loops, and by trio. What is called and
+not awaited there (`release`, `set`, `notify`, `count_down`) may be called from any thread here.
+
+What a thread would block on is refused: a thread uses the objects of `interlock` itself, which have both spellings.
+"""
+
+from asyncio import BrokenBarrierError as _AsyncioBrokenBarrierError
+from collections.abc import Coroutine
+from threading import BrokenBarrierError as _ThreadingBrokenBarrierError
+from types import TracebackType
+from typing import Any, NoReturn
+
+from interlock.core import barrier as _barrier
+from interlock.core import condition as _condition
+from interlock.core import event as _event
+from interlock.core import latch as _latch
+from interlock.core import lock as _lock
+from interlock.core import rlock as _rlock
+from interlock.core import rwlock as _rwlock
+from interlock.core import semaphore as _semaphore
+
+__all__ = [
+    "Barrier",
+    "BoundedSemaphore",
+    "BrokenBarrierError",
+    "Condition",
+    "Event",
+    "Latch",
+    "Lock",
+    "RLock",
+    "RWLock",
+    "Semaphore",
+]
+
+
+class BrokenBarrierError(_ThreadingBrokenBarrierError, _AsyncioBrokenBarrierError):
+    """A barrier was broken or reset. Both asyncio's exception of this name and that of `threading`."""
+
+
+class _Awaited:
+    """What is entered with `async with` only, and shows itself as asyncio's does."""
+
+    def __enter__(self) -> NoReturn:
+        raise TypeError(f"{type(self).__name__!r} object is entered with 'async with'; a thread uses interlock's own")
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None = None,
+        exc_value: BaseException | None = None,
+        traceback: TracebackType | None = None,
+    ) -> NoReturn:
+        raise TypeError(f"{type(self).__name__!r} object is left as the end of 'async with'")
+
+
+def _shown(primitive: Any, *state: str) -> str:
+    kind = type(primitive)
+    words = list(state)
+    if primitive.waiters:
+        words.append(f"waiters:{len(primitive.waiters)}")
+    if primitive.name is not None:
+        words.append(f"name={primitive.name!r}")
+    return f"<{kind.__module__}.{kind.__qualname__} object at {id(primitive):#x} [{', '.join(words)}]>"
+
+
+class Lock(_Awaited, _lock.Lock):
+    """Lock(*, name=None): `asyncio.Lock`."""
+
+    acquire = _lock.Lock.acquire_async  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return _shown(self, "locked" if self.locked() else "unlocked")
+
+
+class RLock(_Awaited, _rlock.RLock):
+    """RLock(*, name=None): a lock that its task may take again, and must release once for each time."""
+
+    acquire = _rlock.RLock.acquire_async  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return _shown(self, "locked" if self.locked() else "unlocked")
+
+
+class Event(_event.Event):
+    """Event(*, name=None): `asyncio.Event`."""
+
+    wait = _event.Event.wait_async  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return _shown(self, "set" if self.is_set() else "unset")
+
+
+class Condition(_Awaited, _condition.Condition):
+    """Condition(lock=None, *, name=None): `asyncio.Condition`. Its own lock, where none is given, is a `Lock`."""
+
+    wait = _condition.Condition.wait_async  # type: ignore[assignment]
+    wait_for = _condition.Condition.wait_for_async  # type: ignore[assignment]
+
+    def __init__(self, lock: Any = None, *, name: str | None = None) -> None:
+        own: Any = Lock(name=name) if lock is None else lock
+        super().__init__(own, name=name)
+
+    def acquire(self) -> Coroutine[Any, Any, bool]:  # type: ignore[override]
+        """Acquire the lock: ``await condition.acquire()``."""
+        taken: Coroutine[Any, Any, bool] = self._lock.acquire()  # type: ignore[assignment]
+        return taken
+
+    def __repr__(self) -> str:
+        return _shown(self, "locked" if self.locked() else "unlocked")
+
+
+class _Counted:
+    def locked(self) -> bool:
+        """Whether a permit cannot be had at once."""
+        return self._value == 0 or bool(self.waiters)  # type: ignore[attr-defined]
+
+    def __repr__(self) -> str:
+        return _shown(self, "locked") if self.locked() else _shown(self, "unlocked", f"value:{self._value}")  # type: ignore[attr-defined]
+
+
+class Semaphore(_Awaited, _Counted, _semaphore.Semaphore):
+    """Semaphore(value=1, *, name=None): `asyncio.Semaphore`."""
+
+    acquire = _semaphore.Semaphore.acquire_async  # type: ignore[assignment]
+
+
+class BoundedSemaphore(_Awaited, _Counted, _semaphore.BoundedSemaphore):
+    """BoundedSemaphore(value=1, *, name=None): `asyncio.BoundedSemaphore`."""
+
+    acquire = _semaphore.Semaphore.acquire_async  # type: ignore[assignment]
+
+
+class Barrier(_barrier.Barrier):
+    """Barrier(parties, *, name=None): `asyncio.Barrier`."""
+
+    def __init__(self, parties: int, *, name: str | None = None) -> None:
+        super().__init__(parties, name=name)
+
+    async def wait(self) -> int:  # type: ignore[override]
+        """Wait until all parties have come. Returns a number, different for each. Raises BrokenBarrierError."""
+        try:
+            return await self.wait_async()
+        except _ThreadingBrokenBarrierError:
+            raise BrokenBarrierError("the barrier was broken or reset") from None
+
+    async def reset(self) -> None:  # type: ignore[override]
+        """Make the barrier new. Tasks that wait get BrokenBarrierError."""
+        super().reset()
+
+    async def abort(self) -> None:  # type: ignore[override]
+        """Break the barrier: tasks that wait, now or later, get BrokenBarrierError until `reset`."""
+        super().abort()
+
+    async def __aenter__(self) -> int:
+        return await self.wait()
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        return None
+
+    def __repr__(self) -> str:
+        kind = type(self)
+        where = f"<{kind.__module__}.{kind.__qualname__} object at {id(self):#x}"
+        name = "" if self.name is None else f", name={self.name!r}"
+        if self.broken:
+            return f"{where} [broken{name}]>"
+        return f"{where} [filling, waiters:{self.n_waiting}/{self.parties}{name}]>"
+
+
+class Latch(_latch.Latch):
+    """Latch(count, *, name=None): waiters are let through once ``count`` has been counted down to 0."""
+
+    wait = _latch.Latch.wait_async  # type: ignore[assignment]
+
+
+class Side:
+    """One hold on an `RWLock`: ``async with`` takes it and gives it back."""
+
+    def __init__(self, side: _rwlock.Side) -> None:
+        self._side = side
+
+    def acquire(self, timeout: float | None = None) -> Coroutine[Any, Any, bool]:
+        """Take this side: ``await side.acquire()``. False where it was not to be had within ``timeout`` seconds."""
+        return self._side.acquire_async(timeout)
+
+    def release(self) -> None:
+        """Give this side back."""
+        self._side.release()
+
+    def within(self, timeout: float) -> Any:
+        """For ``async with``: holds this side, or raises TimeoutError after ``timeout`` seconds."""
+        return self._side.within(timeout)
+
+    def __aenter__(self) -> Any:
+        return self._side.__aenter__()
+
+    def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> Any:
+        return self._side.__aexit__(exc_type, exc_value, traceback)
+
+    def __repr__(self) -> str:
+        return repr(self._side)
+
+
+class RWLock(_rwlock.RWLock):
+    """RWLock(*, name=None): read by many tasks or written by one, first come first served."""
+
+    def read(self) -> Side:  # type: ignore[override]
+        """A hold for a reader, not acquired yet."""
+        return Side(super().read())
+
+    def write(self) -> Side:  # type: ignore[override]
+        """The hold for a writer, not acquired yet."""
+        return Side(super().write())
+
+
+# `async with` looks whether a subclass has made something of its own of `acquire`; these have not.
+_lock.rename(Lock)
+_rlock.rename(RLock)
+_condition.rename(Condition)
+_semaphore.rename(Semaphore, BoundedSemaphore)

@@ -1,0 +1,48 @@
+from interlock.core.native cimport interlock_has_context, interlock_thread_id
+from interlock.core.party cimport KNOWN_MASK, Party, known, meet
+
+cdef enum Library:
+    ASYNCIO
+    TRIO
+
+# Set in the id of every task, and of no thread.
+cdef unsigned long long TASK_BIT
+
+
+cdef class TaskParty(Party):
+    # Written once.
+    cdef Library library
+    cdef object task_ref      # weak
+    cdef object key           # the address of the task
+    cdef readonly object loop # asyncio's loop, or trio's token
+    # Only ever goes from False to True.
+    cdef bint destroyed
+
+    cdef bint is_done(self) except -1
+    cdef bint loop_is_closed(self) except -1
+
+
+cdef unsigned long long caller_in_context() except 0
+
+# The id of who calls: its party has been met.
+cdef inline unsigned long long caller_id() except 0:
+    # Most threads never touch a context variable, and then there is no task either.
+    if interlock_has_context():
+        return caller_in_context()
+    cdef unsigned long long me = interlock_thread_id()
+    if known[me & KNOWN_MASK] != me:
+        meet()
+    return me
+
+# The party that calls: a task or a thread.
+cdef Party caller()
+# The task that calls. Raises RuntimeError where none does.
+cdef TaskParty calling_task()
+cdef bint is_in_step_of(TaskParty party) except -1
+cdef TaskParty meet_task(object task, Library library, object loop)
+cdef TaskParty find_task()
+cdef object look_for_libraries()
+cdef object running_loop()
+
+cdef dict met
+cdef dict modules
