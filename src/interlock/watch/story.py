@@ -35,7 +35,7 @@ _MARKS = {
 }
 _SEMAPHORES = ("Semaphore", "BoundedSemaphore")
 HELD = ("Lock", "RLock", "RWLock", *_SEMAPHORES)
-_TOLD_APART = 50  # objects that share name and line; of more than these, nobody wants to read one by one
+_TOLD_APART = 16  # objects that share name and line; of more than these, nobody wants to read one by one
 
 GRANTED_TO, GAVE_UP, WAS_CANCELLED, WAITS_STILL = range(4)  # outcomes
 

@@ -10,6 +10,7 @@ from interlock.watch.words import aligned, count, duration, legible, percent
 
 _ROWS = 20  # a tired reader looks at the first few
 _WORST = 3
+_PLACE = 120  # characters of a line in a sentence
 _WORTH_A_SENTENCE = 100_000  # ns of waiting in all
 _WEIGHT_OF_SIGNALS = 0.25  # to wait is what they are for, so a guard is the better news even if it waited less
 
@@ -174,7 +175,7 @@ class Summary:
         if blamed is None:
             return Finding(row.primitive, row.wait_total, parties, -1, 0.0, sentence + ".")
         share = min(1.0, blamed.waited / row.wait_total)
-        place = legible(self.recording.places[blamed.place], keep_end=True)
+        place = legible(self.recording.places[blamed.place], _PLACE, keep_end=True)
         part = percent(blamed.waited, row.wait_total)
         if blamed.holds:
             sentence += f", {part} of it while {place} held it ({duration(blamed.hold_longest)} at longest)."
@@ -343,7 +344,8 @@ def _table(
 def titled(primitive: Primitive) -> str:
     """`Lock Pool._lock (pool.py:12)`."""
     name = legible(primitive.name)
-    place = f" ({legible(primitive.place, keep_end=True)})" if primitive.place and primitive.place not in name else ""
+    place = legible(primitive.place, _PLACE, keep_end=True)
+    place = f" ({place})" if place and place not in name else ""
     return f"{primitive.kind} {name}{place}"
 
 

@@ -33,12 +33,12 @@ def percent(part: int, whole: int) -> str:
     return f"{100 * part // whole}%" if 100 * part >= whole else "<1%"
 
 
-def legible(text: str, *, keep_end: bool = False) -> str:
+def legible(text: str, longest: int = LABEL, *, keep_end: bool = False) -> str:
     """On one line, of bearable length, and without the characters that steer a terminal."""
     text = "".join(character if character.isprintable() else "?" for character in text)
-    if len(text) <= LABEL:
+    if len(text) <= longest:
         return text
-    return "…" + text[1 - LABEL :] if keep_end else text[: LABEL - 1] + "…"
+    return "…" + text[1 - longest :] if keep_end else text[: longest - 1] + "…"
 
 
 def aligned(table: Sequence[Sequence[str]], texts: int) -> list[str]:
