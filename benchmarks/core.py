@@ -4,9 +4,9 @@
 
 Then what a recording costs: nanoseconds more for each event than with none under way, in the same run.
 
-Every other figure is a ratio to `threading` on this interpreter. A and B are measured in turn, so that a machine that
-speeds up or slows down does so for both. Of a single operation the best round counts (everything that disturbs
-makes it slower); of a hand-off the median of the rounds' ratios (there the scheduler is part of the thing).
+Every figure of the first kind is a ratio to `threading` on this interpreter. A and B are measured in turn, so that a
+machine that speeds up or slows down does so for both. Of a single operation the best round counts (everything that
+disturbs makes it slower); of a hand-off the median of the rounds' ratios (there the scheduler is part of the thing).
 """
 
 import argparse

@@ -1,7 +1,7 @@
 """Three waiters take orders, and one cook works them off.
 
-The waiters could take an order each millisecond. The list has room for four, and from then on they stand in front of it:
-how fast orders are taken is decided by the cook.
+The waiters could take an order each millisecond. The list has room for four, and from then on they stand before it: how
+fast orders are taken is decided by the cook.
 """
 
 import queue
