@@ -3,8 +3,8 @@
 A ```python block is a program. The ```output block after it is what it prints; in ```output-masked numbers and
 addresses may differ. A ```console block starts with `$ ` and a command of the project, run in a directory that looks
 like the root of the checkout; what follows is what it prints on both streams, or on stderr alone where the command ends
-with `>/dev/null`, numbers masked. A line of `...` in it stands for lines that are not shown. There may be more commands in a
-block: they share the directory, so that one can read what another has written.
+with `>/dev/null`, numbers masked. A line of `...` in it stands for lines that are not shown. There may be more commands
+in a block: they share the directory, so that one can read what another has written.
 """
 
 import os
