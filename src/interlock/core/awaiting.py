@@ -255,7 +255,7 @@ class Call:
             self.waiter = waiter
         if probing:
             self.began = interlock_now()
-            happened(Happening.WAITING, primitive, 0, 0)
+            happened(Happening.WAITING, primitive, self.waiter.party.id, 0)
         try:
             if self.deadline == NEVER:
                 primitive.check_block(self.waiter)
@@ -309,7 +309,8 @@ class Call:
             return
         self.primitive.withdraw(self.waiter)
         if probing:
-            happened(Happening.CANCELLED, self.primitive, 0, self.waited())
+            # The caller may be whoever closes or destroys it.
+            happened(Happening.CANCELLED, self.primitive, self.waiter.party.id, self.waited())
 
     def waited(self) -> cython.longlong:
         return interlock_now() - self.began if self.began else 0

@@ -302,6 +302,7 @@ class Condition(Primitive):
         if not granted:
             error = self.retake(mutex, waiter, unparked, error)
         if probing:
+            happened(Happening.REQUEUED, mutex, waiter.mover, 0 if granted else interlock_now() - waiter.since)
             happened(
                 Happening.CANCELLED if error is not None else Happening.GRANTED if notified else Happening.TIMED_OUT,
                 self,
@@ -333,7 +334,8 @@ class Condition(Primitive):
         if chain is not None:
             mutex.wake(chain)
         if probing:
-            happened(Happening.WAITING, self, 0, 0)
+            happened(Happening.LET_GO, mutex, 0, 0)
+            happened(Happening.WAITING, self, waiter.party.id, 0)
         return began
 
     def retake(self, mutex: Mutex, waiter: ThreadWaiter, unparked: cython.bint, error):
@@ -346,6 +348,8 @@ class Condition(Primitive):
                 mutex.check_block(waiter)
             except BaseException:
                 mutex.withdraw(waiter)
+                if probing:
+                    happened(Happening.CANCELLED, self, 0, interlock_now() - waiter.since)
                 raise
             try:
                 mutex.await_turn(waiter, NEVER, unparked)
@@ -380,6 +384,8 @@ class Condition(Primitive):
                 waiter.state = CANCELLED
         if not waiting:
             mutex.withdraw(waiter)
+        if probing:
+            happened(Happening.CANCELLED, self, waiter.party.id, interlock_now() - waiter.since)
 
     def notify_instead(self, mutex: Mutex):
         """Pass on the notification of one who is gone, with the lock held or not."""
@@ -412,6 +418,7 @@ class Condition(Primitive):
                     while n > 0 and self.head is not None:
                         first = self.head
                         self.remove(first)
+                        first.mover = me
                         mutex.push(first)
                         n -= 1
             return own
@@ -469,7 +476,7 @@ class Condition(Primitive):
             raise
         began: cython.longlong = interlock_now()
         if probing:
-            happened(Happening.WAITING, self, 0, 0)
+            happened(Happening.WAITING, self, waiter.party.id, 0)
 
         error = None
         notified: cython.bint = False
@@ -570,11 +577,14 @@ async def wait_requeued_async(condition: Condition, mutex: Mutex, deadline: cyth
     except BaseException as raised:
         error = raised
     notified: cython.bint = condition.wake_up(mutex, waiter)
+    at_once: cython.bint = not notified and waiter.state == GRANTED
     while not taken(mutex, waiter):
         try:
             mutex.check_block(waiter)
         except BaseException:
             mutex.withdraw(waiter)
+            if probing:
+                happened(Happening.CANCELLED, condition, 0, interlock_now() - began)
             raise
         try:
             await shielded_park(waiter)
@@ -586,6 +596,7 @@ async def wait_requeued_async(condition: Condition, mutex: Mutex, deadline: cyth
         except BaseException as raised:
             error = raised  # the last one, as asyncio does
     if probing:
+        happened(Happening.REQUEUED, mutex, waiter.mover, 0 if at_once else interlock_now() - waiter.since)
         happened(
             Happening.CANCELLED if error is not None else Happening.GRANTED if notified else Happening.TIMED_OUT,
             condition,
@@ -630,12 +641,14 @@ async def wait_foreign_async(condition: Condition, deadline: cython.longlong) ->
         raise
     began: cython.longlong = interlock_now()
     if probing:
-        happened(Happening.WAITING, condition, 0, 0)
+        happened(Happening.WAITING, condition, waiter.party.id, 0)
     error = None
     try:
         await park(waiter, deadline)
     except GeneratorExit:
         condition.withdraw(waiter)
+        if probing:
+            happened(Happening.CANCELLED, condition, waiter.party.id, interlock_now() - began)
         raise
     except BaseException as raised:
         error = raised

@@ -25,6 +25,8 @@ cdef class Waiter:
     # Written once, by the party that blocks.
     cdef Party party
     cdef long want             # what it asks for, in the primitive's own terms
+    # Written in the critical section of both queues, by the party that moves it from one to the other; 0: nobody has.
+    cdef unsigned long long mover
     cdef bint strict           # a task: it is served in the order of arrival, and not told to come and compete
     # What a signal handler raised in the middle of `unpark`. Belongs to the one who unparks.
     cdef object interruption
