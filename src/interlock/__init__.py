@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from typing import TextIO
 
     from interlock.watch.order import OrderWatch
+    from interlock.watch.recording import Record
     from interlock.watch.snapshot import Snapshot
 
 __version__ = "0.1.0"
@@ -41,6 +42,7 @@ __all__ = [
     "dump",
     "dump_on_signal",
     "install",
+    "record",
     "snapshot",
     "uninstall",
     "watch_order",
@@ -48,6 +50,19 @@ __all__ = [
 
 
 # What reads and prints is not imported before it is wanted: whoever only wants a lock should not have to load it.
+
+
+def record(*, events: int = 1_000_000, title: str = "") -> "Record":
+    """Record what happens inside the ``with`` block: ``with interlock.record() as recording:``.
+
+    ``events``: how many to keep, the youngest (48 bytes each). ``title``: what pages and reports made of it are called.
+    Where a recording is under way already, both get what happens. A forked child records nothing.
+
+    Returns a context manager whose value is an `interlock.watch.recording.Recording`, filled when the block has ended.
+    """
+    from interlock.watch.recording import Record
+
+    return Record(events, title)
 
 
 def snapshot() -> "Snapshot":

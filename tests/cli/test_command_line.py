@@ -6,13 +6,14 @@ import pytest
 from launch import INTERLOCK, python
 
 import interlock
+from interlock.cli import main
 from interlock.cli.parser import parse
 from interlock.cli.run import Request
 
 
 def request(**wanted: object) -> dict[str, object]:
-    defaults = {"program": "", "module": None, "arguments": [], "quiet": False, "stall": None, "on_stall": "report"}
-    return defaults | wanted
+    nothing = {"program": "", "module": None, "arguments": [], "quiet": False, "record": None, "timeline": None}
+    return nothing | {"stall": None, "on_stall": "report"} | wanted
 
 
 @pytest.mark.parametrize(
@@ -32,6 +33,9 @@ def request(**wanted: object) -> dict[str, object]:
         ("--quiet -m mod --help", request(module="mod", arguments=["--help"], quiet=True)),
         ("-m mod -- --quiet", request(module="mod", arguments=["--", "--quiet"])),
         ("- x", request(program="-", arguments=["x"])),
+        ("--record r prog.py --record", request(program="prog.py", arguments=["--record"], record="r")),
+        ("--timeline=t.html --quiet prog.py", request(program="prog.py", timeline="t.html", quiet=True)),
+        ("--timeline t --record r -m mod x", request(module="mod", arguments=["x"], timeline="t", record="r")),
         ("--stall 2.5 prog.py --stall x", request(program="prog.py", arguments=["--stall", "x"], stall=2.5)),
         ("--on-stall=exit prog.py", request(program="prog.py", on_stall="exit")),
         ("--on-stall exit -m mod", request(module="mod", on_stall="exit")),
@@ -53,6 +57,8 @@ def test_defaults_are_the_same_without_options() -> None:
         ("run --", "there is nothing to run"),
         ("run --quiet", "there is nothing to run"),
         ("run -m", "expected one argument"),
+        ("run --record", "expected one argument"),
+        ("run --record x", "there is nothing to run"),
         ("run --quie prog.py", "unrecognized arguments: --quie"),
         ("run --quiet=3 prog.py", "ignored explicit argument"),
         ("run --stall prog.py", "argument --stall: not a number of seconds above 0: 'prog.py'"),
@@ -73,6 +79,32 @@ def test_wrong_usage(capsys: pytest.CaptureFixture[str], arguments: str, complai
     assert complaint in err.splitlines()[-1]
 
 
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        ("", "required: FILE"),
+        ("a b", "unrecognized arguments: b"),
+        ("--perfetto", "expected one argument"),
+        ("--nonsense a", "unrecognized arguments: --nonsense"),
+    ],
+)
+def test_wrong_usage_of_report(capsys: pytest.CaptureFixture[str], arguments: str, complaint: str) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(["report", *arguments.split()])
+    out, err = capsys.readouterr()
+    assert (stop.value.code, out) == (2, "")
+    assert err.startswith("usage: interlock report ")
+    assert complaint in err.splitlines()[-1]
+
+
+def test_help_of_report(tmp_path: Path) -> None:
+    help = python(*INTERLOCK, "report", "--help", cwd=tmp_path)
+    assert (help.status, help.err) == (0, "")
+    for part in "FILE", "--json", "--perfetto OUT", "--timeline OUT.html", "examples:", "exit status:", "NO_COLOR":
+        assert part in help.out
+    assert max(map(len, help.out.splitlines())) <= 118
+
+
 def test_nothing_asked_for_prints_help(tmp_path: Path) -> None:
     alone = python(*INTERLOCK, cwd=tmp_path)
     assert (alone.status, alone.err) == (0, "")
@@ -84,7 +116,16 @@ def test_nothing_asked_for_prints_help(tmp_path: Path) -> None:
 def test_help_of_run(tmp_path: Path) -> None:
     help = python(*INTERLOCK, "run", "--help", "prog.py", cwd=tmp_path)
     assert (help.status, help.err) == (0, "")
-    for part in "PROGRAM [ARG ...]", "-m MODULE", "--quiet", "examples:", "exit status:", "NO_COLOR":
+    for part in (
+        "PROGRAM [ARG ...]",
+        "-m MODULE",
+        "--quiet",
+        "--record FILE",
+        "--timeline OUT.html",
+        "examples:",
+        "exit status:",
+        "NO_COLOR",
+    ):
         assert part in help.out
     assert max(map(len, help.out.splitlines())) <= 118
 

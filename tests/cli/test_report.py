@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from interlock.cli.report import in_ascii, report
+from interlock.cli.report import report
+from interlock.watch.words import in_ascii
 
 HERE = "/home/ann/shop"
 LIBRARY = "/usr/lib/python3.11"
@@ -13,7 +14,7 @@ MICROSECOND, MILLISECOND, SECOND = 1_000, 1_000_000, 1_000_000_000
 
 
 def tally(kind: str = "Lock", name: str | None = None, **details: Any) -> Any:
-    fields = {"file": f"{HERE}/prog.py", "line": 3, "made": 1, "acquired": 1} | details
+    fields = {"file": f"{HERE}/prog.py", "line": 3, "outer": None, "made": 1, "acquired": 1} | details
     return SimpleNamespace(**{"kind": kind, "name": name, "waited": 0, "waited_ns": 0, "longest_ns": 0} | fields)
 
 

@@ -22,7 +22,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if len(asked) > 1 and asked[0] == "run" and not asked[1].startswith("-"):
         request = Request(asked[1], asked[2:])
     else:
-        from interlock.cli.parser import parse
+        from interlock.cli.parser import parse, parse_report
 
+        if asked[:1] == ["report"]:
+            from interlock.cli.reading import show_report
+
+            return show_report(parse_report(asked[1:]))
         request = parse(asked)
     run(request)

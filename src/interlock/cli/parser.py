@@ -2,10 +2,13 @@
 
 import argparse
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import interlock
 from interlock.cli.run import Request
+
+if TYPE_CHECKING:
+    from interlock.cli.reading import ReportRequest
 
 _ABOUT = "Synchronization primitives for threads and tasks that know who holds them."
 
@@ -13,6 +16,9 @@ _EXAMPLES = """\
 examples:
   interlock run prog.py            run prog.py, then say what its locks did
   interlock run -m package         the same for a module
+  interlock run --timeline out.html prog.py
+                                   and make a page that shows who waited for whom
+  interlock report FILE            show a recording again
   interlock run --help             all about running
 """
 
@@ -34,6 +40,10 @@ examples:
   interlock run -m http.server     a module, as with python -m
   interlock run app.zip            a zip file or a directory that holds a __main__.py
   interlock run -- -prog.py        a name that begins with a dash
+  interlock run --timeline out.html prog.py
+                                   a page for the browser: lanes, holds, waits, and who woke whom
+  interlock run --record prog.rec prog.py
+                                   what happened, in a file that `interlock report` reads
   interlock run --stall 30 prog.py say who waits for what when a single wait lasts longer than 30 s
   interlock run --on-stall=exit prog.py
                                    do not wait for those whom nobody can wake: for CI
@@ -47,6 +57,28 @@ exit status:
 
 environment:
   NO_COLOR                         if set, no colours. There are none either when stderr is not a terminal.
+"""
+
+
+_ABOUT_REPORT = """\
+Read a recording that `interlock run --record FILE` or `Recording.save` has made, and print its summary: what each
+primitive did, at which lines parties waited, and which lines made them wait. With --perfetto or --timeline, write
+that file instead.
+"""
+
+_EXAMPLES_REPORT = """\
+examples:
+  interlock report prog.rec                       the summary
+  interlock report prog.rec --json | jq .findings the same for programs, times in nanoseconds
+  interlock report prog.rec --timeline out.html   a page for the browser
+  interlock report prog.rec --perfetto out.json   a trace for ui.perfetto.dev or chrome://tracing
+
+exit status:
+  0; 1 where FILE is not a recording, or a file cannot be read or written; 2 for a wrong option.
+
+environment:
+  NO_COLOR                         if set, no colours. There are none either when stdout is not a terminal. Tables
+                                   are drawn by rich where that is installed: pip install interlock[cli]
 """
 
 
@@ -80,6 +112,7 @@ def parse(arguments: list[str]) -> Request:
         description=_ABOUT_RUN,
         epilog=_EXAMPLES_RUN,
     )
+    commands.add_parser("report", help="show a recording again, or make a page or a trace of it")
     if arguments[:1] == ["run"]:
         return _parse_run(run_parser, arguments[1:])
     parser.parse_args(arguments)
@@ -91,6 +124,8 @@ def _parse_run(parser: argparse.ArgumentParser, arguments: list[str]) -> Request
     options = [
         parser.add_argument("-m", dest="module", metavar="MODULE", help="run a module, found as an import finds it"),
         parser.add_argument("--quiet", action="store_true", help="run only: count nothing and say nothing"),
+        parser.add_argument("--record", metavar="FILE", help="write what happened to FILE, for `interlock report`"),
+        parser.add_argument("--timeline", metavar="OUT.html", help="make a page that shows what happened"),
         parser.add_argument(
             "--stall", type=_seconds, metavar="SECONDS", help="say when a single wait lasts longer than this"
         ),
@@ -122,3 +157,20 @@ def _parse_run(parser: argparse.ArgumentParser, arguments: list[str]) -> Request
             parser.error("there is nothing to run: a PROGRAM or -m MODULE is missing")
         request.program = request.arguments.pop(0)
     return request
+
+
+def parse_report(arguments: list[str]) -> "ReportRequest":
+    """What the user wants to be shown. Exits where there is nothing to show: help, a wrong option."""
+    from interlock.cli.reading import ReportRequest
+
+    parser = _Parser(
+        prog="interlock report",
+        usage="interlock report [options] FILE",
+        description=_ABOUT_REPORT,
+        epilog=_EXAMPLES_REPORT,
+    )
+    parser.add_argument("file", metavar="FILE", help="a recording")
+    parser.add_argument("--json", action="store_true", help="the summary as JSON")
+    parser.add_argument("--perfetto", metavar="OUT", help="write a trace in Chrome's format")
+    parser.add_argument("--timeline", metavar="OUT.html", help="write the page")
+    return parser.parse_args(arguments, ReportRequest())

@@ -3,12 +3,12 @@
 import os
 import threading
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from interlock.core.probe import Tally
+from interlock.watch.words import aligned, count, duration, legible
 
 _ROWS = 20  # a tired reader looks at the first few
-_LABEL = 48  # characters; the numbers beside it should still fit on a terminal
 _WORTH_A_LOOK = 1_000_000  # ns in all; no program is slow because of less than a millisecond
 _TITLES = ("KIND", "NAME OR LINE", "ACQUIRED", "WAITED", "TOTAL WAIT", "LONGEST")
 
@@ -32,18 +32,19 @@ _OTHERS = "look at what happens while others wait for it"
 _BOLD = "\x1b[1m"
 _YELLOW = "\x1b[33m"
 _PLAIN = "\x1b[0m"
-_ASCII = str.maketrans({"×": "x", "µ": "u", "…": "~"})
 
 
 class _Row:
-    """A tally, and what to call it: ``place`` (where it was made) and ``label`` (what the table says)."""
+    """A tally, and what to call it: ``place`` (where it was made), ``label`` (what the table says) and ``named``
+    (whether that is a name, and not the place)."""
 
-    __slots__ = ("label", "place", "tally")
+    __slots__ = ("label", "named", "place", "tally")
 
-    def __init__(self, tally: Tally, place: str) -> None:
+    def __init__(self, tally: Tally, name: str | None, place: str) -> None:
         self.tally = tally
         self.place = place
-        self.label = place if tally.name is None else _legible(tally.name)
+        self.named = name is not None
+        self.label = place if name is None else legible(name)
 
     def order(self) -> tuple[object, ...]:
         return -self.tally.waited_ns, -self.tally.acquired, self.tally.kind, self.label
@@ -54,13 +55,15 @@ def report(
     directory: str,
     *,
     colour: bool = False,
+    called: Callable[[Tally], str | None] = lambda tally: None,
     library: str = os.path.dirname(threading.__file__),
     machinery: str = threading.__file__,
 ) -> str:
     """What the primitives did, for people to read.
 
-    ``directory``: files in it are named relative to it, those of the standard ``library`` relative to that.
-    ``machinery``: the file whose primitives are not the program's: each Thread makes an Event there to start by.
+    ``called``: what the source calls primitives that have no name. ``directory``: files in it are named relative to
+    it, those of the standard ``library`` relative to that. ``machinery``: the file whose primitives are not the
+    program's: each Thread makes an Event there to start by.
     """
     bold, yellow, plain = (_BOLD, _YELLOW, _PLAIN) if colour else ("", "", "")
     visible = [tally for tally in tallies if tally.file != machinery]
@@ -70,11 +73,14 @@ def report(
         remark = f" ({idle:,} made, none acquired)" if idle else ""
         return f"\n{bold}interlock: the program used no primitives{remark}{plain}\n"
 
-    rows = [_Row(tally, _place(tally, directory, library)) for tally in used]
+    rows = [
+        _Row(tally, called(tally) if tally.name is None else tally.name, _place(tally, directory, library))
+        for tally in used
+    ]
     _tell_apart(rows)
     rows.sort(key=_Row.order)
     worst = _worst(rows)
-    titles, *table = _aligned([_TITLES, *(_cells(row) for row in rows[:_ROWS])])
+    titles, *table = aligned([_TITLES, *(_cells(row) for row in rows[:_ROWS])], 2)
     lines = ["", f"{bold}{_heading(used)}{plain}", "", f"{bold}{titles}{plain}"]
     for row, text in zip(rows, table, strict=False):
         lines.append(f"{yellow}{text}{plain}" if row is worst else text)
@@ -87,30 +93,25 @@ def report(
     return "\n".join(lines) + "\n"
 
 
-def in_ascii(text: str) -> str:
-    """The report for where it cannot be printed as it is. Names may still hold anything."""
-    return text.translate(_ASCII)
-
-
 # --- sentences ----------------------------------------------------------------------------------------------------
 
 
 def _heading(used: list[Tally]) -> str:
-    acquired = _count(sum(tally.acquired for tally in used), "time")
+    acquired = count(sum(tally.acquired for tally in used), "time")
     waited = sum(tally.waited for tally in used)
     waits = "nobody had to wait"
     if waited:
-        total = _duration(sum(tally.waited_ns for tally in used))
-        waits = f"somebody had to wait {_count(waited, 'time')}, {total} in all"
-    return f"interlock: {_count(_made(used), 'primitive')} acquired {acquired}; {waits}"
+        total = duration(sum(tally.waited_ns for tally in used))
+        waits = f"somebody had to wait {count(waited, 'time')}, {total} in all"
+    return f"interlock: {count(_made(used), 'primitive')} acquired {acquired}; {waits}"
 
 
 def _remarks(unlisted: list[_Row], idle: int, threads_own: int) -> list[str]:
     remarks = []
     if unlisted:
         total = sum(row.tally.waited_ns for row in unlisted)
-        waits = f"{_duration(total)} of waiting in all" if total else "none of which had to be waited for"
-        remarks.append(f"and {_count(len(unlisted), 'more row')}: {waits}")
+        waits = f"{duration(total)} of waiting in all" if total else "none of which had to be waited for"
+        remarks.append(f"and {count(len(unlisted), 'more row')}: {waits}")
     if idle or threads_own:
         parts = [f"{idle:,} that nobody acquired"] if idle else []
         parts += [f"{threads_own:,} that threading made for itself"] if threads_own else []
@@ -132,7 +133,7 @@ def _advice(worst: _Row) -> tuple[str, str]:
     signal = _SIGNALS.get(tally.kind)
     what = "Longest waited for" if signal else "Most contended"
     step = signal or _GUARDS.get(tally.kind, _OTHERS)
-    return f"{what}: {where}, {_duration(tally.waited_ns)} in all.", f"Next step: {step}."
+    return f"{what}: {where}, {duration(tally.waited_ns)} in all.", f"Next step: {step}."
 
 
 # --- cells --------------------------------------------------------------------------------------------------------
@@ -145,18 +146,7 @@ def _cells(row: _Row) -> tuple[str, ...]:
     if not tally.waited:
         return tally.kind, label, acquired, "-", "-", "-"
     waited = f"{tally.waited:,} {_share(tally.waited, tally.acquired):>6}"
-    return tally.kind, label, acquired, waited, _duration(tally.waited_ns), _duration(tally.longest_ns)
-
-
-def _aligned(table: Sequence[Sequence[str]]) -> list[str]:
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    lines = []
-    for cells in table:
-        texts, numbers = cells[:2], cells[2:]
-        padded = [text.ljust(width) for text, width in zip(texts, widths[:2], strict=True)]
-        padded += [number.rjust(width) for number, width in zip(numbers, widths[2:], strict=True)]
-        lines.append("  ".join(padded))
-    return lines
+    return tally.kind, label, acquired, waited, duration(tally.waited_ns), duration(tally.longest_ns)
 
 
 def _share(waited: int, acquired: int) -> str:
@@ -164,20 +154,6 @@ def _share(waited: int, acquired: int) -> str:
         return ""  # some gave up waiting, and how many tried in all is not known
     percent = 100 * waited // acquired
     return f"({percent}%)" if percent else "(<1%)"
-
-
-def _duration(nanoseconds: int) -> str:
-    """Three digits, in the largest unit of which there is at least one."""
-    for unit, size in ("s", 1_000_000_000), ("ms", 1_000_000), ("µs", 1_000):
-        if nanoseconds >= size * 0.9995 or unit == "µs":
-            break
-    number = nanoseconds / size
-    digits = 2 if number < 9.995 else 1 if number < 99.95 else 0
-    return f"{number:,.{digits}f} {unit}"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def _made(tallies: Sequence[Tally]) -> int:
@@ -190,7 +166,7 @@ def _made(tallies: Sequence[Tally]) -> int:
 def _place(tally: Tally, directory: str, library: str) -> str:
     if tally.file is None:
         return "made before the program"
-    file = tally.file
+    file, line = tally.outer or (tally.file, tally.line)
     for packages in "/site-packages/", "/dist-packages/":
         file = file.rpartition(packages)[2]
     for room in library, directory:
@@ -198,20 +174,12 @@ def _place(tally: Tally, directory: str, library: str) -> str:
         if inside != os.sep and file.startswith(inside):
             file = file[len(inside) :]
             break
-    return f"{_legible(file, keep_end=True)}:{tally.line}"
+    return f"{legible(file, keep_end=True)}:{line}"
 
 
 def _tell_apart(rows: list[_Row]) -> None:
     """Two of a kind that share a name have been made by two lines."""
     sharing = Counter((row.tally.kind, row.label) for row in rows)
     for row in rows:
-        if sharing[row.tally.kind, row.label] > 1 and row.tally.name is not None:
+        if sharing[row.tally.kind, row.label] > 1 and row.named:
             row.label = f"{row.label} ({row.place})"
-
-
-def _legible(text: str, *, keep_end: bool = False) -> str:
-    """On one line, of bearable length, and without the characters that steer a terminal."""
-    text = "".join(character if character.isprintable() else "?" for character in text)
-    if len(text) <= _LABEL:
-        return text
-    return "…" + text[1 - _LABEL :] if keep_end else text[: _LABEL - 1] + "…"

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from importlib.machinery import BuiltinImporter
 from types import ModuleType
 
-from interlock.cli.ending import tell
+from interlock.cli.ending import Outputs, tell
 from interlock.cli.frames import show_as_own
 from interlock.cli.program import CannotStart, current_directory, find_module, find_program
 from interlock.cli.watching import start_watching
@@ -29,9 +29,10 @@ from interlock.dropin import install
 class Request:
     """What the user asked for.
 
-    Attributes: ``program`` (a file, or a directory or zip file with a `__main__.py`), ``module`` (to be run instead of
-    a program), ``arguments``, ``quiet`` (count nothing and say nothing), ``stall`` (seconds that a single wait may
-    last, None for any) and ``on_stall`` ("report", or "exit" to end the process).
+    Attributes: ``program`` (a file, or a directory or zip file with a `__main__.py`), ``module`` (to be run instead
+    of a program), ``arguments``, ``quiet`` (count nothing and say nothing), ``record`` and ``timeline`` (files for a
+    recording of the run and a page made of it, or None), ``stall`` (seconds that a single wait may last, None for any)
+    and ``on_stall`` ("report", or "exit" to end the process).
     """
 
     def __init__(self, program: str = "", arguments: Sequence[str] = ()) -> None:
@@ -39,6 +40,8 @@ class Request:
         self.module: str | None = None
         self.arguments = list(arguments)
         self.quiet = False
+        self.record: str | None = None
+        self.timeline: str | None = None
         self.stall: float | None = None
         self.on_stall = "report"
 
@@ -50,16 +53,20 @@ def run(request: Request) -> None:
     sys.argv[:] = [program.argument, *request.arguments]
     if _python_added_our_path(directory):
         del sys.path[0]
+    outputs = Outputs(request.record, request.timeline, list(sys.path))
     if program.path is not None:
         sys.path.insert(0, program.path)
     main = _fresh_main()
 
     install(asyncio=True)
-    if not request.quiet:
+    if outputs.wanted or not request.quiet:
         # Registered before all that the program registers, so that it is called after all of that.
-        atexit.register(tell, os.getpid(), directory or "")
+        atexit.register(tell, os.getpid(), directory or "", outputs, request.quiet)
+    if not request.quiet:
         start_counting()
-        start_watching(request.stall, request.on_stall, lambda: tell(os.getpid(), directory or ""))
+        start_watching(request.stall, request.on_stall, lambda: tell(os.getpid(), directory or "", outputs, False))
+    if outputs.wanted:
+        outputs.start(" ".join([request.module or request.program, *request.arguments]))
     try:
         code, names = program.load()
         vars(main).update(names)
@@ -71,6 +78,7 @@ def run(request: Request) -> None:
     except SystemExit:
         raise
     except BaseException as error:
+        outputs.interrupted = type(error) is KeyboardInterrupt
         show_as_own(error)
         raise
 

@@ -374,7 +374,7 @@ class Call:
             self.waiter = waiter
         if probing:
             self.began = interlock_now()
-            happened(Happening.WAITING, primitive, 0, 0)
+            happened(Happening.WAITING, primitive, self.waiter.party.id, 0)
         begin_wait(self.waiter, primitive, self.deadline)
         try:
             if self.deadline == NEVER and primitive.has_owners():
@@ -440,7 +440,8 @@ class Call:
         if self.waiter.refused:
             self.primitive.kick()
         if probing:
-            happened(Happening.CANCELLED, self.primitive, 0, self.waited())
+            # The caller may be whoever closes or destroys it.
+            happened(Happening.CANCELLED, self.primitive, self.waiter.party.id, self.waited())
 
     def waited(self) -> cython.longlong:
         return interlock_now() - self.began if self.began else 0

@@ -234,6 +234,8 @@ class Barrier(Primitive):
                     chain = self.end(BROKEN_WAIT)
             if chain is not None:
                 self.wake(chain)
+            if probing:
+                happened(Happening.BROKEN, self, 0, 0)
             raise
         whole: cython.bint
         chain = None

@@ -315,6 +315,7 @@ class Condition(Primitive):
         if not granted:
             error = self.retake(mutex, waiter, unparked, error)
         if probing:
+            happened(Happening.REQUEUED, mutex, waiter.mover, 0 if granted else interlock_now() - waiter.since)
             happened(
                 Happening.CANCELLED if error is not None else Happening.GRANTED if notified else Happening.TIMED_OUT,
                 self,
@@ -346,7 +347,8 @@ class Condition(Primitive):
         if chain is not None:
             mutex.wake(chain)
         if probing:
-            happened(Happening.WAITING, self, 0, 0)
+            happened(Happening.LET_GO, mutex, 0, 0)
+            happened(Happening.WAITING, self, waiter.party.id, 0)
         return began
 
     def retake(self, mutex: Mutex, waiter: ThreadWaiter, unparked: cython.bint, error):
@@ -361,6 +363,8 @@ class Condition(Primitive):
                 if waiter.refused:
                     mutex.withdraw(waiter)
                     mutex.kick()
+                    if probing:
+                        happened(Happening.CANCELLED, self, 0, interlock_now() - waiter.since)
                     raise
                 if error is None:
                     error = raised
@@ -371,6 +375,8 @@ class Condition(Primitive):
                 if waiter.refused:
                     mutex.withdraw(waiter)
                     mutex.kick()
+                    if probing:
+                        happened(Happening.CANCELLED, self, 0, interlock_now() - waiter.since)
                     raise
                 unparked = False
                 if error is None:
@@ -401,6 +407,8 @@ class Condition(Primitive):
                 waiter.state = CANCELLED
         if not waiting:
             mutex.withdraw(waiter)
+        if probing:
+            happened(Happening.CANCELLED, self, waiter.party.id, interlock_now() - waiter.since)
 
     def notify_instead(self, mutex: Mutex):
         """Pass on the notification of one who is gone, with the lock held or not."""
@@ -433,6 +441,7 @@ class Condition(Primitive):
                     while n > 0 and self.head is not None:
                         first = self.head
                         self.remove(first)
+                        first.mover = me
                         mutex.push(first)
                         n -= 1
             return own
@@ -492,7 +501,7 @@ class Condition(Primitive):
             raise
         began: cython.longlong = interlock_now()
         if probing:
-            happened(Happening.WAITING, self, 0, 0)
+            happened(Happening.WAITING, self, waiter.party.id, 0)
 
         error = None
         notified: cython.bint = False
@@ -596,12 +605,15 @@ async def wait_requeued_async(condition: Condition, mutex: Mutex, deadline: cyth
         except BaseException as raised:
             error = raised
         notified: cython.bint = condition.wake_up(mutex, waiter)
+        at_once: cython.bint = not notified and waiter.state == GRANTED
         while not taken(mutex, waiter):
             try:
                 mutex.check_block(waiter)
             except BaseException:
                 mutex.withdraw(waiter)
                 mutex.kick()
+                if probing:
+                    happened(Happening.CANCELLED, condition, 0, interlock_now() - began)
                 raise
             keep_watch(waiter.party)
             try:
@@ -614,6 +626,7 @@ async def wait_requeued_async(condition: Condition, mutex: Mutex, deadline: cyth
             except BaseException as raised:
                 error = raised  # the last one, as asyncio does
         if probing:
+            happened(Happening.REQUEUED, mutex, waiter.mover, 0 if at_once else interlock_now() - waiter.since)
             happened(
                 Happening.CANCELLED if error is not None else Happening.GRANTED if notified else Happening.TIMED_OUT,
                 condition,
@@ -662,12 +675,14 @@ async def wait_foreign_async(condition: Condition, deadline: cython.longlong) ->
         raise
     began: cython.longlong = interlock_now()
     if probing:
-        happened(Happening.WAITING, condition, 0, 0)
+        happened(Happening.WAITING, condition, waiter.party.id, 0)
     error = None
     try:
         await park(waiter, deadline)
     except GeneratorExit:
         condition.withdraw(waiter)
+        if probing:
+            happened(Happening.CANCELLED, condition, waiter.party.id, interlock_now() - began)
         raise
     except BaseException as raised:
         error = raised

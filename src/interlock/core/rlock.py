@@ -122,6 +122,8 @@ class RLock(Mutex):
             self.refuse_release()
         if chain is not None:
             self.wake(chain)
+        if probing:
+            happened(Happening.LET_GO, self, 0, 0)
         return (count, me)
 
     def _acquire_restore(self, state: tuple) -> None:

@@ -35,6 +35,8 @@ cdef class Waiter:
     cdef long long shown       # since when, monotonic nanoseconds
     # Guarded by the graph's guard: this wait was refused, and its party is about to leave it.
     cdef bint refused
+    # Written in the critical section of both queues, by the party that moves it from one to the other; 0: nobody has.
+    cdef unsigned long long mover
     cdef bint strict           # a task: it is served in the order of arrival, and not told to come and compete
     # What a signal handler raised in the middle of `unpark`. Belongs to the one who unparks.
     cdef object interruption

@@ -443,14 +443,14 @@ class Primitive(Observed):
             waiter: Waiter = first
             first = waiter.wake
             waiter.wake = None
+            if probing:
+                # Before the fact, for once: what the woken party does next is to come after it.
+                happened(Happening.WOKE, self, waiter.party.id, 0)
             woken: cython.bint = waiter.unpark(self)
             if waiter.interruption is not None:
                 error = waiter.interruption
                 waiter.interruption = None
-            if woken:
-                if probing:
-                    happened(Happening.WOKE, self, waiter.party.id, 0)
-            else:
+            if not woken:
                 # In this loop and not by `withdraw`: a closed loop may leave a queue of thousands behind.
                 with cython.critical_section(self):
                     more = self.leave_line(waiter)
@@ -491,7 +491,7 @@ class Primitive(Observed):
         begin_wait(waiter, self, deadline)
         try:
             if probing:
-                happened(Happening.WAITING, self, 0, 0)
+                happened(Happening.WAITING, self, waiter.party.id, 0)
             if deadline == NEVER:
                 self.check_block(waiter)
             granted = self.await_turn(waiter, deadline, False)

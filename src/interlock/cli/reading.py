@@ -1,0 +1,158 @@
+"""`interlock report`: read a recording again, and show it or turn it into something else.
+
+Nothing of the user's runs in this process, so what helps to show things may be imported.
+"""
+
+import json
+import os
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, TextIO, TypeVar
+
+from interlock.watch.document import document
+from interlock.watch.perfetto import trace
+from interlock.watch.recording import BadRecording, Recording
+from interlock.watch.summary import Summary, Table
+from interlock.watch.words import in_ascii
+
+if TYPE_CHECKING:
+    from rich.table import Table as RichTable
+
+T = TypeVar("T")
+
+
+class ReportRequest:
+    """What the user asked for: ``file`` (a recording), ``json`` (the summary as JSON), ``perfetto`` and ``timeline``
+    (files to make of it, or None)."""
+
+    def __init__(self) -> None:
+        self.file = ""
+        self.json = False
+        self.perfetto: str | None = None
+        self.timeline: str | None = None
+
+
+def show_report(request: ReportRequest) -> None:
+    """Do what was asked for. Exits with 1 and one line on stderr where a file cannot be read or written."""
+    progress = Progress(sys.stderr)
+    try:
+        summary = Summary(Recording.load(request.file), progress)
+        progress.clear()
+        if request.perfetto is not None:
+            write_perfetto(summary, request.perfetto)
+            print(f"Wrote {request.perfetto}: open it in ui.perfetto.dev", file=sys.stderr)
+        if request.timeline is not None:
+            write_timeline(summary, request.timeline)
+            print(f"Wrote {request.timeline}: open it in a browser", file=sys.stderr)
+        if request.json:
+            print(json.dumps(summary.data(), indent=2))
+        elif request.perfetto is None and request.timeline is None:
+            show(summary, sys.stdout)
+        sys.stdout.flush()
+    except BadRecording as error:
+        _fail(str(error))
+    except BrokenPipeError:
+        # Nobody reads on: python would say so once more when it flushes for the last time.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except OSError as error:
+        name = f"{error.filename}: " if error.filename else ""
+        _fail(f"{name}{error.strerror or error}")
+
+
+def write_perfetto(summary: Summary, file: str) -> None:
+    with open(file, "w", encoding="ascii") as out:
+        json.dump(trace(summary), out, separators=(",", ":"))
+
+
+def write_timeline(summary: Summary, file: str) -> None:
+    # Not before it is wanted: the page is a good part of the package.
+    from interlock.watch.timeline import render
+
+    text = render(document(summary))
+    with open(file, "w", encoding="utf-8") as out:
+        out.write(text)
+
+
+def show(summary: Summary, out: TextIO) -> None:
+    """Print a summary: as `rich` draws it on a terminal, where that is installed, and as plain text elsewhere."""
+    if out.isatty() and _show_rich(summary, out):
+        return
+    text = summary.text()
+    try:
+        text.encode(out.encoding)
+    except UnicodeEncodeError:
+        text = in_ascii(text).encode(out.encoding, "backslashreplace").decode(out.encoding)
+    out.write(text)
+
+
+def _show_rich(summary: Summary, out: TextIO) -> bool:
+    try:
+        from rich.console import Console
+        from rich.table import Table as RichTable
+        from rich.text import Text
+    except ImportError:
+        return False
+    console = Console(file=out, highlight=False)
+    console.print(Text(summary.heading(), style="bold"))
+    console.print()
+    for number, finding in enumerate(summary.findings, 1):
+        console.print(Text(f"{number}. {finding.sentence}", style="yellow" if number == 1 else ""))
+    if not summary.findings:
+        console.print("None of the waiting is worth a look." if summary.story.waits else "Nobody waited for anything.")
+    for table in summary.tables():
+        if table.rows:
+            console.print()
+            console.print(_drawn(table, RichTable))
+            for line in table.more:
+                console.print(line)
+    console.print()
+    for remark in summary.remarks():
+        console.print(Text(remark, style="dim"))
+    return True
+
+
+def _drawn(table: Table, kind: "type[RichTable]") -> "RichTable":
+    from rich import box
+    from rich.text import Text
+
+    drawn = kind(title=table.title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    for number, head in enumerate(table.heads):
+        is_text = number < table.texts
+        drawn.add_column(head, justify="left" if is_text else "right", no_wrap=not is_text, overflow="fold")
+    for row in table.rows:
+        drawn.add_row(*map(Text, row))
+    return drawn
+
+
+class Progress:
+    """A line that says how far things are, on a terminal, once they have taken a second."""
+
+    def __init__(self, out: TextIO | None) -> None:
+        self.out = out if out is not None and out.isatty() else None
+        self.began = time.monotonic()
+        self.shown = 0
+
+    def __call__(self, what: str, things: Iterable[T], number: int) -> Iterable[T]:
+        return things if self.out is None else self._watch(self.out, what, things, number)
+
+    def _watch(self, out: TextIO, what: str, things: Iterable[T], number: int) -> Iterator[T]:
+        for done, thing in enumerate(things):
+            if done % 16_384 == 0 and time.monotonic() - self.began > 1:
+                line = f"{what}: {100 * done // number}%"
+                out.write("\r" + line.ljust(self.shown))
+                out.flush()
+                self.shown = len(line)
+            yield thing
+
+    def clear(self) -> None:
+        if self.out is not None and self.shown:
+            self.out.write("\r" + " " * self.shown + "\r")
+            self.out.flush()
+            self.shown = 0
+
+
+def _fail(message: str) -> None:
+    print(f"interlock: {message}", file=sys.stderr)
+    sys.exit(1)

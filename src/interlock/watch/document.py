@@ -1,0 +1,50 @@
+"""What the timeline page shows, as one document of lists and numbers that can be written as JSON.
+
+Times are integer nanoseconds since the recording began; parties, primitives and places are indexes, -1 where there is
+none:
+
+    version, title, duration, dropped, clock
+    parties      {name, kind, group}
+    primitives   {name, kind, place}
+    places       "file.py:34 in work"
+    holds        [primitive, party, start, end, place, open]; open: 1 where it went on when the recording ended
+    waits        [primitive, party, start, end, place, outcome, waker, wake_time, holder, holder_place]; outcome:
+                 0 granted, 1 timed out, 2 cancelled, 3 waiting still
+    marks        [time, party, primitive, kind, place]
+    summary      {primitive, acquired, contended, wait_total, ..., worst_wait}; worst_wait: an index into waits
+    findings     sentences, the worst first
+"""
+
+from typing import Any
+
+from interlock.watch.recording import Recording
+from interlock.watch.summary import Summary
+
+
+def document(recording: Recording | Summary) -> dict[str, Any]:
+    """The document of a recording, or of a summary that has been made of one already."""
+    summary = recording if isinstance(recording, Summary) else Summary(recording)
+    recorded, story = summary.recording, summary.story
+    rows = []
+    for row in summary.rows:
+        if row.acquired or row.waited:
+            fields = row._asdict()
+            del fields["waited"]
+            rows.append(fields)
+    return {
+        "version": 1,
+        "title": recorded.title,
+        "duration": recorded.duration,
+        "dropped": recorded.dropped,
+        "clock": "monotonic",
+        "parties": [party._asdict() for party in recorded.parties],
+        "primitives": [
+            {"name": primitive.name, "kind": primitive.kind, "place": primitive.place} for primitive in story.primitives
+        ],
+        "places": recorded.places,
+        "holds": [list(hold) for hold in story.holds],
+        "waits": [list(wait[:10]) for wait in story.waits],
+        "marks": [list(mark) for mark in story.marks],
+        "summary": rows,
+        "findings": [finding.sentence for finding in summary.findings],
+    }
