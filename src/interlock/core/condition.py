@@ -286,16 +286,15 @@ class Condition(Primitive):
             end_wait(waiter)
 
     def wait_seen(self, mutex: Mutex, waiter: ThreadWaiter, deadline: cython.longlong) -> cython.bint:
-        began: cython.longlong = self.lie_down(mutex, waiter)
-
-        error = None
+        error = self.lie_down(mutex, waiter)
+        began: cython.longlong = interlock_now()
         unparked: cython.bint = False
         notified: cython.bint = False
         granted: cython.bint = False
         again: cython.bint = True
         while again:
             try:
-                unparked = waiter.park(deadline)
+                unparked = error is None and waiter.park(deadline)
                 again = unparked
             except BaseException as raised:
                 error = raised
@@ -328,8 +327,11 @@ class Condition(Primitive):
             raise error
         return notified
 
-    def lie_down(self, mutex: Mutex, waiter: Waiter) -> cython.longlong:
-        """Give up the lock and join the queue, at once. Returns when that was. Raises where the lock is not held."""
+    def lie_down(self, mutex: Mutex, waiter: Waiter):
+        """Give up the lock and join the queue, at once. Raises where the lock is not held.
+
+        Returns what a signal handler raised while the next owner was woken, or None: by then the caller has no lock.
+        """
         me: cython.ulonglong = caller_id()
         chain: Waiter = None
         own: cython.bint
@@ -343,13 +345,16 @@ class Condition(Primitive):
                     chain = mutex.serve(None)
         if not own:
             raise RuntimeError("cannot wait on un-acquired lock")
-        began: cython.longlong = interlock_now()
+        error = None
         if chain is not None:
-            mutex.wake(chain)
+            try:
+                mutex.wake(chain)
+            except BaseException as raised:
+                error = raised
         if probing:
             happened(Happening.LET_GO, mutex, 0, 0)
             happened(Happening.WAITING, self, waiter.party.id, 0)
-        return began
+        return error
 
     def retake(self, mutex: Mutex, waiter: ThreadWaiter, unparked: cython.bint, error):
         """Get the lock back, come what may. Returns `error`, or the first that a signal handler raises.
@@ -397,8 +402,8 @@ class Condition(Primitive):
                     mutex.push(waiter)
         return notified
 
-    def drop(self, mutex: Mutex, waiter: TaskWaiter):
-        """It never runs again."""
+    def drop(self, mutex: Mutex, waiter: TaskWaiter) -> cython.bint:
+        """It never runs again. Returns whether it had been notified."""
         waiting: cython.bint
         with cython.critical_section(self, mutex):
             waiting = waiter.queue is self
@@ -409,6 +414,7 @@ class Condition(Primitive):
             mutex.withdraw(waiter)
         if probing:
             happened(Happening.CANCELLED, self, waiter.party.id, interlock_now() - waiter.since)
+        return not waiting
 
     def notify_instead(self, mutex: Mutex):
         """Pass on the notification of one who is gone, with the lock held or not."""
@@ -595,12 +601,14 @@ async def wait_requeued_async(condition: Condition, mutex: Mutex, deadline: cyth
     waiter: TaskWaiter = new_task_waiter(0)
     begin_wait(waiter, condition, deadline)
     try:
-        began: cython.longlong = condition.lie_down(mutex, waiter)
-        error = None
+        error = condition.lie_down(mutex, waiter)
+        began: cython.longlong = interlock_now()
         try:
-            await park(waiter, deadline)
+            if error is None:
+                await park(waiter, deadline)
         except GeneratorExit:
-            condition.drop(mutex, waiter)
+            if condition.drop(mutex, waiter):
+                condition.notify_instead(mutex)
             raise
         except BaseException as raised:
             error = raised
