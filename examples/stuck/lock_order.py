@@ -7,15 +7,13 @@ audit = threading.Lock()
 
 
 def transfer() -> None:
-    with accounts:
-        with audit:
-            print("transferred")
+    with accounts, audit:
+        print("transferred")
 
 
 def check() -> None:
-    with audit:
-        with accounts:
-            print("checked")
+    with audit, accounts:
+        print("checked")
 
 
 for target in transfer, check:

@@ -7,13 +7,14 @@ import interlock
 accounts = interlock.Lock(name="accounts")
 audit = interlock.Lock(name="audit")
 both_hold_one = threading.Barrier(2)
+said: list[str] = []
 
 
 def transfer() -> None:
     with accounts:
         both_hold_one.wait()
         with audit:
-            print("transferred")
+            said.append("transferred")
 
 
 def check() -> None:
@@ -22,14 +23,14 @@ def check() -> None:
         while not audit.waiters:  # so that it is always this one that comes last
             pass
         with accounts:
-            print("checked")
+            said.append("checked")
 
 
 def run_check() -> None:
     try:
         check()
     except interlock.DeadlockError as error:
-        print(error)
+        said.append(str(error))
 
 
 threads = [threading.Thread(target=transfer, name="teller"), threading.Thread(target=run_check, name="auditor")]
@@ -37,3 +38,5 @@ for thread in threads:
     thread.start()
 for thread in threads:
     thread.join()
+for text in sorted(said):
+    print(text)

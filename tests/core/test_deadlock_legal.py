@@ -5,6 +5,7 @@ what others wait for while they wait themselves; and it is none because somebody
 """
 
 import asyncio
+import itertools
 import os
 import random
 import signal
@@ -334,7 +335,7 @@ def hand_over_hand(delay: Delay) -> None:
 
     def walk() -> None:
         chain[0].acquire()
-        for left, right in zip(chain, chain[1:], strict=False):
+        for left, right in itertools.pairwise(chain):
             right.acquire()
             delay()
             left.release()

@@ -3,8 +3,8 @@
 What reads and words all that is imported when there is something to say: see `cli/__init__.py`.
 """
 
-import _signal
 import os
+import signal
 import sys
 from collections.abc import Callable
 
@@ -40,10 +40,10 @@ def start_watching(longest: float | None, on_stall: str, tell: Callable[[], None
 
     OrderWatch(lambda text: write_to_stderr(f"interlock: {text}\n"))
     Stalls(longest, stalled).start()
-    quit_signal = getattr(_signal, "SIGQUIT", None)
+    quit_signal = getattr(signal, "SIGQUIT", None)
     # Where it is ignored, somebody (nohup, a shell's background) did not want it to reach the program.
-    if quit_signal is not None and _signal.getsignal(quit_signal) == _signal.SIG_DFL:
+    if quit_signal is not None and signal.getsignal(quit_signal) == signal.SIG_DFL:
         try:
-            _signal.signal(quit_signal, Dumper())
+            signal.signal(quit_signal, Dumper())
         except ValueError:
             print("interlock: not in the main thread: no dump on Ctrl-\\", file=sys.stderr)

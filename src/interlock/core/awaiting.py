@@ -166,7 +166,7 @@ class Question:
 class LoopWatch:
     """Asks twice a second, for the waiting tasks of one loop, whether their owners can still come.
 
-    One timer for all of them, which stops when none of them waits: a timer for each would cost each as much as its wait.
+    One timer for all of them, which stops when none of them waits: a timer for each would cost as much as its wait.
     """
 
     def __call__(self) -> None:

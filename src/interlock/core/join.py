@@ -1,13 +1,13 @@
 """Join: a thread that waits for another to end is an edge of the wait graph, too.
 
-The waiting itself is `threading`'s; this only shows it: see `core/waitgraph.py`. The only owner is the thread that is to
-end. Its party is looked for when somebody asks, since it may meet its first primitive after the join has begun.
+The waiting itself is `threading`'s; this only shows it: see `core/waitgraph.py`. The only owner is the thread that is
+to end. Its party is looked for when somebody asks, since it may meet its first primitive after the join has begun.
 """
 
 import cython
 from cython.cimports.interlock.core.party import Party, by_ident
-from cython.cimports.interlock.core.waiting import NEVER, Primitive, Waiter, begin_wait, end_wait, new_waiter
 from cython.cimports.interlock.core.waitgraph import refuse_cycle
+from cython.cimports.interlock.core.waiting import NEVER, Primitive, Waiter, begin_wait, end_wait, new_waiter
 
 
 class Join(Primitive):

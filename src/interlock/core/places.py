@@ -17,17 +17,17 @@ from cython.cimports.interlock.core.party import Party
 from cython.cimports.interlock.core.rwlock import Side
 from cython.cimports.interlock.core.task import TaskParty
 
-LIBRARY = os.path.dirname(threading.__file__)
-UNKNOWN: object = object()
+_LIBRARY = os.path.dirname(threading.__file__)
+_UNKNOWN: object = object()
 MappingProxy = type(type.__dict__)
 MemberDescriptor = type(type.__dict__["__basicsize__"])
-KINDS_OF_COROUTINE = (
+_KINDS_OF_COROUTINE = (
     ("cr_running", "cr_frame", "cr_await"),
     ("gi_running", "gi_frame", "gi_yieldfrom"),
     ("ag_running", "ag_frame", "ag_await"),
 )
-KEPT = 100  # parsed files
-parsed: dict = {}
+_KEPT = 100  # parsed files
+parsed = {}
 
 
 class Place:
@@ -66,9 +66,9 @@ def short(file: str) -> str:
         if inside != file:
             return inside
     try:
-        rooms = (LIBRARY, os.getcwd())
+        rooms = (_LIBRARY, os.getcwd())
     except OSError:
-        rooms = (LIBRARY,)
+        rooms = (_LIBRARY,)
     for room in rooms:
         if file.startswith(os.path.join(room, "")) and room != os.sep:
             return file[len(room) + 1 :]
@@ -84,7 +84,7 @@ def is_ours(frame) -> bool:
 
 
 def is_library(file: str) -> bool:
-    return file.startswith(os.path.join(LIBRARY, "")) and "site-packages" not in file
+    return file.startswith(os.path.join(_LIBRARY, "")) and "site-packages" not in file
 
 
 def is_installed(file: str) -> bool:
@@ -113,7 +113,7 @@ def suspended_frames(task) -> list | None:
     awaited = task.get_coro() if hasattr(task, "get_coro") else getattr(task, "coro", None)
     frames = []
     while awaited is not None:
-        for running, frame_name, next_name in KINDS_OF_COROUTINE:
+        for running, frame_name, next_name in _KINDS_OF_COROUTINE:
             frame = getattr(awaited, frame_name, None)
             if frame is not None:
                 if getattr(awaited, running, False):
@@ -176,7 +176,7 @@ def scopes_of(file: str, module_globals: dict) -> dict:
         if lines:
             tree = ast.parse("".join(lines), file)
             collect(tree, found.setdefault(("<module>", 1), []), found)
-        if len(parsed) > KEPT:
+        if len(parsed) > _KEPT:
             parsed.clear()
         parsed[key] = found
     return found
@@ -269,14 +269,14 @@ def named(expression) -> str:
 
 
 def look_up(node, frame):
-    """What an expression stands for, without running anybody's code; UNKNOWN where that does not do."""
+    """What an expression stands for, without running anybody's code; _UNKNOWN where that does not do."""
     import ast
 
     if isinstance(node, ast.Name):
         for names in (frame.f_locals, frame.f_globals, vars(builtins)):
             if node.id in names:
                 return names[node.id]
-        return UNKNOWN
+        return _UNKNOWN
     if isinstance(node, ast.Attribute):
         return attribute(look_up(node.value, frame), node.attr)
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
@@ -291,13 +291,13 @@ def look_up(node, frame):
             try:
                 return container[key]
             except LookupError:
-                return UNKNOWN
-    return UNKNOWN
+                return _UNKNOWN
+    return _UNKNOWN
 
 
 def attribute(owner, name: str):
-    if owner is UNKNOWN:
-        return UNKNOWN
+    if owner is _UNKNOWN:
+        return _UNKNOWN
     try:
         names = object.__getattribute__(owner, "__dict__")
     except AttributeError:
@@ -312,9 +312,9 @@ def attribute(owner, name: str):
                 try:
                     return found.__get__(owner)
                 except AttributeError:
-                    return UNKNOWN
+                    return _UNKNOWN
             return found
-    return UNKNOWN
+    return _UNKNOWN
 
 
 def is_it(found, primitive) -> cython.bint:

@@ -17,7 +17,7 @@ from cython.cimports.interlock.core.waitgraph import Wait
 from interlock.core.places import frames_of, place_of_hold, place_of_wait
 
 
-class Chapter:
+class _Chapter:
     """One party of a circle: what it holds, what it waits for, and where.
 
     `held` is None for a thread that keeps the task before it from running; `awaited` is None for that task.
@@ -46,20 +46,20 @@ def tell_cycle(circle: list) -> str:
     before: Wait = circle[-1]
     for each in circle:
         wait: Wait = each
-        chapters.append(Chapter(wait, before, frames_of(wait.party, current)))
+        chapters.append(_Chapter(wait, before, frames_of(wait.party, current)))
         before = wait
-    for chapter, following in zip(chapters, [*chapters[1:], chapters[0]]):
+    for chapter, following in zip(chapters, [*chapters[1:], chapters[0]], strict=True):
         if following.kept is not None:
             chapter.awaited = None
-    names = Names(chapters)
-    lines = [headline(chapters, names)]
+    names = _Names(chapters)
+    lines = [_headline(chapters, names)]
     for chapter in chapters:
-        lines += ["", *paragraph(chapter, names)]
-    lines += ["", advice(chapters, names)]
+        lines += ["", *_paragraph(chapter, names)]
+    lines += ["", _advice(chapters, names)]
     return "\n".join(lines)
 
 
-class Names:
+class _Names:
     """What the primitives of a story are called: by name, or as the lines that use them call them."""
 
     def __init__(self, chapters: list):
@@ -74,15 +74,15 @@ class Names:
     def learn(self, primitive, place):
         key = id(primitive)
         if primitive.name is not None or isinstance(primitive, Join):
-            self.names[key] = call(primitive)
+            self.names[key] = _call(primitive)
         elif place is not None and place.what is not None:
             self.names.setdefault(key, f"{type(primitive).__name__} {place.what}")
 
     def of(self, primitive) -> str:
-        return self.names.get(id(primitive)) or call(primitive)
+        return self.names.get(id(primitive)) or _call(primitive)
 
 
-def call(primitive) -> str:
+def _call(primitive) -> str:
     if isinstance(primitive, Join):
         return f"the end of {cython.cast(Join, primitive).thread.name}"
     name = primitive.name
@@ -90,7 +90,7 @@ def call(primitive) -> str:
     return f"{kind} at {id(primitive):#x}" if name is None else f"{kind} {name!r}"
 
 
-def headline(chapters: list, names: Names) -> str:
+def _headline(chapters: list, names: _Names) -> str:
     if len(chapters) == 1:
         return f"this wait would never end: {chapters[0].party.name} waits for what it holds itself"
     for chapter in chapters:
@@ -103,7 +103,7 @@ def headline(chapters: list, names: Names) -> str:
     return f"this wait would never end: {many} wait for each other in a circle"
 
 
-def paragraph(chapter: Chapter, names: Names) -> list:
+def _paragraph(chapter: _Chapter, names: _Names) -> list:
     kind = "task " if isinstance(chapter.party, TaskParty) else ""
     here = " (here)" if chapter.party is meet() or chapter.party is caller() else ""
     lines = [kind + chapter.party.name + here]
@@ -112,19 +112,19 @@ def paragraph(chapter: Chapter, names: Names) -> list:
     elif isinstance(chapter.held, Join):
         lines.append("    has to end before the one that joins it goes on")
     else:
-        lines += sentence(f"holds {names.of(chapter.held)}", "taken at", chapter.taken_at)
+        lines += _sentence(f"holds {names.of(chapter.held)}", "taken at", chapter.taken_at)
     if chapter.awaited is None:
-        return lines + sentence("cannot go on while the thread of its loop is blocked", "it is at", chapter.waits_at)
+        return lines + _sentence("cannot go on while the thread of its loop is blocked", "it is at", chapter.waits_at)
     if isinstance(chapter.awaited, Join):
         what = f"waits for {names.of(chapter.awaited)}"
     elif chapter.began is not chapter.awaited:
         what = f"waits to get {names.of(chapter.awaited)} back after {names.of(chapter.began)} was notified"
     else:
         what = f"waits for {names.of(chapter.awaited)}"
-    return lines + sentence(what, "at", chapter.waits_at)
+    return lines + _sentence(what, "at", chapter.waits_at)
 
 
-def sentence(what: str, where: str, place) -> list:
+def _sentence(what: str, where: str, place) -> list:
     if place is None:
         return [f"    {what}"]
     lines = [f"    {what}, {where} {place}"]
@@ -133,7 +133,7 @@ def sentence(what: str, where: str, place) -> list:
     return lines
 
 
-def advice(chapters: list, names: Names) -> str:
+def _advice(chapters: list, names: _Names) -> str:
     held = [
         names.of(chapter.held)
         for chapter in chapters
@@ -145,7 +145,7 @@ def advice(chapters: list, names: Names) -> str:
             "await asyncio.to_thread(...)."
         )
     if any(isinstance(chapter.awaited, Join) for chapter in chapters):
-        return f"Leave {listed(held)} before join()."
+        return f"Leave {_listed(held)} before join()."
     if len(chapters) == 1:
         if isinstance(chapters[0].awaited, RWLock):
             return "Leave it before taking it again."
@@ -155,8 +155,8 @@ def advice(chapters: list, names: Names) -> str:
     if len(set(held)) == 1:
         return f"Take {held[0]} in one way only."
     both = "Both" if len(chapters) == 2 else "They"
-    return f"{both} take {listed(sorted(set(held)))}: take them in one order everywhere."
+    return f"{both} take {_listed(sorted(set(held)))}: take them in one order everywhere."
 
 
-def listed(names: list) -> str:
+def _listed(names: list) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

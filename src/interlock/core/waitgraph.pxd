@@ -1,3 +1,5 @@
+cimport cython
+
 from interlock.core.party cimport Party
 from interlock.core.waiting cimport Primitive, Waiter
 
@@ -23,6 +25,7 @@ cdef struct Walk:
     unsigned long long near_ids[NEAR]
 
 
+cdef object look_for(unsigned long long id)
 cdef int refuse_cycle(Waiter waiter) except -1
 cdef int find_cycle(Walk *walk, Waiter start) noexcept
 cdef bint add(Walk *walk, Party party, int parent) noexcept
@@ -41,6 +44,12 @@ cdef class Wait:
     cdef readonly bint timed
     cdef readonly bint parked
     cdef readonly long long since
+
+
+@cython.final
+cdef class Check:
+    cdef Waiter waiter
+    cdef Primitive primitive
 
 
 cdef bint keeps(Party thread, Party task) except -1

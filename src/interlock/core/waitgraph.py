@@ -8,9 +8,9 @@ can be let in (`Primitive.owners`). It is looked at by a party that is about to 
 is blocked so, twice a second; an operation that does not block never comes here.
 
 What is certain. An edge is there only where nobody but the owner itself could help, of its own accord: an RLock, a
-side of an RWLock, a Lock that was entered by `with`; in an RWLock also whoever is before one in the queue. A party needs
-all its owners, so one circle through it is enough. No edge leaves a wait with a timeout, a party that runs, or one that
-has been granted what it waits for. So on a circle nobody can ever move.
+side of an RWLock, a Lock that was entered by `with`; in an RWLock also whoever is before one in the queue. A party
+needs all its owners, so one circle through it is enough. No edge leaves a wait with a timeout, a party that runs, or
+one that has been granted what it waits for. So on a circle nobody can ever move.
 
 Two parties may close a circle at the same moment, each unseen by the other? No: each shows its wait first and walks
 afterwards, one walk at a time, so the last of them to walk finds the circle whole; and it marks its wait as refused
@@ -21,10 +21,15 @@ looked at a second time. A waiter stands in one queue once and never comes back;
 moment between the two looks, and its party, blocked all that time, has neither taken nor given anything. Then all edges
 of the circle were there at the same moment, and a circle stays.
 
-The one who could still move somebody on the circle is a signal handler: it runs in the wait of the main thread, may raise
-and so end that wait, or release what the main thread holds. Where the program has installed one, a circle through the
-main thread is not certain, and not refused: `interlock.dump` still shows it. Handlers of the signals by which people end a
-program (INT, TERM, HUP, QUIT) do not count: what lasts until somebody ends the program is a deadlock.
+The one who could still move somebody on the circle is a signal handler: it runs in the wait of the main thread, may
+raise and so end that wait, or release what the main thread holds. Where the program has installed one, a circle
+through the main thread is not certain, and not refused: `interlock.dump` still shows it. Handlers of the signals by
+which people end a program (INT, TERM, HUP, QUIT) do not count: what lasts until somebody ends the program is a
+deadlock.
+
+Tasks. A task needs its owners as a thread does, and besides the thread of its loop: while that is blocked, by a call
+that does not await, no task of the loop runs. So an edge goes from each task to the thread in which it was last seen,
+and such an edge is certain where the loop runs in that thread now. A loop that has been stopped could go on in another.
 
 Turned down: keeping edges as they form (a write on every acquire, for what is read when all is too late); a thread that
 watches (it would have to be started behind the program's back, and a fork in a process with threads is warned about).
@@ -43,14 +48,23 @@ from cython.cimports.interlock.core.graph_guard import (
 )
 from cython.cimports.interlock.core.party import Party, by_ident, living, main_ident, party_by_id, set_on_leaving
 from cython.cimports.interlock.core.task import TaskParty
-from cython.cimports.interlock.core.waiting import PARKED, Primitive, Waiter, set_on_wait
+from cython.cimports.interlock.core.waiting import (
+    NEVER,
+    PARKED,
+    Primitive,
+    Waiter,
+    begin_wait,
+    end_wait,
+    new_waiter,
+    set_on_wait,
+)
 from cython.cimports.libc.string import memcpy
 
 from interlock.core.waiting import DeadlockError
 
 walks = cython.declare(cython.ulonglong, 0)  # how many there were; guarded by the guard of the graph
 
-ENDING = {
+_ENDING = {
     getattr(_signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGBREAK") if hasattr(_signal, name)
 }
 
@@ -59,8 +73,9 @@ class Wait:
     """A party that waits, seen at one moment.
 
     Attributes: ``party``; ``began``, the primitive at which it began to wait; ``at``, the one in whose queue it stands
-    now, which for a condition's waiter that was notified is the lock; ``timed``, whether it ends by itself; ``parked``, whether
-    nobody has given it what it waits for, or told it to come, yet; ``since``, monotonic nanoseconds.
+    now, which for a condition's waiter that was notified is the lock; ``timed``, whether it ends by itself;
+    ``parked``, whether nobody has given it what it waits for, or told it to come, yet; ``since``, monotonic
+    nanoseconds.
     """
 
     def __init__(self):
@@ -128,6 +143,31 @@ def call_at_wait(function: object) -> None:
     set_on_wait(function)
 
 
+class Check:
+    """For the benchmark: a wait of the caller's for ``primitive`` that never begins, and asks whether it would end."""
+
+    def __init__(self, primitive: Primitive):
+        waiter: Waiter = new_waiter(0)
+        with cython.critical_section(primitive):
+            primitive.push(waiter)
+        begin_wait(waiter, primitive, NEVER)
+        self.waiter = waiter
+        self.primitive = primitive
+
+    def ask(self, times: cython.int) -> None:
+        """Look, so many times."""
+        if self.primitive is None:
+            raise TypeError("a check is of a primitive")
+        for _ in range(times):
+            self.primitive.check_block(self.waiter)
+
+    def withdraw(self) -> None:
+        """Be over."""
+        if self.primitive is not None:
+            end_wait(self.waiter)
+            self.primitive.withdraw(self.waiter)
+
+
 def keeper(party: Party) -> Party | None:
     """The thread that a task needs in order to go on; None for a thread."""
     return None if party.thread == party.id else party_by_id(party.thread)
@@ -193,7 +233,9 @@ def is_certain(circle: list) -> bool:
         wait: Wait = each
         if wait.party.thread != wait.party.id:
             task: TaskParty = wait.party
-            if keeps(following.party, task) and not (waits_for(wait, following.party) or task.is_run_by(following.party)):
+            if keeps(following.party, task) and not (
+                waits_for(wait, following.party) or task.is_run_by(following.party)
+            ):
                 return False
         elif wait.party.ident == main_ident and has_handlers():
             return False
@@ -210,8 +252,8 @@ def waits_for(wait: Wait, owner: Party) -> cython.bint:
 
 
 def has_handlers() -> bool:
-    """Whether the program has installed a handler that might help who waits. Handlers of `ENDING` do not count."""
-    return any([number not in ENDING and may_help(_signal.getsignal(number)) for number in _signal.valid_signals()])
+    """Whether the program has installed a handler that might help who waits. Handlers of `_ENDING` do not count."""
+    return any(number not in _ENDING and may_help(_signal.getsignal(number)) for number in _signal.valid_signals())
 
 
 def may_help(handler: object) -> bool:
@@ -331,9 +373,7 @@ def grow_ids(walk: cython.pointer(Walk), room: cython.int) -> cython.bint:
     return True
 
 
-def owners_now(
-    at: Primitive, waiter: Waiter, ids: cython.pointer(cython.ulonglong), room: cython.int
-) -> cython.int:
+def owners_now(at: Primitive, waiter: Waiter, ids: cython.pointer(cython.ulonglong), room: cython.int) -> cython.int:
     count: cython.int = 0
     with cython.critical_section(at):
         if (

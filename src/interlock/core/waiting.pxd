@@ -56,6 +56,7 @@ cdef class ThreadWaiter(Waiter):
 cdef ThreadWaiter new_waiter(long want)
 cdef void begin_wait(Waiter waiter, Primitive at, long long deadline) noexcept
 cdef object set_on_wait(object function)
+cdef void tell_wait() noexcept
 cdef void end_wait(Waiter waiter) noexcept
 cdef ThreadWaiter new_waiter_of(Party party, long want)
 

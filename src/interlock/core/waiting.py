@@ -68,7 +68,7 @@ SIGNAL_GAP_US = cython.declare(cython.longlong, 50_000)
 BARGING_NS = cython.declare(cython.longlong, 1_000_000)
 # How often a party that waits for an owner asks whether that can still come: half of the second in which it is to know.
 LOOK_AGAIN_NS = cython.declare(cython.longlong, 500_000_000)
-on_wait: object = None  # told of each wait that begins
+_on_wait: object = None  # told of each wait that begins
 watched = cython.declare(cython.bint, False)  # whether anybody is
 TIMEOUT_MAX = cython.declare(cython.double, threading.TIMEOUT_MAX)
 
@@ -189,8 +189,8 @@ def new_waiter_of(party: Party, want: cython.long) -> ThreadWaiter:
 
 
 def set_on_wait(function):
-    global on_wait, watched
-    on_wait = function
+    global _on_wait, watched
+    _on_wait = function
     watched = function is not None
 
 
@@ -210,7 +210,7 @@ def begin_wait(waiter: Waiter, at: Primitive, deadline: cython.longlong) -> cyth
 
 
 def tell_wait() -> cython.void:
-    listener = on_wait
+    listener = _on_wait
     if listener is not None:
         listener()
 

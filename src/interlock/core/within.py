@@ -1,4 +1,4 @@
-"""`with lock.within(2.0):` enters held or not at all; `with lock.within_order(1):` says that it is the first of several.
+"""`with lock.within(2.0):` enters held or not at all; `with lock.within_order(1):` says that it is one of several.
 
 Both have an `async with` as well.
 """

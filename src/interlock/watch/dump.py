@@ -1,7 +1,7 @@
 """`interlock.dump`: who waits for what, for people."""
 
-import _signal
 import os
+import signal
 import sys
 from collections.abc import Callable
 
@@ -36,7 +36,7 @@ def write(file: "TextIO | None") -> None:
 def write_on_signal(signum: int, file: "TextIO | None") -> None:
     """Print it whenever a signal comes."""
     preload()
-    _signal.signal(signum, Dumper(file))
+    signal.signal(signum, Dumper(file))
 
 
 class Dumper:

@@ -11,9 +11,9 @@ waits. It says what it finds once:
 What it has seen must be the same in two looks, so that nothing is said of parties that are only passing.
 """
 
-import _signal
 import _thread
 import os
+import signal
 import sys
 import threading
 import time
@@ -162,4 +162,4 @@ def _idles(thread: Someone, loops: "dict[int, Any]") -> bool:
 
 
 def _has_handlers() -> bool:
-    return any(may_help(_signal.getsignal(number)) for number in _signal.valid_signals())
+    return any(may_help(signal.getsignal(number)) for number in signal.valid_signals())
