@@ -91,18 +91,19 @@ class TaskWaiter(Waiter):
         delivery: Delivery = Delivery.__new__(Delivery)
         delivery.waiter = self
         delivery.primitive = by
-        for _ in range(ATTEMPTS):
+        loop = party.its_loop()
+        for _ in range(0 if loop is None else ATTEMPTS):
             try:
                 if party.library == Library.TRIO:
-                    party.loop.run_sync_soon(delivery)
+                    loop.run_sync_soon(delivery)
                 else:
-                    party.loop.call_soon_threadsafe(delivery)
-                    if party.loop.is_closed():
+                    loop.call_soon_threadsafe(delivery)
+                    if loop.is_closed():
                         break  # it may have been emptied between its look and what it appended
                 return True
             except BaseException as error:
                 # RuntimeError is how both say that there is no such loop any more; trio's has no other reason.
-                if isinstance(error, RuntimeError) and (party.library == Library.TRIO or party.loop.is_closed()):
+                if isinstance(error, RuntimeError) and (party.library == Library.TRIO or loop.is_closed()):
                     break
                 self.interruption = error
         delivery.waiter = None
@@ -184,7 +185,7 @@ class Call:
         return self
 
     def __next__(self) -> object:
-        # Never called: `interlock_make_coroutine` below has put something quicker into the slot.
+        # Not called by `next`: `interlock_make_coroutine` below has put something quicker into the slot.
         return self.send(None)
 
     def send(self, value: object) -> object:
@@ -326,9 +327,10 @@ class Call:
             return self.sleep_in_trio(party)
         if Future is None:
             find_future()
-        future = Future(loop=party.loop)
+        loop = party.its_loop()
+        future = Future(loop=loop)
         if self.deadline != NEVER:
-            self.bed = party.loop.call_later(max(0, self.deadline - interlock_now()) * 1e-9, waiter)
+            self.bed = loop.call_later(max(0, self.deadline - interlock_now()) * 1e-9, waiter)
         future._asyncio_future_blocking = True
         waiter.sleeper = future
         self.state = CallState.SLEEPING
