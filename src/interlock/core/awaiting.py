@@ -78,12 +78,13 @@ class TaskWaiter(Waiter):
         party: TaskParty = self.party
         question: Question = Question.__new__(Question)
         question.waiter = self
+        loop = party.its_loop()
         try:
             if party.library == Library.TRIO:
-                party.loop.run_sync_soon(question)
+                loop.run_sync_soon(question)
             else:
-                party.loop.call_soon_threadsafe(question)
-        except RuntimeError:
+                loop.call_soon_threadsafe(question)
+        except (RuntimeError, AttributeError):
             pass  # its loop has ended
 
     def rouse(self):
@@ -118,18 +119,19 @@ class TaskWaiter(Waiter):
         delivery: Delivery = Delivery.__new__(Delivery)
         delivery.waiter = self
         delivery.primitive = by
-        for _ in range(ATTEMPTS):
+        loop = party.its_loop()
+        for _ in range(0 if loop is None else ATTEMPTS):
             try:
                 if party.library == Library.TRIO:
-                    party.loop.run_sync_soon(delivery)
+                    loop.run_sync_soon(delivery)
                 else:
-                    party.loop.call_soon_threadsafe(delivery)
-                    if party.loop.is_closed():
+                    loop.call_soon_threadsafe(delivery)
+                    if loop.is_closed():
                         break  # it may have been emptied between its look and what it appended
                 return True
             except BaseException as error:
                 # RuntimeError is how both say that there is no such loop any more; trio's has no other reason.
-                if isinstance(error, RuntimeError) and (party.library == Library.TRIO or party.loop.is_closed()):
+                if isinstance(error, RuntimeError) and (party.library == Library.TRIO or loop.is_closed()):
                     break
                 self.interruption = error
         delivery.waiter = None
@@ -178,7 +180,7 @@ class LoopWatch:
         """Whether to go on looking. In the thread of the loop."""
         waiting: cython.bint = False
         for each in list(living.values()):
-            if isinstance(each, TaskParty) and cython.cast(TaskParty, each).loop is self.loop:
+            if isinstance(each, TaskParty) and cython.cast(TaskParty, each).its_loop() is self.loop:
                 waiter = cython.cast(Party, each).wait
                 if isinstance(waiter, TaskWaiter) and self.asks(waiter):
                     waiting = True
@@ -212,23 +214,24 @@ async def watch_in_trio(watch: LoopWatch) -> None:
 
 def keep_watch(party: TaskParty):
     """Look now and then for the tasks of this loop, of which one waits for an owner. In a step of one of them."""
-    if party.loop in watches:
+    loop = party.its_loop()
+    if loop in watches:
         return
-    for loop in list(watches):
-        if is_closed(loop):
-            watches.pop(loop, None)
+    for other in list(watches):
+        if is_closed(other):
+            watches.pop(other, None)
     watch: LoopWatch = LoopWatch.__new__(LoopWatch)
-    watch.loop = party.loop
-    watches[party.loop] = watch
+    watch.loop = loop
+    watches[loop] = watch
     try:
         if party.library == Library.TRIO:
             if trio is None:
                 find_trio_trap()
             trio.spawn_system_task(watch_in_trio, watch, name="interlock.look_again")
         else:
-            party.loop.call_later(LOOK_AGAIN, watch)
+            loop.call_later(LOOK_AGAIN, watch)
     except BaseException:
-        watches.pop(party.loop, None)
+        watches.pop(loop, None)
         raise
 
 
@@ -301,7 +304,7 @@ class Call:
         return self
 
     def __next__(self) -> object:
-        # Never called: `interlock_make_coroutine` below has put something quicker into the slot.
+        # Not called by `next`: `interlock_make_coroutine` below has put something quicker into the slot.
         return self.send(None)
 
     def send(self, value: object) -> object:
@@ -457,9 +460,10 @@ class Call:
             return self.sleep_in_trio(party)
         if Future is None:
             find_future()
-        future = Future(loop=party.loop)
+        loop = party.its_loop()
+        future = Future(loop=loop)
         if self.deadline != NEVER:
-            self.bed = party.loop.call_later(max(0, self.deadline - interlock_now()) * 1e-9, waiter)
+            self.bed = loop.call_later(max(0, self.deadline - interlock_now()) * 1e-9, waiter)
         future._asyncio_future_blocking = True
         waiter.sleeper = future
         self.state = CallState.SLEEPING

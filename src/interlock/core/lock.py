@@ -21,7 +21,7 @@ from cython.cimports.interlock.core.mutex import Mutex
 from cython.cimports.interlock.core.native import interlock_thread_id
 from cython.cimports.interlock.core.party import KNOWN_MASK, Party, known, meet, party_by_id
 from cython.cimports.interlock.core.probe import Happening, happened, made, probing, wanted
-from cython.cimports.interlock.core.task import TASK_BIT, caller_id
+from cython.cimports.interlock.core.task import TASK_BIT, caller_id, is_destroyed_task
 from cython.cimports.interlock.core.waiting import (
     NEVER,
     Waiter,
@@ -204,9 +204,16 @@ def give(lock: Lock, me: cython.ulonglong) -> cython.bint:
 
 
 def give_otherwise(lock: Lock, me: cython.ulonglong, entered_by_task: cython.bint) -> cython.bint:
-    """A task may have entered it with `with` and leave it with `async with`, or the other way round."""
+    """A task may have entered it with `with` and leave it with `async with`, or the other way round.
+
+    Or it leaves while it is being destroyed: its coroutine is closed then, and whoever does that calls.
+    """
     other: cython.ulonglong = caller_id() if entered_by_task else interlock_thread_id()
-    if other == me:
+    if other != me:
+        return give(lock, other)
+    with cython.critical_section(lock):
+        other = lock.holder
+    if not is_destroyed_task(other):
         lock.refuse_release()
     return give(lock, other)
 

@@ -17,7 +17,7 @@ from cython.cimports.interlock.core.awaiting import DONE, acquire, enter
 from cython.cimports.interlock.core.mutex import Mutex
 from cython.cimports.interlock.core.party import Party, party_by_id
 from cython.cimports.interlock.core.probe import Happening, happened, made, probing, wanted
-from cython.cimports.interlock.core.task import caller, caller_id
+from cython.cimports.interlock.core.task import caller, caller_id, is_destroyed_task
 from cython.cimports.interlock.core.waiting import (
     NEVER,
     Waiter,
@@ -191,11 +191,16 @@ def take(lock: RLock, deadline: cython.longlong) -> cython.bint:
 
 
 def give(lock: RLock) -> cython.bint:
+    return give_as(lock, caller_id())
+
+
+def give_as(lock: RLock, me: cython.ulonglong) -> cython.bint:
     chain: Waiter = None
     own: cython.bint = False
-    me: cython.ulonglong = caller_id()
+    holder: cython.ulonglong
     with cython.critical_section(lock):
-        if lock.holder == me:
+        holder = lock.holder
+        if holder == me:
             own = True
             lock.count -= 1
             if lock.count == 0:
@@ -203,7 +208,10 @@ def give(lock: RLock) -> cython.bint:
                 if lock.head is not None:
                     chain = lock.serve(None)
     if not own:
-        lock.refuse_release()
+        # A task that is being destroyed leaves it, too: its coroutine is closed then, and whoever does that calls.
+        if not is_destroyed_task(holder):
+            lock.refuse_release()
+        return give_as(lock, holder)
     if chain is not None:
         lock.wake(chain)
     if probing:

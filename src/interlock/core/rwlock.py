@@ -20,7 +20,7 @@ import cython
 from cython.cimports.interlock.core.awaiting import DONE, TaskWaiter, in_line, new_task_waiter
 from cython.cimports.interlock.core.party import Party, forks, in_new_child, is_lost, meet, party_by_id
 from cython.cimports.interlock.core.probe import Happening, happened, made, probing, wanted
-from cython.cimports.interlock.core.task import caller
+from cython.cimports.interlock.core.task import caller, is_destroyed_task
 from cython.cimports.interlock.core.waitgraph import refuse_cycle
 from cython.cimports.interlock.core.waiting import (
     GRANTED,
@@ -216,6 +216,11 @@ class Side:
         me: Party = caller()
         chain: Waiter = None
         own: cython.bint
+        with cython.critical_section(lock):
+            holder: Party = self.party if self.state == HELD else None
+        # Or a task that is being destroyed leaves it: its coroutine is closed then, and whoever does that calls.
+        if holder is not None and is_destroyed_task(holder.id):
+            me = holder
         with cython.critical_section(lock):
             own = self.state == HELD and (self.party is me or self.party is thread)
             if own:

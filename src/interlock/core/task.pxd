@@ -14,14 +14,17 @@ cdef class TaskParty(Party):
     cdef Library library
     cdef object task_ref      # weak
     cdef object key           # the address of the task
-    cdef readonly object loop # asyncio's loop, or trio's token
+    cdef object loop_ref      # weak: asyncio's loop, or trio's token
     # Only ever goes from False to True.
     cdef bint destroyed
 
+    # When its task was destroyed; 0: not yet.
+    cdef long long destroyed_at
     # When its loop was last known to be open; a lost or torn value costs a second question.
     cdef long long seen_open
 
     cdef bint is_run_by(self, Party thread) except -1
+    cdef object its_loop(self)
     cdef bint is_done(self) except -1
     cdef bint loop_is_closed(self) except -1
 
@@ -50,3 +53,6 @@ cdef object running_loop()
 
 cdef dict met
 cdef dict modules
+cdef object weakly(object loop)
+# Whether this is the id of a task whose object is no more, or is being taken apart.
+cdef bint is_destroyed_task(unsigned long long id) except -1

@@ -25,7 +25,7 @@ from cython.cimports.cpython.long import PyLong_FromVoidPtr
 from cython.cimports.cpython.object import PyObject
 from cython.cimports.cpython.pythread import PyThread_get_thread_ident
 from cython.cimports.interlock.core.native import interlock_has_context, interlock_now, interlock_thread_id
-from cython.cimports.interlock.core.party import Party, enrol, meet, retire
+from cython.cimports.interlock.core.party import Party, enrol, meet, party_by_id, retire
 from cython.cimports.interlock.core.task_local import (
     interlock_next_task,
     interlock_runs_in,
@@ -36,6 +36,7 @@ from cython.cimports.interlock.core.task_local import (
 )
 
 TASK_BIT = 1 << 63
+BEING_DESTROYED_NS = cython.declare(cython.longlong, 400_000_000)
 SEEN_OPEN_NS = cython.declare(cython.longlong, 400_000_000)
 # There it makes a system call, to find out whether the process was forked.
 ASKING_IS_SLOW = cython.declare(cython.bint, sys.version_info < (3, 12))
@@ -57,11 +58,21 @@ trio = cython.declare(object, None)
 class TaskParty(Party):
     """A task, as far as a primitive needs to know it.
 
-    Beyond a thread's attributes: ``loop``, asyncio's event loop or trio's token.
+    Beyond a thread's attributes: ``loop``, asyncio's event loop or trio's token, or None where that is no more.
+
+    Nothing here keeps the task or its loop alive: parties are remembered for longer than either lives.
     """
+
+    @property
+    def loop(self) -> object:
+        return self.its_loop()
+
+    def its_loop(self):
+        return self.loop_ref()
 
     def __call__(self, reference: object) -> None:
         """The task object goes: called by the weak reference to it."""
+        self.destroyed_at = interlock_now()
         self.destroyed = True
         if met.get(self.key) is self:
             met.pop(self.key, None)
@@ -72,7 +83,12 @@ class TaskParty(Party):
         return self.has_ended()
 
     def has_ended(self) -> cython.bint:
-        return self.is_gone() or self.is_done() or self.loop_is_closed()
+        if self.lost_in_fork:
+            return True
+        if self.task_ref() is None:
+            # While a task is destroyed its coroutine is closed, and may leave what it holds: that is soon over.
+            return self.destroyed_at != 0 and interlock_now() - self.destroyed_at > BEING_DESTROYED_NS
+        return self.is_done() or self.loop_is_closed()
 
     def fate(self) -> str:
         if not self.is_gone() and not self.is_done():
@@ -90,15 +106,16 @@ class TaskParty(Party):
 
     def loop_is_closed(self) -> cython.bint:
         """Whether its loop has ended, so that it can never run again."""
+        loop = self.its_loop()
         if self.library == Library.ASYNCIO:
-            return self.loop.is_closed()
+            return loop is None or loop.is_closed()
         # trio has no other way to ask than to give it something to do: not more often than somebody has to know.
         now: cython.longlong = interlock_now()
         if now - self.seen_open < SEEN_OPEN_NS:
             return False
         try:
-            self.loop.run_sync_soon(int, idempotent=True)
-        except RuntimeError:
+            loop.run_sync_soon(int, idempotent=True)
+        except (RuntimeError, AttributeError):
             return True
         self.seen_open = now
         return False
@@ -110,13 +127,14 @@ class TaskParty(Party):
         """
         if self.library == Library.TRIO:
             return self.thread == thread.id and not self.loop_is_closed()
-        if not self.loop.is_running():
+        loop = self.its_loop()
+        if loop is None or not loop.is_running():
             return False
-        ident = getattr(self.loop, "_thread_id", None)
+        ident = getattr(loop, "_thread_id", None)
         if ident is not None:
             return ident == thread.ident
         # Not a loop of asyncio's own: it is known for the calling thread.
-        return thread.id == interlock_thread_id() and get_running_loop() is self.loop
+        return thread.id == interlock_thread_id() and get_running_loop() is loop
 
     def known_as(self):
         """The task, or this party itself where it is no more."""
@@ -150,12 +168,22 @@ def meet_task(task, library: Library, loop) -> TaskParty:
     party.thread = interlock_thread_id()
     party.ident = meet().ident
     party.library = library
-    party.loop = loop
+    party.loop_ref = weakly(loop)
     party.key = key
     party.task_ref = weakref.ref(task, party)
-    met[key] = party
-    enrol(party)
-    return party
+    # What was called above may have run anybody's code, which may have met this very task.
+    found = met.setdefault(key, party)
+    if found is party:
+        enrol(party)
+    return found
+
+
+def weakly(loop):
+    """Something to call that returns the loop as long as it lives."""
+    try:
+        return weakref.ref(loop)
+    except TypeError:
+        return lambda: loop  # somebody's own, with slots
 
 
 def look_for_libraries():
@@ -222,12 +250,13 @@ def is_in_step_of(party: TaskParty) -> cython.bint:
     if party.thread != interlock_thread_id():
         return False
     if party.library == Library.ASYNCIO and current_tasks is not None:
-        return current_tasks.get(party.loop) is not None and running_loop() is party.loop
+        loop = party.its_loop()
+        return current_tasks.get(loop) is not None and running_loop() is loop
     if party.library == Library.TRIO and not (trio.in_trio_task() and interlock_runs_in(trio.current_task().context)):
         # Also where trio still names the task whose step is just over: it has to look at what that yielded first.
         return False
     here: Party = caller()
-    return isinstance(here, TaskParty) and cython.cast(TaskParty, here).loop is party.loop
+    return isinstance(here, TaskParty) and cython.cast(TaskParty, here).its_loop() is party.its_loop()
 
 
 def caller_in_context() -> cython.ulonglong:
@@ -253,6 +282,13 @@ def calling_task() -> TaskParty:
     if not isinstance(party, TaskParty):
         raise RuntimeError("only a task of asyncio or trio can wait here: no task is running in this thread")
     return party
+
+
+def is_destroyed_task(id: cython.ulonglong) -> cython.bint:
+    if id <= TASK_BIT:
+        return False
+    party: Party = party_by_id(id)
+    return party.forgotten or (isinstance(party, TaskParty) and cython.cast(TaskParty, party).destroyed)
 
 
 def current_party() -> Party:

@@ -182,7 +182,7 @@ def is_certain_edge(party: Party, wait: Wait | None, following: Party) -> bool:
 
 def loop_of(party: Party) -> object:
     """asyncio's loop or trio's token, where it is a task; else None."""
-    return cython.cast(TaskParty, party).loop if isinstance(party, TaskParty) else None
+    return cython.cast(TaskParty, party).its_loop() if isinstance(party, TaskParty) else None
 
 
 def parties() -> list[Party]:
