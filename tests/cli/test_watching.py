@@ -85,7 +85,9 @@ print("went on")
     [
         pytest.param("time.sleep(2.5)", id="a sleep"),
         pytest.param("end = time.monotonic() + 2.5\nwhile time.monotonic() < end: pass", id="computing"),
-        pytest.param("r, w = os.pipe(); threading.Timer(2.5, os.write, (w, b'x')).start(); os.read(r, 1)", id="reading"),
+        pytest.param(
+            "r, w = os.pipe(); threading.Timer(2.5, os.write, (w, b'x')).start(); os.read(r, 1)", id="reading"
+        ),
         pytest.param("waiter.join(2.5)", id="a timed join"),
         pytest.param("threading.Event().wait(2.5)", id="a timed wait"),
         pytest.param(
@@ -122,7 +124,7 @@ def read_until(process: "subprocess.Popen[bytes]", text: str) -> bytes:
     told = b""
     while text.encode() not in told:
         more = os.read(process.stderr.fileno(), 10_000)
-        assert more, told
+        assert more, (told, process.wait())
         told += more
     return told
 
@@ -232,6 +234,10 @@ def test_who_ignores_it_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "prog.py").write_text("import signal; print(signal.getsignal(signal.SIGQUIT) == signal.SIG_IGN)")
     command = " ".join([sys.executable, *INTERLOCK, "run", "prog.py"])
     shell = subprocess.run(
-        ["/bin/sh", "-c", f"trap '' QUIT; exec {command}"], cwd=tmp_path, env=ENVIRONMENT, capture_output=True, check=True
+        ["/bin/sh", "-c", f"trap '' QUIT; exec {command}"],
+        cwd=tmp_path,
+        env=ENVIRONMENT,
+        capture_output=True,
+        check=True,
     )
     assert shell.stdout == b"True\n"
