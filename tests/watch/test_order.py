@@ -35,9 +35,8 @@ def test_two_orders(watch: OrderWatch) -> None:
             pass
 
     def backward() -> None:
-        with b:
-            with a:  # noqa: SIM117
-                pass
+        with b, a:
+            pass
 
     forward()
     assert watch.found == []
@@ -257,11 +256,12 @@ def test_a_task_does_not_hold_what_another_holds(watch: OrderWatch) -> None:
 
 
 def test_by_default_it_is_a_warning() -> None:
-    with interlock.watch_order() as watch, pytest.warns(LockOrderWarning, match="both orders") as warned:
+    with interlock.watch_order() as watch:
         a = Lock()
         b = Lock()
         take(a, b)
-        take(b, a)
+        with pytest.warns(LockOrderWarning, match="both orders") as warned:
+            take(b, a)
     assert len(watch.found) == 1
     assert warned[0].filename == __file__
 

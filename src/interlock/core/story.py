@@ -6,12 +6,10 @@ Who holds what, and where it was taken; who waits for what, and where; and the o
 import sys
 
 import cython
-from cython.cimports.interlock.core.condition import Condition
 from cython.cimports.interlock.core.join import Join
 from cython.cimports.interlock.core.party import Party, meet
 from cython.cimports.interlock.core.rwlock import RWLock
 from cython.cimports.interlock.core.task import TaskParty, caller
-from cython.cimports.interlock.core.waiting import Primitive
 from cython.cimports.interlock.core.waitgraph import Wait
 
 from interlock.core.places import frames_of, place_of_hold, place_of_wait
