@@ -40,7 +40,14 @@ class BrokenBarrierError(_ThreadingBrokenBarrierError, _AsyncioBrokenBarrierErro
     """A barrier was broken or reset. Both asyncio's exception of this name and that of `threading`."""
 
 
-class _Awaited:
+class _Peeked:
+    @property
+    def _waiters(self) -> tuple[Any, ...]:
+        """`waiters`, for code that peeks. Who has been given what it waited for is not among them any more."""
+        return self.waiters  # type: ignore[attr-defined, no-any-return]
+
+
+class _Awaited(_Peeked):
     """What is entered with `async with` only, and shows itself as asyncio's does."""
 
     def __enter__(self) -> NoReturn:
@@ -70,6 +77,9 @@ class Lock(_Awaited, _lock.Lock):
 
     acquire = _lock.Lock.acquire_async  # type: ignore[assignment]
 
+    def __init__(self, *, name: str | None = None) -> None:
+        super().__init__(name=name)
+
     def __repr__(self) -> str:
         return _shown(self, "locked" if self.locked() else "unlocked")
 
@@ -79,14 +89,20 @@ class RLock(_Awaited, _rlock.RLock):
 
     acquire = _rlock.RLock.acquire_async  # type: ignore[assignment]
 
+    def __init__(self, *, name: str | None = None) -> None:
+        super().__init__(name=name)
+
     def __repr__(self) -> str:
         return _shown(self, "locked" if self.locked() else "unlocked")
 
 
-class Event(_event.Event):
+class Event(_Peeked, _event.Event):
     """Event(*, name=None): `asyncio.Event`."""
 
     wait = _event.Event.wait_async  # type: ignore[assignment]
+
+    def __init__(self, *, name: str | None = None) -> None:
+        super().__init__(name=name)
 
     def __repr__(self) -> str:
         return _shown(self, "set" if self.is_set() else "unset")
@@ -125,14 +141,20 @@ class Semaphore(_Awaited, _Counted, _semaphore.Semaphore):
 
     acquire = _semaphore.Semaphore.acquire_async  # type: ignore[assignment]
 
+    def __init__(self, value: int = 1, *, name: str | None = None) -> None:
+        super().__init__(value, name=name)
+
 
 class BoundedSemaphore(_Awaited, _Counted, _semaphore.BoundedSemaphore):
     """BoundedSemaphore(value=1, *, name=None): `asyncio.BoundedSemaphore`."""
 
     acquire = _semaphore.Semaphore.acquire_async  # type: ignore[assignment]
 
+    def __init__(self, value: int = 1, *, name: str | None = None) -> None:
+        super().__init__(value, name=name)
 
-class Barrier(_barrier.Barrier):
+
+class Barrier(_Peeked, _barrier.Barrier):
     """Barrier(parties, *, name=None): `asyncio.Barrier`."""
 
     def __init__(self, parties: int, *, name: str | None = None) -> None:
@@ -173,7 +195,7 @@ class Barrier(_barrier.Barrier):
         return f"{where} [filling, waiters:{self.n_waiting}/{self.parties}{name}]>"
 
 
-class Latch(_latch.Latch):
+class Latch(_Peeked, _latch.Latch):
     """Latch(count, *, name=None): waiters are let through once ``count`` has been counted down to 0."""
 
     wait = _latch.Latch.wait_async  # type: ignore[assignment]

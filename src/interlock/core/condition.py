@@ -39,6 +39,7 @@ from _signal import getsignal  # that of `signal` is Python code, in which a han
 
 import cython
 from cython.cimports.interlock.core.awaiting import DONE, TaskWaiter, new_task_waiter, park, shielded_park
+from cython.cimports.interlock.core.lock import Lock
 from cython.cimports.interlock.core.mutex import Mutex
 from cython.cimports.interlock.core.native import interlock_now, interlock_thread_id
 from cython.cimports.interlock.core.probe import Happening, happened, made, probing
@@ -91,6 +92,7 @@ class Condition(Primitive):
         lock.acquire, lock.release  # noqa: B018
         self.lock = lock
         self.mutex = cython.cast(Mutex, lock) if isinstance(lock, Mutex) and cython.cast(Mutex, lock).plain() else None
+        self.anybodys = renamed is not None and isinstance(self, renamed) and isinstance(self.mutex, Lock)
 
     def __enter__(self) -> object:
         """Acquire the lock, waiting for ever."""
@@ -323,6 +325,13 @@ class Condition(Primitive):
             own = mutex.is_own(me)
             if own:
                 waiter.want = mutex.let_go()
+            elif self.anybodys and mutex.holder != 0:
+                # `asyncio.wait_for` makes a task of the wait, in which it was not entered. So it comes back as one
+                # that any party may release.
+                own = True
+                mutex.let_go()
+                waiter.want = 0
+            if own:
                 self.forget_lost()
                 self.push(waiter)
                 if mutex.head is not None:
@@ -406,7 +415,7 @@ class Condition(Primitive):
         if mutex is not None:
             me: cython.ulonglong = caller_id()
             with cython.critical_section(self, mutex):
-                own = mutex.is_own(me)
+                own = mutex.is_own(me) or (self.anybodys and mutex.holder != 0)
                 if own and self.head is not None:
                     self.forget_lost()
                     while n > 0 and self.head is not None:
