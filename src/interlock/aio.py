@@ -118,9 +118,13 @@ class Condition(_Awaited, _condition.Condition):
         own: Any = Lock(name=name) if lock is None else lock
         super().__init__(own, name=name)
 
-    def acquire(self) -> Coroutine[Any, Any, bool]:  # type: ignore[override]
-        """Acquire the lock: ``await condition.acquire()``."""
-        taken: Coroutine[Any, Any, bool] = self._lock.acquire()  # type: ignore[assignment]
+    def acquire(self, timeout: float | None = None) -> Coroutine[Any, Any, bool]:  # type: ignore[override]
+        """Acquire the lock: ``await condition.acquire()``. ``timeout``: for a lock that takes one."""
+        lock: Any = self._lock
+        # One of interlock's own blocks in `acquire`. Not so ours and asyncio's.
+        blocks = hasattr(lock, "acquire_async") and not isinstance(lock, _Awaited)
+        acquire: Any = lock.acquire_async if blocks else lock.acquire
+        taken: Coroutine[Any, Any, bool] = acquire() if timeout is None else acquire(timeout)
         return taken
 
     def __repr__(self) -> str:
@@ -201,6 +205,24 @@ class Latch(_Peeked, _latch.Latch):
     wait = _latch.Latch.wait_async  # type: ignore[assignment]
 
 
+class _Within:
+    """For ``async with`` only."""
+
+    def __init__(self, within: Any) -> None:
+        self._within = within
+
+    def __aenter__(self) -> Any:
+        return self._within.__aenter__()
+
+    def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> Any:
+        return self._within.__aexit__(exc_type, exc_value, traceback)
+
+
 class Side:
     """One hold on an `RWLock`: ``async with`` takes it and gives it back."""
 
@@ -217,7 +239,7 @@ class Side:
 
     def within(self, timeout: float) -> Any:
         """For ``async with``: holds this side, or raises TimeoutError after ``timeout`` seconds."""
-        return self._side.within(timeout)
+        return _Within(self._side.within(timeout))
 
     def __aenter__(self) -> Any:
         return self._side.__aenter__()

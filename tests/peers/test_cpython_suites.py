@@ -96,7 +96,7 @@ EXCLUDED = [
         "test.test_asyncio.test_locks.EventTests.test_clear_with_waiters",
         (3, 11),
         EVER,
-        "counts the private _waiters, in which asyncio keeps those who were woken until they run; ours leave at once",
+        "counts the private _waiters: there those who were woken stay in it until they run, here they leave at once",
     ),
     Excluded(
         "test.test_asyncio.test_locks.LockTests.test_cancel_race",
@@ -108,25 +108,25 @@ EXCLUDED = [
         "test.test_asyncio.test_locks.SemaphoreTests.test_acquire_fifo_order_4",
         (3, 13),
         EVER,
-        "reads the private _value: there one who was woken takes its permit when it runs, here the release gives it",
+        "reads the private _value: there one takes its permit when it runs again, here it is given that by release()",
     ),
     Excluded(
         "test.test_asyncio.test_locks.ConditionTests.test_ambiguous_loops",
         (3, 11),
         EVER,
-        "sets the private _loop to see another loop refused; ours serve any number of loops, so the test hangs",
+        "sets the private _loop to see another loop refused; ours serve any loop, so it waits for itself for ever",
     ),
     Excluded(
         "test.test_asyncio.test_locks.ConditionTests.test_notify",
         (3, 11),
         EVER,
-        "counts rounds of the loop: there a notify wakes all, here each gets the lock from the one before, a round later",
+        "counts rounds of the loop: there notify wakes all, here each gets the lock from the one before, a round later",
     ),
     Excluded(
         "test.test_asyncio.test_locks.ConditionTests.test_notify_all",
         (3, 11),
         EVER,
-        "counts rounds of the loop: there a notify wakes all, here each gets the lock from the one before, a round later",
+        "counts rounds of the loop: there notify wakes all, here each gets the lock from the one before, a round later",
     ),
     Excluded(
         "test.test_asyncio.test_locks.BarrierTests.test_repr",
@@ -150,19 +150,19 @@ EXCLUDED = [
         "test.test_asyncio.test_locks.BarrierTests.test_reset_barrier_when_tasks_half_draining_half_blocking",
         (3, 11),
         EVER,
-        "private phase: whom a reset or abort while 'draining' hits; here who comes again is in the next generation already",
+        "private phase: whom a reset or abort hits in asyncio's 'draining'; ours are in the next generation by then",
     ),
     Excluded(
         "test.test_asyncio.test_locks.BarrierTests.test_abort_barrier_when_tasks_half_draining_half_blocking",
         (3, 11),
         EVER,
-        "private phase: whom a reset or abort while 'draining' hits; here who comes again is in the next generation already",
+        "private phase: whom a reset or abort hits in asyncio's 'draining'; ours are in the next generation by then",
     ),
     Excluded(
         "test.test_asyncio.test_locks.BarrierTests.test_reset_barrier_while_tasks_draining",
         (3, 11),
         EVER,
-        "private phase: whom a reset or abort while 'draining' hits; here who comes again is in the next generation already",
+        "private phase: whom a reset or abort hits in asyncio's 'draining'; ours are in the next generation by then",
     ),
 ]
 

@@ -454,6 +454,8 @@ class Condition(Primitive):
         owned = getattr(self.lock, "_is_owned", None)
         if owned is not None:
             return owned()
+        if hasattr(self.lock, "__aenter__") and not hasattr(self.lock, "__enter__"):
+            return self.lock.locked()  # asyncio's: to acquire it is to await
         if self.lock.acquire(False):
             self.lock.release()
             return False
@@ -689,8 +691,11 @@ def is_plain(condition: Condition) -> cython.bint:
 
 
 async def enter_overridden(condition: Condition) -> None:
-    """What a subclass has made of `acquire_async` counts."""
-    await condition.acquire_async()
+    """What a subclass has made of `acquire_async` (aio's: `acquire`) counts."""
+    if renamed is not None and isinstance(condition, renamed):
+        await condition.acquire()
+    else:
+        await condition.acquire_async()
     condition.mark_entered(caller_id())
 
 

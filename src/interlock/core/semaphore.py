@@ -252,8 +252,11 @@ class BoundedSemaphore(Semaphore):
 
 
 async def enter_overridden(semaphore: Semaphore) -> None:
-    """What a subclass has made of `acquire_async` counts."""
-    await semaphore.acquire_async()
+    """What a subclass has made of `acquire_async` (aio's: `acquire`) counts."""
+    if renamed is not None and isinstance(semaphore, (renamed, renamed_bounded)):
+        await semaphore.acquire()
+    else:
+        await semaphore.acquire_async()
 
 
 def rename(semaphore: type, bounded: type) -> None:
