@@ -115,8 +115,7 @@ class Condition(_Awaited, _condition.Condition):
     wait_for = _condition.Condition.wait_for_async  # type: ignore[assignment]
 
     def __init__(self, lock: Any = None, *, name: str | None = None) -> None:
-        own: Any = Lock(name=name) if lock is None else lock
-        super().__init__(own, name=name)
+        super().__init__(lock, name=name)
 
     def acquire(self, timeout: float | None = None) -> Coroutine[Any, Any, bool]:  # type: ignore[override]
         """Acquire the lock: ``await condition.acquire()``. ``timeout``: for a lock that takes one."""
@@ -271,5 +270,5 @@ class RWLock(_rwlock.RWLock):
 # `async with` looks whether a subclass has made something of its own of `acquire`; these have not.
 _lock.rename(Lock)
 _rlock.rename(RLock)
-_condition.rename(Condition)
+_condition.rename(Condition, Lock)
 _semaphore.rename(Semaphore, BoundedSemaphore)

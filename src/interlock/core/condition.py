@@ -66,6 +66,7 @@ from cython.cimports.interlock.core.within import within
 from interlock.core.waiting import DeadlockError
 
 renamed = cython.declare(object, None)  # interlock.aio's Condition
+renamed_lock = cython.declare(object, None)  # its Lock, which that has for its own
 FUNCTION_OF_C = cython.declare(object, types.BuiltinMethodType)
 
 
@@ -84,7 +85,11 @@ class Condition(Primitive):
         if probing:
             made(self)
         if lock is None:
-            own: RLock = RLock.__new__(RLock)
+            own: Mutex
+            if renamed is not None and isinstance(self, renamed):
+                own = renamed_lock.__new__(renamed_lock)
+            else:
+                own = RLock.__new__(RLock)
             own.label = self.label
             own.record = self.record
             lock = own
@@ -699,7 +704,9 @@ async def enter_overridden(condition: Condition) -> None:
     condition.mark_entered(caller_id())
 
 
-def rename(subclass: type) -> None:
-    """Let `subclass` count as the class itself: it gives other names to the methods and overrides nothing."""
-    global renamed
+def rename(subclass: type, lock: type) -> None:
+    """Let `subclass` count as the class itself: it gives other names to the methods and overrides nothing. Its own
+    locks are of the class `lock`."""
+    global renamed, renamed_lock
     renamed = subclass
+    renamed_lock = lock

@@ -82,7 +82,11 @@ class Counter(Sink):
 
     def made(self, what: Observed) -> cython.void:
         # A primitive made inside another (the lock of a condition) counts for the outer one's line.
-        tally = self.tally(what, sys._getframe())
+        frame = sys._getframe()
+        # interlock.aio's classes are made through a Python frame of their own.
+        while frame.f_globals.get("__name__") == "interlock.aio" and frame.f_back is not None:
+            frame = frame.f_back
+        tally = self.tally(what, frame)
         with cython.critical_section(tally):
             tally.made += 1
         with cython.critical_section(what):
