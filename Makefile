@@ -43,8 +43,9 @@ format: $(VENV)/.has-check ## Format the code and mend what ruff can mend
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
 
-bench: $(VENV)/.has-bench $(VENV)/.interlock ## Measure beside the standard library: ARGS="--fast"
+bench: $(VENV)/.has-bench $(VENV)/.interlock ## Measure beside the standard library and others: ARGS="--fast"
 	$(BIN)/python benchmarks/core.py $(ARGS)
+	$(BIN)/python benchmarks/tasks.py $(ARGS)
 
 # Always asked: setup.py itself knows, module by module, what is out of date.
 build: $(VENV)/.has-build ## Compile the core into src/
