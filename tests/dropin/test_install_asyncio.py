@@ -304,9 +304,7 @@ def test_names() -> None:
 
     install(asyncio=True)
     names = {(name.module, name.attribute): name.ours for name in ASYNCIO_NAMES}
-    assert names == {
-        (module, name): getattr(aio, name) for module in (asyncio, asyncio.locks) for name in CLASSES
-    }
+    assert names == {(module, name): getattr(aio, name) for module in (asyncio, asyncio.locks) for name in CLASSES}
     assert all(name.stands_for() is name.ours for name in ASYNCIO_NAMES)
 
 
