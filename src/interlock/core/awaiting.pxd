@@ -6,6 +6,7 @@ from interlock.core.waiting cimport Primitive, Waiter
 @cython.final
 cdef class TaskWaiter(Waiter):
     # These two belong to the thread in which the task's loop runs.
+    cdef bint last_to_run  # written by the primitive, read by its own task: granted at once, to run after others
     cdef bint unparked     # for good: a task is unparked once, when it has been granted what it waits for
     cdef object sleeper    # while parked: asyncio's future, or trio's task
     cdef object rouse(self)
@@ -48,6 +49,7 @@ cdef class Call:
     cdef object begin(self)
     cdef object end(self, object error)
     cdef object abandon(self)
+    cdef object let_others_run(self)
     cdef str call_name(self)
     cdef object sleep(self)
     cdef object sleep_in_trio(self, TaskParty party)

@@ -251,7 +251,7 @@ class Call:
             if primitive.take_now(self.want):
                 return None if self.entering else True
             if self.seconds == 0:
-                return False
+                return primitive.take_past(self.want)
             self.deadline = NEVER if self.seconds < 0 else deadline_in(self.seconds)
             waiter: TaskWaiter = new_task_waiter(self.want)
             if primitive.take_or_join(waiter):
@@ -265,6 +265,8 @@ class Call:
                 primitive.check_block(self.waiter)
             if not self.awaited:
                 self.guard = guard(primitive, self.waiter)
+            if self.waiter.last_to_run:
+                self.let_others_run()
             return self.sleep()
         except BaseException:
             self.abandon()
@@ -290,6 +292,7 @@ class Call:
             over = granted
             if granted:
                 waiter.state = TAKEN
+                primitive.runs_again(waiter)
             elif expired:
                 chain = primitive.expire(waiter)
                 over = waiter.state == CANCELLED
@@ -315,6 +318,15 @@ class Call:
         if probing:
             # The caller may be whoever closes or destroys it.
             happened(Happening.CANCELLED, self.primitive, self.waiter.party.id, self.waited())
+
+    def let_others_run(self):
+        """It has what it wants, and goes on once those have run who were granted before."""
+        waiter: TaskWaiter = self.waiter
+        waiter.unpark_there(self.primitive)  # its loop is the one that runs here, so it is not closed
+        error = waiter.interruption
+        if error is not None:
+            waiter.interruption = None
+            raise error
 
     def waited(self) -> cython.longlong:
         return interlock_now() - self.began if self.began else 0

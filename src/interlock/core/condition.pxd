@@ -7,6 +7,7 @@ cdef class Condition(Primitive):
     # Both written once. `mutex` is the lock if it is exactly one of ours, else None.
     cdef object lock
     cdef Mutex mutex
+    cdef bint anybodys   # interlock.aio's: who holds the lock is not asked, only whether somebody does
     cdef bint wait_until(self, long long deadline) except -1
     cdef bint wait_requeued(self, long long deadline) except -1
     cdef bint wait_foreign(self, long long deadline) except -1

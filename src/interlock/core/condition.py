@@ -39,6 +39,7 @@ from _signal import getsignal  # that of `signal` is Python code, in which a han
 
 import cython
 from cython.cimports.interlock.core.awaiting import DONE, TaskWaiter, new_task_waiter, park, shielded_park
+from cython.cimports.interlock.core.lock import Lock
 from cython.cimports.interlock.core.mutex import Mutex
 from cython.cimports.interlock.core.native import interlock_now, interlock_thread_id
 from cython.cimports.interlock.core.probe import Happening, happened, made, probing
@@ -65,6 +66,7 @@ from cython.cimports.interlock.core.within import within
 from interlock.core.waiting import DeadlockError
 
 renamed = cython.declare(object, None)  # interlock.aio's Condition
+renamed_lock = cython.declare(object, None)  # its Lock, which that has for its own
 FUNCTION_OF_C = cython.declare(object, types.BuiltinMethodType)
 
 
@@ -83,7 +85,11 @@ class Condition(Primitive):
         if probing:
             made(self)
         if lock is None:
-            own: RLock = RLock.__new__(RLock)
+            own: Mutex
+            if renamed is not None and isinstance(self, renamed):
+                own = renamed_lock.__new__(renamed_lock)
+            else:
+                own = RLock.__new__(RLock)
             own.label = self.label
             own.record = self.record
             lock = own
@@ -91,6 +97,7 @@ class Condition(Primitive):
         lock.acquire, lock.release  # noqa: B018
         self.lock = lock
         self.mutex = cython.cast(Mutex, lock) if isinstance(lock, Mutex) and cython.cast(Mutex, lock).plain() else None
+        self.anybodys = renamed is not None and isinstance(self, renamed) and isinstance(self.mutex, Lock)
 
     def __enter__(self) -> object:
         """Acquire the lock, waiting for ever."""
@@ -326,6 +333,13 @@ class Condition(Primitive):
             own = mutex.is_own(me)
             if own:
                 waiter.want = mutex.let_go()
+            elif self.anybodys and mutex.holder != 0:
+                # `asyncio.wait_for` makes a task of the wait, in which it was not entered. So it comes back as one
+                # that any party may release.
+                own = True
+                mutex.let_go()
+                waiter.want = 0
+            if own:
                 self.forget_lost()
                 self.push(waiter)
                 if mutex.head is not None:
@@ -418,7 +432,7 @@ class Condition(Primitive):
         if mutex is not None:
             me: cython.ulonglong = caller_id()
             with cython.critical_section(self, mutex):
-                own = mutex.is_own(me)
+                own = mutex.is_own(me) or (self.anybodys and mutex.holder != 0)
                 if own and self.head is not None:
                     self.forget_lost()
                     while n > 0 and self.head is not None:
@@ -458,6 +472,8 @@ class Condition(Primitive):
         owned = getattr(self.lock, "_is_owned", None)
         if owned is not None:
             return owned()
+        if hasattr(self.lock, "__aenter__") and not hasattr(self.lock, "__enter__"):
+            return self.lock.locked()  # asyncio's: to acquire it is to await
         if self.lock.acquire(False):
             self.lock.release()
             return False
@@ -701,12 +717,17 @@ def is_plain(condition: Condition) -> cython.bint:
 
 
 async def enter_overridden(condition: Condition) -> None:
-    """What a subclass has made of `acquire_async` counts."""
-    await condition.acquire_async()
+    """What a subclass has made of `acquire_async` (aio's: `acquire`) counts."""
+    if renamed is not None and isinstance(condition, renamed):
+        await condition.acquire()
+    else:
+        await condition.acquire_async()
     condition.mark_entered(caller_id())
 
 
-def rename(subclass: type) -> None:
-    """Let `subclass` count as the class itself: it gives other names to the methods and overrides nothing."""
-    global renamed
+def rename(subclass: type, lock: type) -> None:
+    """Let `subclass` count as the class itself: it gives other names to the methods and overrides nothing. Its own
+    locks are of the class `lock`."""
+    global renamed, renamed_lock
     renamed = subclass
+    renamed_lock = lock

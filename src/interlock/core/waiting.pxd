@@ -54,10 +54,12 @@ cdef class Primitive(Observed):
     cdef void grant(self, Waiter waiter) noexcept
     cdef void take_back(self, Waiter waiter) noexcept
     cdef bint due(self, Waiter waiter) noexcept
+    cdef void runs_again(self, Waiter waiter) noexcept
     cdef Waiter expire(self, Waiter waiter)
     cdef Waiter leave_line(self, Waiter waiter)
     # Called outside it.
     cdef bint take_now(self, long want) except -1
+    cdef bint take_past(self, long want) except -1
     cdef void mark_entered(self, unsigned long long me) noexcept
     cdef int check_block(self, Waiter waiter) except -1
 

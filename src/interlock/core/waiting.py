@@ -211,8 +211,15 @@ class Primitive(Observed):
     def due(self, waiter: Waiter) -> cython.bint:
         return waiter.strict or interlock_now() - waiter.since >= BARGING_NS
 
+    def runs_again(self, waiter: Waiter) -> cython.void:
+        """A task that was granted out of the queue runs again."""
+
     def take_now(self, want: cython.long) -> cython.bint:
         """Get what a waiter would `want`, if it is there and nobody waits: an asynchronous caller passes nobody."""
+        return False
+
+    def take_past(self, want: cython.long) -> cython.bint:
+        """As `take_now`, for one who will not wait, not even for those who have been granted and are on their way."""
         return False
 
     def mark_entered(self, me: cython.ulonglong) -> cython.void:
