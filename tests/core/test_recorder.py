@@ -283,6 +283,19 @@ def test_a_recording_in_a_recording() -> None:
     assert [what for time, what, *_ in inner.rows() if began <= time <= ended] == ["cleared"]
 
 
+def test_counting_what_was_made_before() -> None:
+    first, second = interlock.Lock(name="first"), interlock.Lock(name="second")
+    start_counting()
+    with first:
+        pass
+    with recorded(), first, second:
+        pass
+    with first, second:
+        pass
+    tallies = {tally.name: (tally.acquired, tally.file, tally.maker) for tally in stop_counting()}
+    assert tallies == {"first": (3, None, None), "second": (2, None, None)}
+
+
 def test_counting_goes_on_under_a_recording() -> None:
     start_counting()
     lock = interlock.Lock(name="counted")
