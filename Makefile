@@ -48,7 +48,7 @@ format: $(VENV)/.has-check ## Format the code and mend what ruff can mend
 bench: $(VENV)/.has-bench $(VENV)/.interlock ## Measure beside the standard library: ARGS="--fast"
 	$(BIN)/python benchmarks/core.py $(ARGS)
 
-screenshot: $(VENV)/.has-browser $(VENV)/.interlock ## Make docs/timeline.png: ARGS="recording.json --theme dark"
+screenshot: $(VENV)/.has-browser $(VENV)/.interlock ## Make docs/timeline.png: ARGS="prog.py --theme dark"
 	$(BIN)/python tools/screenshot.py $(ARGS)
 
 # Always asked: setup.py itself knows, module by module, what is out of date.

@@ -73,7 +73,8 @@ class TaskWaiter(Waiter):
     def unpark(self, by: Primitive) -> cython.bint:
         here: cython.bint = False
         try:
-            here = is_in_step_of(self.party)
+            # One who has joined the queue and not lain down yet could not be roused now: a delivery finds him asleep.
+            here = self.sleeper is not None and is_in_step_of(self.party)
             if here:
                 self.unparked = True
                 self.rouse()
@@ -96,6 +97,8 @@ class TaskWaiter(Waiter):
                     party.loop.run_sync_soon(delivery)
                 else:
                     party.loop.call_soon_threadsafe(delivery)
+                    if party.loop.is_closed():
+                        break  # it may have been emptied between its look and what it appended
                 return True
             except BaseException as error:
                 # RuntimeError is how both say that there is no such loop any more; trio's has no other reason.

@@ -10,12 +10,12 @@ cdef class Condition(Primitive):
     cdef bint wait_until(self, long long deadline) except -1
     cdef bint wait_requeued(self, long long deadline) except -1
     cdef bint wait_foreign(self, long long deadline) except -1
-    cdef long long lie_down(self, Mutex mutex, Waiter waiter) except -1
+    cdef object lie_down(self, Mutex mutex, Waiter waiter)
     cdef object retake(self, Mutex mutex, ThreadWaiter waiter, bint unparked, object error)
     cdef int pass_on(self, long n) except -1
     cdef bint owned_foreign(self) except -1
     cdef bint wake_up(self, Mutex mutex, TaskWaiter waiter) noexcept
-    cdef object drop(self, Mutex mutex, TaskWaiter waiter)
+    cdef bint drop(self, Mutex mutex, TaskWaiter waiter) except -1
     cdef object notify_instead(self, Mutex mutex)
     cdef bint owned_for_async(self) except -1
     cdef void notify_foreign(self, long n) noexcept

@@ -273,16 +273,15 @@ class Condition(Primitive):
     def wait_requeued(self, deadline: cython.longlong) -> cython.bint:
         mutex: Mutex = self.mutex
         waiter: ThreadWaiter = new_waiter_of(mutex.sync_caller(), 0)
-        began: cython.longlong = self.lie_down(mutex, waiter)
-
-        error = None
+        error = self.lie_down(mutex, waiter)
+        began: cython.longlong = interlock_now()
         unparked: cython.bint = False
         notified: cython.bint = False
         granted: cython.bint = False
         again: cython.bint = True
         while again:
             try:
-                unparked = waiter.park(deadline)
+                unparked = error is None and waiter.park(deadline)
                 again = unparked
             except BaseException as raised:
                 error = raised
@@ -315,8 +314,11 @@ class Condition(Primitive):
             raise error
         return notified
 
-    def lie_down(self, mutex: Mutex, waiter: Waiter) -> cython.longlong:
-        """Give up the lock and join the queue, at once. Returns when that was. Raises where the lock is not held."""
+    def lie_down(self, mutex: Mutex, waiter: Waiter):
+        """Give up the lock and join the queue, at once. Raises where the lock is not held.
+
+        Returns what a signal handler raised while the next owner was woken, or None: by then the caller has no lock.
+        """
         me: cython.ulonglong = caller_id()
         chain: Waiter = None
         own: cython.bint
@@ -330,13 +332,16 @@ class Condition(Primitive):
                     chain = mutex.serve(None)
         if not own:
             raise RuntimeError("cannot wait on un-acquired lock")
-        began: cython.longlong = interlock_now()
+        error = None
         if chain is not None:
-            mutex.wake(chain)
+            try:
+                mutex.wake(chain)
+            except BaseException as raised:
+                error = raised
         if probing:
             happened(Happening.LET_GO, mutex, 0, 0)
             happened(Happening.WAITING, self, waiter.party.id, 0)
-        return began
+        return error
 
     def retake(self, mutex: Mutex, waiter: ThreadWaiter, unparked: cython.bint, error):
         """Get the lock back, come what may. Returns `error`, or the first that a signal handler raises.
@@ -374,8 +379,8 @@ class Condition(Primitive):
                     mutex.push(waiter)
         return notified
 
-    def drop(self, mutex: Mutex, waiter: TaskWaiter):
-        """It never runs again."""
+    def drop(self, mutex: Mutex, waiter: TaskWaiter) -> cython.bint:
+        """It never runs again. Returns whether it had been notified."""
         waiting: cython.bint
         with cython.critical_section(self, mutex):
             waiting = waiter.queue is self
@@ -386,6 +391,7 @@ class Condition(Primitive):
             mutex.withdraw(waiter)
         if probing:
             happened(Happening.CANCELLED, self, waiter.party.id, interlock_now() - waiter.since)
+        return not waiting
 
     def notify_instead(self, mutex: Mutex):
         """Pass on the notification of one who is gone, with the lock held or not."""
@@ -567,12 +573,14 @@ async def wait_requeued_async(condition: Condition, mutex: Mutex, deadline: cyth
     """`wait_requeued`, where parking is awaiting. One way out is new: the task is destroyed while it waits, and then
     nobody wants the lock back; a notification it had received goes on."""
     waiter: TaskWaiter = new_task_waiter(0)
-    began: cython.longlong = condition.lie_down(mutex, waiter)
-    error = None
+    error = condition.lie_down(mutex, waiter)
+    began: cython.longlong = interlock_now()
     try:
-        await park(waiter, deadline)
+        if error is None:
+            await park(waiter, deadline)
     except GeneratorExit:
-        condition.drop(mutex, waiter)
+        if condition.drop(mutex, waiter):
+            condition.notify_instead(mutex)
         raise
     except BaseException as raised:
         error = raised

@@ -114,6 +114,7 @@ def meet_task(task, library: Library, loop) -> TaskParty:
     found = met.get(key)
     # A task that goes is taken out before its address can be another's.
     if found is not None and not cython.cast(TaskParty, found).destroyed:
+        cython.cast(TaskParty, found).thread = interlock_thread_id()  # its loop may run in another one now
         return found
     party: TaskParty = TaskParty.__new__(TaskParty)
     party.id = TASK_BIT | interlock_next_task()
@@ -174,16 +175,17 @@ def running_loop():
         return get_running_loop()
     # The table has the loops that are in a step of a task now: mostly one.
     me: object = PyThread_get_thread_ident()
+    found: object = None
     position: cython.Py_ssize_t = 0
     loop: cython.pointer(PyObject)
     task: cython.pointer(PyObject)
     while PyDict_Next(current_tasks, cython.address(position), cython.address(loop), cython.address(task)):
-        ident = getattr(cython.cast(object, loop), "_thread_id", False)
-        if ident is False:
-            return get_running_loop()  # not a loop of asyncio's own
+        ident = getattr(cython.cast(object, loop), "_thread_id", None)
+        if ident is None or (ident == me and found is not None):
+            return get_running_loop()  # not a loop of asyncio's own making, or one inside another
         if ident == me:
-            return cython.cast(object, loop)
-    return None
+            found = cython.cast(object, loop)
+    return found
 
 
 def is_in_step_of(party: TaskParty) -> cython.bint:
@@ -191,7 +193,10 @@ def is_in_step_of(party: TaskParty) -> cython.bint:
     if party.thread != interlock_thread_id():
         return False
     if party.library == Library.ASYNCIO and current_tasks is not None:
-        return current_tasks.get(party.loop) is not None
+        return current_tasks.get(party.loop) is not None and running_loop() is party.loop
+    if party.library == Library.TRIO and not (trio.in_trio_task() and interlock_runs_in(trio.current_task().context)):
+        # Also where trio still names the task whose step is just over: it has to look at what that yielded first.
+        return False
     here: Party = caller()
     return isinstance(here, TaskParty) and cython.cast(TaskParty, here).loop is party.loop
 
