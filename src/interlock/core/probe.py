@@ -157,7 +157,7 @@ class Counter(Sink):
     def __init__(self):
         self.tallies = {}
 
-    def tally(self, what: Observed, maker: Maker) -> Tally:
+    def tally(self, what: Observed, maker: Maker | None) -> Tally:
         kind = type(what).__name__
         fresh: Tally = Tally.__new__(Tally)
         fresh.kind = kind
