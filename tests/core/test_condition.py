@@ -13,6 +13,8 @@ from interlock import Condition, Lock, RLock
 class UsersLock:
     """The least that a condition asks of a lock."""
 
+    for_threads = True
+
     def __init__(self) -> None:
         self.inner = threading.Lock()
 

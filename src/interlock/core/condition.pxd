@@ -16,7 +16,7 @@ cdef class Condition(Primitive):
     cdef bint owned_foreign(self) except -1
     cdef bint wake_up(self, Mutex mutex, TaskWaiter waiter) noexcept
     cdef object drop(self, Mutex mutex, TaskWaiter waiter)
-    cdef object notify_instead(self, Mutex mutex)
+    cdef void move_first(self, Primitive mutex) noexcept
     cdef bint owned_for_async(self) except -1
     cdef void notify_foreign(self, long n) noexcept
     cdef bint acquired_in_c(self) except -1
