@@ -140,6 +140,7 @@ class ThreadParty:
     """A thread that makes the calls it is told to make, one after the other."""
 
     def __init__(self, name: str):
+        self.name = name
         self.calls: queue.SimpleQueue[Outcome | None] = queue.SimpleQueue()
         self.outcomes: list[Outcome] = []
         # A daemon, so that one hung thread fails one test and not the whole run.
@@ -292,7 +293,8 @@ def for_a_task(call: Callable[..., Any], args: Any, kwargs: Any) -> tuple[Callab
         kwargs = dict(kwargs)
         blocking, *rest = args or (kwargs.pop("blocking", True),)
         if not blocking:
-            assert not rest and "timeout" not in kwargs
+            assert not rest
+            assert "timeout" not in kwargs
             kwargs["timeout"] = 0
         return own, rest, kwargs
     return own, args, kwargs

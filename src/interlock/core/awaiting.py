@@ -177,6 +177,9 @@ class Call:
             never_awaited(self.call_name())
 
     def __await__(self) -> object:
+        if self.state == CallState.SLEEPING:
+            # Whoever went on with it now would wake the one who waits, with nothing.
+            raise RuntimeError(f"{self.call_name()} is being awaited already")
         self.awaited = True
         return self
 
