@@ -29,6 +29,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, NoReturn
 
 import pytest
@@ -68,6 +69,10 @@ def become_due() -> None:
     time.sleep(DUE)
 
 
+class Cancelled(Exception):
+    """The call of a task was cancelled: see `TaskParty.cancel`."""
+
+
 class Outcome:
     """What a call that a party has begun has come to."""
 
@@ -94,6 +99,9 @@ class Outcome:
             result = self.call(*self.args, **self.kwargs)
             if inspect.isawaitable(result):
                 result = await result
+        except (asyncio.CancelledError, trio.Cancelled):
+            self.forget()
+            self.future.set_exception(Cancelled())
         except BaseException as error:
             self.forget()
             self.future.set_exception(error)
@@ -228,8 +236,9 @@ class AsyncioLoop:
         self.soon(make)
         return made.result(PATIENCE)
 
-    def cancel(self, task: Any) -> None:
-        self.soon(task.cancel)
+    async def run(self, party: "TaskParty", outcome: Outcome) -> None:
+        party.cancel_current = party.task.cancel
+        await outcome.run_in_task()
 
     def end(self) -> None:
         """End the loop, whatever its tasks are at."""
@@ -251,7 +260,6 @@ class TrioLoop:
     async def main(self, started: Future[None]) -> None:
         self.token = trio.lowlevel.current_trio_token()
         self.over = trio.Event()
-        self.scopes: dict[Any, trio.CancelScope] = {}
         async with trio.open_nursery() as self.nursery:
             started.set_result(None)
             await self.over.wait()
@@ -267,16 +275,16 @@ class TrioLoop:
             send, receive = trio.open_memory_channel[Any](1000)
             party.put = send.send_nowait
             party.get = receive.receive
-            task = trio.lowlevel.current_task()
-            with trio.CancelScope() as self.scopes[task]:
-                made.set_result(task)
-                await party.live()
+            made.set_result(trio.lowlevel.current_task())
+            await party.live()
 
         self.soon(lambda: self.nursery.start_soon(live, name=party.name))
         return made.result(PATIENCE)
 
-    def cancel(self, task: Any) -> None:
-        self.soon(self.scopes[task].cancel)
+    async def run(self, party: "TaskParty", outcome: Outcome) -> None:
+        with trio.CancelScope() as scope:
+            party.cancel_current = scope.cancel
+            await outcome.run_in_task()
 
     def end(self) -> None:
         """End it, whatever its tasks are at."""
@@ -285,6 +293,10 @@ class TrioLoop:
 
 def for_a_task(call: Callable[..., Any], args: Any, kwargs: Any) -> tuple[Callable[..., Any], Any, Any]:
     """What a task calls where a thread calls this."""
+    while isinstance(call, partial):
+        call, args, kwargs = call.func, call.args + tuple(args), call.keywords | kwargs
+    if getattr(call, "__name__", "") == "__enter__":
+        return enter_async, (call.__self__,), {}  # type: ignore[attr-defined]
     own = getattr(getattr(call, "__self__", None), f"{getattr(call, '__name__', '')}_async", None)
     if own is None:
         return call, args, kwargs
@@ -315,6 +327,8 @@ class TaskParty:
     calls: Any
     put: Callable[[Any], None]
     get: Callable[[], Any]
+    cancel_current: Callable[[], object]
+    current: Outcome | None = None
 
     def __init__(self, name: str, loop: AsyncioLoop | TrioLoop):
         self.name = name
@@ -330,7 +344,9 @@ class TaskParty:
     async def live(self) -> None:
         try:
             while (outcome := await self.get()) is not None:
-                await outcome.run_in_task()
+                self.current = outcome
+                await self.loop.run(self, outcome)
+                self.current = None
                 del outcome
         finally:
             self.over.set()
@@ -357,9 +373,17 @@ class TaskParty:
     def leave(self, manager: Any) -> None:
         self.do(leave_async, manager)
 
-    def cancel(self) -> None:
-        """Cancel what it is at. In asyncio it lives on, in trio it does not."""
-        self.loop.cancel(self.task)
+    def cancel(self, outcome: Outcome) -> None:
+        """Cancel a call, unless it is over. Returns when it knows."""
+        told: Future[None] = Future()
+
+        def cancel() -> None:
+            if self.current is outcome and not outcome.done:
+                self.cancel_current()
+            told.set_result(None)
+
+        self.loop.soon(cancel)
+        told.result(PATIENCE)
 
     def dismiss(self) -> None:
         self.tell(None)
@@ -478,6 +502,7 @@ KINDS = {
     "two loops": ("asyncio 1", "asyncio 2"),
     "trio": ("trio 1",),
     "mixed": ("thread", "asyncio 1", "asyncio 2", "trio 1"),
+    "asyncio and trio": ("asyncio 1", "asyncio 1", "trio 1"),
 }
 
 

@@ -36,7 +36,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         return
     marks = {mark.name for mark in metafunc.definition.iter_markers()}
     everybody = metafunc.module.__name__.rpartition(".")[2] in SUITES or "every_kind_of_party" in marks
-    kinds = list(KINDS) if everybody and "threads_only" not in marks else ["threads"]
+    kinds = (
+        [kind for kind in KINDS if kind != "asyncio and trio"]
+        if everybody and "threads_only" not in marks
+        else ["threads"]
+    )
     metafunc.parametrize("parties", kinds, indirect=True)
 
 

@@ -326,6 +326,25 @@ def test_a_queue_of_items(run: Run, make_lock: Any) -> None:
 
 
 @both_libraries
+def test_generation_after_generation(run: Run) -> None:
+    async def body(loop: Any) -> None:
+        barrier = Barrier(3)
+        passed = []
+
+        async def meet() -> None:
+            for generation in range(50):
+                await barrier.wait_async()
+                passed.append(generation)
+
+        for begun in [loop.begin(meet) for _ in range(3)]:
+            await begun.result()
+        assert passed == sorted(passed)
+        assert len(passed) == 150
+
+    run(body)
+
+
+@both_libraries
 def test_wait_for_that_times_out(run: Run) -> None:
     async def body(loop: Any) -> None:
         condition = Condition()
