@@ -47,7 +47,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """A condition over a lock that a task can't take without blocking its loop is for threads."""
     for item in list(items):
-        params = getattr(item, "callspec", None) and item.callspec.params or {}  # type: ignore[attr-defined]
+        params = (getattr(item, "callspec", None) and item.callspec.params) or {}  # type: ignore[attr-defined]
         lock = params.get("make_lock")
         if params.get("parties", "threads") != "threads" and lock is not None and is_for_threads(lock):
             items.remove(item)

@@ -345,19 +345,22 @@ def test_the_time_is_up_and_it_is_cancelled(run: Run, make_way: type[Way]) -> No
 @by_anybody
 @pytest.mark.parametrize("how", ["timeout", "wait_for", "wait_for of a task", "anyio", "move_on_after"])
 def test_a_timeout_of_the_library(make_way: type[Way], how: str) -> None:
+    async def give_up(waiting: Any) -> None:
+        if how == "timeout":
+            async with asyncio.timeout(0.01):
+                await waiting
+        elif how == "wait_for":
+            await asyncio.wait_for(waiting, 0.01)
+        elif how == "wait_for of a task":
+            await asyncio.wait_for(asyncio.ensure_future(waiting), 0.01)
+        else:
+            with anyio.fail_after(0.01):
+                await waiting
+
     async def of_asyncio() -> None:
         way = make_way()
         with pytest.raises(TimeoutError):
-            if how == "timeout":
-                async with asyncio.timeout(0.01):
-                    await way.wait()
-            elif how == "wait_for":
-                await asyncio.wait_for(way.wait(), 0.01)
-            elif how == "wait_for of a task":
-                await asyncio.wait_for(asyncio.ensure_future(way.wait()), 0.01)
-            else:
-                with anyio.fail_after(0.01):
-                    await way.wait()
+            await give_up(way.wait())
         assert way.primitive.waiters == ()
         way.open()
         assert way.is_open()
