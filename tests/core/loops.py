@@ -7,10 +7,11 @@ async def body(loop):
     await begun.over()
     assert begun.cancelled
 
-run(body)                                       # `run` is `in_asyncio` or `in_trio`
+run(body)                                       # `run` is `in_asyncio` or `in_trio`; uvloop too, if there is one
 """
 
 import asyncio
+import importlib.util
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -138,6 +139,15 @@ def in_asyncio(body: Callable[[Any], Awaitable[None]]) -> None:
     asyncio.run(main())
 
 
+def in_uvloop(body: Callable[[Any], Awaitable[None]]) -> None:
+    import uvloop
+
+    async def main() -> None:
+        await asyncio.wait_for(body(AsyncioLoop()), PATIENCE)
+
+    uvloop.run(main())
+
+
 def in_trio(body: Callable[[Any], Awaitable[None]]) -> None:
     failure: list[BaseException] = []
 
@@ -157,4 +167,7 @@ def in_trio(body: Callable[[Any], Awaitable[None]]) -> None:
 
 Run = Callable[[Callable[[Any], Awaitable[None]]], None]
 
-both_libraries = pytest.mark.parametrize("run", [in_asyncio, in_trio], ids=["asyncio", "trio"])
+RUNS: dict[str, Run] = {"asyncio": in_asyncio, "trio": in_trio}
+if importlib.util.find_spec("uvloop") is not None:
+    RUNS["uvloop"] = in_uvloop
+both_libraries = pytest.mark.parametrize("run", RUNS.values(), ids=RUNS)

@@ -634,6 +634,22 @@ def test_threads_and_tasks_exclude_one_another(parties: Parties) -> None:
     assert not lock.locked()
 
 
+@both_libraries
+def test_a_lock_that_a_task_takes_with_a_call_that_blocks_is_its_threads(run: Run) -> None:
+    async def body(loop: Any) -> None:
+        lock = Lock()
+        lock.acquire()
+        assert lock.owner is threading.current_thread()
+        lock.release()
+        with lock:
+            assert lock.owner is threading.current_thread()
+        await lock.acquire_async()
+        assert lock.owner is not threading.current_thread()
+        lock.release()
+
+    run(body)
+
+
 def test_what_with_entered_async_with_may_leave() -> None:
     async def body(loop: Any) -> None:
         lock = Lock()

@@ -386,7 +386,7 @@ class Condition(Primitive):
         """It never comes back for the lock: the next is notified in its stead, whoever holds the lock now."""
         chain: Waiter
         with cython.critical_section(self, mutex):
-            # Unless it has the lock, or has gone already.
+            # Unless it has the lock, or has gone already. The caller has a reference of its own to us.
             if waiter.notifier is self:
                 waiter.notifier = None
                 self.forget_lost()
