@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import trio
 from loops import Run, both_libraries, in_asyncio
-from parties import Parties, blocked, needs_signals
+from parties import PATIENCE, Parties, blocked, needs_signals
 
 import interlock
 from interlock import (
@@ -206,6 +206,24 @@ def test_a_callback_of_the_loop_is_not_a_task_and_opens_all_the_same() -> None:
     asyncio.run(main())
 
 
+def test_set_by_what_runs_while_the_task_lies_down() -> None:
+    """It is in the queue and not asleep yet: what a signal handler does there, in Python code that asyncio calls."""
+
+    async def main() -> None:
+        event = Event()
+        loop = asyncio.get_running_loop()
+
+        def get_debug() -> bool:
+            if event.waiters:
+                event.set()
+            return False
+
+        loop.get_debug = get_debug  # type: ignore[method-assign]
+        assert await event.wait_async() is True
+
+    asyncio.run(asyncio.wait_for(main(), PATIENCE))
+
+
 @needs_signals
 @both_libraries
 def test_set_by_a_signal_handler_while_the_loop_is_in_its_select(run: Run) -> None:
@@ -216,7 +234,10 @@ def test_set_by_a_signal_handler_while_the_loop_is_in_its_select(run: Run) -> No
 
     def send() -> None:
         blocked(event, 1)
-        signal.pthread_kill(main or 0, signal.SIGUSR1)
+        # Again and again: a signal in the instant before the system call does not wake it.
+        while not event.is_set():
+            signal.pthread_kill(main or 0, signal.SIGUSR1)
+            threading.Event().wait(0.005)
 
     async def body(loop: Any) -> None:
         for _ in range(20):

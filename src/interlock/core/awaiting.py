@@ -73,7 +73,8 @@ class TaskWaiter(Waiter):
     def unpark(self, by: Primitive) -> cython.bint:
         here: cython.bint = False
         try:
-            here = is_in_step_of(self.party)
+            # Without a sleeper it is about to sleep: this is a signal handler or a finalizer in the middle of its step.
+            here = self.sleeper is not None and is_in_step_of(self.party)
             if here:
                 self.unparked = True
                 self.rouse()
