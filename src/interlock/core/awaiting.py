@@ -73,7 +73,7 @@ class TaskWaiter(Waiter):
     def unpark(self, by: Primitive) -> cython.bint:
         here: cython.bint = False
         try:
-            # One who has joined the queue and not lain down yet could not be roused now: a delivery finds him asleep.
+            # Without a sleeper it is about to sleep: this is a signal handler or a finalizer in the middle of its step.
             here = self.sleeper is not None and is_in_step_of(self.party)
             if here:
                 self.unparked = True
@@ -181,6 +181,9 @@ class Call:
             never_awaited(self.call_name())
 
     def __await__(self) -> object:
+        if self.state == CallState.SLEEPING:
+            # Whoever went on with it now would wake the one who waits, with nothing.
+            raise RuntimeError(f"{self.call_name()} is being awaited already")
         self.awaited = True
         return self
 

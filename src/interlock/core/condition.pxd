@@ -16,8 +16,8 @@ cdef class Condition(Primitive):
     cdef int pass_on(self, long n) except -1
     cdef bint owned_foreign(self) except -1
     cdef bint wake_up(self, Mutex mutex, TaskWaiter waiter) noexcept
-    cdef bint drop(self, Mutex mutex, TaskWaiter waiter) except -1
-    cdef object notify_instead(self, Mutex mutex)
+    cdef object drop(self, Mutex mutex, TaskWaiter waiter)
+    cdef void move_first(self, Primitive mutex, unsigned long long by) noexcept
     cdef bint owned_for_async(self) except -1
     cdef void notify_foreign(self, long n) noexcept
     cdef bint acquired_in_c(self) except -1

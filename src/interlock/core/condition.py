@@ -49,6 +49,7 @@ from cython.cimports.interlock.core.waiting import (
     CANCELLED,
     GRANTED,
     NEVER,
+    PARKED,
     TAKEN,
     Primitive,
     ThreadWaiter,
@@ -393,8 +394,8 @@ class Condition(Primitive):
                     mutex.push(waiter)
         return notified
 
-    def drop(self, mutex: Mutex, waiter: TaskWaiter) -> cython.bint:
-        """It never runs again. Returns whether it had been notified."""
+    def drop(self, mutex: Mutex, waiter: TaskWaiter):
+        """It never runs again. A notification that it had received goes to the next."""
         waiting: cython.bint
         with cython.critical_section(self, mutex):
             waiting = waiter.queue is self
@@ -405,19 +406,43 @@ class Condition(Primitive):
             mutex.withdraw(waiter)
         if probing:
             happened(Happening.CANCELLED, self, waiter.party.id, interlock_now() - waiter.since)
-        return not waiting
 
-    def notify_instead(self, mutex: Mutex):
-        """Pass on the notification of one who is gone, with the lock held or not."""
-        chain: Waiter = None
+    def pass_over_notified(self, mutex: Primitive, waiter: Waiter) -> Waiter:
+        """It never comes back for the lock: the next is notified in its stead, whoever holds the lock now."""
+        chain: Waiter
         with cython.critical_section(self, mutex):
+            # Unless it has the lock, or has gone already. The caller has a reference of its own to us.
+            if waiter.notifier is self:
+                waiter.notifier = None
+                self.forget_lost()
+                if self.head is not None:
+                    self.move_first(mutex, waiter.mover)
+            chain = mutex.leave_line(waiter)
+        return chain
+
+    def move_first(self, mutex: Primitive, by: cython.ulonglong) -> cython.void:
+        """Notify the first, for the party `by`. Inside the critical section of both."""
+        first: Waiter = self.head
+        self.remove(first)
+        first.mover = by
+        mutex.push(first)
+        if first.strict:
+            first.notifier = self
+
+    def leave_line(self, waiter: Waiter) -> Waiter:
+        """With a lock that is not ours a waiter is granted its notification, which goes to the next."""
+        next_one: Waiter = None
+        if waiter.state == GRANTED:
+            self.forget_lost()
             if self.head is not None:
-                waiter: Waiter = self.head
-                self.remove(waiter)
-                mutex.push(waiter)
-                chain = mutex.serve(None)
-        if chain is not None:
-            mutex.wake(chain)
+                next_one = self.head
+                self.remove(next_one)
+                next_one.state = GRANTED
+        elif waiter.state == PARKED:
+            self.remove(waiter)
+        if waiter.state != TAKEN:
+            waiter.state = CANCELLED
+        return next_one
 
     def owned_for_async(self) -> cython.bint:
         """`owned_foreign`, where the lock's `acquire` may be asynchronous."""
@@ -428,7 +453,6 @@ class Condition(Primitive):
         """Notify up to `n` waiters. 0: the caller does not hold the lock."""
         mutex: Mutex = self.mutex
         own: cython.bint
-        first: Waiter = None
         if mutex is not None:
             me: cython.ulonglong = caller_id()
             with cython.critical_section(self, mutex):
@@ -436,10 +460,7 @@ class Condition(Primitive):
                 if own and self.head is not None:
                     self.forget_lost()
                     while n > 0 and self.head is not None:
-                        first = self.head
-                        self.remove(first)
-                        first.mover = me
-                        mutex.push(first)
+                        self.move_first(mutex, me)
                         n -= 1
             return own
         if not self.owned_foreign():
@@ -595,8 +616,7 @@ async def wait_requeued_async(condition: Condition, mutex: Mutex, deadline: cyth
         if error is None:
             await park(waiter, deadline)
     except GeneratorExit:
-        if condition.drop(mutex, waiter):
-            condition.notify_instead(mutex)
+        condition.drop(mutex, waiter)
         raise
     except BaseException as raised:
         error = raised
@@ -614,8 +634,6 @@ async def wait_requeued_async(condition: Condition, mutex: Mutex, deadline: cyth
             await shielded_park(waiter)
         except GeneratorExit:
             condition.drop(mutex, waiter)
-            if notified:
-                condition.notify_instead(mutex)
             raise
         except BaseException as raised:
             error = raised  # the last one, as asyncio does
@@ -639,6 +657,7 @@ def taken(mutex: Mutex, waiter: TaskWaiter) -> cython.bint:
     with cython.critical_section(mutex):
         if waiter.state == GRANTED:
             waiter.state = TAKEN
+            waiter.notifier = None
     return waiter.state == TAKEN
 
 
@@ -689,6 +708,8 @@ async def wait_foreign_async(condition: Condition, deadline: cython.longlong) ->
             await (lock.acquire_async() if hasattr(lock, "acquire_async") else lock.acquire())
             break
         except GeneratorExit:
+            if notified:
+                condition.notify_foreign(1)
             raise
         except BaseException as raised:
             if isinstance(raised, Exception):

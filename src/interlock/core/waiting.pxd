@@ -19,6 +19,7 @@ cdef class Waiter:
     cdef Waiter next
     cdef void *prev            # borrowed: a queued waiter is kept alive by its predecessor's `next`
     cdef Primitive queue       # None when in none
+    cdef Primitive notifier    # of a task: the condition that has moved it to the queue it is in
     cdef Waiter wake
     cdef long long since       # when it joined the queue it is in, monotonic nanoseconds
     cdef WaiterState state
@@ -77,6 +78,8 @@ cdef class Primitive(Observed):
     cdef bint wait_in_line(self, ThreadWaiter waiter, long long deadline) except -1
     cdef bint await_turn(self, ThreadWaiter waiter, long long deadline, bint unparked) except -1
     cdef object withdraw(self, Waiter waiter)
+    cdef Waiter pass_over(self, Waiter waiter)
+    cdef Waiter pass_over_notified(self, Primitive mutex, Waiter waiter)
     cdef object wake(self, Waiter first)
     cdef tuple blocked(self)
     cdef str describe(self, str state, str more)
