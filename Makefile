@@ -45,8 +45,9 @@ format: $(VENV)/.has-check ## Format the code and mend what ruff can mend
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
 
-bench: $(VENV)/.has-bench $(VENV)/.interlock ## Measure beside the standard library: ARGS="--fast"
+bench: $(VENV)/.has-bench $(VENV)/.interlock ## Measure beside the standard library and others: ARGS="--fast"
 	$(BIN)/python benchmarks/core.py $(ARGS)
+	$(BIN)/python benchmarks/tasks.py $(ARGS)
 	$(BIN)/python benchmarks/check.py $(ARGS)
 
 screenshot: $(VENV)/.has-browser $(VENV)/.interlock ## Make docs/timeline.png: ARGS="prog.py --theme dark"

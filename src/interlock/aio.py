@@ -40,7 +40,14 @@ class BrokenBarrierError(_ThreadingBrokenBarrierError, _AsyncioBrokenBarrierErro
     """A barrier was broken or reset. Both asyncio's exception of this name and that of `threading`."""
 
 
-class _Awaited:
+class _Peeked:
+    @property
+    def _waiters(self) -> tuple[Any, ...]:
+        """`waiters`, for code that peeks. Who has been given what it waited for is not among them any more."""
+        return self.waiters  # type: ignore[attr-defined, no-any-return]
+
+
+class _Awaited(_Peeked):
     """What is entered with `async with` only, and shows itself as asyncio's does."""
 
     def __enter__(self) -> NoReturn:
@@ -70,6 +77,9 @@ class Lock(_Awaited, _lock.Lock):
 
     acquire = _lock.Lock.acquire_async  # type: ignore[assignment]
 
+    def __init__(self, *, name: str | None = None) -> None:
+        super().__init__(name=name)
+
     def __repr__(self) -> str:
         return _shown(self, "locked" if self.locked() else "unlocked")
 
@@ -79,14 +89,20 @@ class RLock(_Awaited, _rlock.RLock):
 
     acquire = _rlock.RLock.acquire_async  # type: ignore[assignment]
 
+    def __init__(self, *, name: str | None = None) -> None:
+        super().__init__(name=name)
+
     def __repr__(self) -> str:
         return _shown(self, "locked" if self.locked() else "unlocked")
 
 
-class Event(_event.Event):
+class Event(_Peeked, _event.Event):
     """Event(*, name=None): `asyncio.Event`."""
 
     wait = _event.Event.wait_async  # type: ignore[assignment]
+
+    def __init__(self, *, name: str | None = None) -> None:
+        super().__init__(name=name)
 
     def __repr__(self) -> str:
         return _shown(self, "set" if self.is_set() else "unset")
@@ -99,12 +115,15 @@ class Condition(_Awaited, _condition.Condition):
     wait_for = _condition.Condition.wait_for_async  # type: ignore[assignment]
 
     def __init__(self, lock: Any = None, *, name: str | None = None) -> None:
-        own: Any = Lock(name=name) if lock is None else lock
-        super().__init__(own, name=name)
+        super().__init__(lock, name=name)
 
-    def acquire(self) -> Coroutine[Any, Any, bool]:  # type: ignore[override]
-        """Acquire the lock: ``await condition.acquire()``."""
-        taken: Coroutine[Any, Any, bool] = self._lock.acquire()  # type: ignore[assignment]
+    def acquire(self, timeout: float | None = None) -> Coroutine[Any, Any, bool]:  # type: ignore[override]
+        """Acquire the lock: ``await condition.acquire()``. ``timeout``: for a lock that takes one."""
+        lock: Any = self._lock
+        # One of interlock's own blocks in `acquire`. Not so ours and asyncio's.
+        blocks = hasattr(lock, "acquire_async") and not isinstance(lock, _Awaited)
+        acquire: Any = lock.acquire_async if blocks else lock.acquire
+        taken: Coroutine[Any, Any, bool] = acquire() if timeout is None else acquire(timeout)
         return taken
 
     def __repr__(self) -> str:
@@ -125,14 +144,20 @@ class Semaphore(_Awaited, _Counted, _semaphore.Semaphore):
 
     acquire = _semaphore.Semaphore.acquire_async  # type: ignore[assignment]
 
+    def __init__(self, value: int = 1, *, name: str | None = None) -> None:
+        super().__init__(value, name=name)
+
 
 class BoundedSemaphore(_Awaited, _Counted, _semaphore.BoundedSemaphore):
     """BoundedSemaphore(value=1, *, name=None): `asyncio.BoundedSemaphore`."""
 
     acquire = _semaphore.Semaphore.acquire_async  # type: ignore[assignment]
 
+    def __init__(self, value: int = 1, *, name: str | None = None) -> None:
+        super().__init__(value, name=name)
 
-class Barrier(_barrier.Barrier):
+
+class Barrier(_Peeked, _barrier.Barrier):
     """Barrier(parties, *, name=None): `asyncio.Barrier`."""
 
     def __init__(self, parties: int, *, name: str | None = None) -> None:
@@ -173,10 +198,28 @@ class Barrier(_barrier.Barrier):
         return f"{where} [filling, waiters:{self.n_waiting}/{self.parties}{name}]>"
 
 
-class Latch(_latch.Latch):
+class Latch(_Peeked, _latch.Latch):
     """Latch(count, *, name=None): waiters are let through once ``count`` has been counted down to 0."""
 
     wait = _latch.Latch.wait_async  # type: ignore[assignment]
+
+
+class _Within:
+    """For ``async with`` only."""
+
+    def __init__(self, within: Any) -> None:
+        self._within = within
+
+    def __aenter__(self) -> Any:
+        return self._within.__aenter__()
+
+    def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> Any:
+        return self._within.__aexit__(exc_type, exc_value, traceback)
 
 
 class Side:
@@ -195,7 +238,7 @@ class Side:
 
     def within(self, timeout: float) -> Any:
         """For ``async with``: holds this side, or raises TimeoutError after ``timeout`` seconds."""
-        return self._side.within(timeout)
+        return _Within(self._side.within(timeout))
 
     def __aenter__(self) -> Any:
         return self._side.__aenter__()
@@ -227,5 +270,5 @@ class RWLock(_rwlock.RWLock):
 # `async with` looks whether a subclass has made something of its own of `acquire`; these have not.
 _lock.rename(Lock)
 _rlock.rename(RLock)
-_condition.rename(Condition)
+_condition.rename(Condition, Lock)
 _semaphore.rename(Semaphore, BoundedSemaphore)

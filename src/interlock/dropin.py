@@ -27,12 +27,13 @@ taking it away would break him: `uninstall` leaves such a name alone. Once he ha
 which is ours, another `uninstall` finishes the job.
 """
 
-import importlib.util
 import os
 import sys
 import threading
+from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType, TracebackType
+from typing import Any
 
 from interlock.core.barrier import Barrier
 from interlock.core.condition import Condition
@@ -122,6 +123,8 @@ class Installation:
         with _guard:
             _holders.add(self)
             _take(self.for_asyncio)
+        if self.for_asyncio:
+            _meet_asyncio()
         return self
 
     def __exit__(
@@ -152,6 +155,8 @@ def install(*, asyncio: bool = False) -> Installation:
         if not _holders:
             _holders.add(installation)
         _take(asyncio)
+    if asyncio:
+        _meet_asyncio()
     return installation
 
 
@@ -168,12 +173,9 @@ def uninstall() -> None:
 
 def _take(for_asyncio: bool) -> None:
     global _for_asyncio
-    if for_asyncio and not _for_asyncio:
-        _for_asyncio = True
-        if "asyncio" in sys.modules:
-            _find_asyncio()
-        elif _finder not in sys.meta_path:
-            sys.meta_path.insert(0, _finder)
+    _for_asyncio = _for_asyncio or for_asyncio
+    if _for_asyncio and not ASYNCIO_NAMES and _finder not in sys.meta_path:
+        sys.meta_path.insert(0, _finder)
     for name in [*NAMES, *ASYNCIO_NAMES] if _for_asyncio else NAMES:
         if name not in _taken:
             _taken.add(name)
@@ -194,41 +196,86 @@ def _give_back() -> None:
             name.set(found.pop())
 
 
+# --- asyncio ------------------------------------------------------------------------------------------------------
+#
+# Nothing is imported under the guard: the import system has locks of its own, and whoever imports asyncio comes here
+# with one of them.
+
+
+def _meet_asyncio() -> None:
+    """Take its names now, if the program has imported it."""
+    if "asyncio" in sys.modules and not ASYNCIO_NAMES:
+        import asyncio  # noqa: F401  # waits for another thread that is in the middle of it
+
+        if _is_imported():
+            _find_asyncio()
+
+
+def _is_imported() -> bool:
+    """Whether asyncio is there, and not only being imported."""
+    spec = getattr(sys.modules.get("asyncio"), "__spec__", None)
+    return spec is not None and not getattr(spec, "_initializing", False)
+
+
 def _find_asyncio() -> None:
-    """asyncio is imported: what are its names?"""
-    if not ASYNCIO_NAMES:
-        import asyncio.locks
+    """asyncio is there: take its names, if they are still wanted."""
+    if not _for_asyncio:
+        return
+    import asyncio.locks
 
-        from interlock import aio
+    from interlock import aio
 
-        for module in (asyncio, asyncio.locks):
-            for attribute in _ASYNCIO_CLASSES:
-                ASYNCIO_NAMES.append(Name(module, attribute, getattr(aio, attribute)))
+    names = [
+        Name(module, attribute, getattr(aio, attribute))
+        for module in (asyncio, asyncio.locks)
+        for attribute in _ASYNCIO_CLASSES
+    ]
+    with _guard:
+        if not ASYNCIO_NAMES:
+            ASYNCIO_NAMES.extend(names)
+        if _finder in sys.meta_path:
+            sys.meta_path.remove(_finder)
+        if _for_asyncio:
+            _take(True)
 
 
-class _Finder:
+class _Finder(MetaPathFinder):
     """In `sys.meta_path` while we wait for the program to import asyncio. It finds what the others find."""
 
-    def find_spec(self, name: str, path: object = None, target: ModuleType | None = None) -> ModuleSpec | None:
-        if name != "asyncio":
-            return None
-        if self in sys.meta_path:
-            sys.meta_path.remove(self)
-        spec = importlib.util.find_spec(name)
-        if spec is not None and spec.loader is not None:
-            loader = spec.loader
-            execute = loader.exec_module
+    def find_spec(self, name: str, path: Any = None, target: ModuleType | None = None) -> ModuleSpec | None:
+        if name == "asyncio":
+            for finder in [*sys.meta_path]:
+                find = None if finder is self else getattr(finder, "find_spec", None)
+                spec: ModuleSpec | None = None if find is None else find(name, path, target)
+                if spec is not None:
+                    if spec.loader is not None:
+                        spec.loader = _Loader(spec.loader)
+                    return spec
+        elif name != "interlock.aio" and _is_imported():
+            _find_asyncio()  # somebody had begun to import it when we came
+        return None
 
-            def exec_module(module: ModuleType) -> None:
-                del loader.exec_module
-                execute(module)
-                with _guard:
-                    if _for_asyncio:
-                        _find_asyncio()
-                        _take(True)
 
-            loader.exec_module = exec_module  # type: ignore[method-assign]
-        return spec
+class _Loader(Loader):
+    """Loads as asyncio's own loader does, and tells us when it has."""
+
+    def __init__(self, loader: Any) -> None:
+        self._loader = loader
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        created: ModuleType | None = self._loader.create_module(spec)
+        return created
+
+    def exec_module(self, module: ModuleType) -> None:
+        # It is to look as if we had never been here.
+        module.__loader__ = self._loader
+        if module.__spec__ is not None:
+            module.__spec__.loader = self._loader
+        self._loader.exec_module(module)
+        _find_asyncio()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._loader, name)
 
 
 _finder = _Finder()

@@ -25,6 +25,41 @@ def run(tmp_path: Path, program: str, **settings: object) -> str:
 # --- what it says -------------------------------------------------------------------------------------------------
 
 
+def test_counts_what_asyncio_uses(tmp_path: Path) -> None:
+    report = run(
+        tmp_path,
+        """\
+import asyncio
+async def main():
+    lock = asyncio.Lock()
+    limit = asyncio.Semaphore(1)
+    event = asyncio.Event()
+    condition = asyncio.Condition()
+    async def work():
+        await event.wait()
+        async with limit:
+            await asyncio.sleep(0)
+        async with lock:
+            pass
+    tasks = [asyncio.create_task(work()) for _ in range(3)]
+    while len(event.waiters) < 3:
+        await asyncio.sleep(0)
+    event.set()
+    await asyncio.gather(*tasks)
+    async with condition:
+        pass
+asyncio.run(main())
+""",
+    )
+    counted = re.findall(r"^(\w+) +prog.py:(\d+) +(\d+) +(\S+)", report, re.MULTILINE)
+    assert sorted(counted) == [
+        ("Condition", "6", "1", "-"),
+        ("Event", "5", "3", "3"),
+        ("Lock", "3", "3", "-"),
+        ("Semaphore", "4", "3", "2"),
+    ]
+
+
 def test_counts(tmp_path: Path) -> None:
     report = run(
         tmp_path,

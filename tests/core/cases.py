@@ -114,6 +114,13 @@ class OfWriters(LockCase):
             self.side = side
         return got
 
+    async def take_async(self, timeout: float | None = None) -> bool:
+        side = self.primitive.write()
+        got: bool = await side.acquire_async(timeout)
+        if got:
+            self.side = side
+        return got
+
     def shut(self, party: ThreadParty) -> None:
         party.do(self.take)
 
@@ -163,6 +170,11 @@ class OfCondition(WakeUpCase):
             got: bool = self.primitive.wait(**timeout)
             return got
 
+    async def wait_async(self, **timeout: Any) -> bool:
+        async with self.primitive:
+            got: bool = await self.primitive.wait_async(**timeout)
+            return got
+
     def call(self) -> Any:
         return self.wait
 
@@ -206,6 +218,13 @@ class OfReaders(GateCase):
     def read(self, **arguments: Any) -> bool:
         side = self.primitive.read()
         got: bool = side.acquire(**arguments)
+        if got:
+            side.release()
+        return got
+
+    async def read_async(self, timeout: float | None = None) -> bool:
+        side = self.primitive.read()
+        got: bool = await side.acquire_async(timeout)
         if got:
             side.release()
         return got

@@ -50,6 +50,7 @@ def test_lets_all_go_when_all_have_come(parties: Parties) -> None:
     assert barrier.waiters == ()
 
 
+@pytest.mark.threads_only("what the parties run blocks; for tasks see test_tasks.py")
 def test_generation_after_generation(parties: Parties) -> None:
     barrier = Barrier(3)
     rounds = range(100)
@@ -111,6 +112,7 @@ def test_the_action_runs_once_before_anybody_leaves(parties: Parties) -> None:
     assert barrier.n_waiting == 0
 
 
+@pytest.mark.threads_only("asks for the thread")
 def test_the_action_runs_in_one_of_the_parties(parties: Parties) -> None:
     ran_in = []
     barrier = Barrier(2, action=lambda: ran_in.append(threading.current_thread()))
@@ -141,6 +143,7 @@ def begin_action(barrier: Barrier, parties: Parties, n: int) -> list[Outcome]:
     return waiting
 
 
+@pytest.mark.threads_only("the action blocks its thread")
 def test_who_comes_while_the_action_runs_belongs_to_the_next_generation(parties: Parties) -> None:
     go_on = threading.Event()
     barrier = Barrier(2, action=go_on.wait)
@@ -153,6 +156,7 @@ def test_who_comes_while_the_action_runs_belongs_to_the_next_generation(parties:
     assert sorted(outcome.result() for outcome in late) == [0, 1]
 
 
+@pytest.mark.threads_only("the action blocks its thread")
 def test_time_does_not_run_out_while_the_action_runs(parties: Parties) -> None:
     """All have come; that the action takes long is nobody's fault."""
     a, b = parties(2)
@@ -175,6 +179,7 @@ def test_time_does_not_run_out_while_the_action_runs(parties: Parties) -> None:
     assert (first.result(), last.result()) == (0, 1)
 
 
+@pytest.mark.threads_only("the action blocks its thread")
 def test_the_action_cannot_wait_for_the_barrier_that_waits_for_it(parties: Parties) -> None:
     barrier = Barrier(2, action=lambda: barrier.wait())
     waiting = fill(barrier, parties, 1)
@@ -185,6 +190,7 @@ def test_the_action_cannot_wait_for_the_barrier_that_waits_for_it(parties: Parti
 
 
 @pytest.mark.parametrize("how", ["abort", "reset"])
+@pytest.mark.threads_only("the action blocks its thread")
 def test_abort_and_reset_while_the_action_runs(how: str, parties: Parties) -> None:
     go_on = threading.Event()
     barrier = Barrier(2, action=go_on.wait)
@@ -201,6 +207,7 @@ def test_abort_and_reset_while_the_action_runs(how: str, parties: Parties) -> No
         assert again[0].result() == 0
 
 
+@pytest.mark.threads_only("the action blocks its thread")
 def test_abort_while_the_action_runs_reaches_those_who_came_late(parties: Parties) -> None:
     go_on = threading.Event()
     barrier = Barrier(2, action=go_on.wait)
@@ -212,6 +219,7 @@ def test_abort_while_the_action_runs_reaches_those_who_came_late(parties: Partie
     assert all(broken(outcome) for outcome in [*first, late])
 
 
+@pytest.mark.threads_only("the action blocks its thread")
 def test_an_action_that_raises_reaches_those_who_came_late(parties: Parties) -> None:
     go_on = threading.Event()
 
@@ -229,6 +237,7 @@ def test_an_action_that_raises_reaches_those_who_came_late(parties: Parties) -> 
     assert broken(late)
 
 
+@pytest.mark.threads_only("the action blocks its thread")
 def test_reset_while_the_action_runs_lets_the_late_ones_fill_it_anew(parties: Parties) -> None:
     go_on = threading.Event()
     barrier = Barrier(2, action=go_on.wait)
@@ -241,6 +250,7 @@ def test_reset_while_the_action_runs_lets_the_late_ones_fill_it_anew(parties: Pa
     assert {outcome.result() for outcome in late} == {0, 1}
 
 
+@pytest.mark.threads_only("the action blocks its thread")
 def test_reset_while_the_action_runs_and_filled_anew_while_it_still_runs(parties: Parties) -> None:
     """Each action lets its own generation go, and no other."""
     gates = [threading.Event(), threading.Event()]

@@ -350,6 +350,7 @@ def test_a_lock_that_was_entered_can_only_be_left_by_its_own_party(
 
 
 @every_case
+@pytest.mark.every_kind_of_party
 def test_waiters_are_in_the_order_in_which_they_came(make_case: type[Case], parties: Parties) -> None:
     case = make_case()
     a, *others = parties(12)
@@ -375,6 +376,7 @@ def test_timed_out(make_case: type[Case], timeout: float, parties: Parties) -> N
 
 @pytest.mark.parametrize("make_case", [case for case in ALL if case is not OfBarrier], ids=case_id)
 @pytest.mark.parametrize("place", [0, 1, 2], ids=["the first", "one in the middle", "the last"])
+@pytest.mark.every_kind_of_party
 def test_timed_out_among_others(make_case: type[Case], place: int, parties: Parties) -> None:
     """The others stay, in order, and each gets through."""
     case = make_case()

@@ -13,6 +13,8 @@ from interlock import Condition, Lock, RLock
 class UsersLock:
     """The least that a condition asks of a lock."""
 
+    for_threads = True
+
     def __init__(self) -> None:
         self.inner = threading.Lock()
 
@@ -553,6 +555,7 @@ def test_wait_for_what_is_true_already() -> None:
 
 
 @every
+@pytest.mark.threads_only("what the parties run blocks; for tasks see test_tasks.py")
 def test_wait_for_that_times_out(make_lock: Any, parties: Parties) -> None:
     condition = Condition(make_lock())
     a, b = parties(2)
@@ -571,6 +574,7 @@ def test_wait_for_that_times_out(make_lock: Any, parties: Parties) -> None:
     a.do(condition.release)
 
 
+@pytest.mark.threads_only("what the parties run blocks; for tasks see test_tasks.py")
 def test_the_time_of_wait_for_is_for_all_its_waits(parties: Parties) -> None:
     """Notified again and again in vain, it still ends."""
     condition = Condition()
@@ -734,6 +738,7 @@ def test_within(parties: Parties) -> None:
 
 
 @every
+@pytest.mark.threads_only("what the parties run blocks; for tasks see test_tasks.py")
 def test_a_queue_of_items(make_lock: Any, parties: Parties) -> None:
     """Everything that is put is taken once, in order, by parties that wait for one another."""
     condition = Condition(make_lock())

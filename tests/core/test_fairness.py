@@ -32,6 +32,7 @@ def attempts() -> Iterator[int]:
 
 @pytest.mark.parametrize("make_case", [*LOCKS, *WAKE_UPS], ids=case_id)
 @pytest.mark.parametrize("due", [False, True], ids=["at once", "due"])
+@pytest.mark.every_kind_of_party
 def test_one_by_one_in_the_order_in_which_they_came(make_case: type[Case], due: bool, parties: Parties) -> None:
     case = make_case()
     a, *others = parties(6)
@@ -50,6 +51,7 @@ def test_one_by_one_in_the_order_in_which_they_came(make_case: type[Case], due: 
 
 
 @pytest.mark.parametrize("make_case", GATES, ids=case_id)
+@pytest.mark.every_kind_of_party
 def test_all_at_once_where_it_is_open_for_all(make_case: type[Case], parties: Parties) -> None:
     case = make_case()
     a, *others = parties(6)

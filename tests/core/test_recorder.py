@@ -283,6 +283,19 @@ def test_a_recording_in_a_recording() -> None:
     assert [what for time, what, *_ in inner.rows() if began <= time <= ended] == ["cleared"]
 
 
+def test_counting_what_was_made_before() -> None:
+    first, second = interlock.Lock(name="first"), interlock.Lock(name="second")
+    start_counting()
+    with first:
+        pass
+    with recorded(), first, second:
+        pass
+    with first, second:
+        pass
+    tallies = {tally.name: (tally.acquired, tally.file, tally.maker) for tally in stop_counting()}
+    assert tallies == {"first": (3, None, None), "second": (2, None, None)}
+
+
 def test_counting_goes_on_under_a_recording() -> None:
     start_counting()
     lock = interlock.Lock(name="counted")
@@ -346,22 +359,19 @@ def test_a_signal_handler_may_record() -> None:
         handled += 1
         with recorded():
             EVENT.clear()
-        if handled < 50:
-            signal.setitimer(signal.ITIMER_REAL, 0.000_1)
 
-    before = signal.signal(signal.SIGALRM, handle)
+    before = signal.signal(signal.SIGUSR1, handle)
     try:
-        with recorded(200_000) as seen:
-            signal.setitimer(signal.ITIMER_REAL, 0.000_1)
-            made = 0
-            while handled < 50:
+        with recorded() as seen:
+            for number in range(5_000):
                 EVENT.set()
-                made += 1
+                if number % 100 == 0:
+                    signal.raise_signal(signal.SIGUSR1)
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        signal.signal(signal.SIGUSR1, before)
     what = seen.happened("it")
-    assert what.count("set") + what.count("cleared") + seen.taken.dropped == made + handled
+    assert (what.count("set"), what.count("cleared")) == (5_000, handled)
+    assert handled == 50
 
 
 def test_read_while_written(parties: Parties) -> None:

@@ -148,6 +148,7 @@ def test_is_owned_and_recursion_count(parties: Parties) -> None:
         assert b.do(lock._recursion_count) == 0
 
 
+@pytest.mark.threads_only("_acquire_restore blocks")
 def test_release_save_and_acquire_restore(parties: Parties) -> None:
     lock = RLock()
     a, b = parties(2)
@@ -167,6 +168,7 @@ def test_release_save_and_acquire_restore(parties: Parties) -> None:
     assert not lock.locked()
 
 
+@pytest.mark.threads_only("threading's condition blocks")
 def test_a_condition_of_the_standard_library_runs_on_it(parties: Parties) -> None:
     lock = RLock()
     condition = threading.Condition(lock)

@@ -142,6 +142,7 @@ def test_reading_many_times_and_leaving_in_any_order(parties: Parties) -> None:
 # --- refused ----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.threads_only("what the parties run blocks; for tasks see test_tasks.py")
 def test_upgrading_is_refused(parties: Parties) -> None:
     lock = RWLock(name="map")
     a = parties.one()
@@ -168,6 +169,7 @@ def test_upgrading_among_other_readers_is_refused(parties: Parties) -> None:
         a.do(lock.write().acquire)
 
 
+@pytest.mark.threads_only("what the parties run blocks; for tasks see test_tasks.py")
 def test_a_writer_is_refused_both(parties: Parties) -> None:
     lock = RWLock(name="map")
     a = parties.one()
@@ -286,7 +288,7 @@ def test_batches(parties: Parties) -> None:
     b, c, d, e, f, g, h = others
 
     def waiting() -> str:
-        return "".join(party.thread.name for party in others if party.identity in lock.waiters)
+        return "".join(party.name for party in others if party.identity in lock.waiters)
 
     a.leave(writing)
     assert (lock.readers, lock.owner, waiting()) == (2, None, "defgh")

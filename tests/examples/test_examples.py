@@ -260,3 +260,50 @@ def check_barrier_players(lines: Lines) -> None:
     assert after_reset.pop() == "broken is False, rounds played: 4"
     assert after_reset[0] == "round 4: all 4 are here"
     assert sorted(after_reset[1:]) == [f"{player} plays round 4" for player in everybody]
+
+
+@facts_of("pool_limit.py")
+def check_pool_limit(lines: Lines) -> None:
+    (both,) = parts_of(lines)
+
+    # Every line but the last is printed inside the book's lock, so replaying them has to give the same.
+    (most,) = only_match(r"never more than ([12]) in use", both.pop())
+    using: list[str] = []
+    uses: list[str] = []
+    counts = []
+    for line in both:
+        who, what, count = only_match(r"((?:thread|task) \w+) (connects|is done), (\d) in use", line)
+        if what == "connects":
+            assert who not in using
+            using.append(who)
+            uses.append(who)
+        else:
+            using.remove(who)
+        assert len(using) == int(count) <= 2
+        counts.append(int(count))
+    assert using == []
+    assert max(counts) == int(most)
+    everybody = ["thread ann", "thread ben", "task cat", "task dan", "task eve"]
+    assert sorted(uses) == sorted(everybody * 3)
+
+
+@facts_of("worker_feeds_tasks.py")
+def check_worker_feeds_tasks(lines: Lines) -> None:
+    (together,) = parts_of(lines)
+    assert together.pop() == "the clock went on: True"
+    assert together.pop() == "8 items used, left on the shelf: 0"
+
+    # Every other line is printed inside the condition's lock, so replaying them has to give the same.
+    shelf: list[int] = []
+    made: list[int] = []
+    used: list[int] = []
+    for line in together:
+        who, item, left = only_match(r"(thread: made|task \w+: uses) item (\d), (\d) on the shelf", line)
+        if who == "thread: made":
+            shelf.append(int(item))
+            made.append(int(item))
+        else:
+            assert shelf.pop(0) == int(item)
+            used.append(int(item))
+        assert len(shelf) == int(left) <= 3
+    assert made == used == list(range(1, 9))

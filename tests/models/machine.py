@@ -1,4 +1,4 @@
-"""A machine that makes threads do what Hypothesis thinks of, and holds what comes of it against a model.
+"""A machine that makes threads and tasks do what Hypothesis thinks of, and holds what comes of it against a model.
 
 A step begins a few calls at once, each by another party, and lets the primitive come to rest: each call is done, or
 the primitive itself says that its party is blocked. Then the results, the queue and the public state must be what the
@@ -6,7 +6,8 @@ model allows.
 
 A model is written as if one call came after the other. What is begun at once may come in any order, so the model is
 tried in every order; a timeout that passes and a signal that arrives are events like a call. A lock that was freed may
-be taken by a newcomer before the one that was woken for it gets there (barging), so that is tried too.
+be taken by a newcomer before the one that was woken for it gets there (barging), so that is tried too. A task never
+barges and is never barged past: it is cancelled instead of interrupted, and otherwise the model is the same.
 """
 
 import copy
@@ -19,7 +20,7 @@ from typing import Any, ClassVar
 
 import hypothesis.strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
-from parties import PATIENCE, Outcome, ThreadParty, fail_with_stacks
+from parties import PATIENCE, Cancelled, Outcome, Parties, ThreadParty, fail_with_stacks
 
 MAIN = "main"
 THREADS = ("a", "b", "c")
@@ -47,6 +48,7 @@ class Model:
     """A party asks for something and gets it, or stands in the queue until it does."""
 
     barging = False
+    tasks: frozenset[str] = frozenset()  # who is a task
 
     def __init__(self) -> None:
         self.queue: list[tuple[str, Any]] = []  # who waits, and what for
@@ -68,7 +70,7 @@ class Model:
         """What the public state must be."""
 
     def ask(self, who: str, want: Any, patience: float | None) -> None:
-        if self.fits(want) and (not self.queue or self.woken):
+        if self.fits(want) and (not self.queue or (self.woken and who not in self.tasks)):
             self.results[who] = self.grant(who, want)
         elif patience == NOT_AT_ALL:
             self.results[who] = False
@@ -78,6 +80,7 @@ class Model:
     def serve(self, late: bool = False) -> None:
         """Something may have come free. `late`: the first is told, and everybody else is faster."""
         self.woken = late and self.barging and bool(self.queue) and self.fits(self.queue[0][1])
+        self.woken = self.woken and self.queue[0][0] not in self.tasks
         while not self.woken and self.queue and self.fits(self.queue[0][1]):
             who, want = self.queue.pop(0)
             self.results[who] = self.grant(who, want)
@@ -113,6 +116,7 @@ class Machine(RuleBasedStateMachine):
     Model: ClassVar[Callable[[], Model]]
     calls: ClassVar[Any]  # a strategy: all calls
     calls_that_wait: ClassVar[Any]  # a strategy: the calls in which the main thread is interrupted
+    kind: ClassVar[str] = "threads"  # of parties, in KINDS
     meanwhile: ClassVar[Any] = None  # a strategy: what others do then; None: anything
 
     def make(self) -> Any:
@@ -139,7 +143,10 @@ class Machine(RuleBasedStateMachine):
         super().__init__()
         self.primitive = self.make()
         self.model = self.Model()
-        self.parties = {name: ThreadParty(name) for name in THREADS}
+        self.party_maker = Parties(self.kind)
+        self.parties = dict(zip(THREADS, self.party_maker(len(THREADS)), strict=True))
+        self.tasks = frozenset(name for name, party in self.parties.items() if not isinstance(party, ThreadParty))
+        self.model.tasks = self.tasks
         self.begun: dict[str, Outcome] = {}  # and not yet looked at again
         self.brief: set[str] = set()  # who of them gives up by itself
         self.failed = False
@@ -155,6 +162,28 @@ class Machine(RuleBasedStateMachine):
         others = st.tuples(st.sampled_from(THREADS), self.calls if self.meanwhile is None else self.meanwhile)
         self.interrupt_main(mine, data.draw(st.lists(others, max_size=2, unique_by=lambda c: c[0])))
 
+    def can_be_cancelled(self, who: str) -> bool:
+        return who in self.tasks
+
+    @rule(data=st.data())
+    def a_task_is_cancelled(self, data: st.DataObject) -> None:
+        # All is drawn first: what Hypothesis is asked for must not depend on how fast a party was.
+        who = data.draw(st.sampled_from(THREADS))
+        others = st.tuples(st.sampled_from((*THREADS, MAIN)), self.calls)
+        drawn = data.draw(st.lists(others, max_size=2, unique_by=lambda c: c[0]))
+        cancel_first = data.draw(st.booleans())
+        if who not in self.begun or not self.can_be_cancelled(who):
+            return
+        calls = self.possible(drawn)
+        self.brief.add(who)  # it may be seen in the queue until it runs again
+        if cancel_first:
+            self.parties[who].cancel(self.begun[who])
+        for other, call in calls:
+            self.begin(other, call)
+        if not cancel_first:
+            self.parties[who].cancel(self.begun[who])
+        self.compare([("interrupt", who), *self.events(calls)], self.come_to_rest())
+
     def teardown(self) -> None:
         if not self.failed:
             for _ in range(1000):
@@ -162,13 +191,14 @@ class Machine(RuleBasedStateMachine):
                     break
                 self.step([self.let_somebody_through()])
             assert not self.begun, f"still blocked: {self.begun}"
-        for party in self.parties.values():
-            party.calls.put(None)
+        self.party_maker.dismiss()
 
     # What is seen.
 
     def name_of(self, thread: Any) -> str | None:
-        return MAIN if thread is threading.main_thread() else getattr(thread, "name", None)
+        if thread is threading.main_thread():
+            return MAIN
+        return thread.get_name() if hasattr(thread, "get_name") else getattr(thread, "name", None)
 
     def names(self, threads: Any) -> list[str]:
         return [str(self.name_of(thread)) for thread in threads]
@@ -202,6 +232,8 @@ class Machine(RuleBasedStateMachine):
                 del self.begun[who]
                 error = outcome.error()
                 results[who] = outcome.result() if error is None else type(error)
+                if results[who] is Cancelled:
+                    results[who] = INTERRUPTED
         return results
 
     # What is done.
@@ -223,7 +255,8 @@ class Machine(RuleBasedStateMachine):
         return possible
 
     def begin(self, who: str, call: Call) -> None:
-        how = getattr(self, call[0])(who, *call[1:])
+        name = f"{call[0]}_by_task" if who in self.tasks and hasattr(self, f"{call[0]}_by_task") else call[0]
+        how = getattr(self, name)(who, *call[1:])
         if self.patience_of(call) != FOREVER:  # even one who does not wait at all may be seen in the queue
             self.brief.add(who)
         if who == MAIN:

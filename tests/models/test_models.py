@@ -1,4 +1,4 @@
-"""What each primitive does, in a dozen lines of Python, and a few threads that see whether it does that."""
+"""What each primitive does, in a dozen lines of Python, and a few threads and tasks that see whether it does that."""
 
 from collections.abc import Callable
 from functools import partial
@@ -157,17 +157,21 @@ class SemaphoreModel(Model):
     value = 2
     most = 1_000_000
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.granted: dict[str, int] = {}
+
     def fits(self, want: int) -> bool:
         return self.value >= want
 
     def grant(self, who: str, want: int) -> bool:
         self.value -= want
-        self.granted = want
+        self.granted[who] = want
         return True
 
     def take_back(self, who: str) -> None:
         # A release that was one too many found room while `who` had its permits.
-        self.value = min(self.value + self.granted, self.most)
+        self.value = min(self.value + self.granted[who], self.most)
 
     def state(self) -> Any:
         return self.value
@@ -673,6 +677,17 @@ class ConditionMachine(Machine):
 
         return signal
 
+    def signal_by_task(self, who: str, n: int, patience: float | None) -> How:
+        async def signal() -> None:
+            async with self.primitive:
+                self.primitive.notify(n)
+
+        return signal
+
+    def can_be_cancelled(self, who: str) -> bool:
+        """Of a call that takes the lock, the model knows no cancellation."""
+        return who in self.in_wait and super().can_be_cancelled(who)
+
 
 MACHINES = [
     LockMachine, RLockMachine, SemaphoreMachine, BoundedSemaphoreMachine, EventMachine, LatchMachine,
@@ -680,10 +695,15 @@ MACHINES = [
 ]  # fmt: skip
 
 
+def with_parties(machine: type[Machine], kind: str) -> type[Machine]:
+    return type(f"{machine.__name__}: {kind}", (machine,), {"kind": kind})
+
+
+@pytest.mark.parametrize("kind", ["threads", "asyncio and trio", "mixed"])
 @pytest.mark.parametrize("machine", MACHINES)
-def test_does_what_its_model_does(machine: type[Machine]) -> None:
+def test_does_what_its_model_does(machine: type[Machine], kind: str) -> None:
     run_state_machine_as_test(
-        machine,
+        with_parties(machine, kind),
         settings=settings(
             max_examples=40, stateful_step_count=25, deadline=None, suppress_health_check=[HealthCheck.too_slow]
         ),

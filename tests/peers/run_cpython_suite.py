@@ -7,15 +7,16 @@ file to write what happened into, as JSON. Programs that a test hands to another
 """
 
 import interlock
-from interlock.dropin import NAMES, install
+from interlock.dropin import ASYNCIO_NAMES, NAMES, install
 
-install()
+install(asyncio=True)
 
 import faulthandler  # noqa: E402
 import fnmatch  # noqa: E402
 import importlib  # noqa: E402
 import json  # noqa: E402
 import pkgutil  # noqa: E402
+import selectors  # noqa: E402
 import sys  # noqa: E402
 import unittest  # noqa: E402
 from collections.abc import Iterator  # noqa: E402
@@ -30,6 +31,7 @@ ROOT = str(Path(interlock.__file__).parents[1])
 # Isolated interpreters get no PYTHONPATH.
 INSTALLING = f"import sys; sys.path.insert(0, {ROOT!r}); import interlock.dropin; interlock.dropin.install()\n"
 run_interpreter = script_helper.run_python_until_end
+select = selectors.DefaultSelector.select
 programs = 0
 
 
@@ -40,6 +42,16 @@ def run_interpreter_installed(*arguments: str, **environment: str) -> object:
         programs += 1
         words[words.index("-c") + 1] = INSTALLING + words[words.index("-c") + 1]
     return run_interpreter(*words, **environment)
+
+
+class Hangs(Exception):
+    """Nothing is ready, nothing is scheduled, and there is no other thread: the loop would sleep for ever."""
+
+
+def select_or_fail(selector: selectors.BaseSelector, timeout: float | None = None) -> object:
+    if timeout is None:
+        raise Hangs
+    return select(selector, timeout)
 
 
 def test_cases(suite: unittest.TestSuite) -> Iterator[unittest.TestCase]:
@@ -65,6 +77,8 @@ def load(name: str, pattern: str) -> list[unittest.TestCase]:
 def main() -> None:
     name, pattern, report = sys.argv[1:]
     script_helper.run_python_until_end = run_interpreter_installed
+    if name == "test.test_asyncio.test_locks":
+        selectors.DefaultSelector.select = select_or_fail
     faulthandler.dump_traceback_later(PATIENCE, exit=True)
     tests = load(name, pattern)
     # Before they run: unittest drops a test that it has run.
@@ -79,7 +93,7 @@ def main() -> None:
         "skipped": {test.id(): reason for test, reason in result.skipped},
         "failed": failed,
         "programs": programs,
-        "still installed": all(name.stands_for() is name.ours for name in NAMES),
+        "still installed": all(name.stands_for() is name.ours for name in [*NAMES, *ASYNCIO_NAMES]),
     }
     Path(report).write_text(json.dumps(happened))
 

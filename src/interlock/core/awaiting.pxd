@@ -6,6 +6,7 @@ from interlock.core.waiting cimport Primitive, Waiter
 @cython.final
 cdef class TaskWaiter(Waiter):
     # These two belong to the thread in which the task's loop runs.
+    cdef bint last_to_run  # written by the primitive, read by its own task: granted at once, to run after others
     cdef bint unparked     # for good: a task is unparked once, when it has been granted what it waits for
     cdef object sleeper    # while parked: asyncio's future, or trio's task
     cdef object rouse(self)
@@ -20,14 +21,16 @@ cdef class Question:
 @cython.final
 cdef class LoopWatch:
     cdef object loop
+    cdef object key
+    cdef object __weakref__
     cdef bint look(self) except -1
     cdef bint asks(self, TaskWaiter waiter) except -1
 
 
-# Of loops of which a task waits for an owner. Single operations on a dictionary are atomic.
+# The address of a loop of which a task waits for an owner -> a weak reference to its LoopWatch. Single operations on a
+# dictionary are atomic.
 cdef dict watches
 cdef object keep_watch(TaskParty party)
-cdef bint is_closed(object loop) except -1
 cdef TaskWaiter new_task_waiter(long want)
 
 
@@ -64,6 +67,7 @@ cdef class Call:
     cdef object begin(self)
     cdef object end(self, object error)
     cdef object abandon(self)
+    cdef object let_others_run(self)
     cdef str call_name(self)
     cdef object sleep(self)
     cdef object sleep_in_trio(self, TaskParty party)

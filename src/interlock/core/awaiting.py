@@ -25,8 +25,10 @@ A call does nothing before it is awaited. It ends in one of four ways: it return
 
 import collections.abc
 import warnings
+import weakref
 
 import cython
+from cython.cimports.cpython.long import PyLong_FromVoidPtr
 from cython.cimports.interlock.core.coroutine import interlock_coroutines_setup, interlock_make_coroutine
 from cython.cimports.interlock.core.native import interlock_now
 from cython.cimports.interlock.core.party import Party, living
@@ -54,7 +56,7 @@ trio_scope = cython.declare(object, None)
 trio_time = cython.declare(object, None)
 
 LOOK_AGAIN = cython.declare(cython.double, 0.5)  # seconds
-watches = {}  # loop -> LoopWatch
+watches = {}
 ATTEMPTS = cython.declare(cython.int, 100)  # more than signals can interrupt one call of a loop's
 
 
@@ -101,7 +103,7 @@ class TaskWaiter(Waiter):
     def unpark(self, by: Primitive) -> cython.bint:
         here: cython.bint = False
         try:
-            # One who has joined the queue and not lain down yet could not be roused now: a delivery finds him asleep.
+            # Without a sleeper it is about to sleep: this is a signal handler or a finalizer in the middle of its step.
             here = self.sleeper is not None and is_in_step_of(self.party)
             if here:
                 self.unparked = True
@@ -185,7 +187,7 @@ class LoopWatch:
                 if isinstance(waiter, TaskWaiter) and self.asks(waiter):
                     waiting = True
         if not waiting:
-            watches.pop(self.loop, None)
+            watches.pop(self.key, None)
         return waiting
 
     def asks(self, waiter: TaskWaiter) -> cython.bint:
@@ -215,14 +217,18 @@ async def watch_in_trio(watch: LoopWatch) -> None:
 def keep_watch(party: TaskParty):
     """Look now and then for the tasks of this loop, of which one waits for an owner. In a step of one of them."""
     loop = party.its_loop()
-    if loop in watches:
+    key = PyLong_FromVoidPtr(cython.cast(cython.p_void, loop))
+    found = watches.get(key)
+    if found is not None and found() is not None:
         return
-    for other in list(watches):
-        if is_closed(other):
+    for other, reference in list(watches.items()):
+        if reference() is None:
             watches.pop(other, None)
+    # The timer keeps it, and goes with the loop.
     watch: LoopWatch = LoopWatch.__new__(LoopWatch)
     watch.loop = loop
-    watches[loop] = watch
+    watch.key = key
+    watches[key] = weakref.ref(watch)
     try:
         if party.library == Library.TRIO:
             if trio is None:
@@ -231,19 +237,8 @@ def keep_watch(party: TaskParty):
         else:
             loop.call_later(LOOK_AGAIN, watch)
     except BaseException:
-        watches.pop(loop, None)
+        watches.pop(key, None)
         raise
-
-
-def is_closed(loop) -> cython.bint:
-    """Of trio's nothing else says so, and it does not happen often that somebody asks."""
-    try:
-        if hasattr(loop, "is_closed"):
-            return loop.is_closed()
-        loop.run_sync_soon(int, idempotent=True)
-    except RuntimeError:
-        return True
-    return False
 
 
 def new_task_waiter(want: cython.long) -> TaskWaiter:
@@ -300,6 +295,9 @@ class Call:
             never_awaited(self.call_name())
 
     def __await__(self) -> object:
+        if self.state == CallState.SLEEPING:
+            # Whoever went on with it now would wake the one who waits, with nothing.
+            raise RuntimeError(f"{self.call_name()} is being awaited already")
         self.awaited = True
         return self
 
@@ -370,7 +368,7 @@ class Call:
             if primitive.take_now(self.want):
                 return None if self.entering else True
             if self.seconds == 0:
-                return False
+                return primitive.take_past(self.want)
             self.deadline = NEVER if self.seconds < 0 else deadline_in(self.seconds)
             if probing and self.seconds < 0 and primitive.has_owners():
                 wanted(primitive)
@@ -388,6 +386,8 @@ class Call:
                 keep_watch(self.waiter.party)
             if not self.awaited:
                 self.guard = guard(primitive, self.waiter)
+            if self.waiter.last_to_run:
+                self.let_others_run()
             return self.sleep()
         except BaseException:
             self.abandon()
@@ -416,6 +416,7 @@ class Call:
             over = granted
             if granted:
                 waiter.state = TAKEN
+                primitive.runs_again(waiter)
             elif expired:
                 chain = primitive.expire(waiter)
                 over = waiter.state == CANCELLED
@@ -448,6 +449,15 @@ class Call:
         if probing:
             # The caller may be whoever closes or destroys it.
             happened(Happening.CANCELLED, self.primitive, self.waiter.party.id, self.waited())
+
+    def let_others_run(self):
+        """It has what it wants, and goes on once those have run who were granted before."""
+        waiter: TaskWaiter = self.waiter
+        waiter.unpark_there(self.primitive)  # its loop is the one that runs here, so it is not closed
+        error = waiter.interruption
+        if error is not None:
+            waiter.interruption = None
+            raise error
 
     def waited(self) -> cython.longlong:
         return interlock_now() - self.began if self.began else 0

@@ -7,6 +7,7 @@ cdef class Condition(Primitive):
     # Both written once. `mutex` is the lock if it is exactly one of ours, else None.
     cdef object lock
     cdef Mutex mutex
+    cdef bint anybodys   # interlock.aio's: who holds the lock is not asked, only whether somebody does
     cdef bint wait_until(self, long long deadline) except -1
     cdef bint wait_requeued(self, long long deadline) except -1
     cdef bint wait_seen(self, Mutex mutex, ThreadWaiter waiter, long long deadline) except -1
@@ -16,8 +17,8 @@ cdef class Condition(Primitive):
     cdef int pass_on(self, long n) except -1
     cdef bint owned_foreign(self) except -1
     cdef bint wake_up(self, Mutex mutex, TaskWaiter waiter) noexcept
-    cdef bint drop(self, Mutex mutex, TaskWaiter waiter) except -1
-    cdef object notify_instead(self, Mutex mutex)
+    cdef object drop(self, Mutex mutex, TaskWaiter waiter)
+    cdef void move_first(self, Primitive mutex, unsigned long long by) noexcept
     cdef bint owned_for_async(self) except -1
     cdef void notify_foreign(self, long n) noexcept
     cdef bint acquired_in_c(self) except -1

@@ -39,6 +39,7 @@ from _signal import getsignal  # that of `signal` is Python code, in which a han
 
 import cython
 from cython.cimports.interlock.core.awaiting import DONE, TaskWaiter, keep_watch, new_task_waiter, park, shielded_park
+from cython.cimports.interlock.core.lock import Lock
 from cython.cimports.interlock.core.mutex import Mutex
 from cython.cimports.interlock.core.native import interlock_now, interlock_thread_id
 from cython.cimports.interlock.core.probe import Happening, happened, made, probing
@@ -48,6 +49,7 @@ from cython.cimports.interlock.core.waiting import (
     CANCELLED,
     GRANTED,
     NEVER,
+    PARKED,
     TAKEN,
     Primitive,
     ThreadWaiter,
@@ -67,6 +69,7 @@ from cython.cimports.interlock.core.within import within
 from interlock.core.waiting import DeadlockError
 
 renamed = cython.declare(object, None)  # interlock.aio's Condition
+renamed_lock = cython.declare(object, None)  # its Lock, which that has for its own
 FUNCTION_OF_C = cython.declare(object, types.BuiltinMethodType)
 
 
@@ -85,7 +88,11 @@ class Condition(Primitive):
         if probing:
             made(self)
         if lock is None:
-            own: RLock = RLock.__new__(RLock)
+            own: Mutex
+            if renamed is not None and isinstance(self, renamed):
+                own = renamed_lock.__new__(renamed_lock)
+            else:
+                own = RLock.__new__(RLock)
             own.label = self.label
             own.record = self.record
             own.origin = self.origin
@@ -94,6 +101,7 @@ class Condition(Primitive):
         lock.acquire, lock.release  # noqa: B018
         self.lock = lock
         self.mutex = cython.cast(Mutex, lock) if isinstance(lock, Mutex) and cython.cast(Mutex, lock).plain() else None
+        self.anybodys = renamed is not None and isinstance(self, renamed) and isinstance(self.mutex, Lock)
 
     def __enter__(self) -> object:
         """Acquire the lock, waiting for ever."""
@@ -339,6 +347,13 @@ class Condition(Primitive):
             own = mutex.is_own(me)
             if own:
                 waiter.want = mutex.let_go()
+            elif self.anybodys and mutex.holder != 0:
+                # `asyncio.wait_for` makes a task of the wait, in which it was not entered. So it comes back as one
+                # that any party may release.
+                own = True
+                mutex.let_go()
+                waiter.want = 0
+            if own:
                 self.forget_lost()
                 self.push(waiter)
                 if mutex.head is not None:
@@ -402,8 +417,8 @@ class Condition(Primitive):
                     mutex.push(waiter)
         return notified
 
-    def drop(self, mutex: Mutex, waiter: TaskWaiter) -> cython.bint:
-        """It never runs again. Returns whether it had been notified."""
+    def drop(self, mutex: Mutex, waiter: TaskWaiter):
+        """It never runs again. A notification that it had received goes to the next."""
         waiting: cython.bint
         with cython.critical_section(self, mutex):
             waiting = waiter.queue is self
@@ -414,19 +429,43 @@ class Condition(Primitive):
             mutex.withdraw(waiter)
         if probing:
             happened(Happening.CANCELLED, self, waiter.party.id, interlock_now() - waiter.since)
-        return not waiting
 
-    def notify_instead(self, mutex: Mutex):
-        """Pass on the notification of one who is gone, with the lock held or not."""
-        chain: Waiter = None
+    def pass_over_notified(self, mutex: Primitive, waiter: Waiter) -> Waiter:
+        """It never comes back for the lock: the next is notified in its stead, whoever holds the lock now."""
+        chain: Waiter
         with cython.critical_section(self, mutex):
+            # Unless it has the lock, or has gone already. The caller has a reference of its own to us.
+            if waiter.notifier is self:
+                waiter.notifier = None
+                self.forget_lost()
+                if self.head is not None:
+                    self.move_first(mutex, waiter.mover)
+            chain = mutex.leave_line(waiter)
+        return chain
+
+    def move_first(self, mutex: Primitive, by: cython.ulonglong) -> cython.void:
+        """Notify the first, for the party `by`. Inside the critical section of both."""
+        first: Waiter = self.head
+        self.remove(first)
+        first.mover = by
+        mutex.push(first)
+        if first.strict:
+            first.notifier = self
+
+    def leave_line(self, waiter: Waiter) -> Waiter:
+        """With a lock that is not ours a waiter is granted its notification, which goes to the next."""
+        next_one: Waiter = None
+        if waiter.state == GRANTED:
+            self.forget_lost()
             if self.head is not None:
-                waiter: Waiter = self.head
-                self.remove(waiter)
-                mutex.push(waiter)
-                chain = mutex.serve(None)
-        if chain is not None:
-            mutex.wake(chain)
+                next_one = self.head
+                self.remove(next_one)
+                next_one.state = GRANTED
+        elif waiter.state == PARKED:
+            self.remove(waiter)
+        if waiter.state != TAKEN:
+            waiter.state = CANCELLED
+        return next_one
 
     def owned_for_async(self) -> cython.bint:
         """`owned_foreign`, where the lock's `acquire` may be asynchronous."""
@@ -437,18 +476,14 @@ class Condition(Primitive):
         """Notify up to `n` waiters. 0: the caller does not hold the lock."""
         mutex: Mutex = self.mutex
         own: cython.bint
-        first: Waiter = None
         if mutex is not None:
             me: cython.ulonglong = caller_id()
             with cython.critical_section(self, mutex):
-                own = mutex.is_own(me)
+                own = mutex.is_own(me) or (self.anybodys and mutex.holder != 0)
                 if own and self.head is not None:
                     self.forget_lost()
                     while n > 0 and self.head is not None:
-                        first = self.head
-                        self.remove(first)
-                        first.mover = me
-                        mutex.push(first)
+                        self.move_first(mutex, me)
                         n -= 1
             return own
         if not self.owned_foreign():
@@ -481,6 +516,8 @@ class Condition(Primitive):
         owned = getattr(self.lock, "_is_owned", None)
         if owned is not None:
             return owned()
+        if hasattr(self.lock, "__aenter__") and not hasattr(self.lock, "__enter__"):
+            return self.lock.locked()  # asyncio's: to acquire it is to await
         if self.lock.acquire(False):
             self.lock.release()
             return False
@@ -607,8 +644,7 @@ async def wait_requeued_async(condition: Condition, mutex: Mutex, deadline: cyth
             if error is None:
                 await park(waiter, deadline)
         except GeneratorExit:
-            if condition.drop(mutex, waiter):
-                condition.notify_instead(mutex)
+            condition.drop(mutex, waiter)
             raise
         except BaseException as raised:
             error = raised
@@ -628,8 +664,6 @@ async def wait_requeued_async(condition: Condition, mutex: Mutex, deadline: cyth
                 await shielded_park(waiter)
             except GeneratorExit:
                 condition.drop(mutex, waiter)
-                if notified:
-                    condition.notify_instead(mutex)
                 raise
             except BaseException as raised:
                 error = raised  # the last one, as asyncio does
@@ -655,6 +689,7 @@ def taken(mutex: Mutex, waiter: TaskWaiter) -> cython.bint:
     with cython.critical_section(mutex):
         if waiter.state == GRANTED:
             waiter.state = TAKEN
+            waiter.notifier = None
     return waiter.state == TAKEN
 
 
@@ -709,6 +744,8 @@ async def wait_foreign_async(condition: Condition, deadline: cython.longlong) ->
             await (lock.acquire_async() if hasattr(lock, "acquire_async") else lock.acquire())
             break
         except GeneratorExit:
+            if notified:
+                condition.notify_foreign(1)
             raise
         except BaseException as raised:
             if isinstance(raised, Exception):
@@ -737,12 +774,17 @@ def is_plain(condition: Condition) -> cython.bint:
 
 
 async def enter_overridden(condition: Condition) -> None:
-    """What a subclass has made of `acquire_async` counts."""
-    await condition.acquire_async()
+    """What a subclass has made of `acquire_async` (aio's: `acquire`) counts."""
+    if renamed is not None and isinstance(condition, renamed):
+        await condition.acquire()
+    else:
+        await condition.acquire_async()
     condition.mark_entered(caller_id())
 
 
-def rename(subclass: type) -> None:
-    """Let `subclass` count as the class itself: it gives other names to the methods and overrides nothing."""
-    global renamed
+def rename(subclass: type, lock: type) -> None:
+    """Let `subclass` count as the class itself: it gives other names to the methods and overrides nothing. Its own
+    locks are of the class `lock`."""
+    global renamed, renamed_lock
     renamed = subclass
+    renamed_lock = lock

@@ -240,8 +240,11 @@ def is_plain(lock: Lock) -> cython.bint:
 
 
 async def enter_overridden(lock: Lock) -> None:
-    """What a subclass has made of `acquire_async` counts; if that took the lock, it is entered now."""
-    await lock.acquire_async()
+    """What a subclass has made of `acquire_async` (aio's: `acquire`) counts. If it took the lock, it is entered now."""
+    if renamed is not None and isinstance(lock, renamed):
+        await lock.acquire()
+    else:
+        await lock.acquire_async()
     lock.mark_entered(caller_id())
 
 

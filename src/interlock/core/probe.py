@@ -117,6 +117,9 @@ def is_library(file) -> cython.bint:
 def maker_of(what: Observed) -> Maker:
     """Who makes `what` now. The `__init__` of a subclass does not make it, whoever calls that does."""
     frame = sys._getframe()
+    # interlock.aio's classes are made through Python frames of their own.
+    while frame.f_back is not None and frame.f_globals.get("__name__") == "interlock.aio":
+        frame = frame.f_back
     kind = type(what)
     if not kind.__module__.startswith("interlock.core."):
         constructors = {

@@ -241,8 +241,11 @@ def is_plain(lock: RLock) -> cython.bint:
 
 
 async def enter_overridden(lock: RLock) -> None:
-    """What a subclass has made of `acquire_async` counts."""
-    await lock.acquire_async()
+    """What a subclass has made of `acquire_async` (aio's: `acquire`) counts."""
+    if renamed is not None and isinstance(lock, renamed):
+        await lock.acquire()
+    else:
+        await lock.acquire_async()
 
 
 def rename(subclass: type) -> None:

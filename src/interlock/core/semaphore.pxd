@@ -4,6 +4,7 @@ from interlock.core.waiting cimport Primitive, Waiter
 cdef class Semaphore(Primitive):
     cdef long value
     cdef long most     # what `value` may not pass
+    cdef long coming   # tasks that were granted out of the queue, or behind such, and have not run since
     cdef object start(self, object value, object name)
     cdef long checked(self, object permits) except -1
     cdef bint is_plain(self) noexcept

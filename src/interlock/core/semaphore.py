@@ -10,12 +10,17 @@
 A PARKED head that could be served does not occur: whoever changes the value or the queue serves it in the same
 critical section. Since newcomers pass only a WOKEN head, and that for `BARGING_NS` at most, a party that asks for
 many permits is not starved by those that ask for one.
+
+Permits may be free while tasks that were granted theirs have not run yet. asyncio promises that a newcomer comes
+after them, so a task takes what is free and goes on when they have run (`coming`). It does not stand in the queue
+for that: their loop may be another one, and busy.
 """
 
 import cython
-from cython.cimports.interlock.core.awaiting import DONE, acquire, enter
+from cython.cimports.interlock.core.awaiting import DONE, TaskWaiter, acquire, enter
 from cython.cimports.interlock.core.probe import Happening, happened, made, probing
 from cython.cimports.interlock.core.waiting import (
+    GRANTED,
     NEVER,
     Primitive,
     Waiter,
@@ -155,12 +160,33 @@ class Semaphore(Primitive):
         with cython.critical_section(self):
             if self.head is not None:
                 self.forget_lost()
+            if self.value >= want and self.head is None and self.coming == 0:
+                self.value -= want
+                taken = True
+        if taken and probing:
+            happened(Happening.ACQUIRED, self, 0, 0)
+        return taken
+
+    def take_past(self, want: cython.long) -> cython.bint:
+        taken: cython.bint = False
+        with cython.critical_section(self):
             if self.value >= want and self.head is None:
                 self.value -= want
                 taken = True
         if taken and probing:
             happened(Happening.ACQUIRED, self, 0, 0)
         return taken
+
+    def take_or_join(self, waiter: Waiter) -> cython.bint:
+        behind: cython.bint = False
+        if waiter.strict:
+            with cython.critical_section(self):
+                behind = self.coming > 0 and self.head is None and self.value >= waiter.want
+                if behind:
+                    cython.cast(TaskWaiter, waiter).last_to_run = True
+                    waiter.state = GRANTED
+                    self.grant(waiter)
+        return not behind and Primitive.take_or_join(self, waiter)
 
     def is_plain(self) -> cython.bint:
         kind = type(self)
@@ -201,8 +227,16 @@ class Semaphore(Primitive):
 
     def grant(self, waiter: Waiter) -> cython.void:
         self.value -= waiter.want
+        # Not one who finds them free, and never stood in the queue.
+        if waiter.strict and waiter.state == GRANTED:
+            self.coming += 1
+
+    def runs_again(self, waiter: Waiter) -> cython.void:
+        self.coming -= 1
 
     def take_back(self, waiter: Waiter) -> cython.void:
+        if waiter.strict:
+            self.coming -= 1
         # A release too many may have come between the grant and now.
         self.value = min(self.value + waiter.want, self.most)
 
@@ -218,8 +252,11 @@ class BoundedSemaphore(Semaphore):
 
 
 async def enter_overridden(semaphore: Semaphore) -> None:
-    """What a subclass has made of `acquire_async` counts."""
-    await semaphore.acquire_async()
+    """What a subclass has made of `acquire_async` (aio's: `acquire`) counts."""
+    if renamed is not None and isinstance(semaphore, (renamed, renamed_bounded)):
+        await semaphore.acquire()
+    else:
+        await semaphore.acquire_async()
 
 
 def rename(semaphore: type, bounded: type) -> None:

@@ -19,6 +19,7 @@ cdef class Waiter:
     cdef Waiter next
     cdef void *prev            # borrowed: a queued waiter is kept alive by its predecessor's `next`
     cdef Primitive queue       # None when in none
+    cdef Primitive notifier    # of a task: the condition that has moved it to the queue it is in
     cdef Waiter wake
     cdef long long since       # when it joined the queue it is in, monotonic nanoseconds
     cdef WaiterState state
@@ -72,6 +73,7 @@ cdef class Primitive(Observed):
     cdef void grant(self, Waiter waiter) noexcept
     cdef void take_back(self, Waiter waiter) noexcept
     cdef bint due(self, Waiter waiter) noexcept
+    cdef void runs_again(self, Waiter waiter) noexcept
     cdef Waiter expire(self, Waiter waiter)
     cdef int owners(self, Waiter waiter, unsigned long long *ids, int room) noexcept
     cdef int holders(self, unsigned long long *ids, int room) noexcept
@@ -82,6 +84,7 @@ cdef class Primitive(Observed):
     cdef Primitive leads_to(self)
     cdef object kick(self)
     cdef bint take_now(self, long want) except -1
+    cdef bint take_past(self, long want) except -1
     cdef void mark_entered(self, unsigned long long me) noexcept
     cdef int check_block(self, Waiter waiter) except -1
 
@@ -99,6 +102,8 @@ cdef class Primitive(Observed):
     cdef bint wait_in_line(self, ThreadWaiter waiter, long long deadline) except -1
     cdef bint await_turn(self, ThreadWaiter waiter, long long deadline, bint unparked) except -1
     cdef object withdraw(self, Waiter waiter)
+    cdef Waiter pass_over(self, Waiter waiter)
+    cdef Waiter pass_over_notified(self, Primitive mutex, Waiter waiter)
     cdef object wake(self, Waiter first)
     cdef tuple blocked(self)
     cdef str describe(self, str state, str more)

@@ -324,8 +324,15 @@ class Primitive(Observed):
         """At whose owners a wait that began here ends: a condition's waiters go on to its lock."""
         return self
 
+    def runs_again(self, waiter: Waiter) -> cython.void:
+        """A task that was granted out of the queue runs again."""
+
     def take_now(self, want: cython.long) -> cython.bint:
         """Get what a waiter would `want`, if it is there and nobody waits: an asynchronous caller passes nobody."""
+        return False
+
+    def take_past(self, want: cython.long) -> cython.bint:
+        """As `take_now`, for one who will not wait, not even for those who have been granted and are on their way."""
         return False
 
     def mark_entered(self, me: cython.ulonglong) -> cython.void:
@@ -452,8 +459,7 @@ class Primitive(Observed):
                 waiter.interruption = None
             if not woken:
                 # In this loop and not by `withdraw`: a closed loop may leave a queue of thousands behind.
-                with cython.critical_section(self):
-                    more = self.leave_line(waiter)
+                more = self.pass_over(waiter)
                 if first is None:
                     first = more
                 elif more is not None:
@@ -555,14 +561,26 @@ class Primitive(Observed):
 
     def withdraw(self, waiter: Waiter):
         """Take a waiter out with nothing, whatever its state: a grant that it has been given is passed on."""
-        chain: Waiter
-        with cython.critical_section(self):
-            chain = self.leave_line(waiter)
+        chain: Waiter = self.pass_over(waiter)
         if chain is not None:
             self.wake(chain)
 
+    def pass_over(self, waiter: Waiter) -> Waiter:
+        """The part of `withdraw` before waking. A notification that the waiter came with goes on too."""
+        chain: Waiter = None
+        notifier: Primitive
+        with cython.critical_section(self):
+            notifier = waiter.notifier
+            if notifier is None:
+                chain = self.leave_line(waiter)
+        return chain if notifier is None else notifier.pass_over_notified(self, waiter)
+
+    def pass_over_notified(self, mutex: Primitive, waiter: Waiter) -> Waiter:
+        """`pass_over`, for a waiter in the queue of `mutex` that was notified here. For a condition to say."""
+        return None
+
     def leave_line(self, waiter: Waiter) -> Waiter:
-        """The part of `withdraw` inside the critical section. Returns the chain to `wake`."""
+        """The part of `pass_over` inside the critical section. Returns the chain to `wake`."""
         if waiter.state == TAKEN:
             return None
         if waiter.state == GRANTED:
