@@ -13,6 +13,22 @@ cdef class TaskWaiter(Waiter):
     cdef bint unpark_there(self, Primitive by) noexcept
 
 
+@cython.final
+cdef class Question:
+    cdef TaskWaiter waiter
+
+
+@cython.final
+cdef class LoopWatch:
+    cdef object loop
+    cdef bint look(self) except -1
+    cdef bint asks(self, TaskWaiter waiter) except -1
+
+
+# Of loops of which a task waits for an owner. Single operations on a dictionary are atomic.
+cdef dict watches
+cdef object keep_watch(TaskParty party)
+cdef bint is_closed(object loop) except -1
 cdef TaskWaiter new_task_waiter(long want)
 
 
