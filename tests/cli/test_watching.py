@@ -125,7 +125,7 @@ def read_until(process: "subprocess.Popen[bytes]", text: str) -> bytes:
     told = b""
     while text.encode() not in told:
         more = os.read(process.stderr.fileno(), 10_000)
-        assert more, told
+        assert more, (told, process.wait())
         told += more
     return told
 
