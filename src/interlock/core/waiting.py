@@ -573,7 +573,12 @@ class Primitive(Observed):
             notifier = waiter.notifier
             if notifier is None:
                 chain = self.leave_line(waiter)
-        return chain if notifier is None else notifier.pass_over_notified(self, waiter)
+        if notifier is not None:
+            chain = notifier.pass_over_notified(self, waiter)
+        if waiter.strict:
+            # It may never run again to say so itself, and its party would keep it, and the task, for ever.
+            end_wait(waiter)
+        return chain
 
     def pass_over_notified(self, mutex: Primitive, waiter: Waiter) -> Waiter:
         """`pass_over`, for a waiter in the queue of `mutex` that was notified here. For a condition to say."""
