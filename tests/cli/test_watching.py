@@ -95,7 +95,8 @@ print("went on")
             id="a timer",
         ),
         pytest.param(
-            "signal.signal(signal.SIGALRM, lambda *_: gate.set()); signal.setitimer(0, 2.5); gate.wait()",
+            "signal.signal(signal.SIGALRM, lambda *_: gate.set()); "
+            "signal.setitimer(signal.ITIMER_REAL, 2.5); gate.wait()",
             id="a signal handler",
         ),
     ],

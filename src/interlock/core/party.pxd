@@ -22,6 +22,7 @@ cdef class Party:
 
     cdef object known_as(self)
     cdef str call_name(self)
+    cdef object forget_wait(self)
     cdef bint is_gone(self) noexcept
     cdef bint has_ended(self) except -1
     cdef str fate(self)

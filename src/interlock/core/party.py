@@ -87,6 +87,9 @@ class Party:
         """Likewise, looked for more closely. Outside critical sections."""
         return self.is_gone()
 
+    def forget_wait(self):
+        """Let go of a wait that can never end, so that what waits can go too."""
+
     def fate(self) -> str:
         """What has become of it, where it has ended."""
         return "a thread that has ended"
@@ -190,6 +193,8 @@ def sweep():
     for party in list(living.values()):
         if cython.cast(Party, party).is_gone():
             retire(party)
+        elif cython.cast(Party, party).id != cython.cast(Party, party).thread:
+            cython.cast(Party, party).forget_wait()
     sweep_at = max(64, 2 * len(living))
 
 

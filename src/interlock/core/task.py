@@ -95,6 +95,13 @@ class TaskParty(Party):
             return "a task whose loop was closed"
         return "a task that has ended"
 
+    def forget_wait(self):
+        if self.library == Library.ASYNCIO and self.wait is not None and self.loop_is_closed():
+            with cython.critical_section(self):
+                kept = self.wait
+                self.wait = None
+            del kept  # here and not inside, where it could be the last reference
+
     def is_done(self) -> cython.bint:
         """Whether its task has run to its end."""
         task = self.task_ref()

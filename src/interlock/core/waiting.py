@@ -270,6 +270,9 @@ class Primitive(Observed):
     def due(self, waiter: Waiter) -> cython.bint:
         return waiter.strict or interlock_now() - waiter.since >= BARGING_NS
 
+    def runs_again(self, waiter: Waiter) -> cython.void:
+        """A task that was granted out of the queue runs again."""
+
     def owners(self, waiter: Waiter, ids: cython.pointer(cython.ulonglong), room: cython.int) -> cython.int:
         """Who all must let go, of their own accord, before `waiter`, which is in the queue, can be let in.
 
@@ -323,9 +326,6 @@ class Primitive(Observed):
     def leads_to(self) -> Primitive:
         """At whose owners a wait that began here ends: a condition's waiters go on to its lock."""
         return self
-
-    def runs_again(self, waiter: Waiter) -> cython.void:
-        """A task that was granted out of the queue runs again."""
 
     def take_now(self, want: cython.long) -> cython.bint:
         """Get what a waiter would `want`, if it is there and nobody waits: an asynchronous caller passes nobody."""
@@ -573,7 +573,12 @@ class Primitive(Observed):
             notifier = waiter.notifier
             if notifier is None:
                 chain = self.leave_line(waiter)
-        return chain if notifier is None else notifier.pass_over_notified(self, waiter)
+        if notifier is not None:
+            chain = notifier.pass_over_notified(self, waiter)
+        if waiter.strict:
+            # It may never run again to say so itself, and its party would keep it, and the task, for ever.
+            end_wait(waiter)
+        return chain
 
     def pass_over_notified(self, mutex: Primitive, waiter: Waiter) -> Waiter:
         """`pass_over`, for a waiter in the queue of `mutex` that was notified here. For a condition to say."""
