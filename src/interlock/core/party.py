@@ -202,11 +202,14 @@ def _after_fork_in_child():
     process = interlock_pid()
     main_ident = PyThread_get_thread_ident()
     survivor = interlock_thread_id()
-    for party in list(living.values()):
-        lost: Party = party
-        if lost.thread != survivor:
-            lost.lost_in_fork = True
-            retire(lost)
+    # Who ended long ago first, and threads last: only so many are remembered, and those that were lost matter.
+    sweep()
+    for tasks in (True, False):
+        for party in list(living.values()):
+            lost: Party = party
+            if lost.thread != survivor and (lost.id != lost.thread) == tasks:
+                lost.lost_in_fork = True
+                retire(lost)
 
 
 if hasattr(os, "register_at_fork"):
