@@ -30,7 +30,6 @@ which is ours, another `uninstall` finishes the job.
 import os
 import sys
 import threading
-from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType, TracebackType
 from typing import Any
@@ -239,7 +238,7 @@ def _find_asyncio() -> None:
             _take(True)
 
 
-class _Finder(MetaPathFinder):
+class _Finder:
     """In `sys.meta_path` while we wait for the program to import asyncio. It finds what the others find."""
 
     def find_spec(self, name: str, path: Any = None, target: ModuleType | None = None) -> ModuleSpec | None:
@@ -249,14 +248,14 @@ class _Finder(MetaPathFinder):
                 spec: ModuleSpec | None = None if find is None else find(name, path, target)
                 if spec is not None:
                     if spec.loader is not None:
-                        spec.loader = _Loader(spec.loader)
+                        spec.loader = _Loader(spec.loader)  # type: ignore[assignment]
                     return spec
         elif name != "interlock.aio" and _is_imported():
             _find_asyncio()  # somebody had begun to import it when we came
         return None
 
 
-class _Loader(Loader):
+class _Loader:
     """Loads as asyncio's own loader does, and tells us when it has."""
 
     def __init__(self, loader: Any) -> None:

@@ -51,12 +51,12 @@ async def main():
 asyncio.run(main())
 """,
     )
-    counted = re.findall(r"^(\w+) +prog.py:(\d+) +(\d+) +(\S+)", report, re.MULTILINE)
+    counted = re.findall(r"^(\w+) +(condition|event|lock|limit) +(\d+) +(\S+)", report, re.MULTILINE)
     assert sorted(counted) == [
-        ("Condition", "6", "1", "-"),
-        ("Event", "5", "3", "3"),
-        ("Lock", "3", "3", "-"),
-        ("Semaphore", "4", "3", "2"),
+        ("Condition", "condition", "1", "-"),
+        ("Event", "event", "3", "3"),
+        ("Lock", "lock", "3", "-"),
+        ("Semaphore", "limit", "3", "2"),
     ]
 
 
