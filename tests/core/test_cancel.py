@@ -788,6 +788,32 @@ def test_a_timed_wait_that_is_cancelled_as_its_time_is_up(run: Run, make_lock: A
     run(body)
 
 
+@both_libraries
+@every_lock
+def test_a_timed_wait_that_is_cancelled_once_its_time_is_up(run: Run, make_lock: Any) -> None:
+    """It is on its way back to the lock, and leaves with nothing but that."""
+
+    async def body(loop: Any) -> None:
+        condition = Condition(make_lock())
+        seen: list[Any] = []
+        (begun,) = await loop.line_up(condition, [lambda: wait_in(condition, seen, 0.02)])
+        await condition.acquire_async()
+        await loop.blocked(condition._lock, 1)
+        assert condition.waiters == ()
+        begun.cancel()
+        for _ in range(5):
+            await loop.step()
+        assert not begun.done
+        condition.release()
+        await begun.over()
+        # trio's task was shielded, and had nothing more to wait for.
+        assert begun.cancelled or begun.value is False
+        assert seen == [begun.task]
+        assert not condition.locked()
+
+    run(body)
+
+
 @every_lock
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
 def test_a_scope_of_anyio_that_stays_cancelled(make_lock: Any, backend: str, parties: Parties) -> None:

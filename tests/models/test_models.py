@@ -505,6 +505,24 @@ class RWLockMachine(Machine):
 # --- Condition ------------------------------------------------------------------------------------------------
 
 
+class OneOf:
+    """Equal to each of the values."""
+
+    def __init__(self, *values: object):
+        self.values = values
+
+    def __eq__(self, other: object) -> bool:
+        return other in self.values
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return " or ".join(map(repr, self.values))
+
+
+FALSE_OR_INTERRUPTED = OneOf(False, INTERRUPTED)
+
+
 class ConditionModel(Model):
     """The queue is that of the lock. Who is in it wants the lock some levels deep, and to return something."""
 
@@ -597,6 +615,10 @@ class ConditionModel(Model):
             return
         if who in self.notified:
             self.queue = [(one, (want[0], INTERRUPTED) if one == who else want) for one, want in self.queue]
+        elif any(one == who and want[1] is False for one, want in self.queue):
+            # Its time was up, and it comes for the lock. asyncio's cancellation comes out once it has that; in trio the
+            # task is shielded until then, and is cancelled wherever it waits next.
+            self.queue = [(one, (want[0], FALSE_OR_INTERRUPTED) if one == who else want) for one, want in self.queue]
         elif after_all and self.results.get(who) is True:
             self.results[who] = INTERRUPTED
             self.wake(1)
