@@ -295,8 +295,8 @@ def test_one_who_gives_up_takes_no_notification_along(make_lock: Any, parties: P
     first = begin_wait_and_release(condition, a)
     b.do(condition.acquire)
     second = b.begin(condition.wait, 0.02)
-    # Joins while `b` still waits, or after: both are right.
-    c.do(condition.acquire)
+    # Joins while `b` still waits, or after, and then `b` has the lock until it releases that: both are right.
+    c.begin(condition.acquire)
     third = c.begin(condition.wait)
     c.begin(condition.release)
     assert second.result() is False
