@@ -13,16 +13,17 @@ from interlock.watch.order import OrderWatch
 from interlock.watch.stall import STALLED, Stalls
 
 
-class Dumper:
-    """The handler of SIGQUIT."""
+class LateDumper:
+    """The handler of SIGQUIT: a `Dumper` that is imported when the first one comes."""
 
-    harmless_to_waits = True  # it prints, and nobody who waits is helped: see core/waitgraph.py
+    harmless_to_waits = True  # as that one is
 
     def __call__(self, number: int, frame: object) -> None:
-        from interlock.watch.dump import dump_text
-        from interlock.watch.view import View
+        from interlock.watch.dump import Dumper
 
-        write_to_stderr(dump_text(View()))
+        dumper = Dumper(write_to_stderr)
+        signal.signal(number, dumper)
+        dumper(number, None)
 
 
 def start_watching(longest: float | None, on_stall: str, tell: Callable[[], None]) -> None:
@@ -44,6 +45,6 @@ def start_watching(longest: float | None, on_stall: str, tell: Callable[[], None
     # Where it is ignored, somebody (nohup, a shell's background) did not want it to reach the program.
     if quit_signal is not None and signal.getsignal(quit_signal) == signal.SIG_DFL:
         try:
-            signal.signal(quit_signal, Dumper())
+            signal.signal(quit_signal, LateDumper())
         except ValueError:
             print("interlock: not in the main thread: no dump on Ctrl-\\", file=sys.stderr)

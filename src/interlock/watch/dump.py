@@ -36,19 +36,32 @@ def write(file: "TextIO | None") -> None:
 def write_on_signal(signum: int, file: "TextIO | None") -> None:
     """Print it whenever a signal comes."""
     preload()
-    signal.signal(signum, Dumper(file))
+    signal.signal(signum, Dumper(lambda text: _write(text, file)))
 
 
 class Dumper:
-    """A signal handler."""
+    """A signal handler that prints a dump. ``write``: where its text goes.
+
+    One that comes while another prints has the other print once more: a key that is held down must not go on for ever
+    inside itself.
+    """
 
     harmless_to_waits = True  # it prints, and nobody who waits is helped: see core/waitgraph.py
 
-    def __init__(self, file: "TextIO | None") -> None:
-        self.file = file
+    def __init__(self, write: Callable[[str], object]) -> None:
+        self._print = write
+        self._printing = False
+        self._again = False
 
     def __call__(self, signum: int, frame: "FrameType | None") -> None:
-        _write(dump_text(View()), self.file)
+        self._again = True
+        while self._again and not self._printing:
+            self._printing = True
+            self._again = False
+            try:
+                self._print(dump_text(View()))
+            finally:
+                self._printing = False
 
 
 def _write(text: str, file: "TextIO | None") -> None:
