@@ -130,24 +130,34 @@ def read_until(process: "subprocess.Popen[bytes]", text: str) -> bytes:
     return told
 
 
+def told_until(directory: Path, program: str, text: str, *options: str) -> str:
+    """What it writes to stderr in all, once it has been let go after writing `text`. It waits for its input to end."""
+    (directory / "prog.py").write_text(program)
+    with start(*INTERLOCK, "run", *options, "prog.py", cwd=directory) as process:
+        told = read_until(process, text)
+        told += process.communicate(timeout=PATIENCE * 3)[1]
+    assert process.returncode == 0, told
+    return told.decode()
+
+
 def test_a_single_wait_that_is_long(tmp_path: Path) -> None:
     program = """
-import threading, time
+import sys, threading
 ready = threading.Event()
-threading.Thread(target=ready.wait, args=(60,), name="patient").start()
-time.sleep(3.2)
+threading.Thread(target=ready.wait, args=(600,), name="patient").start()
+sys.stdin.read()
 ready.set()
 """
-    told = run(tmp_path, program, "--stall", "1")
-    assert told.status == 0
-    assert told.err.count("interlock: patient has waited for Event of prog.py:3 for more than 1 s\n") == 1
-    assert "with a timeout for Event of prog.py:3" in told.err
+    what = "interlock: patient has waited for Event of prog.py:3 for more than 1 s\n"
+    told = told_until(tmp_path, program, what, "--stall", "1")
+    assert told.count(what) == 1
+    assert "with a timeout for Event of prog.py:3" in told
 
 
 def test_a_circle_that_cannot_be_refused(tmp_path: Path) -> None:
     """Locks taken with `acquire` may be anybody's signal: it is shown, and not raised. The main thread goes on."""
     program = """
-import threading, time
+import sys, threading
 a, b = threading.Lock(), threading.Lock()
 meet = threading.Barrier(2)
 def cross(first, second):
@@ -156,12 +166,12 @@ def cross(first, second):
     second.acquire()
 for name, locks in ("one", (a, b)), ("two", (b, a)):
     threading.Thread(target=cross, args=locks, name=name, daemon=True).start()
-time.sleep(3.2)
+sys.stdin.read()
 """
-    told = run(tmp_path, program)
-    assert told.status == 0
-    assert told.err.count("interlock: these wait for each other in a circle\n") == 1
-    assert "not certain: Lock of prog.py:3 was taken with acquire()" in told.err
+    what = "interlock: these wait for each other in a circle\n"
+    told = told_until(tmp_path, program, what)
+    assert told.count(what) == 1
+    assert "not certain: Lock of prog.py:3 was taken with acquire()" in told
 
 
 def test_quiet_says_nothing(tmp_path: Path) -> None:

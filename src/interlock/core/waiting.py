@@ -492,9 +492,9 @@ class Primitive(Observed):
         return granted
 
     def wait_in_line(self, waiter: ThreadWaiter, deadline: cython.longlong) -> cython.bint:
-        began: cython.longlong = interlock_now()
         granted: cython.bint
         begin_wait(waiter, self, deadline)
+        began: cython.longlong = waiter.shown
         try:
             if probing:
                 happened(Happening.WAITING, self, waiter.party.id, 0)
