@@ -48,6 +48,7 @@ format: $(VENV)/.has-check ## Format the code and mend what ruff can mend
 bench: $(VENV)/.has-bench $(VENV)/.interlock ## Measure beside the standard library and others: ARGS="--fast"
 	$(BIN)/python benchmarks/core.py $(ARGS)
 	$(BIN)/python benchmarks/tasks.py $(ARGS)
+	$(BIN)/python benchmarks/check.py $(ARGS)
 
 screenshot: $(VENV)/.has-browser $(VENV)/.interlock ## Make docs/timeline.png: ARGS="prog.py --theme dark"
 	$(BIN)/python tools/screenshot.py $(ARGS)

@@ -11,11 +11,16 @@ from interlock.core.rwlock import RWLock
 from interlock.core.semaphore import BoundedSemaphore, Semaphore
 from interlock.core.waitqueue import WaitQueue
 from interlock.dropin import install, uninstall
-from interlock.errors import BrokenBarrierError, DeadlockError
+from interlock.errors import BrokenBarrierError, DeadlockError, LockOrderWarning
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TextIO
+
+    from interlock.watch.order import OrderWatch
     from interlock.watch.recording import Record
+    from interlock.watch.snapshot import Snapshot
 
 __version__ = "0.1.0"
 
@@ -28,15 +33,23 @@ __all__ = [
     "Event",
     "Latch",
     "Lock",
+    "LockOrderWarning",
     "Party",
     "RLock",
     "RWLock",
     "Semaphore",
     "WaitQueue",
+    "dump",
+    "dump_on_signal",
     "install",
     "record",
+    "snapshot",
     "uninstall",
+    "watch_order",
 ]
+
+
+# What reads and prints is not imported before it is wanted: whoever only wants a lock should not have to load it.
 
 
 def record(*, events: int = 1_000_000, title: str = "") -> "Record":
@@ -47,7 +60,56 @@ def record(*, events: int = 1_000_000, title: str = "") -> "Record":
 
     Returns a context manager whose value is an `interlock.watch.recording.Recording`, filled when the block has ended.
     """
-    # Not imported before it is wanted: whoever only wants a lock should not have to load what reads recordings.
     from interlock.watch.recording import Record
 
     return Record(events, title)
+
+
+def snapshot() -> "Snapshot":
+    """Who waits for what and who holds what, now, as plain data: dicts, lists, strings and numbers.
+
+    What a party holds is known where somebody waits for it, and where `watch_order` (or `interlock run`) saw it taken.
+    """
+    from interlock.watch.snapshot import take
+
+    return take()
+
+
+def dump(file: "TextIO | None" = None) -> None:
+    """Print who waits for what and who holds what, a block for each party: circles first, then long waits, the rest.
+
+    ``file``: where to; `sys.stderr` where None.
+    """
+    from interlock.watch.dump import write
+
+    write(file)
+
+
+def dump_on_signal(signum: int, file: "TextIO | None" = None) -> None:
+    """Print a `dump` whenever the signal ``signum`` comes, and go on. Called in the main thread, as `signal.signal` is.
+
+    Works while the main thread is blocked in one of interlock's primitives, and wherever else Python answers signals;
+    not while a function in C neither returns nor lets itself be interrupted. ``file``: where to; `sys.stderr` where
+    None.
+    """
+    from interlock.watch.dump import write_on_signal
+
+    write_on_signal(signum, file)
+
+
+def watch_order(report: "Callable[[str], object] | None" = None) -> "OrderWatch":
+    """Warn, once each, where locks are taken in one order in one place and in another order in another place.
+
+    Such places can deadlock even if they never met in this run. Locks that one line made count as one, except among
+    themselves. Nothing is said about a try that does not block or has a timeout, about orders that were always taken
+    under one common lock, and about locks that are nested in rising order ``with lock.within_order(n):``.
+
+    ``report``: called with the text of each finding, in the party that is about to take the second lock; by default it
+    is a `LockOrderWarning`. What ``report`` raises is raised there, before the lock is taken: so ``-W error`` shows
+    the line.
+
+    Returns what can be entered using ``with``, or stopped: an object with ``stop()`` and ``found``, the texts so far.
+    """
+    from interlock.watch.order import OrderWatch
+
+    return OrderWatch(report)

@@ -6,8 +6,9 @@
 
 What changes is which class a name in a module stands for. So it holds for whatever is made through that name
 afterwards: by user code, by `queue`, `concurrent.futures`, `logging`, and by `threading` itself for its Thread
-and Timer. `NAMES` is the whole list for threads: the public classes of `threading`, and the two names by which
-`threading` makes locks inside. `ASYNCIO_NAMES` are the classes of `asyncio` and of `asyncio.locks`, by which
+and Timer. `NAMES` is the whole list for threads: the public classes of `threading`, the two names by which
+`threading` makes locks inside, and `Thread.join`, so that a circle of waits which leads through a join is found.
+`ASYNCIO_NAMES` are the classes of `asyncio` and of `asyncio.locks`, by which
 asyncio's own queues make theirs; where the program has not imported asyncio yet, we do not either, and take the
 names as soon as it does.
 
@@ -36,6 +37,7 @@ from typing import Any
 from interlock.core.barrier import Barrier
 from interlock.core.condition import Condition
 from interlock.core.event import Event
+from interlock.core.join import Join
 from interlock.core.lock import Lock
 from interlock.core.rlock import RLock
 from interlock.core.semaphore import BoundedSemaphore, Semaphore
@@ -44,9 +46,9 @@ __all__ = ["Installation", "install", "uninstall"]
 
 
 class Name:
-    """A name in somebody's module, and what it stands for while we are installed."""
+    """A name in somebody's module or class, and what it stands for while we are installed."""
 
-    def __init__(self, module: ModuleType, attribute: str, ours: object) -> None:
+    def __init__(self, module: ModuleType | type, attribute: str, ours: object) -> None:
         self.module = module
         self.attribute = attribute
         self.ours = ours
@@ -88,6 +90,26 @@ _for_asyncio = False  # whether that goes for asyncio, too
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(before=_guard.acquire, after_in_parent=_guard.release, after_in_child=_guard.release)
+
+
+def _join(self: threading.Thread, timeout: float | None = None) -> None:
+    found = _found.get(JOIN)
+    join = found[-1] if found else _JOIN_OF_THREADING
+    assert callable(join)
+    # Without a timeout the caller waits for that thread, whatever it waits for itself.
+    if timeout is not None or not self.is_alive() or self is threading.current_thread():
+        join(self, timeout)
+    else:
+        with Join(self):
+            join(self)
+
+
+_join.__name__ = "join"
+_join.__qualname__ = "Thread.join"
+_join.__doc__ = threading.Thread.join.__doc__
+_JOIN_OF_THREADING = threading.Thread.join
+JOIN = Name(threading.Thread, "join", _join)
+NAMES.append(JOIN)
 
 
 class Installation:

@@ -4,4 +4,10 @@ from threading import BrokenBarrierError
 
 from interlock.core.waiting import DeadlockError
 
-__all__ = ["BrokenBarrierError", "DeadlockError"]
+__all__ = ["BrokenBarrierError", "DeadlockError", "LockOrderWarning"]
+
+
+class LockOrderWarning(RuntimeWarning):
+    """Locks are taken in two orders, which can end in a deadlock."""
+
+    __module__ = "interlock"

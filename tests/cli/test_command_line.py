@@ -13,7 +13,7 @@ from interlock.cli.run import Request
 
 def request(**wanted: object) -> dict[str, object]:
     nothing = {"program": "", "module": None, "arguments": [], "quiet": False, "record": None, "timeline": None}
-    return nothing | wanted
+    return nothing | {"stall": None, "on_stall": "report"} | wanted
 
 
 @pytest.mark.parametrize(
@@ -36,6 +36,9 @@ def request(**wanted: object) -> dict[str, object]:
         ("--record r prog.py --record", request(program="prog.py", arguments=["--record"], record="r")),
         ("--timeline=t.html --quiet prog.py", request(program="prog.py", timeline="t.html", quiet=True)),
         ("--timeline t --record r -m mod x", request(module="mod", arguments=["x"], timeline="t", record="r")),
+        ("--stall 2.5 prog.py --stall x", request(program="prog.py", arguments=["--stall", "x"], stall=2.5)),
+        ("--on-stall=exit prog.py", request(program="prog.py", on_stall="exit")),
+        ("--on-stall exit -m mod", request(module="mod", on_stall="exit")),
     ],
 )
 def test_run(arguments: str, wanted: dict[str, object]) -> None:
@@ -58,6 +61,10 @@ def test_defaults_are_the_same_without_options() -> None:
         ("run --record x", "there is nothing to run"),
         ("run --quie prog.py", "unrecognized arguments: --quie"),
         ("run --quiet=3 prog.py", "ignored explicit argument"),
+        ("run --stall prog.py", "argument --stall: not a number of seconds above 0: 'prog.py'"),
+        ("run --stall 0 prog.py", "argument --stall: "),
+        ("run --stall inf prog.py", "argument --stall: "),
+        ("run --on-stall=stop prog.py", "invalid choice: 'stop'"),
         ("run -x prog.py", "unrecognized arguments: -x"),
         ("prog.py", "invalid choice: 'prog.py'"),
         ("--nonsense", "unrecognized arguments: --nonsense"),

@@ -31,7 +31,7 @@ def test_public_names(attribute: str) -> None:
 
 def test_names_that_threading_uses_inside() -> None:
     names = {name.attribute: name.ours for name in NAMES}
-    assert names.keys() == {*PUBLIC, "_allocate_lock", "_CRLock"}
+    assert names.keys() == {*PUBLIC, "_allocate_lock", "_CRLock", "join"}
     assert names["_allocate_lock"] is interlock.Lock
     assert names["_CRLock"] is interlock.RLock
 

@@ -129,6 +129,16 @@ def _text(tallies: list[Tally], directory: str, colour: bool) -> str:
         return report(tallies, directory, colour=colour)
 
 
+def write_to_stderr(text: str) -> None:
+    """Print at once, past the program's buffers and whatever it has put into `sys.stderr`. Never raises."""
+    try:
+        stderr = sys.__stderr__
+        if stderr is not None:
+            _write(stderr.fileno(), _encode(text, stderr.encoding))
+    except (OSError, ValueError):
+        return  # closed, or nobody reads it
+
+
 def _flush_output() -> None:
     """What the program printed comes first; python flushes it after us."""
     try:

@@ -27,6 +27,9 @@ Run an unchanged Python program on interlock's primitives in place of those of t
 itself, by Ctrl-C or by an error, say on stderr what each of them did: how often it was acquired, how often
 somebody had to wait for it, and for how long.
 
+While it runs, say at once where it takes locks in two orders, where parties wait for each other in a circle, and
+when nobody is left to wake those who wait. Ctrl-\\ shows who waits for what, and the program goes on.
+
 Options of interlock stand before PROGRAM; everything after it belongs to the program. Its standard input and
 output, its arguments and its exit code are its own.
 """
@@ -41,13 +44,16 @@ examples:
                                    a page for the browser: lanes, holds, waits, and who woke whom
   interlock run --record prog.rec prog.py
                                    what happened, in a file that `interlock report` reads
+  interlock run --stall 30 prog.py say who waits for what when a single wait lasts longer than 30 s
+  interlock run --on-stall=exit prog.py
+                                   do not wait for those whom nobody can wake: for CI
   interlock run prog.py 2>report   the report, and what the program writes to stderr, into a file
   python -X dev -m interlock run prog.py
                                    with options for the interpreter
 
 exit status:
   that of the program. If it cannot be started, what python itself would give: 2 for a file that cannot be opened,
-  1 for a module that is not there or a syntax error. 2 for a wrong option.
+  1 for a module that is not there or a syntax error. 2 for a wrong option. 3 for a stall with --on-stall=exit.
 
 environment:
   NO_COLOR                         if set, no colours. There are none either when stderr is not a terminal.
@@ -74,6 +80,16 @@ environment:
   NO_COLOR                         if set, no colours. There are none either when stdout is not a terminal. Tables
                                    are drawn by rich where that is installed: pip install interlock[cli]
 """
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0
+    if not 0 < seconds < float("inf"):
+        raise argparse.ArgumentTypeError(f"not a number of seconds above 0: {text!r}")
+    return seconds
 
 
 class _Parser(argparse.ArgumentParser):
@@ -110,6 +126,15 @@ def _parse_run(parser: argparse.ArgumentParser, arguments: list[str]) -> Request
         parser.add_argument("--quiet", action="store_true", help="run only: count nothing and say nothing"),
         parser.add_argument("--record", metavar="FILE", help="write what happened to FILE, for `interlock report`"),
         parser.add_argument("--timeline", metavar="OUT.html", help="make a page that shows what happened"),
+        parser.add_argument(
+            "--stall", type=_seconds, metavar="SECONDS", help="say when a single wait lasts longer than this"
+        ),
+        parser.add_argument(
+            "--on-stall",
+            choices=["report", "exit"],
+            metavar="WHAT",
+            help="report (the default): go on waiting; exit: end with code 3",
+        ),
     ]
     about = "a file, or a directory or zip file with a __main__.py"
     parser.add_argument("program", metavar="PROGRAM", nargs="?", default="", help=about)

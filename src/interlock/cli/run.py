@@ -21,6 +21,7 @@ from types import ModuleType
 from interlock.cli.ending import Outputs, tell
 from interlock.cli.frames import show_as_own
 from interlock.cli.program import CannotStart, current_directory, find_module, find_program
+from interlock.cli.watching import start_watching
 from interlock.core.probe import start_counting
 from interlock.dropin import install
 
@@ -30,7 +31,8 @@ class Request:
 
     Attributes: ``program`` (a file, or a directory or zip file with a `__main__.py`), ``module`` (to be run instead
     of a program), ``arguments``, ``quiet`` (count nothing and say nothing), ``record`` and ``timeline`` (files for a
-    recording of the run and a page made of it, or None).
+    recording of the run and a page made of it, or None), ``stall`` (seconds that a single wait may last, None for any)
+    and ``on_stall`` ("report", or "exit" to end the process).
     """
 
     def __init__(self, program: str = "", arguments: Sequence[str] = ()) -> None:
@@ -40,6 +42,8 @@ class Request:
         self.quiet = False
         self.record: str | None = None
         self.timeline: str | None = None
+        self.stall: float | None = None
+        self.on_stall = "report"
 
 
 def run(request: Request) -> None:
@@ -60,6 +64,7 @@ def run(request: Request) -> None:
         atexit.register(tell, os.getpid(), directory or "", outputs, request.quiet)
     if not request.quiet:
         start_counting()
+        start_watching(request.stall, request.on_stall, lambda: tell(os.getpid(), directory or "", outputs, False))
     if outputs.wanted:
         outputs.start(" ".join([request.module or request.program, *request.arguments]))
     try:

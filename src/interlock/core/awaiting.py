@@ -25,13 +25,28 @@ A call does nothing before it is awaited. It ends in one of four ways: it return
 
 import collections.abc
 import warnings
+import weakref
 
 import cython
+from cython.cimports.cpython.long import PyLong_FromVoidPtr
 from cython.cimports.interlock.core.coroutine import interlock_coroutines_setup, interlock_make_coroutine
 from cython.cimports.interlock.core.native import interlock_now
-from cython.cimports.interlock.core.probe import Happening, happened, probing
+from cython.cimports.interlock.core.party import Party, living
+from cython.cimports.interlock.core.probe import Happening, happened, probing, wanted
 from cython.cimports.interlock.core.task import Library, TaskParty, calling_task, is_in_step_of
-from cython.cimports.interlock.core.waiting import CANCELLED, GRANTED, NEVER, TAKEN, Primitive, Waiter, deadline_in
+from cython.cimports.interlock.core.waiting import (
+    CANCELLED,
+    GRANTED,
+    NEVER,
+    TAKEN,
+    Primitive,
+    Waiter,
+    begin_wait,
+    deadline_in,
+    end_wait,
+)
+
+from interlock.core.waiting import DeadlockError
 
 # Set when a task first sleeps: its library has been imported by then.
 Future = cython.declare(object, None)
@@ -40,6 +55,8 @@ wait_task_rescheduled = cython.declare(object, None)
 trio_scope = cython.declare(object, None)
 trio_time = cython.declare(object, None)
 
+LOOK_AGAIN = cython.declare(cython.double, 0.5)  # seconds
+watches = {}
 ATTEMPTS = cython.declare(cython.int, 100)  # more than signals can interrupt one call of a loop's
 
 
@@ -58,6 +75,19 @@ class TaskWaiter(Waiter):
             return self.rouse()
         self.sleeper = None
         return trio.Abort.SUCCEEDED
+
+    def ask(self):
+        party: TaskParty = self.party
+        question: Question = Question.__new__(Question)
+        question.waiter = self
+        loop = party.its_loop()
+        try:
+            if party.library == Library.TRIO:
+                loop.run_sync_soon(question)
+            else:
+                loop.call_soon_threadsafe(question)
+        except (RuntimeError, AttributeError):
+            pass  # its loop has ended
 
     def rouse(self):
         """Make the task run again, to see what has come. Nothing where it runs already. In the loop's thread."""
@@ -125,6 +155,90 @@ class Delivery:
         if waiter is not None:
             self.waiter = None
             self.primitive.withdraw(waiter)
+
+
+class Question:
+    """Has a waiting task look whether its owner can still come. In the thread of its loop."""
+
+    def __call__(self) -> None:
+        waiter: TaskWaiter = self.waiter
+        if waiter is not None:
+            waiter.look_again = True
+            waiter.rouse()
+
+
+class LoopWatch:
+    """Asks twice a second, for the waiting tasks of one loop, whether their owners can still come.
+
+    One timer for all of them, which stops when none of them waits: a timer for each would cost as much as its wait.
+    """
+
+    def __call__(self) -> None:
+        """A look, by asyncio's timer."""
+        if self.look():
+            self.loop.call_later(LOOK_AGAIN, self)
+
+    def look(self) -> cython.bint:
+        """Whether to go on looking. In the thread of the loop."""
+        waiting: cython.bint = False
+        for each in list(living.values()):
+            if isinstance(each, TaskParty) and cython.cast(TaskParty, each).its_loop() is self.loop:
+                waiter = cython.cast(Party, each).wait
+                if isinstance(waiter, TaskWaiter) and self.asks(waiter):
+                    waiting = True
+        if not waiting:
+            watches.pop(self.key, None)
+        return waiting
+
+    def asks(self, waiter: TaskWaiter) -> cython.bint:
+        """Have it look itself, where it has to. False: it does not wait for an owner."""
+        at: Primitive = waiter.at.leads_to()
+        queued: cython.bint
+        with cython.critical_section(at):
+            queued = waiter.queue is at
+        if not queued or not at.has_owners() or (waiter.timed and waiter.at is at):
+            return False
+        try:
+            at.check_block(waiter)
+        except DeadlockError:
+            waiter.refused = False
+            waiter.look_again = True
+            waiter.rouse()
+        return True
+
+
+async def watch_in_trio(watch: LoopWatch) -> None:
+    from trio import sleep
+
+    while watch.look():
+        await sleep(LOOK_AGAIN)
+
+
+def keep_watch(party: TaskParty):
+    """Look now and then for the tasks of this loop, of which one waits for an owner. In a step of one of them."""
+    loop = party.its_loop()
+    key = PyLong_FromVoidPtr(cython.cast(cython.p_void, loop))
+    found = watches.get(key)
+    if found is not None and found() is not None:
+        return
+    for other, reference in list(watches.items()):
+        if reference() is None:
+            watches.pop(other, None)
+    # The timer keeps it, and goes with the loop.
+    watch: LoopWatch = LoopWatch.__new__(LoopWatch)
+    watch.loop = loop
+    watch.key = key
+    watches[key] = weakref.ref(watch)
+    try:
+        if party.library == Library.TRIO:
+            if trio is None:
+                find_trio_trap()
+            trio.spawn_system_task(watch_in_trio, watch, name="interlock.look_again")
+        else:
+            loop.call_later(LOOK_AGAIN, watch)
+    except BaseException:
+        watches.pop(key, None)
+        raise
 
 
 def new_task_waiter(want: cython.long) -> TaskWaiter:
@@ -249,13 +363,15 @@ class Call:
         """The first step. Returns what the call returns, or what to yield."""
         primitive: Primitive = self.primitive
         if primitive is None:
-            return True if self.waiter.unparked else self.sleep()
+            return True if self.waiter.unparked or self.waiter.look_again else self.sleep()
         if self.waiter is None:
             if primitive.take_now(self.want):
                 return None if self.entering else True
             if self.seconds == 0:
                 return primitive.take_past(self.want)
             self.deadline = NEVER if self.seconds < 0 else deadline_in(self.seconds)
+            if probing and self.seconds < 0 and primitive.has_owners():
+                wanted(primitive)
             waiter: TaskWaiter = new_task_waiter(self.want)
             if primitive.take_or_join(waiter):
                 return None if self.entering else True
@@ -263,9 +379,11 @@ class Call:
         if probing:
             self.began = interlock_now()
             happened(Happening.WAITING, primitive, self.waiter.party.id, 0)
+        begin_wait(self.waiter, primitive, self.deadline)
         try:
-            if self.deadline == NEVER:
+            if self.deadline == NEVER and primitive.has_owners():
                 primitive.check_block(self.waiter)
+                keep_watch(self.waiter.party)
             if not self.awaited:
                 self.guard = guard(primitive, self.waiter)
             if self.waiter.last_to_run:
@@ -282,7 +400,10 @@ class Call:
         if primitive is None:
             if error is not None:
                 raise error
-            return True if waiter.unparked else False if self.time_is_up() else self.sleep()
+            if waiter.unparked or waiter.look_again:
+                waiter.look_again = False
+                return True
+            return False if self.time_is_up() else self.sleep()
         if error is not None:
             self.abandon()
             raise error
@@ -302,12 +423,16 @@ class Call:
         if chain is not None:
             primitive.wake(chain)
         if over:
+            end_wait(waiter)
             if probing:
                 happened(Happening.GRANTED if granted else Happening.TIMED_OUT, primitive, 0, self.waited())
             return None if self.entering else granted
         if expired:
             self.deadline = NEVER
         try:
+            if waiter.look_again:
+                waiter.look_again = False
+                primitive.check_block(waiter)
             return self.sleep()
         except BaseException:
             self.abandon()
@@ -317,7 +442,10 @@ class Call:
         """It never runs again."""
         if self.primitive is None:
             return
+        end_wait(self.waiter)
         self.primitive.withdraw(self.waiter)
+        if self.waiter.refused:
+            self.primitive.kick()
         if probing:
             # The caller may be whoever closes or destroys it.
             happened(Happening.CANCELLED, self.primitive, self.waiter.party.id, self.waited())
@@ -444,6 +572,7 @@ class Guard:
 
     def __del__(self):
         if self.primitive is not None:
+            end_wait(self.waiter)
             self.primitive.withdraw(self.waiter)
 
 

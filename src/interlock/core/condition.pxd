@@ -10,6 +10,7 @@ cdef class Condition(Primitive):
     cdef bint anybodys   # interlock.aio's: who holds the lock is not asked, only whether somebody does
     cdef bint wait_until(self, long long deadline) except -1
     cdef bint wait_requeued(self, long long deadline) except -1
+    cdef bint wait_seen(self, Mutex mutex, ThreadWaiter waiter, long long deadline) except -1
     cdef bint wait_foreign(self, long long deadline) except -1
     cdef object lie_down(self, Mutex mutex, Waiter waiter)
     cdef object retake(self, Mutex mutex, ThreadWaiter waiter, bint unparked, object error)

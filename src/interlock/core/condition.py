@@ -38,7 +38,7 @@ import warnings
 from _signal import getsignal  # that of `signal` is Python code, in which a handler could run
 
 import cython
-from cython.cimports.interlock.core.awaiting import DONE, TaskWaiter, new_task_waiter, park, shielded_park
+from cython.cimports.interlock.core.awaiting import DONE, TaskWaiter, keep_watch, new_task_waiter, park, shielded_park
 from cython.cimports.interlock.core.lock import Lock
 from cython.cimports.interlock.core.mutex import Mutex
 from cython.cimports.interlock.core.native import interlock_now, interlock_thread_id
@@ -54,9 +54,11 @@ from cython.cimports.interlock.core.waiting import (
     Primitive,
     ThreadWaiter,
     Waiter,
+    begin_wait,
     checked_name,
     deadline_after,
     deadline_in,
+    end_wait,
     new_waiter,
     new_waiter_of,
     wait_seconds,
@@ -93,6 +95,7 @@ class Condition(Primitive):
                 own = RLock.__new__(RLock)
             own.label = self.label
             own.record = self.record
+            own.origin = self.origin
             lock = own
         # What has neither is no lock, and AttributeError says so now.
         lock.acquire, lock.release  # noqa: B018
@@ -272,6 +275,9 @@ class Condition(Primitive):
     def wait_until(self, deadline: cython.longlong) -> cython.bint:
         return self.wait_foreign(deadline) if self.mutex is None else self.wait_requeued(deadline)
 
+    def leads_to(self) -> Primitive:
+        return self if self.mutex is None else self.mutex
+
     def mark_entered(self, me: cython.ulonglong) -> cython.void:
         if isinstance(self.lock, Mutex):
             cython.cast(Mutex, self.lock).mark_entered(me)
@@ -281,6 +287,13 @@ class Condition(Primitive):
     def wait_requeued(self, deadline: cython.longlong) -> cython.bint:
         mutex: Mutex = self.mutex
         waiter: ThreadWaiter = new_waiter_of(mutex.sync_caller(), 0)
+        begin_wait(waiter, self, deadline)
+        try:
+            return self.wait_seen(mutex, waiter, deadline)
+        finally:
+            end_wait(waiter)
+
+    def wait_seen(self, mutex: Mutex, waiter: ThreadWaiter, deadline: cython.longlong) -> cython.bint:
         error = self.lie_down(mutex, waiter)
         began: cython.longlong = interlock_now()
         unparked: cython.bint = False
@@ -366,15 +379,25 @@ class Condition(Primitive):
         while True:
             try:
                 mutex.check_block(waiter)
-            except BaseException:
-                mutex.withdraw(waiter)
-                if probing:
-                    happened(Happening.CANCELLED, self, 0, interlock_now() - waiter.since)
-                raise
+            except BaseException as raised:
+                if waiter.refused:
+                    mutex.withdraw(waiter)
+                    mutex.kick()
+                    if probing:
+                        happened(Happening.CANCELLED, self, 0, interlock_now() - waiter.since)
+                    raise
+                if error is None:
+                    error = raised
             try:
                 mutex.await_turn(waiter, NEVER, unparked)
                 return error
             except BaseException as raised:
+                if waiter.refused:
+                    mutex.withdraw(waiter)
+                    mutex.kick()
+                    if probing:
+                        happened(Happening.CANCELLED, self, 0, interlock_now() - waiter.since)
+                    raise
                 unparked = False
                 if error is None:
                     error = raised
@@ -507,6 +530,7 @@ class Condition(Primitive):
         owned = getattr(self.lock, "_is_owned", None)
         in_c: cython.bint = self.acquired_in_c()
         waiter: ThreadWaiter = new_waiter(0)
+        begin_wait(waiter, self, deadline)
         with cython.critical_section(self):
             self.forget_lost()
             self.push(waiter)
@@ -515,6 +539,7 @@ class Condition(Primitive):
         try:
             state = self._release_save()
         except BaseException:
+            end_wait(waiter)
             self.withdraw(waiter)
             raise
         began: cython.longlong = interlock_now()
@@ -532,6 +557,7 @@ class Condition(Primitive):
                 if not notified:
                     self.remove(waiter)
                     waiter.state = CANCELLED
+        end_wait(waiter)
         again: cython.bint = True
         while again:
             again = False
@@ -610,46 +636,52 @@ async def wait_requeued_async(condition: Condition, mutex: Mutex, deadline: cyth
     """`wait_requeued`, where parking is awaiting. One way out is new: the task is destroyed while it waits, and then
     nobody wants the lock back; a notification it had received goes on."""
     waiter: TaskWaiter = new_task_waiter(0)
-    error = condition.lie_down(mutex, waiter)
-    began: cython.longlong = interlock_now()
+    begin_wait(waiter, condition, deadline)
     try:
-        if error is None:
-            await park(waiter, deadline)
-    except GeneratorExit:
-        condition.drop(mutex, waiter)
-        raise
-    except BaseException as raised:
-        error = raised
-    notified: cython.bint = condition.wake_up(mutex, waiter)
-    at_once: cython.bint = not notified and waiter.state == GRANTED
-    while not taken(mutex, waiter):
+        error = condition.lie_down(mutex, waiter)
+        began: cython.longlong = interlock_now()
         try:
-            mutex.check_block(waiter)
-        except BaseException:
-            mutex.withdraw(waiter)
-            if probing:
-                happened(Happening.CANCELLED, condition, 0, interlock_now() - began)
-            raise
-        try:
-            await shielded_park(waiter)
+            if error is None:
+                await park(waiter, deadline)
         except GeneratorExit:
             condition.drop(mutex, waiter)
             raise
         except BaseException as raised:
-            error = raised  # the last one, as asyncio does
-    if probing:
-        happened(Happening.REQUEUED, mutex, waiter.mover, 0 if at_once else interlock_now() - waiter.since)
-        happened(
-            Happening.CANCELLED if error is not None else Happening.GRANTED if notified else Happening.TIMED_OUT,
-            condition,
-            0,
-            interlock_now() - began,
-        )
-    if error is not None:
-        if notified:
-            condition.pass_on(1)
-        raise error
-    return notified
+            error = raised
+        notified: cython.bint = condition.wake_up(mutex, waiter)
+        at_once: cython.bint = not notified and waiter.state == GRANTED
+        while not taken(mutex, waiter):
+            try:
+                mutex.check_block(waiter)
+            except BaseException:
+                mutex.withdraw(waiter)
+                mutex.kick()
+                if probing:
+                    happened(Happening.CANCELLED, condition, 0, interlock_now() - began)
+                raise
+            keep_watch(waiter.party)
+            try:
+                await shielded_park(waiter)
+            except GeneratorExit:
+                condition.drop(mutex, waiter)
+                raise
+            except BaseException as raised:
+                error = raised  # the last one, as asyncio does
+        if probing:
+            happened(Happening.REQUEUED, mutex, waiter.mover, 0 if at_once else interlock_now() - waiter.since)
+            happened(
+                Happening.CANCELLED if error is not None else Happening.GRANTED if notified else Happening.TIMED_OUT,
+                condition,
+                0,
+                interlock_now() - began,
+            )
+        if error is not None:
+            if notified:
+                condition.pass_on(1)
+            raise error
+        return notified
+    finally:
+        end_wait(waiter)
 
 
 def taken(mutex: Mutex, waiter: TaskWaiter) -> cython.bint:
@@ -669,6 +701,7 @@ async def wait_foreign_async(condition: Condition, deadline: cython.longlong) ->
     if not condition.owned_for_async():
         raise RuntimeError("cannot wait on un-acquired lock")
     waiter: TaskWaiter = new_task_waiter(0)
+    begin_wait(waiter, condition, deadline)
     with cython.critical_section(condition):
         condition.forget_lost()
         condition.push(waiter)
@@ -680,6 +713,7 @@ async def wait_foreign_async(condition: Condition, deadline: cython.longlong) ->
         else:
             lock.release()
     except BaseException:
+        end_wait(waiter)
         condition.withdraw(waiter)
         raise
     began: cython.longlong = interlock_now()
@@ -695,6 +729,8 @@ async def wait_foreign_async(condition: Condition, deadline: cython.longlong) ->
         raise
     except BaseException as raised:
         error = raised
+    finally:
+        end_wait(waiter)
     notified: cython.bint
     with cython.critical_section(condition):
         notified = waiter.state == GRANTED

@@ -20,7 +20,7 @@ from cython.cimports.interlock.core.awaiting import DONE, acquire, enter
 from cython.cimports.interlock.core.mutex import Mutex
 from cython.cimports.interlock.core.native import interlock_thread_id
 from cython.cimports.interlock.core.party import KNOWN_MASK, Party, known, meet, party_by_id
-from cython.cimports.interlock.core.probe import Happening, happened, made, probing
+from cython.cimports.interlock.core.probe import Happening, happened, made, probing, wanted
 from cython.cimports.interlock.core.task import TASK_BIT, caller_id, is_destroyed_task
 from cython.cimports.interlock.core.waiting import (
     NEVER,
@@ -165,6 +165,8 @@ def take(lock: Lock, count: cython.ulong, deadline: cython.longlong) -> cython.b
     me: cython.ulonglong = interlock_thread_id()
     if known[me & KNOWN_MASK] != me:
         meet()
+    if probing and deadline == NEVER:
+        wanted(lock)
     taken: cython.bint = False
     with cython.critical_section(lock):
         if lock.holder == 0:
@@ -218,6 +220,8 @@ def give_otherwise(lock: Lock, me: cython.ulonglong, entered_by_task: cython.bin
 
 def enter_async(lock: Lock):
     me: cython.ulonglong = caller_id()
+    if probing:
+        wanted(lock)
     taken: cython.bint = False
     with cython.critical_section(lock):
         if lock.holder == 0 and lock.head is None:

@@ -15,8 +15,9 @@ condition's waiter gets back the lock as deep as it gave it up.
 import cython
 from cython.cimports.interlock.core.party import Party, party_by_id
 from cython.cimports.interlock.core.task import caller_id
+from cython.cimports.interlock.core.waitgraph import refuse_cycle
 from cython.cimports.interlock.core.waiting import Primitive, Waiter, refuse_orphan
-from cython.cimports.interlock.core.within import within
+from cython.cimports.interlock.core.within import within, within_order
 
 
 class Mutex(Primitive):
@@ -30,6 +31,13 @@ class Mutex(Primitive):
     def within(self, timeout: object) -> object:
         """A context manager that holds the lock, or raises TimeoutError after ``timeout`` seconds."""
         return within(self, timeout)
+
+    def within_order(self, order: object) -> object:
+        """A context manager that holds the lock, the ``order``-th of several that the caller takes one in another.
+
+        ``order``: a whole number. Nested in rising order they are not warned about by `interlock.watch_order`.
+        """
+        return within_order(self, order)
 
     @property
     def owner(self) -> object:
@@ -114,10 +122,25 @@ class Mutex(Primitive):
             owner: Party = party_by_id(holder)
             # Without a count any party may release it, so an ended thread may have left it for another to
             # give (a lock used as a signal). Not in a forked child: whatever it was part of is gone there.
-            if owner.lost_in_fork or (count != 0 and owner.is_gone()):
+            if owner.lost_in_fork or (count != 0 and owner.has_ended()):
                 # It may have been released, and its owner ended, since the first look.
                 with cython.critical_section(self):
                     still = self.holder == holder and waiter.queue is self
                 if still:
-                    refuse_orphan(self, owner)
+                    refuse_orphan(self, waiter, owner)
+            if count != 0:
+                refuse_cycle(waiter)
         return 0
+
+    def owners(self, waiter: Waiter, ids: cython.pointer(cython.ulonglong), room: cython.int) -> cython.int:
+        if self.holder == 0 or self.count == 0:
+            return 0
+        ids[0] = self.holder
+        return 1
+
+    def holders(self, ids: cython.pointer(cython.ulonglong), room: cython.int) -> cython.int:
+        ids[0] = self.holder
+        return 1 if self.holder != 0 else 0
+
+    def has_owners(self) -> cython.bint:
+        return True

@@ -1,12 +1,19 @@
+cimport cython
+
+
 cdef class Party:
     # Written once, before anyone else can see the party.
     cdef readonly unsigned long long id
     cdef unsigned long long thread   # id of the thread state it runs in: for a thread, its own
     cdef readonly unsigned long ident
+    cdef void *thread_key     # the address of its Thread; to compare with, no reference
     cdef void *end            # an `interlock_end`, shared with the thread; NULL: not known
     # Written under the party's own critical section.
     cdef object thread_ref
     cdef str last_name
+    cdef object wait          # its innermost Waiter that `begin_wait` has shown to others, or None
+    # Guarded by the guard of the graph: the last walk that came here.
+    cdef unsigned long long walk
     # Written by the one thread of a forked child; only ever goes from False to True.
     cdef readonly bint lost_in_fork
     # Written once: it ended so long ago that no more than its id is left.
@@ -15,7 +22,18 @@ cdef class Party:
 
     cdef object known_as(self)
     cdef str call_name(self)
+    cdef object forget_wait(self)
     cdef bint is_gone(self) noexcept
+    cdef bint has_ended(self) except -1
+    cdef str fate(self)
+
+
+@cython.final
+cdef class Leaving:
+    cdef unsigned long long id
+
+
+cdef object set_on_leaving(object function)
 
 
 # Direct-mapped cache of thread ids that have a Party: known[id & KNOWN_MASK] == id means yes. A lost
@@ -29,6 +47,8 @@ cdef unsigned long long known[256]
 # first (a lock may still name them). Single operations on a dictionary are atomic with or without the GIL.
 cdef dict living
 cdef dict departed
+# ident -> Party, the last one with that ident: of threads that live, and for a while of those that ended.
+cdef dict by_ident
 
 # How many forks lie between this process and the one that imported the module.
 cdef unsigned int forks

@@ -20,6 +20,8 @@ import threading
 import weakref
 
 import cython
+from cython.cimports.cpython.object import PyObject
+from cython.cimports.cpython.pystate import PyThreadState_GetDict
 from cython.cimports.cpython.pythread import PyThread_get_thread_ident
 from cython.cimports.interlock.core.native import interlock_pid, interlock_thread_id
 from cython.cimports.interlock.core.thread_end import (
@@ -32,11 +34,13 @@ from cython.cimports.interlock.core.thread_end import (
 
 living = {}
 departed = {}
+by_ident = {}
 DEPARTED_KEPT = cython.declare(cython.Py_ssize_t, 1000)  # more than can plausibly have died with a lock; about 200 KB
 DUMMY = cython.declare(object, threading._DummyThread)
 # When `living` has grown to this, look who has ended; then it is set to twice what is left.
 sweep_at = cython.declare(cython.Py_ssize_t, 64)
 
+on_leaving: object = None  # told the id of each thread that is about to end
 forks = 0
 forking = False
 process = interlock_pid()
@@ -79,6 +83,17 @@ class Party:
             or (self.end != cython.NULL and interlock_end_reached(cython.cast(cython.pointer(interlock_end), self.end)))
         )
 
+    def has_ended(self) -> cython.bint:
+        """Likewise, looked for more closely. Outside critical sections."""
+        return self.is_gone()
+
+    def forget_wait(self):
+        """Let go of a wait that can never end, so that what waits can go too."""
+
+    def fate(self) -> str:
+        """What has become of it, where it has ended."""
+        return "a thread that has ended"
+
     def known_as(self):
         """The `threading.Thread`, or this party itself where `threading` does not know it (any more)."""
         thread = None
@@ -109,6 +124,23 @@ class Party:
         return f"thread {self.ident}" if last_name is None else last_name
 
 
+class Leaving:
+    """Lies in the dictionary of a thread's state, and goes with it: soon the thread will have ended.
+
+    Not for certain yet, since destructors of the thread still run: whoever waits for it is told to look from now on.
+    """
+
+    def __del__(self):
+        listener = on_leaving
+        if listener is not None and not in_new_child():
+            listener(self.id)
+
+
+def set_on_leaving(function):
+    global on_leaving
+    on_leaving = function
+
+
 def find_thread(ident: cython.ulong):
     """The Thread with this ident, also while it is starting and `threading` has listed none yet, or a dummy.
 
@@ -134,9 +166,16 @@ def meet() -> Party:
         thread = find_thread(party.ident)
         if thread is not None:
             party.thread_ref = weakref.ref(thread)
+            party.thread_key = cython.cast(cython.p_void, thread)
             party.last_name = str(getattr(thread, "_name", None))
         # What was called above may have run anybody's code, which may have met this very thread.
         found = enrol(party)
+        by_ident[party.ident] = found
+        state: cython.pointer(PyObject) = PyThreadState_GetDict()
+        if state != cython.NULL:
+            leaving: Leaving = Leaving.__new__(Leaving)
+            leaving.id = id
+            cython.cast(dict, state)["interlock"] = leaving
     known[id & KNOWN_MASK] = id
     return found
 
@@ -154,10 +193,14 @@ def sweep():
     for party in list(living.values()):
         if cython.cast(Party, party).is_gone():
             retire(party)
+        elif cython.cast(Party, party).id != cython.cast(Party, party).thread:
+            cython.cast(Party, party).forget_wait()
     sweep_at = max(64, 2 * len(living))
 
 
 def retire(party: Party):
+    if by_ident.get(party.ident) is party:
+        by_ident.pop(party.ident, None)
     if living.pop(party.id, None) is not None:
         departed[party.id] = party
         if len(departed) > DEPARTED_KEPT:

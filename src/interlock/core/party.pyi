@@ -1,3 +1,9 @@
+from typing import final
+
+@final
+class Leaving:
+    def __del__(self) -> None: ...
+
 class Party:
     def __init__(self, *args: object, **kwargs: object) -> None: ...
     @property

@@ -18,7 +18,7 @@ cdef enum Happening:
     COUNTED_DOWN
     LET_GO        # a lock, however deep it was held, for as long as a condition is waited for
 
-# Read by every operation; written only by start() and stop().
+# Read by every operation; written only by start() and stop(), watch() and unwatch().
 cdef bint probing
 
 
@@ -26,9 +26,12 @@ cdef class Observed:
     cdef str label
     # What the sink keeps about this primitive: written by the sink alone, None while nothing is probed.
     cdef object record
+    # What the watcher keeps, likewise.
+    cdef object origin
 
 
 cdef class Sink:
+    cdef int wanted(self, Observed what) except -1
     cdef void made(self, Observed what)
     cdef void happened(self, Happening happening, Observed what, unsigned long long other, long long waited)
 
@@ -36,8 +39,13 @@ cdef class Sink:
 # What a sink raises is reported as unraisable: it must not tear an operation in two.
 cdef void made(Observed what) noexcept
 cdef void happened(Happening happening, Observed what, unsigned long long other, long long waited) noexcept
+# Before the fact: the caller is about to take `what`, and would wait for ever. What this raises, it gets.
+cdef int wanted(Observed what) except -1
 cdef void start(Sink to)
 cdef void stop()
+# A second sink, which watches beside the first: the one for the order of locks.
+cdef void watch(Sink to)
+cdef void unwatch()
 # The sink that things are handed to now, or None.
 cdef Sink active()
 

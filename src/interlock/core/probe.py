@@ -3,8 +3,9 @@
 `probing` is a C flag. Off, which is how it starts, it costs each operation one branch that is never taken. On,
 what happened is handed to the sink: by the party to which it happened, after the fact, outside every critical
 section. There is one sink at a time; `Counter` below is the one that `interlock run` uses, `core/recorder.py` has
-the other, which counts as well where it has taken a counter's place. Whoever else wants to know what happens writes
-a `Sink`, not a second mechanism.
+the other, which counts as well where it has taken a counter's place. Beside it there may be one watcher, which is
+asked before a lock is taken as well (`core/order.py`). Whoever else wants to know what happens writes a `Sink`, not a
+second mechanism.
 """
 
 import os
@@ -15,6 +16,9 @@ import cython
 
 probing = False
 _sinks: list = []  # every sink there ever was: a late caller may still be inside a stopped one
+_watchers: list = []  # likewise
+_counting = cython.declare(cython.bint, False)
+_watching = cython.declare(cython.bint, False)
 
 _LIBRARY = os.path.join(os.path.dirname(threading.__file__), "")
 _OURS = os.path.join(os.path.dirname(os.path.dirname(__file__)), "")
@@ -27,6 +31,10 @@ class Observed:
 class Sink:
     """Takes what happens, from any thread, and from several at once where there is no GIL."""
 
+    def wanted(self, what: Observed) -> cython.int:
+        """The caller is about to take `what`, without a timeout. May raise."""
+        return 0
+
     def made(self, what: Observed) -> cython.void:
         """A primitive was made by the innermost Python frame."""
 
@@ -37,29 +45,54 @@ class Sink:
 
 
 def made(what: Observed) -> cython.void:
-    sink: Sink = _sinks[-1]
-    sink.made(what)
+    if _counting:
+        cython.cast(Sink, _sinks[-1]).made(what)
+    if _watching:
+        cython.cast(Sink, _watchers[-1]).made(what)
 
 
 def happened(happening: Happening, what: Observed, other: cython.ulonglong, waited: cython.longlong) -> cython.void:
-    sink: Sink = _sinks[-1]
-    sink.happened(happening, what, other, waited)
+    if _counting:
+        cython.cast(Sink, _sinks[-1]).happened(happening, what, other, waited)
+    if _watching:
+        cython.cast(Sink, _watchers[-1]).happened(happening, what, other, waited)
+
+
+def wanted(what: Observed) -> cython.int:
+    if _watching:
+        cython.cast(Sink, _watchers[-1]).wanted(what)
+    return 0
 
 
 def start(to: Sink) -> cython.void:
-    global probing
+    global probing, _counting
     if not _sinks or _sinks[-1] is not to:
         _sinks.append(to)
+    _counting = True
     probing = True
 
 
 def stop() -> cython.void:
-    global probing
-    probing = False
+    global probing, _counting
+    _counting = False
+    probing = _watching
+
+
+def watch(to: Sink) -> cython.void:
+    global probing, _watching
+    _watchers.append(to)
+    _watching = True
+    probing = True
+
+
+def unwatch() -> cython.void:
+    global probing, _watching
+    _watching = False
+    probing = _counting
 
 
 def active() -> Sink:
-    return _sinks[-1] if probing else None
+    return _sinks[-1] if _counting else None
 
 
 # --- who made a primitive ----------------------------------------------------------------------------------------

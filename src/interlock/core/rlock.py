@@ -16,7 +16,7 @@ import cython
 from cython.cimports.interlock.core.awaiting import DONE, acquire, enter
 from cython.cimports.interlock.core.mutex import Mutex
 from cython.cimports.interlock.core.party import Party, party_by_id
-from cython.cimports.interlock.core.probe import Happening, happened, made, probing
+from cython.cimports.interlock.core.probe import Happening, happened, made, probing, wanted
 from cython.cimports.interlock.core.task import caller, caller_id, is_destroyed_task
 from cython.cimports.interlock.core.waiting import (
     NEVER,
@@ -175,6 +175,8 @@ class RLock(Mutex):
 def take(lock: RLock, deadline: cython.longlong) -> cython.bint:
     """Take the lock once more, waiting until `deadline`, of which 0 means not at all."""
     me: cython.ulonglong = caller_id()
+    if probing and deadline == NEVER:
+        wanted(lock)
     taken: cython.bint = False
     with cython.critical_section(lock):
         if lock.holder == 0 or lock.holder == me:
@@ -219,6 +221,8 @@ def give_as(lock: RLock, me: cython.ulonglong) -> cython.bint:
 
 def enter_async(lock: RLock):
     me: cython.ulonglong = caller_id()
+    if probing:
+        wanted(lock)
     taken: cython.bint = False
     with cython.critical_section(lock):
         if lock.holder == me or (lock.holder == 0 and lock.head is None):

@@ -19,8 +19,9 @@ threads that share one by mistake are told, and a signal handler too.
 import cython
 from cython.cimports.interlock.core.awaiting import DONE, TaskWaiter, in_line, new_task_waiter
 from cython.cimports.interlock.core.party import Party, forks, in_new_child, is_lost, meet, party_by_id
-from cython.cimports.interlock.core.probe import Happening, happened, made, probing
+from cython.cimports.interlock.core.probe import Happening, happened, made, probing, wanted
 from cython.cimports.interlock.core.task import caller, is_destroyed_task
+from cython.cimports.interlock.core.waitgraph import refuse_cycle
 from cython.cimports.interlock.core.waiting import (
     GRANTED,
     NEVER,
@@ -33,7 +34,7 @@ from cython.cimports.interlock.core.waiting import (
     refuse_orphan,
     wait_seconds,
 )
-from cython.cimports.interlock.core.within import within
+from cython.cimports.interlock.core.within import within, within_order
 
 from interlock.core.waiting import DeadlockError
 
@@ -59,6 +60,8 @@ class Side:
 
     def __aenter__(self) -> object:
         """Acquire this side for the calling task, waiting for ever. Awaited, it returns None."""
+        if probing:
+            wanted(self.its_lock())
         return DONE if self.claim(caller()) else take_slow_async(self, -1)
 
     def __aexit__(self, exc_type: object = None, exc_value: object = None, traceback: object = None) -> object:
@@ -97,6 +100,13 @@ class Side:
         """A context manager that holds this side, or raises TimeoutError after ``timeout`` seconds."""
         return within(self, timeout)
 
+    def within_order(self, order: object) -> object:
+        """A context manager that holds this side, the ``order``-th of several that the caller takes one in another.
+
+        ``order``: a whole number. Nested in rising order they are not warned about by `interlock.watch_order`.
+        """
+        return within_order(self, order)
+
     def __repr__(self):
         lock: RWLock = self.its_lock()
         with cython.critical_section(lock):
@@ -115,6 +125,8 @@ class Side:
 
     def take(self, deadline: cython.longlong) -> cython.bint:
         """Take it, waiting until `deadline`, of which 0 means not at all."""
+        if probing and deadline == NEVER:
+            wanted(self.its_lock())
         return self.claim(meet()) or self.take_slow(deadline)
 
     def claim(self, me: Party) -> cython.bint:
@@ -229,6 +241,8 @@ class Side:
 
 
 async def take_async(side: Side, seconds: cython.double) -> bool:
+    if probing and seconds < 0:
+        wanted(side.its_lock())
     return side.claim(caller()) or await take_slow_async(side, seconds)
 
 
@@ -412,11 +426,46 @@ class RWLock(Primitive):
                 side = side.next
         if holder != 0:
             gone = party_by_id(holder)
-        if gone is not None and gone.is_gone():
+        elif gone is None and waiter.want == WRITE:
+            for id in self.held_by():
+                gone = party_by_id(id)
+                if gone.has_ended():
+                    break
+        if gone is not None and gone.has_ended():
             # It may have been released, and its owner ended, since the first look. A reader cannot: only it
             # itself could have released.
             with cython.critical_section(self):
                 still = self.holder == holder and waiter.queue is self
             if still:
-                refuse_orphan(self, gone)
+                refuse_orphan(self, waiter, gone)
+        refuse_cycle(waiter)
         return 0
+
+    def owners(self, waiter: Waiter, ids: cython.pointer(cython.ulonglong), room: cython.int) -> cython.int:
+        if self.holder != 0:
+            ids[0] = self.holder
+            return 1
+        # First come first served: a reader waits for the readers, too, if a writer that does not give up is before it.
+        writer: cython.bint = waiter.want == WRITE
+        before: Waiter = self.head
+        while not writer and before is not waiter and before is not None:
+            writer = before.want == WRITE and not before.timed
+            before = before.next
+        return self.holders(ids, room) if writer else 0
+
+    def holders(self, ids: cython.pointer(cython.ulonglong), room: cython.int) -> cython.int:
+        if self.holder != 0:
+            ids[0] = self.holder
+            return 1
+        count: cython.int = 0
+        side: ReadSide = self.holds
+        while side is not None:
+            if side.state == HELD:
+                if count < room:
+                    ids[count] = side.party.id
+                count += 1
+            side = side.next
+        return count
+
+    def has_owners(self) -> cython.bint:
+        return True

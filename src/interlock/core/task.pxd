@@ -18,6 +18,12 @@ cdef class TaskParty(Party):
     # Only ever goes from False to True.
     cdef bint destroyed
 
+    # When its task was destroyed; 0: not yet.
+    cdef long long destroyed_at
+    # When its loop was last known to be open; a lost or torn value costs a second question.
+    cdef long long seen_open
+
+    cdef bint is_run_by(self, Party thread) except -1
     cdef object its_loop(self)
     cdef bint is_done(self) except -1
     cdef bint loop_is_closed(self) except -1

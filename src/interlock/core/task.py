@@ -24,7 +24,7 @@ from cython.cimports.cpython.dict import PyDict_Next
 from cython.cimports.cpython.long import PyLong_FromVoidPtr
 from cython.cimports.cpython.object import PyObject
 from cython.cimports.cpython.pythread import PyThread_get_thread_ident
-from cython.cimports.interlock.core.native import interlock_has_context, interlock_thread_id
+from cython.cimports.interlock.core.native import interlock_has_context, interlock_now, interlock_thread_id
 from cython.cimports.interlock.core.party import Party, enrol, meet, party_by_id, retire
 from cython.cimports.interlock.core.task_local import (
     interlock_next_task,
@@ -36,6 +36,8 @@ from cython.cimports.interlock.core.task_local import (
 )
 
 TASK_BIT = 1 << 63
+BEING_DESTROYED_NS = cython.declare(cython.longlong, 400_000_000)
+SEEN_OPEN_NS = cython.declare(cython.longlong, 400_000_000)
 # There it makes a system call, to find out whether the process was forked.
 ASKING_IS_SLOW = cython.declare(cython.bint, sys.version_info < (3, 12))
 
@@ -70,6 +72,7 @@ class TaskParty(Party):
 
     def __call__(self, reference: object) -> None:
         """The task object goes: called by the weak reference to it."""
+        self.destroyed_at = interlock_now()
         self.destroyed = True
         if met.get(self.key) is self:
             met.pop(self.key, None)
@@ -77,7 +80,27 @@ class TaskParty(Party):
 
     @property
     def ended(self) -> bool:
-        return self.is_gone() or self.is_done() or self.loop_is_closed()
+        return self.has_ended()
+
+    def has_ended(self) -> cython.bint:
+        if self.lost_in_fork:
+            return True
+        if self.task_ref() is None:
+            # While a task is destroyed its coroutine is closed, and may leave what it holds: that is soon over.
+            return self.destroyed_at != 0 and interlock_now() - self.destroyed_at > BEING_DESTROYED_NS
+        return self.is_done() or self.loop_is_closed()
+
+    def fate(self) -> str:
+        if not self.is_gone() and not self.is_done():
+            return "a task whose loop was closed"
+        return "a task that has ended"
+
+    def forget_wait(self):
+        if self.library == Library.ASYNCIO and self.wait is not None and self.loop_is_closed():
+            with cython.critical_section(self):
+                kept = self.wait
+                self.wait = None
+            del kept  # here and not inside, where it could be the last reference
 
     def is_done(self) -> cython.bint:
         """Whether its task has run to its end."""
@@ -93,11 +116,32 @@ class TaskParty(Party):
         loop = self.its_loop()
         if self.library == Library.ASYNCIO:
             return loop is None or loop.is_closed()
+        # trio has no other way to ask than to give it something to do: not more often than somebody has to know.
+        now: cython.longlong = interlock_now()
+        if now - self.seen_open < SEEN_OPEN_NS:
+            return False
         try:
-            loop.run_sync_soon(int, idempotent=True)  # trio has no other way to ask
+            loop.run_sync_soon(int, idempotent=True)
         except (RuntimeError, AttributeError):
             return True
+        self.seen_open = now
         return False
+
+    def is_run_by(self, thread: Party) -> cython.bint:
+        """Whether its loop runs in this thread now and can run in no other before the thread goes on.
+
+        False where that is not certain.
+        """
+        if self.library == Library.TRIO:
+            return self.thread == thread.id and not self.loop_is_closed()
+        loop = self.its_loop()
+        if loop is None or not loop.is_running():
+            return False
+        ident = getattr(loop, "_thread_id", None)
+        if ident is not None:
+            return ident == thread.ident
+        # Not a loop of asyncio's own: it is known for the calling thread.
+        return thread.id == interlock_thread_id() and get_running_loop() is loop
 
     def known_as(self):
         """The task, or this party itself where it is no more."""

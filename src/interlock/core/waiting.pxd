@@ -26,21 +26,39 @@ cdef class Waiter:
     # Written once, by the party that blocks.
     cdef Party party
     cdef long want             # what it asks for, in the primitive's own terms
+    # The wait as others see it in the graph: see `begin_wait`. Written before they can see it.
+    cdef Party host            # whose wait it is: who blocks
+    cdef Primitive at          # where it began
+    cdef Waiter outer          # the wait of the same party in which this one began: a signal handler waits
+    cdef bint timed            # it ends by itself as long as it stands where it began
+    # Written by its own party: a signal handler runs in its wait, and may do anything.
+    cdef bint handling
+    cdef long long shown       # since when, monotonic nanoseconds
+    # Guarded by the graph's guard: this wait was refused, and its party is about to leave it.
+    cdef bint refused
     # Written in the critical section of both queues, by the party that moves it from one to the other; 0: nobody has.
     cdef unsigned long long mover
     cdef bint strict           # a task: it is served in the order of arrival, and not told to come and compete
     # What a signal handler raised in the middle of `unpark`. Belongs to the one who unparks.
     cdef object interruption
+    # A task's: its owner may have ended, and it is to look again. In the thread of its loop.
+    cdef bint look_again
     cdef bint unpark(self, Primitive by) noexcept
+    cdef object ask(self)
 
 
 @cython.final
 cdef class ThreadWaiter(Waiter):
     cdef PyThread_type_lock parker
+    cdef int handle_signals(self) except -1
     cdef bint park(self, long long deadline) except -1
 
 
 cdef ThreadWaiter new_waiter(long want)
+cdef void begin_wait(Waiter waiter, Primitive at, long long deadline) noexcept
+cdef object set_on_wait(object function)
+cdef void tell_wait() noexcept
+cdef void end_wait(Waiter waiter) noexcept
 cdef ThreadWaiter new_waiter_of(Party party, long want)
 
 
@@ -57,8 +75,14 @@ cdef class Primitive(Observed):
     cdef bint due(self, Waiter waiter) noexcept
     cdef void runs_again(self, Waiter waiter) noexcept
     cdef Waiter expire(self, Waiter waiter)
+    cdef int owners(self, Waiter waiter, unsigned long long *ids, int room) noexcept
+    cdef int holders(self, unsigned long long *ids, int room) noexcept
     cdef Waiter leave_line(self, Waiter waiter)
     # Called outside it.
+    cdef list held_by(self)
+    cdef bint has_owners(self) noexcept
+    cdef Primitive leads_to(self)
+    cdef object kick(self)
     cdef bint take_now(self, long want) except -1
     cdef bint take_past(self, long want) except -1
     cdef void mark_entered(self, unsigned long long me) noexcept
@@ -93,4 +117,4 @@ cdef double lock_seconds(object timeout) except? -2
 cdef double wait_seconds(object timeout) except? -2
 cdef long long lock_deadline(bint blocking, object timeout) except -1
 cdef long long deadline_after(object timeout) except -1
-cdef int refuse_orphan(Primitive primitive, Party owner) except -1
+cdef int refuse_orphan(Primitive primitive, Waiter waiter, Party owner) except -1

@@ -66,6 +66,10 @@ from cython.cimports.interlock.core.probe import Happening, happened, probing
 NEVER = 0x7FFFFFFFFFFFFFFF
 SIGNAL_GAP_US = cython.declare(cython.longlong, 50_000)
 BARGING_NS = cython.declare(cython.longlong, 1_000_000)
+# How often a party that waits for an owner asks whether that can still come: half of the second in which it is to know.
+LOOK_AGAIN_NS = cython.declare(cython.longlong, 500_000_000)
+_on_wait: object = None  # told of each wait that begins
+watched = cython.declare(cython.bint, False)  # whether anybody is
 TIMEOUT_MAX = cython.declare(cython.double, threading.TIMEOUT_MAX)
 
 
@@ -78,14 +82,15 @@ class DeadlockError(RuntimeError):
     __module__ = "interlock"
 
 
-def refuse_orphan(primitive: Primitive, owner: Party) -> cython.int:
+def refuse_orphan(primitive: Primitive, waiter: Waiter, owner: Party) -> cython.int:
+    waiter.refused = True
     if owner.lost_in_fork:
         fate = (
             "was held when this process was forked, by a thread that did not come along. "
             "Fork before starting threads, or make the lock anew in os.register_at_fork(after_in_child=...)"
         )
     else:
-        fate = "is held by a thread that has ended without releasing it. Enter the lock with 'with'"
+        fate = f"is held by {owner.fate()} without releasing it. Enter the lock with 'with'"
     raise DeadlockError(f"{primitive!r} {fate}: {owner.call_name()} can never release it")
 
 
@@ -103,6 +108,9 @@ class Waiter:
             following: Waiter = after.next
             after.next = None
             after = following
+
+    def ask(self):
+        """Have a party that is no thread look again whether its owner can still come."""
 
     def unpark(self, by: Primitive) -> cython.bint:
         """Wake the party. False where that can't be done any more, and the grant must go to another."""
@@ -126,6 +134,14 @@ class ThreadWaiter(Waiter):
         PyThread_release_lock(self.parker)
         return True
 
+    def handle_signals(self) -> cython.int:
+        self.handling = True
+        try:
+            PyErr_CheckSignals()
+        finally:
+            self.handling = False
+        return 0
+
     def park(self, deadline: cython.longlong) -> cython.bint:
         """Block until unparked (True) or until `deadline` has passed (False).
 
@@ -144,7 +160,7 @@ class ThreadWaiter(Waiter):
                 # A signal that comes between here and the system call interrupts nothing and would wait as long as
                 # we do. POSIX has no wait that closes this gap for a signal which any thread may take, so the one
                 # thread that runs handlers looks again now and then. `threading` waits for ever.
-                PyErr_CheckSignals()
+                self.handle_signals()
                 if forks != process:
                     return True
                 left = SIGNAL_GAP_US if left < 0 else min(left, SIGNAL_GAP_US)
@@ -153,7 +169,7 @@ class ThreadWaiter(Waiter):
             if status == PY_LOCK_ACQUIRED:
                 return True
             if status == PY_LOCK_INTR:
-                PyErr_CheckSignals()
+                self.handle_signals()
                 if forks != process:
                     return True
             elif interlock_now() >= deadline:
@@ -170,6 +186,49 @@ def new_waiter_of(party: Party, want: cython.long) -> ThreadWaiter:
     waiter.party = party
     waiter.want = want
     return waiter
+
+
+def set_on_wait(function):
+    global _on_wait, watched
+    _on_wait = function
+    watched = function is not None
+
+
+def begin_wait(waiter: Waiter, at: Primitive, deadline: cython.longlong) -> cython.void:
+    """Let others see that the party of this waiter, which is in a queue, waits: `core/waitgraph.py` reads it."""
+    # A task that calls without awaiting blocks its thread.
+    party: Party = waiter.party if waiter.strict or waiter.party.id == waiter.party.thread else meet()
+    waiter.host = party
+    waiter.at = at
+    waiter.timed = deadline != NEVER
+    waiter.shown = interlock_now()
+    with cython.critical_section(party):
+        waiter.outer = cython.cast(Waiter, party.wait)
+        party.wait = waiter
+    if watched:
+        tell_wait()
+
+
+def tell_wait() -> cython.void:
+    listener = _on_wait
+    if listener is not None:
+        listener()
+
+
+def end_wait(waiter: Waiter) -> cython.void:
+    party: Party = waiter.host
+    if party is None:
+        return
+    with cython.critical_section(party):
+        if party.wait is waiter:
+            party.wait = waiter.outer
+        else:
+            # Of a task that somebody drives by hand: its waits need not end in the order of their beginning.
+            inner: Waiter = cython.cast(Waiter, party.wait)
+            while inner is not None and inner.outer is not waiter:
+                inner = inner.outer
+            if inner is not None:
+                inner.outer = waiter.outer
 
 
 # --- primitives ----------------------------------------------------------------------------------------------
@@ -213,6 +272,60 @@ class Primitive(Observed):
 
     def runs_again(self, waiter: Waiter) -> cython.void:
         """A task that was granted out of the queue runs again."""
+
+    def owners(self, waiter: Waiter, ids: cython.pointer(cython.ulonglong), room: cython.int) -> cython.int:
+        """Who all must let go, of their own accord, before `waiter`, which is in the queue, can be let in.
+
+        Certainly so: no other party could do it for them. Writes as many ids as there is `room` for and returns how
+        many there are. Inside the critical section.
+        """
+        return 0
+
+    def holders(self, ids: cython.pointer(cython.ulonglong), room: cython.int) -> cython.int:
+        """Who holds this, certain or not: as `owners`."""
+        return 0
+
+    def held_by(self) -> list:
+        """The ids of all `holders`."""
+        room: cython.int = 4
+        while True:
+            ids: cython.pointer(cython.ulonglong) = cython.cast(
+                cython.pointer(cython.ulonglong), PyMem_RawMalloc(room * cython.sizeof(cython.ulonglong))
+            )
+            if ids == cython.NULL:
+                raise MemoryError
+            with cython.critical_section(self):
+                count: cython.int = self.holders(ids, room)
+            found: list = [ids[i] for i in range(min(count, room))]
+            PyMem_RawFree(ids)
+            if count <= room:
+                return found
+            room = 2 * count
+
+    def kick(self):
+        """Have the head of the queue look whether its owner can still come: it may have been parked here by another.
+
+        It is told to come and compete, as it would be by a release; a task just looks.
+        """
+        head: Waiter
+        threads: cython.bint
+        with cython.critical_section(self):
+            head = self.head
+            threads = head is not None and head.state == PARKED and not head.strict
+            if threads:
+                head.state = WOKEN
+        if threads:
+            self.wake(head)
+        elif head is not None and head.strict:
+            head.ask()
+
+    def has_owners(self) -> cython.bint:
+        """Whether whoever waits here may wait for an owner."""
+        return False
+
+    def leads_to(self) -> Primitive:
+        """At whose owners a wait that began here ends: a condition's waiters go on to its lock."""
+        return self
 
     def take_now(self, want: cython.long) -> cython.bint:
         """Get what a waiter would `want`, if it is there and nobody waits: an asynchronous caller passes nobody."""
@@ -379,8 +492,9 @@ class Primitive(Observed):
         return granted
 
     def wait_in_line(self, waiter: ThreadWaiter, deadline: cython.longlong) -> cython.bint:
-        began: cython.longlong = interlock_now()
         granted: cython.bint
+        begin_wait(waiter, self, deadline)
+        began: cython.longlong = waiter.shown
         try:
             if probing:
                 happened(Happening.WAITING, self, waiter.party.id, 0)
@@ -389,9 +503,13 @@ class Primitive(Observed):
             granted = self.await_turn(waiter, deadline, False)
         except BaseException:
             self.withdraw(waiter)
+            if waiter.refused:
+                self.kick()
             if probing:
                 happened(Happening.CANCELLED, self, 0, interlock_now() - began)
             raise
+        finally:
+            end_wait(waiter)
         if probing:
             happened(Happening.GRANTED if granted else Happening.TIMED_OUT, self, 0, interlock_now() - began)
         return granted
@@ -406,9 +524,15 @@ class Primitive(Observed):
         over: cython.bint
         moved: cython.bint
         chain: Waiter
+        slicing: cython.bint
         while True:
             if not unparked:
-                unparked = waiter.park(deadline)
+                # An owner that ends tells nobody, so whoever waits for one asks now and then.
+                slicing = deadline == NEVER and self.has_owners()
+                unparked = waiter.park(interlock_now() + LOOK_AGAIN_NS if slicing else deadline)
+                if slicing and not unparked:
+                    self.check_block(waiter)
+                    continue
             chain = None
             with cython.critical_section(self):
                 moved = self.forked != forks
@@ -430,7 +554,8 @@ class Primitive(Observed):
                 self.wake(chain)
             if over:
                 return granted
-            if moved and deadline == NEVER:
+            if (moved or unparked) and deadline == NEVER:
+                # Others have got in between, or it was kicked.
                 self.check_block(waiter)
             unparked = False
 
@@ -448,7 +573,12 @@ class Primitive(Observed):
             notifier = waiter.notifier
             if notifier is None:
                 chain = self.leave_line(waiter)
-        return chain if notifier is None else notifier.pass_over_notified(self, waiter)
+        if notifier is not None:
+            chain = notifier.pass_over_notified(self, waiter)
+        if waiter.strict:
+            # It may never run again to say so itself, and its party would keep it, and the task, for ever.
+            end_wait(waiter)
+        return chain
 
     def pass_over_notified(self, mutex: Primitive, waiter: Waiter) -> Waiter:
         """`pass_over`, for a waiter in the queue of `mutex` that was notified here. For a condition to say."""

@@ -1,9 +1,15 @@
-"""`with lock.within(2.0):` and `async with lock.within(2.0):` enter held or not at all."""
+"""`with lock.within(2.0):` enters held or not at all; `with lock.within_order(1):` says that it is one of several.
+
+Both have an `async with` as well.
+"""
 
 from cython.cimports.interlock.core.awaiting import DONE
 from cython.cimports.interlock.core.native import interlock_thread_id
+from cython.cimports.interlock.core.probe import probing
 from cython.cimports.interlock.core.task import caller_id
 from cython.cimports.interlock.core.waiting import Primitive, seconds_of
+
+hints = {}
 
 
 class Within:
@@ -48,4 +54,50 @@ def within(target, timeout) -> Within:
     made: Within = Within.__new__(Within)
     made.target = target
     made.timeout = timeout
+    return made
+
+
+class InOrder:
+    """A context manager that holds ``target``, the caller's next in an order that the program has made itself."""
+
+    def __enter__(self) -> object:
+        if not probing:
+            return self.target.__enter__()
+        me = caller_id()
+        before = hints.get(me)
+        hints[me] = self.order
+        try:
+            return self.target.__enter__()
+        finally:
+            restore(me, before)
+
+    async def __aenter__(self) -> object:
+        me = caller_id()
+        before = hints.get(me)
+        hints[me] = self.order
+        try:
+            return await self.target.__aenter__()
+        finally:
+            restore(me, before)
+
+    def __aexit__(self, exc_type: object = None, exc_value: object = None, traceback: object = None) -> object:
+        return self.target.__aexit__(exc_type, exc_value, traceback)
+
+    def __exit__(self, exc_type: object = None, exc_value: object = None, traceback: object = None) -> object:
+        return self.target.__exit__(exc_type, exc_value, traceback)
+
+
+def restore(me, before):
+    if before is None:
+        hints.pop(me, None)
+    else:
+        hints[me] = before
+
+
+def within_order(target, order) -> InOrder:
+    if not isinstance(order, int):
+        raise TypeError(f"order must be a whole number, not {type(order).__name__}")
+    made: InOrder = InOrder.__new__(InOrder)
+    made.target = target
+    made.order = order
     return made

@@ -18,3 +18,20 @@ class Within:
         exc_value: BaseException | None = None,
         traceback: TracebackType | None = None,
     ) -> Awaitable[None]: ...
+
+@final
+class InOrder:
+    def __enter__(self) -> object: ...
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None = None,
+        exc_value: BaseException | None = None,
+        traceback: TracebackType | None = None,
+    ) -> None: ...
+    async def __aenter__(self) -> object: ...
+    def __aexit__(
+        self,
+        exc_type: type[BaseException] | None = None,
+        exc_value: BaseException | None = None,
+        traceback: TracebackType | None = None,
+    ) -> Awaitable[None]: ...

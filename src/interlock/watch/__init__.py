@@ -1,1 +1,1 @@
-"""Reading what happens: recordings, and the pages made of them."""
+"""Reading what happens: who waits for what, the order of locks, stalls; recordings, and the pages made of them."""

@@ -1,0 +1,29 @@
+cimport cython
+
+
+@cython.final
+cdef class Place:
+    # Written once.
+    cdef readonly str file
+    cdef readonly int line
+    cdef readonly str function
+    cdef readonly str what
+
+
+cdef bint is_it(object found, object primitive)
+cdef list suspended_frames(object task)
+cdef Place place_in(object frame)
+cdef Place hold_in(object frame, object primitive)
+cdef dict scopes_of(str file, dict module_globals)
+cdef object collect(object node, list into, dict scopes)
+cdef list nodes_of(object frame)
+cdef tuple position(object frame)
+cdef tuple start(object node)
+cdef tuple end(object node)
+cdef str name_at(object frame)
+cdef str named(object expression)
+cdef object look_up(object node, object frame)
+cdef object attribute(object owner, str name)
+
+# (file, how many lines it has) -> what `scopes_of` returns. Single operations on a dictionary are atomic.
+cdef dict parsed

@@ -1,0 +1,3 @@
+from interlock.core.waitgraph import Wait
+
+def tell_cycle(circle: list[Wait]) -> str: ...

@@ -1,0 +1,199 @@
+"""`interlock.dump`: who waits for what, for people."""
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+
+from interlock.core.barrier import Barrier
+from interlock.core.condition import Condition
+from interlock.core.event import Event
+from interlock.core.join import Join
+from interlock.core.latch import Latch
+from interlock.core.lock import Lock
+from interlock.core.order import called
+from interlock.core.places import Place, preload
+from interlock.core.semaphore import Semaphore
+from interlock.core.waitgraph import Wait, holders, owners
+from interlock.core.waiting import Primitive
+from interlock.core.waitqueue import WaitQueue
+from interlock.watch.view import Circle, Someone, View
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import FrameType
+    from typing import TextIO
+
+MOST = 100  # blocks under one heading
+LONG = 1.0  # seconds; a wait that lasts longer stands before the others
+
+
+def write(file: "TextIO | None") -> None:
+    """Print the dump."""
+    _write(dump_text(View()), file)
+
+
+def write_on_signal(signum: int, file: "TextIO | None") -> None:
+    """Print it whenever a signal comes."""
+    preload()
+    signal.signal(signum, Dumper(lambda text: _write(text, file)))
+
+
+class Dumper:
+    """A signal handler that prints a dump. ``write``: where its text goes.
+
+    One that comes while another prints has the other print once more: a key that is held down must not go on for ever
+    inside itself.
+    """
+
+    harmless_to_waits = True  # it prints, and nobody who waits is helped: see core/waitgraph.py
+
+    def __init__(self, write: Callable[[str], object]) -> None:
+        self._print = write
+        self._printing = False
+        self._again = False
+
+    def __call__(self, signum: int, frame: "FrameType | None") -> None:
+        self._again = True
+        while self._again and not self._printing:
+            self._printing = True
+            self._again = False
+            try:
+                self._print(dump_text(View()))
+            finally:
+                self._printing = False
+
+
+def _write(text: str, file: "TextIO | None") -> None:
+    stream = file if file is not None else sys.stderr
+    if stream is None:
+        return
+    try:
+        stream.write(text)
+        stream.flush()
+    except RuntimeError:
+        # A signal handler that came while the program was printing: past its buffers.
+        try:
+            os.write(stream.fileno(), text.encode(stream.encoding or "utf-8", "backslashreplace"))
+        except OSError:
+            return
+    except UnicodeEncodeError:
+        stream.write(text.encode("ascii", "backslashreplace").decode("ascii"))
+        stream.flush()
+
+
+# --- the text -----------------------------------------------------------------------------------------------------
+
+
+def dump_text(view: View, title: str | None = None) -> str:
+    """The dump. ``title``: the first line, where there is more to say than how many wait."""
+    lines = [f"interlock: {title or _heading(view)}"]
+    told: set[int] = set()
+
+    def section(heading: str, people: list[Someone], tell: Callable[[Someone, View], list[str]]) -> None:
+        fresh = [someone for someone in people if id(someone) not in told]
+        if fresh:
+            lines.extend(["", heading])
+        for someone in fresh[:MOST]:
+            lines.extend(tell(someone, view))
+        if len(fresh) > MOST:
+            lines.append(f"  and {len(fresh) - MOST:,} more")
+        told.update(map(id, fresh))
+
+    for circle in view.circles:
+        section(_circle_heading(circle), circle.members, _block)
+    waiting = sorted(
+        (each for each in view.people if each.wait is not None), key=lambda each: -view.seconds(_wait_of(each))
+    )
+    section(f"WAITING for more than {LONG:g} s", [w for w in waiting if view.seconds(_wait_of(w)) > LONG], _block)
+    section("WAITING", waiting, _block)
+    section("NOT WAITING", view.people, _block)
+    return "\n".join(lines) + "\n"
+
+
+def _wait_of(someone: Someone) -> Wait:
+    assert someone.wait is not None
+    return someone.wait
+
+
+def _heading(view: View) -> str:
+    waiting = sum(someone.wait is not None for someone in view.people)
+    return f"{_count(len(view.people), 'party', 'parties')}, {waiting} waiting"
+
+
+def _circle_heading(circle: Circle) -> str:
+    names = [member.name for member in circle.members]
+    return f"CIRCLE: {' -> '.join([*names, names[0]])}" + ("" if circle.certain else _uncertainty(circle))
+
+
+def _uncertainty(circle: Circle) -> str:
+    for member in circle.members:
+        wait = member.wait
+        if wait is not None and isinstance(wait.at, Lock) and not owners(wait):
+            return f"\n  not certain: {name_of(wait.at)} was taken with acquire(), so any party may release it"
+    return ""
+
+
+def _block(someone: Someone, view: View) -> list[str]:
+    kind = "task " if someone.is_task else ""
+    lines = [f"  {kind}{someone.name}"]
+    if someone.party is not None and someone.party.ended:
+        lines = [f"  {kind}{someone.name} (ended)"]
+    wait = someone.wait
+    if wait is not None:
+        ends = " with a timeout" if wait.timed else ""
+        what = f"has waited {view.seconds(wait):.1f} s{ends} for {name_of(wait.at)}"
+        lines += _sentence(what, "at", someone.place)
+        missing = what_is_missing(wait)
+        if missing:
+            lines.append(f"      {missing}")
+    elif someone.place is not None:
+        lines += _sentence("is", "at", someone.place)
+    for held, place in someone.holds:
+        lines += _sentence(f"holds {name_of(held)}", "taken at", place)
+    return lines
+
+
+def _sentence(what: str, where: str, place: Place | None) -> list[str]:
+    if place is None:
+        return [f"      {what}"]
+    text = f"      {what} {where} {place}" if what == "is" else f"      {what}, {where} {place}"
+    return [text, f"          {place.text}"] if place.text else [text]
+
+
+def name_of(primitive: Primitive) -> str:
+    """What to call a primitive: by its name, or after the line that made it."""
+    if isinstance(primitive, Join):
+        return f"the end of {primitive.thread.name}"
+    kind = type(primitive).__name__
+    if primitive.name is not None:
+        return f"{kind} {primitive.name!r}"
+    return called(primitive) or f"{kind} at {id(primitive):#x}"
+
+
+def what_is_missing(wait: Wait) -> str:
+    """What would have to happen for this wait to end."""
+    at = wait.at
+    if isinstance(at, Barrier):
+        return f"{at.n_waiting} of {at.parties} have arrived"
+    if isinstance(at, Latch):
+        return f"{_count(at.count, 'count-down is', 'count-downs are')} missing"
+    if isinstance(at, Semaphore):
+        return "no permit is free: nobody has released one" if at._value == 0 else f"only {at._value} free"
+    if isinstance(at, Event):
+        return "nobody has set it"
+    if isinstance(at, Condition):
+        return "nobody has notified it"
+    if isinstance(at, WaitQueue):
+        return "nobody has unparked it"
+    if isinstance(at, Join):
+        return ""
+    who = holders(at)
+    if not who:
+        return ""
+    names = ", ".join(party.name for party in who[:3]) + (f" and {len(who) - 3} more" if len(who) > 3 else "")
+    return f"held by {names}"
+
+
+def _count(number: int, one: str, many: str) -> str:
+    return f"{number} {one if number == 1 else many}"

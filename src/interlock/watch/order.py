@@ -1,0 +1,62 @@
+"""`interlock.watch_order`: warn about locks that are taken in two orders."""
+
+from collections.abc import Callable
+
+from interlock.core.order import Edge, place_of, start_watching, stop_watching
+from interlock.errors import LockOrderWarning
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import TracebackType
+
+
+class OrderWatch:
+    """Watches until `stop`, or until the end of a ``with``. ``found``: what there was to say so far."""
+
+    def __init__(self, report: Callable[[str], object] | None) -> None:
+        self.found: list[str] = []
+        self._report = report
+        self._sink = start_watching(self._tell)
+
+    def stop(self) -> None:
+        """Watch no more."""
+        stop_watching(self._sink)
+
+    def __enter__(self) -> "OrderWatch":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, traceback: "TracebackType | None"
+    ) -> None:
+        self.stop()
+
+    def _tell(self, circle: list[Edge]) -> None:
+        text = describe(circle)
+        self.found.append(text)
+        if self._report is not None:
+            self._report(text)
+        else:
+            import warnings
+
+            warnings.warn(text, LockOrderWarning, stacklevel=2)
+
+
+def describe(circle: list[Edge]) -> str:
+    """A finding in words."""
+    names = [edge.names[0] for edge in circle]
+    if len(set(names)) == 1:
+        headline = f"several {names[0]} are taken in different orders, which can end in a deadlock"
+    elif len(circle) == 2:
+        headline = f"{names[0]} and {names[1]} are taken in both orders, which can end in a deadlock"
+    else:
+        headline = f"{', '.join(names[:-1])} and {names[-1]} are taken in a circle, which can end in a deadlock"
+    lines = [f"lock order: {headline}"]
+    for edge in circle:
+        first, then = place_of(*edge.first), place_of(*edge.then)
+        lines += [
+            f"    {edge.names[0]}, taken at {first}",
+            f"        {first.text}",
+            f"    and then {edge.names[1]}, at {then}",
+            f"        {then.text}",
+        ]
+    return "\n".join([*lines, "    Take them in one order everywhere."])

@@ -1,0 +1,122 @@
+"""`interlock.snapshot`: who waits for what, as plain data."""
+
+from typing import TypedDict
+
+from interlock.core.order import called
+from interlock.core.places import Place
+from interlock.core.waitgraph import holders
+from interlock.core.waiting import Primitive
+from interlock.watch.view import Circle, Someone, View
+
+
+class PlaceData(TypedDict):
+    """A line of code. ``text`` is the line itself, '' where the file cannot be read."""
+
+    file: str
+    line: int
+    function: str
+    text: str
+
+
+class PrimitiveData(TypedDict):
+    """A primitive. ``id`` as `id()` gives it; ``made``: what made it, where that was watched; ``state``: its `repr`."""
+
+    id: int
+    kind: str
+    name: str | None
+    made: str | None
+    state: str
+
+
+class HoldData(TypedDict):
+    """What a party holds, and where it was taken, as far as that is known."""
+
+    primitive: PrimitiveData
+    at: PlaceData | None
+
+
+class WaitData(TypedDict):
+    """What a party waits for. ``timed``: it ends by itself. ``owners``: the ids of those who hold the primitive."""
+
+    primitive: PrimitiveData
+    seconds: float
+    timed: bool
+    owners: list[int]
+
+
+class PartyData(TypedDict):
+    """A thread or a task. ``id`` is None for a thread that has never waited or held anything; ``at``: where it is."""
+
+    id: int | None
+    name: str
+    kind: str
+    ident: int
+    ended: bool
+    at: PlaceData | None
+    waits: WaitData | None
+    holds: list[HoldData]
+
+
+class CircleData(TypedDict):
+    """Ids of parties each of which waits for the next. ``certain``: none of them can be helped by another."""
+
+    parties: list[int]
+    certain: bool
+
+
+class Snapshot(TypedDict):
+    """Who waits for what at one moment: what `interlock.snapshot` returns."""
+
+    parties: list[PartyData]
+    circles: list[CircleData]
+
+
+def take() -> Snapshot:
+    """Who waits for what and who holds what, now."""
+    view = View()
+    return {
+        "parties": [_party(someone, view) for someone in view.people],
+        "circles": [_circle(circle) for circle in view.circles],
+    }
+
+
+def _party(someone: Someone, view: View) -> PartyData:
+    wait = someone.wait
+    return {
+        "id": None if someone.party is None else someone.party.id,
+        "name": someone.name,
+        "kind": "task" if someone.is_task else "thread",
+        "ident": someone.ident,
+        "ended": someone.party is not None and someone.party.ended,
+        "at": _place(someone.place),
+        "waits": None
+        if wait is None
+        else {
+            "primitive": _primitive(wait.at),
+            "seconds": view.seconds(wait),
+            "timed": wait.timed,
+            "owners": [party.id for party in holders(wait.at)],
+        },
+        "holds": [{"primitive": _primitive(held), "at": _place(place)} for held, place in someone.holds],
+    }
+
+
+def _circle(circle: Circle) -> CircleData:
+    ids = [member.party.id for member in circle.members if member.party is not None]
+    return {"parties": ids, "certain": circle.certain}
+
+
+def _primitive(primitive: Primitive) -> PrimitiveData:
+    return {
+        "id": id(primitive),
+        "kind": type(primitive).__name__,
+        "name": primitive.name,
+        "made": called(primitive),
+        "state": repr(primitive),
+    }
+
+
+def _place(place: Place | None) -> PlaceData | None:
+    if place is None:
+        return None
+    return {"file": place.file, "line": place.line, "function": place.function, "text": place.text}

@@ -1,0 +1,156 @@
+"""Everybody at one moment: who runs where, who waits for what and for how long, who holds what and since which line."""
+
+import sys
+import threading
+import time
+from collections.abc import Iterable
+
+from interlock.core import order
+from interlock.core.condition import Condition
+from interlock.core.join import Join
+from interlock.core.party import Party
+from interlock.core.places import Place, frames_of, is_ours, place_of_hold, place_of_wait
+from interlock.core.waitgraph import Wait, holders, is_certain_edge, keeper, parties, waits
+from interlock.core.waiting import Primitive
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import FrameType
+
+
+class Someone:
+    """A party, or a thread that has not met any primitive yet.
+
+    Attributes: ``party`` (None for such a thread), ``ident``, ``name``, ``place`` (where it is; None where nobody can
+    tell), ``wait`` (None: it runs), ``holds`` (each primitive, and where it was taken or None).
+    """
+
+    def __init__(self, party: Party | None, ident: int, name: str, frames: "list[FrameType]") -> None:
+        self.party = party
+        self.ident = ident
+        self.name = name
+        self.frames = frames
+        self.place = place_of_wait(frames)
+        self.wait: Wait | None = None
+        self.holds: list[tuple[Primitive, Place | None]] = []
+
+    @property
+    def is_task(self) -> bool:
+        return self.party is not None and keeper(self.party) is not None
+
+    @property
+    def is_waiting_for_ever(self) -> bool:
+        return self.wait is not None and self.wait.parked and not self.wait.timed
+
+
+class Circle:
+    """Parties each of which waits for the next, and the last for the first.
+
+    ``certain``: whether nobody else could help, as far as locks go. A Lock taken with ``acquire`` may be released by
+    any party.
+    """
+
+    def __init__(self, members: list[Someone]) -> None:
+        self.members = members
+        self.certain = all(
+            member.party is not None
+            and following.party is not None
+            and is_certain_edge(member.party, member.wait, following.party)
+            for member, following in zip(members, [*members[1:], members[0]], strict=True)
+        )
+
+
+class View:
+    """Everybody, as ``people``, and those of them who wait in ``circles``. ``now``: monotonic nanoseconds."""
+
+    def __init__(self) -> None:
+        frames = sys._current_frames()
+        self.now = time.monotonic_ns()
+        self.people = _everybody(frames)
+        found = {each.party.id: each for each in self.people if each.party is not None}
+        primitives: dict[int, Primitive] = {}
+        for wait in waits():
+            someone = found.get(wait.party.id)
+            if someone is not None:
+                someone.wait = wait
+                primitives[id(wait.at)] = wait.at
+                if isinstance(wait.began, Condition) and isinstance(wait.began._lock, Primitive):
+                    primitives[id(wait.began._lock)] = wait.began._lock
+        watcher = order.active
+        for someone in found.values():
+            if watcher is not None and someone.party is not None:
+                someone.holds += watcher.locks_of(someone.party.id)
+        for primitive in primitives.values():
+            if isinstance(primitive, Join):
+                continue
+            for party in holders(primitive):
+                holder = found.get(party.id) or self._add_ended(party, found)
+                if all(held is not primitive for held, _ in holder.holds):
+                    holder.holds.append((primitive, place_of_hold(holder.frames, primitive)))
+        self.circles = [Circle(members) for members in _circles(found)]
+
+    def seconds(self, wait: Wait) -> float:
+        """For how long it has lasted."""
+        return max(0, self.now - wait.since) / 1e9
+
+    def _add_ended(self, party: Party, found: dict[int, Someone]) -> Someone:
+        someone = Someone(party, party.ident, party.name, [])
+        found[party.id] = someone
+        self.people.append(someone)
+        return someone
+
+
+def _everybody(frames: "dict[int, FrameType]") -> list[Someone]:
+    people = []
+    known = set()
+    for party in parties():
+        known.add(party.ident)
+        people.append(Someone(party, party.ident, party.name, frames_of(party, frames)))
+    for ident, frame in frames.items():
+        if ident in known or ident in helpers:
+            continue
+        thread = threading._active.get(ident)  # type: ignore[attr-defined]
+        name = f"thread {ident}" if thread is None else thread.name
+        people.append(Someone(None, ident, name, list(_outward(frame))))
+    return people
+
+
+def _outward(frame: "FrameType | None") -> "Iterable[FrameType]":
+    while frame is not None:
+        if not is_ours(frame):
+            yield frame
+        frame = frame.f_back
+
+
+def _circles(found: dict[int, Someone]) -> list[list[Someone]]:
+    """Each circle once, beginning with the party that was met first."""
+    circles = []
+    gone_through: set[int] = set()
+    for start in sorted(found):
+        way: list[int] = []
+        pending = [(start, 0)]
+        while pending:
+            key, depth = pending.pop()
+            del way[depth:]
+            if key in way:
+                members = way[way.index(key) :]
+                if not gone_through.intersection(members):
+                    circles.append([found[member] for member in members])
+                    gone_through.update(members)
+                continue
+            if key in gone_through:
+                continue
+            way.append(key)
+            someone = found.get(key)
+            wait = None if someone is None else someone.wait
+            if wait is not None and not wait.timed and wait.parked:
+                pending += [(party.id, depth + 1) for party in holders(wait.at)]
+            thread = None if someone is None or someone.party is None else keeper(someone.party)
+            if thread is not None:
+                pending.append((thread.id, depth + 1))
+        gone_through.update(way)
+    return circles
+
+
+# Idents of threads of our own, which look at the others.
+helpers: set[int] = set()

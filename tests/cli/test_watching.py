@@ -1,0 +1,256 @@
+"""What `interlock run` says while the program runs: stalls, the order of locks, and the dump on Ctrl-\\."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from launch import ENVIRONMENT, INTERLOCK, Ending, python, start
+from parties import PATIENCE
+
+NOBODY = "interlock: nobody is left to wake these\n"
+
+
+def run(directory: Path, program: str, *options: str) -> Ending:
+    (directory / "prog.py").write_text(program)
+    return python(*INTERLOCK, "run", *options, "prog.py", cwd=directory)
+
+
+# --- nobody is left -----------------------------------------------------------------------------------------------
+
+BARRIER = """
+import threading
+start = threading.Barrier(4)
+threads = [threading.Thread(target=start.wait, name=f"player {i}") for i in range(3)]
+for thread in threads: thread.start()
+"""
+CONSUMER = """
+import queue, threading
+jobs = queue.Queue()
+def produce():
+    for i in range(3): jobs.put(i)
+def consume():
+    for i in range(4): jobs.get()
+threads = [threading.Thread(target=t, name=t.__name__) for t in (produce, consume)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+"""
+ALONE = "import threading; threading.Event().wait()"
+SIGNAL_LOCK = "import threading; lock = threading.Lock(); lock.acquire(); lock.acquire()"
+TASKS = """
+import asyncio, interlock
+async def main():
+    start = interlock.Barrier(3, name="start")
+    async with asyncio.TaskGroup() as group:
+        for i in range(2): group.create_task(start.wait_async(), name=f"task {i}")
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize(
+    ("program", "missing"),
+    [
+        pytest.param(BARRIER, "3 of 4 have arrived", id="a barrier"),
+        pytest.param(CONSUMER, "nobody has notified it", id="a consumer"),
+        pytest.param(ALONE, "nobody has set it", id="alone"),
+        pytest.param(SIGNAL_LOCK, "held by MainThread", id="a lock as a signal"),
+        pytest.param(TASKS, "2 of 3 have arrived", id="tasks"),
+    ],
+)
+def test_nobody_is_left(tmp_path: Path, program: str, missing: str) -> None:
+    told = run(tmp_path, program, "--on-stall=exit")
+    assert told.status == 3
+    assert NOBODY in told.err or "these wait for each other in a circle" in told.err
+    assert f"      {missing}\n" in told.err
+    assert "\ninterlock: " in told.err.partition(missing)[2]  # and the report at the end
+
+
+GO_ON = """
+import os, signal, sys, threading, time
+gate = threading.Event()
+waiter = threading.Thread(target=gate.wait, name="waiter")
+waiter.start()
+{}
+gate.set()
+waiter.join()
+print("went on")
+"""
+
+
+@pytest.mark.parametrize(
+    "activity",
+    [
+        pytest.param("time.sleep(2.5)", id="a sleep"),
+        pytest.param("end = time.monotonic() + 2.5\nwhile time.monotonic() < end: pass", id="computing"),
+        pytest.param(
+            "r, w = os.pipe(); threading.Timer(2.5, os.write, (w, b'x')).start(); os.read(r, 1)", id="reading"
+        ),
+        pytest.param("waiter.join(2.5)", id="a timed join"),
+        pytest.param("threading.Event().wait(2.5)", id="a timed wait"),
+        pytest.param(
+            "timer = threading.Timer(2.5, gate.set); timer.start(); gate.wait()",
+            id="a timer",
+        ),
+        pytest.param(
+            "signal.signal(signal.SIGALRM, lambda *_: gate.set()); "
+            "signal.setitimer(signal.ITIMER_REAL, 2.5); gate.wait()",
+            id="a signal handler",
+        ),
+    ],
+)
+def test_somebody_is_left(tmp_path: Path, activity: str) -> None:
+    told = run(tmp_path, GO_ON.format(activity), "--on-stall=exit")
+    assert (told.status, told.out) == (0, "went on\n"), told
+    assert "nobody is left" not in told.err
+
+
+def test_it_goes_on_waiting(tmp_path: Path) -> None:
+    """It says so once, and goes on: nothing is lost if it was wrong."""
+    (tmp_path / "prog.py").write_text(ALONE)
+    with start(*INTERLOCK, "run", "prog.py", cwd=tmp_path) as process:
+        told = read_until(process, NOBODY)
+        time.sleep(2.5)  # two looks more
+        process.send_signal(signal.SIGINT)
+        told += process.communicate(timeout=PATIENCE * 3)[1]
+    assert told.count(NOBODY.encode()) == 1
+    assert b"KeyboardInterrupt" in told
+
+
+def read_until(process: "subprocess.Popen[bytes]", text: str) -> bytes:
+    """What it writes to stderr, up to `text`."""
+    assert process.stderr is not None
+    told = b""
+    while text.encode() not in told:
+        more = os.read(process.stderr.fileno(), 10_000)
+        assert more, (told, process.wait())
+        told += more
+    return told
+
+
+def told_until(directory: Path, program: str, text: str, *options: str) -> str:
+    """What it writes to stderr in all, once it has been let go after writing `text`. It waits for its input to end."""
+    (directory / "prog.py").write_text(program)
+    with start(*INTERLOCK, "run", *options, "prog.py", cwd=directory) as process:
+        told = read_until(process, text)
+        told += process.communicate(timeout=PATIENCE * 3)[1]
+    assert process.returncode == 0, told
+    return told.decode()
+
+
+def test_a_single_wait_that_is_long(tmp_path: Path) -> None:
+    program = """
+import sys, threading
+ready = threading.Event()
+threading.Thread(target=ready.wait, args=(600,), name="patient").start()
+sys.stdin.read()
+ready.set()
+"""
+    what = "interlock: patient has waited for Event of prog.py:3 for more than 1 s\n"
+    told = told_until(tmp_path, program, what, "--stall", "1")
+    assert told.count(what) == 1
+    assert "with a timeout for Event of prog.py:3" in told
+
+
+def test_a_circle_that_cannot_be_refused(tmp_path: Path) -> None:
+    """Locks taken with `acquire` may be anybody's signal: it is shown, and not raised. The main thread goes on."""
+    program = """
+import sys, threading
+a, b = threading.Lock(), threading.Lock()
+meet = threading.Barrier(2)
+def cross(first, second):
+    first.acquire()
+    meet.wait()
+    second.acquire()
+for name, locks in ("one", (a, b)), ("two", (b, a)):
+    threading.Thread(target=cross, args=locks, name=name, daemon=True).start()
+sys.stdin.read()
+"""
+    what = "interlock: these wait for each other in a circle\n"
+    told = told_until(tmp_path, program, what)
+    assert told.count(what) == 1
+    assert "not certain: Lock of prog.py:3 was taken with acquire()" in told
+
+
+def test_quiet_says_nothing(tmp_path: Path) -> None:
+    program = "import threading; threading.Event().wait(2.5)\na, b = threading.Lock(), threading.Lock()\n"
+    program += "with a:\n  with b: pass\nwith b:\n  with a: pass"
+    told = run(tmp_path, program, "--quiet", "--stall", "1")
+    assert (told.status, told.err) == (0, "")
+
+
+# --- the order of locks -------------------------------------------------------------------------------------------
+
+
+def test_two_orders_are_told_at_once(tmp_path: Path) -> None:
+    program = """
+import sys, threading
+a = threading.Lock()
+b = threading.RLock()
+def forward():
+    with a, b: pass
+def backward():
+    with b, a: pass
+forward(); backward(); forward(); backward()
+print("still running", file=sys.stderr)
+"""
+    told = run(tmp_path, program)
+    before = told.err.partition("still running")[0]
+    assert before.count("interlock: lock order: RLock of prog.py:4 and Lock of prog.py:3 are taken in both orders") == 1
+    assert "prog.py:8 in backward\n" in before
+
+
+def test_the_library_has_nothing_to_be_told(tmp_path: Path) -> None:
+    program = """
+import logging, queue, threading
+from concurrent.futures import ThreadPoolExecutor
+logging.basicConfig()
+jobs = queue.Queue()
+def work(n):
+    logging.getLogger("x").warning("%d", n)
+    jobs.put(n)
+    return jobs.get()
+with ThreadPoolExecutor(4) as pool:
+    print(sum(pool.map(work, range(50))))
+"""
+    told = run(tmp_path, program)
+    assert told.status == 0
+    assert "lock order" not in told.err
+
+
+# --- the keyboard -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGQUIT"), reason="there is no such signal here")
+@pytest.mark.parametrize("blocked_in", ["threading.Event().wait()", "time.sleep(60)"])
+def test_a_dump_and_it_goes_on(tmp_path: Path, blocked_in: str) -> None:
+    program = f"import sys, threading, time\nprint('here', file=sys.stderr, flush=True)\n{blocked_in}"
+    (tmp_path / "prog.py").write_text(program)
+    with start(*INTERLOCK, "run", "prog.py", cwd=tmp_path) as process:
+        read_until(process, "here\n")
+        for _ in range(2):
+            told = b""
+            while b"prog.py:3 in <module>\n" not in told:  # it may not be there yet
+                process.send_signal(signal.SIGQUIT)
+                told = read_until(process, " in <module>\n")
+            assert b"  MainThread\n" in told
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=PATIENCE * 3)
+    assert process.returncode == -signal.SIGINT
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGQUIT"), reason="there is no such signal here")
+def test_who_ignores_it_is_left_alone(tmp_path: Path) -> None:
+    """As below nohup, or a shell's background."""
+    (tmp_path / "prog.py").write_text("import signal; print(signal.getsignal(signal.SIGQUIT) == signal.SIG_IGN)")
+    command = " ".join([sys.executable, *INTERLOCK, "run", "prog.py"])
+    shell = subprocess.run(
+        ["/bin/sh", "-c", f"trap '' QUIT; exec {command}"],
+        cwd=tmp_path,
+        env=ENVIRONMENT,
+        capture_output=True,
+        check=True,
+    )
+    assert shell.stdout == b"True\n"

@@ -1,0 +1,297 @@
+"""`interlock.snapshot` and `interlock.dump`: who waits for what, who holds what."""
+
+import asyncio
+import io
+import json
+import os
+import re
+import signal
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from parties import ThreadParty, blocked, needs_signals, wait_until
+
+import interlock
+from interlock import Barrier, Condition, Event, Latch, Lock, RLock, RWLock, Semaphore, WaitQueue
+
+
+@pytest.fixture
+def someone() -> Iterator[ThreadParty]:
+    party = ThreadParty("someone")
+    yield party
+    party.end()
+
+
+def of(name: str) -> Any:
+    (found,) = [party for party in interlock.snapshot()["parties"] if party["name"] == name]
+    return found
+
+
+def dumped() -> str:
+    file = io.StringIO()
+    interlock.dump(file)
+    return file.getvalue()
+
+
+# --- as data ------------------------------------------------------------------------------------------------------
+
+
+def test_one_waits_for_the_other(someone: ThreadParty) -> None:
+    lock = Lock(name="orders")
+
+    def enter() -> None:
+        with lock:  # enters
+            pass
+
+    with lock:
+        waiting = someone.begin(enter)
+        blocked(lock, 1)
+        snapshot = interlock.snapshot()
+        json.dumps(snapshot)  # plain data
+        me, other = of("MainThread"), of("someone")
+    waiting.result()
+    assert me["waits"] is None
+    assert [hold["primitive"]["name"] for hold in me["holds"]] == ["orders"]
+    assert me["holds"][0]["at"]["text"] == "with lock:"
+    assert me["at"]["function"] == "of"
+    assert other["kind"] == "thread"
+    assert other["ended"] is False
+    wait = other["waits"]
+    assert wait["primitive"] == {
+        "id": id(lock),
+        "kind": "Lock",
+        "name": "orders",
+        "made": None,
+        "state": wait["primitive"]["state"],
+    }
+    assert wait["owners"] == [me["id"]]
+    assert wait["timed"] is False
+    assert wait["seconds"] >= 0
+    assert other["at"]["file"] == __file__
+    assert other["at"]["text"] == "with lock:  # enters"
+    assert snapshot["circles"] == []
+
+
+def test_a_timed_wait_is_shown_as_such(someone: ThreadParty) -> None:
+    event = Event()
+    waiting = someone.begin(event.wait, timeout=60)
+    blocked(event, 1)
+    assert of("someone")["waits"]["timed"] is True
+    event.set()
+    waiting.result()
+    assert of("someone")["waits"] is None
+
+
+def test_readers_hold_too(someone: ThreadParty) -> None:
+    data = RWLock(name="data")
+    side = data.read()
+    reader = ThreadParty("reader")
+    reader.do(side.acquire)
+    waiting = someone.begin(data.write().acquire)
+    blocked(data, 1)
+    assert of("someone")["waits"]["owners"] == [of("reader")["id"]]
+    assert [hold["primitive"]["name"] for hold in of("reader")["holds"]] == ["data"]
+    reader.do(side.release)
+    waiting.result()
+    reader.end()
+
+
+def test_a_circle_that_is_not_certain() -> None:
+    a, b = ThreadParty("a"), ThreadParty("b")
+    first, second = Lock(name="first"), RLock(name="second")
+    a.do(first.acquire)  # by acquire: somebody else may release it
+    b.do(second.acquire)
+    waits = [a.begin(second.acquire)]
+    blocked(second, 1)
+    waits.append(b.begin(first.acquire))
+    blocked(first, 1)
+    (circle,) = interlock.snapshot()["circles"]
+    assert circle["certain"] is False
+    names = {party["id"]: party["name"] for party in interlock.snapshot()["parties"]}
+    assert sorted(names[number] for number in circle["parties"]) == ["a", "b"]
+    text = dumped()
+    assert text.index("CIRCLE: ") < text.index("NOT WAITING")
+    assert "not certain: Lock 'first' was taken with acquire(), so any party may release it" in text
+    first.release()
+    waits[1].result()
+    b.do(second.release)
+    waits[0].result()
+    a.do(second.release)
+    a.end()
+    b.end()
+
+
+def test_tasks(someone: ThreadParty) -> None:
+    lock = Lock(name="orders")
+    release = threading.Event()
+
+    async def hold() -> None:
+        async with lock:
+            while not release.is_set():
+                await asyncio.sleep(0.001)
+
+    async def wait() -> None:
+        async with lock:
+            pass
+
+    async def main() -> None:
+        await asyncio.gather(asyncio.create_task(hold(), name="holder"), asyncio.create_task(wait(), name="waiter"))
+
+    running = someone.begin(lambda: asyncio.run(main()))
+    blocked(lock, 1)
+    waiter, holder = of("waiter"), of("holder")
+    assert (waiter["kind"], holder["kind"]) == ("task", "task")
+    assert waiter["waits"]["owners"] == [holder["id"]]
+    assert (waiter["at"]["function"], waiter["at"]["text"]) == ("wait", "async with lock:")
+    assert holder["holds"][0]["at"]["text"] == "async with lock:"
+    text = dumped()
+    assert "task waiter\n" in text
+    assert "held by holder" in text
+    release.set()
+    running.result()
+
+
+def test_an_owner_that_has_ended() -> None:
+    lock = Lock(name="left")
+    thread = threading.Thread(target=lock.acquire, name="gone")
+    thread.start()
+    thread.join()
+    patient = ThreadParty("patient")
+    waiting = patient.begin(lock.acquire)  # taken with acquire: another may release it
+    blocked(lock, 1)
+    assert of("gone")["holds"][0]["primitive"]["name"] == "left"
+    lock.release()
+    waiting.result()
+    patient.end()
+
+
+# --- for people ---------------------------------------------------------------------------------------------------
+
+
+MISSING = [
+    (Event(name="x"), "wait", "set", "nobody has set it"),
+    (Barrier(3, name="x"), "wait", "reset", "1 of 3 have arrived"),
+    (Latch(2, name="x"), "wait", None, "2 count-downs are missing"),
+    (Semaphore(0, name="x"), "acquire", "release", "no permit is free: nobody has released one"),
+    (WaitQueue(name="x"), "park", "unpark", "nobody has unparked it"),
+]
+
+
+@pytest.mark.parametrize(("primitive", "wait", "end", "text"), MISSING, ids=lambda value: type(value).__name__)
+def test_what_is_missing(someone: ThreadParty, primitive: Any, wait: str, end: str | None, text: str) -> None:
+    waiting = someone.begin(getattr(primitive, wait))
+    blocked(primitive, 1)
+    shown = dumped()
+    assert f"for {type(primitive).__name__} 'x', at " in shown
+    assert f"      {text}\n" in shown
+    if end is None:
+        primitive.count_down(2)
+    else:
+        getattr(primitive, end)()
+    waiting.error()
+
+
+def test_a_condition_waits_for_a_notification_and_then_for_its_lock(someone: ThreadParty) -> None:
+    condition = Condition(name="news")
+
+    def wait() -> None:
+        with condition:
+            condition.wait()
+
+    waiting = someone.begin(wait)
+    blocked(condition, 1)
+    assert "nobody has notified it" in dumped()
+    with condition:
+        condition.notify()
+        assert of("someone")["waits"]["primitive"]["kind"] == "RLock"
+        assert "held by MainThread" in dumped()
+    waiting.result()
+
+
+def test_names_of_the_lines_that_made_them(someone: ThreadParty) -> None:
+    with interlock.watch_order():
+        event = Event()
+    waiting = someone.begin(event.wait)
+    blocked(event, 1)
+    assert f"Event of {os.path.relpath(__file__)}:" in dumped()
+    event.set()
+    waiting.result()
+
+
+def test_long_waits_come_before_the_others(someone: ThreadParty, monkeypatch: pytest.MonkeyPatch) -> None:
+    import interlock.watch.dump as module
+
+    event = Event()
+    waiting = someone.begin(event.wait)
+    blocked(event, 1)
+    assert "\nWAITING\n  someone\n" in dumped()
+    monkeypatch.setattr(module, "LONG", 0.0)
+    assert "\nWAITING for more than 0 s\n  someone\n" in dumped()
+    event.set()
+    waiting.result()
+
+
+def test_thousands_are_counted_and_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    import interlock.watch.dump as module
+
+    monkeypatch.setattr(module, "MOST", 3)
+    event = Event()
+
+    async def main() -> str:
+        tasks = [asyncio.create_task(event.wait_async()) for _ in range(1000)]
+        await asyncio.sleep(0)
+        text = dumped()
+        event.set()
+        await asyncio.gather(*tasks)
+        return text
+
+    assert "  and 997 more" in asyncio.run(main())
+
+
+def test_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:
+    interlock.dump()
+    assert capsys.readouterr().err.startswith("interlock: ")
+
+
+# --- by a signal --------------------------------------------------------------------------------------------------
+
+
+@needs_signals
+def test_while_the_main_thread_is_blocked(someone: ThreadParty) -> None:
+    """It prints, and the main thread waits on as though nothing had happened."""
+    event, file = Event(name="ready"), io.StringIO()
+    before = signal.getsignal(signal.SIGUSR1)
+    interlock.dump_on_signal(signal.SIGUSR1, file)
+    try:
+
+        def send() -> None:
+            blocked(event, 1)
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGUSR1)
+            wait_until(file.getvalue, "the dump is there")
+            event.set()
+
+        sent = someone.begin(send)
+        assert event.wait()
+        sent.result()
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    shown = r"  MainThread\n      has waited \d\.\d s for Event 'ready', at tests/watch/test_dump.py:"
+    assert re.search(shown, file.getvalue())
+
+
+@needs_signals
+def test_such_a_handler_does_not_make_a_circle_uncertain() -> None:
+    before = signal.getsignal(signal.SIGUSR1)
+    interlock.dump_on_signal(signal.SIGUSR1, io.StringIO())
+    try:
+        lock = Lock()
+        with lock, pytest.raises(interlock.DeadlockError):
+            lock.acquire()
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+
+
+def test_only_in_the_main_thread(someone: ThreadParty) -> None:
+    assert isinstance(someone.begin(interlock.dump_on_signal, signal.SIGINT).error(), ValueError)
