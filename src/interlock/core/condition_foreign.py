@@ -11,12 +11,19 @@ just after. To try again where it was would block for ever; so
                          raises only where it has not taken it
     perhaps              it is taken by Python code and cannot say              leave: `threading` always does
 
+The same is asked where a handler raises out of releasing the lock, before the wait: where it surely was released, the
+wait is over at once and begins to take it back.
+
 What the lock itself raises comes out of `wait` at once. It is told from what handlers raise by the traceback, which
 shows the handler; a handler written in C is believed only what is no `Exception`.
+
+A task that is cancelled, in the wait or while it takes the lock back, tries again. Since a scope of trio or anyio stays
+cancelled, and would cancel that too, it does so in a shield.
 """
 
 import functools
 import signal
+import sys
 import types
 from _signal import getsignal  # that of `signal` is Python code, in which a handler could run
 
@@ -26,7 +33,7 @@ from cython.cimports.interlock.core.condition_queue import ConditionQueue
 from cython.cimports.interlock.core.mutex import Mutex
 from cython.cimports.interlock.core.native import interlock_now, interlock_thread_id
 from cython.cimports.interlock.core.probe import Happening, happened, probing
-from cython.cimports.interlock.core.task import caller_id
+from cython.cimports.interlock.core.task import Library, TaskParty, caller_id
 from cython.cimports.interlock.core.waiting import (
     CANCELLED,
     GRANTED,
@@ -46,6 +53,7 @@ def wait_foreign(condition: ConditionQueue, deadline: cython.longlong) -> cython
     # Looked up while the lock is held: looking up may be Python code, in which a handler can run.
     owned = getattr(condition.lock, "_is_owned", None)
     in_c: cython.bint = acquired_in_c(condition)
+    depth: cython.ulong = depth_of(condition.lock)
     waiter: ThreadWaiter = new_waiter(0)
     begin_wait(waiter, condition, deadline)
     with cython.critical_section(condition):
@@ -53,33 +61,43 @@ def wait_foreign(condition: ConditionQueue, deadline: cython.longlong) -> cython
         condition.push(waiter)
     # A subclass of our Lock does not say in its state that it was entered.
     entered: cython.bint = isinstance(condition.lock, Mutex) and cython.cast(Mutex, condition.lock).count != 0
+    state = None
+    error = None
     try:
         state = condition._release_save()
-    except BaseException:
-        end_wait(waiter)
-        condition.withdraw(waiter)
-        raise
+    except BaseException as raised:
+        if not (by_handler(raised) and surely_not_taken(condition, owned, False)):
+            end_wait(waiter)
+            condition.withdraw(waiter)
+            raise
+        error = raised
+    saved: cython.bint = error is None
     began: cython.longlong = interlock_now()
     if probing:
         happened(Happening.WAITING, condition, waiter.party.id, 0)
 
-    error = None
     notified: cython.bint = False
-    try:
-        notified = condition.await_turn(waiter, deadline, False)
-    except BaseException as raised:
-        error = raised
+    if saved:
+        try:
+            notified = condition.await_turn(waiter, deadline, False)
+        except BaseException as raised:
+            error = raised
+    if error is not None:
         with cython.critical_section(condition):
             notified = waiter.state == GRANTED
             if not notified:
                 condition.remove(waiter)
                 waiter.state = CANCELLED
     end_wait(waiter)
+    times: cython.ulong = 1 if saved else depth
     again: cython.bint = True
-    while again:
-        again = False
+    while again and times > 0:
         try:
-            condition._acquire_restore(state)
+            if saved:
+                condition._acquire_restore(state)
+            else:
+                condition.lock.acquire()
+            times -= 1
         except BaseException as raised:
             again = by_handler(raised)
             if error is None or not again:
@@ -99,6 +117,18 @@ def wait_foreign(condition: ConditionQueue, deadline: cython.longlong) -> cython
             condition.notify_foreign(1)
         raise error
     return notified
+
+
+def depth_of(lock) -> cython.ulong:
+    """How often the caller has taken it, in case that releasing it raises before it can say."""
+    depth: cython.ulong = 0
+    if isinstance(lock, Mutex):
+        depth = cython.cast(Mutex, lock).count
+    elif type(getattr(lock, "_release_save", lock.release)) is not FUNCTION_OF_C:  # that raises only before
+        count = getattr(lock, "_recursion_count", None)
+        if count is not None:
+            depth = count()
+    return depth if depth != 0 else 1
 
 
 def acquired_in_c(condition: ConditionQueue) -> cython.bint:
@@ -129,8 +159,11 @@ def surely_not_taken(condition: ConditionQueue, owned: object, in_c: cython.bint
 
 def by_handler(error) -> cython.bint:
     """Whether a signal handler raised this, and not what was called."""
-    if not isinstance(error, Exception):
-        return True
+    return not isinstance(error, Exception) or shows_handler(error)
+
+
+def shows_handler(error) -> cython.bint:
+    """Whether the traceback says that a signal handler raised this."""
     codes = []
     for number in range(1, signal.NSIG):
         handler = getsignal(number)
@@ -165,21 +198,24 @@ async def wait_foreign_async(condition: ConditionQueue, deadline: cython.longlon
         condition.push(waiter)
     mutex: Mutex = lock if isinstance(lock, Mutex) else None
     depth: cython.ulong = 1 if mutex is None else mutex.count
+    error = None
     try:
         if hasattr(lock, "_release_save"):
             lock._release_save()
         else:
             lock.release()
-    except BaseException:
-        end_wait(waiter)
-        condition.withdraw(waiter)
-        raise
+    except BaseException as raised:
+        if not (by_handler(raised) and surely_not_taken_by_task(condition, waiter)):
+            end_wait(waiter)
+            condition.withdraw(waiter)
+            raise
+        error = raised
     began: cython.longlong = interlock_now()
     if probing:
         happened(Happening.WAITING, condition, waiter.party.id, 0)
-    error = None
     try:
-        await park(waiter, deadline)
+        if error is None:
+            await park(waiter, deadline)
     except GeneratorExit:
         condition.withdraw(waiter)
         if probing:
@@ -197,17 +233,28 @@ async def wait_foreign_async(condition: ConditionQueue, deadline: cython.longlon
         else:
             condition.remove(waiter)
             waiter.state = CANCELLED
-    while True:
+    again: cython.bint = True
+    while again:
+        again = False
+        shield = None
         try:
+            if error is not None:
+                shield = shield_for(waiter.party)
             await (lock.acquire_async() if hasattr(lock, "acquire_async") else lock.acquire())
-            break
         except GeneratorExit:
+            # The shield goes with the task.
             if notified:
                 condition.notify_foreign(1)
             raise
         except BaseException as raised:
-            if isinstance(raised, Exception):
-                raise  # the lock's own business
+            error = raised
+            again = was_cancelled(raised, waiter) or (
+                by_handler(raised) and surely_not_taken_by_task(condition, waiter)
+            )
+        try:
+            if shield is not None:
+                shield.__exit__(None, None, None)
+        except BaseException as raised:
             error = raised
     if mutex is not None:
         with cython.critical_section(mutex):
@@ -222,9 +269,43 @@ async def wait_foreign_async(condition: ConditionQueue, deadline: cython.longlon
         )
     if error is not None:
         if notified:
-            condition.pass_on(1)
+            condition.notify_foreign(1)
         raise error
     return notified
+
+
+def shield_for(party: TaskParty):
+    """A scope, entered, that keeps out the cancellations of the scopes around it; None where there is no such thing."""
+    # Whoever has a scope has imported its library.
+    library = sys.modules.get("trio" if party.library == Library.TRIO else "anyio")
+    kind = getattr(library, "CancelScope", None)
+    if kind is None:
+        return None
+    scope = kind(shield=True)
+    scope.__enter__()
+    return scope
+
+
+def was_cancelled(error, waiter: TaskWaiter) -> cython.bint:
+    """Whether this was raised by the task's library, which has not let it take the lock."""
+    if isinstance(error, Exception):
+        return False
+    if cython.cast(TaskParty, waiter.party).library == Library.TRIO:
+        return True  # Ctrl-C, too
+    return not isinstance(error, KeyboardInterrupt) and not shows_handler(error)
+
+
+def surely_not_taken_by_task(condition: ConditionQueue, waiter: TaskWaiter) -> cython.bint:
+    """`surely_not_taken`, where the lock may be one that tells only whether anybody has it."""
+    mutex: Mutex
+    if isinstance(condition.lock, Mutex):
+        mutex = condition.lock
+        with cython.critical_section(mutex):
+            return mutex.holder != waiter.party.id and mutex.holder != interlock_thread_id()
+    try:
+        return not owned_for_async(condition)
+    except BaseException:
+        return False
 
 
 def owned_for_async(condition: ConditionQueue) -> cython.bint:
