@@ -18,6 +18,7 @@ from interlock import (
     Barrier,
     BoundedSemaphore,
     Condition,
+    DeadlockError,
     Event,
     Latch,
     Lock,
@@ -852,6 +853,35 @@ def test_a_scope_of_anyio_that_stays_cancelled(make_lock: Any, backend: str, par
     assert seen == [True]
     assert not condition.locked()
     assert condition.waiters == ()
+
+
+@pytest.mark.parametrize("make_lock", [RLock, Lock])
+def test_told_to_look_again_and_cancelled_while_it_waits_for_the_lock(make_lock: Any) -> None:
+    """It looked again and again, for ever, and the loop stood still."""
+
+    async def main() -> None:
+        condition = Condition(make_lock())
+        seen: list[Any] = []
+        waiting = asyncio.create_task(wait_in(condition, seen))
+        await asyncio.sleep(0)
+        async with condition:
+            condition.notify()
+            # One who is refused tells the head of the queue to look whether that would be too.
+            with pytest.raises(DeadlockError):
+                await asyncio.create_task(block_on(condition._lock))
+            await asyncio.sleep(0)
+            waiting.cancel()
+            for _ in range(5):
+                await asyncio.sleep(0)
+            assert condition._lock.waiters == (waiting,)
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        assert seen == [waiting]
+
+    async def block_on(lock: Any) -> None:
+        lock.acquire()
+
+    asyncio.run(main())
 
 
 class ForeignAcquire(Lock):

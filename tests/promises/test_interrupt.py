@@ -875,6 +875,55 @@ def test_a_task_that_is_interrupted_just_after_it_released_the_lock_has_it_again
     assert seen == ["another", "interrupted"]
 
 
+@pytest.mark.parametrize("error", ERRORS)
+@pytest.mark.parametrize("make_lock", [Lock, RLock])
+def test_a_task_that_is_interrupted_as_it_comes_for_the_lock_has_it_again(
+    make_lock: Any, error: type[BaseException], parties: Parties
+) -> None:
+    """The handler runs in Python code of the loop, which is asked for a timer: the task has to look again now and then
+    whether the owner can still come. It left without the lock, and its waiter stayed behind."""
+    raises = Raises(error)
+    holder = parties.one()
+    condition = Condition(make_lock())
+    seen: list[Any] = []
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        later = loop.call_later
+
+        def interrupted(*arguments: Any, **more: Any) -> Any:
+            signal.raise_signal(signal.SIGUSR1)
+            return later(*arguments, **more)
+
+        waiting = asyncio.create_task(wait())
+        await asyncio.sleep(0)
+        loop.call_later = interrupted  # type: ignore[method-assign, assignment]
+        raises.wanted = 1
+        holder.do(condition.acquire)
+        waiting.cancel()
+        while not raises.raised:
+            await asyncio.sleep(0)
+        loop.call_later = later  # type: ignore[method-assign]
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert seen == []
+        holder.do(condition.release)
+        await waiting
+        assert seen == [waiting]
+
+    async def wait() -> None:
+        async with condition:
+            try:
+                await condition.wait_async()
+            except error:
+                seen.append(condition.owner)
+
+    with raises.installed():
+        asyncio.run(asyncio.wait_for(main(), PATIENCE))
+    assert not condition.locked()
+    assert condition._lock.waiters == condition.waiters == ()
+
+
 class LockThatRefuses(OwnLockThatTells):
     refusing = False
 

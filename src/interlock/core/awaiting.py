@@ -363,7 +363,10 @@ class Call:
         """The first step. Returns what the call returns, or what to yield."""
         primitive: Primitive = self.primitive
         if primitive is None:
-            return True if self.waiter.unparked or self.waiter.look_again else self.sleep()
+            if self.waiter.unparked or self.waiter.look_again:
+                self.waiter.look_again = False
+                return True
+            return self.sleep()
         if self.waiter is None:
             if primitive.take_now(self.want):
                 return None if self.entering else True

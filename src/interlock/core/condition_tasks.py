@@ -33,10 +33,12 @@ async def wait_requeued_async(condition: ConditionQueue, mutex: Mutex, deadline:
         while not taken(mutex, waiter):
             try:
                 mutex.check_block(waiter)
-            except BaseException:
-                condition.give_up(mutex, waiter)
-                raise
-            keep_watch(waiter.party)
+                keep_watch(waiter.party)
+            except BaseException as raised:
+                if waiter.refused:
+                    condition.give_up(mutex, waiter)
+                    raise
+                error = raised  # a signal handler's
             try:
                 await shielded_park(waiter)
             except GeneratorExit:
