@@ -149,6 +149,38 @@ def test_nothing_happens_before_it_is_awaited(name: str) -> None:
     call_of_lock.close()
 
 
+def held_and_wanted() -> dict[str, tuple[Any, Any]]:
+    """What a thread holds, and what a task enters to wait for it."""
+    rw, rw_too = RWLock(), RWLock()
+    made = {
+        "Lock": (lock := Lock(), lock),
+        "RLock": (rlock := RLock(), rlock),
+        "Semaphore": (semaphore := Semaphore(), semaphore),
+        "Condition": (condition := Condition(), condition),
+        "read": (rw.write(), rw.read()),
+        "write": (rw_too.read(), rw_too.write()),
+    }
+    return made
+
+
+@both_libraries
+@pytest.mark.parametrize("name", held_and_wanted())
+def test_async_with_does_nothing_before_it_is_awaited(run: Run, name: str, parties: Parties) -> None:
+    """A side of an RWLock was in use from then on, and stayed so where nobody awaited."""
+    held, wanted = held_and_wanted()[name]
+    holder = parties.one()
+    holder.enter(held)
+
+    async def body(loop: Any) -> None:
+        entering = wanted.__aenter__()
+        holder.leave(held)
+        entering.close()
+        async with wanted:
+            pass
+
+    run(body)
+
+
 @pytest.mark.parametrize("name", [name for name in shut() if name in ("Lock", "Semaphore", "Event", "Latch")])
 def test_a_call_that_is_never_awaited_is_warned_of(name: str) -> None:
     _, call, _ = shut()[name]
