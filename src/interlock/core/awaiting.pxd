@@ -8,8 +8,18 @@ cdef class TaskWaiter(Waiter):
     # These two belong to the thread in which the task's loop runs.
     cdef bint last_to_run  # written by the primitive, read by its own task: granted at once, to run after others
     cdef bint unparked     # for good: a task is unparked once, when it has been granted what it waits for
-    cdef object sleeper    # while parked: asyncio's future, or trio's task
+    cdef object sleeper    # while asleep: asyncio's loop, or trio's task
+    # What asyncio has a task wait for: the part of a Future and of a Handle that it asks for.
+    cdef public bint _asyncio_future_blocking
+    cdef readonly bint _cancelled    # the Handle: it never is
+    cdef bint scheduled              # and has not run yet
+    cdef bint cancelling
+    cdef object message              # of the cancellation
+    cdef object wakeup               # of the task
+    cdef object context              # in which to call it
     cdef object rouse(self)
+    cdef object schedule(self)
+    cdef object run_task(self)
     cdef bint unpark_there(self, Primitive by) noexcept
 
 
@@ -47,7 +57,6 @@ cdef enum CallState:
 
 
 @cython.final
-@cython.freelist(16)
 cdef class Call:
     cdef CallState state
     cdef bint awaited         # by a coroutine, which closes it when it goes
@@ -109,7 +118,9 @@ cdef class Done:
 cdef Done DONE
 
 cdef object resume(object coroutine, object sent, int *over)
-cdef object find_future()
+cdef object find_asyncio()
+cdef bint has_plain_queue(object loop) except -1
+cdef bint is_function_of(object function, object module) except -1
 cdef object find_trio_trap()
 cdef object stop_or(object result, CallState state)
 cdef object as_error(object kind, object value, object traceback)

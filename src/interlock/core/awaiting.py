@@ -26,6 +26,7 @@ A call does nothing before it is awaited. It ends in one of four ways: it return
 import collections.abc
 import warnings
 import weakref
+from collections import deque
 
 import cython
 from cython.cimports.cpython.long import PyLong_FromVoidPtr
@@ -33,6 +34,7 @@ from cython.cimports.interlock.core.coroutine import interlock_coroutines_setup,
 from cython.cimports.interlock.core.native import interlock_now
 from cython.cimports.interlock.core.party import Party, living
 from cython.cimports.interlock.core.probe import Happening, happened, probing, wanted
+from cython.cimports.interlock.core.spare import interlock_keep_spares
 from cython.cimports.interlock.core.task import Library, TaskParty, calling_task, is_in_step_of
 from cython.cimports.interlock.core.waiting import (
     CANCELLED,
@@ -49,7 +51,9 @@ from cython.cimports.interlock.core.waiting import (
 from interlock.core.waiting import DeadlockError
 
 # Set when a task first sleeps: its library has been imported by then.
-Future = cython.declare(object, None)
+base_events = cython.declare(object, None)
+events = cython.declare(object, None)
+CancelledError = cython.declare(object, None)
 trio = cython.declare(object, None)
 wait_task_rescheduled = cython.declare(object, None)
 trio_scope = cython.declare(object, None)
@@ -64,7 +68,12 @@ ATTEMPTS = cython.declare(cython.int, 100)  # more than signals can interrupt on
 
 
 class TaskWaiter(Waiter):
-    """A blocked task."""
+    """A blocked task, and what it sleeps on in asyncio.
+
+    A task of asyncio yields a Future, which calls it back through the loop, which makes a Handle of that. This is all
+    three in one, as far as asyncio looks: the Future has no result, one callback, and is done when nobody sleeps on
+    it; the Handle is put into the loop's queue as it is, where that is known to do no harm.
+    """
 
     def __cinit__(self):
         self.strict = True
@@ -75,6 +84,86 @@ class TaskWaiter(Waiter):
             return self.rouse()
         self.sleeper = None
         return trio.Abort.SUCCEEDED
+
+    # The Future.
+
+    def get_loop(self) -> object:
+        return cython.cast(TaskParty, self.party).its_loop()
+
+    def add_done_callback(self, callback: object, *, context: object) -> None:
+        self.wakeup = callback
+        self.context = context
+        if self.sleeper is None:
+            self.schedule()  # a signal handler was quicker
+
+    def cancel(self, msg: object = None) -> bool:
+        if self.sleeper is None:
+            return False
+        self.cancelling = True
+        self.message = msg
+        self.rouse()
+        return True
+
+    def result(self) -> None:
+        if self.cancelling:
+            self.cancelling = False
+            raise CancelledError() if self.message is None else CancelledError(self.message)
+
+    # The Handle.
+
+    @property
+    def _callback(self) -> object:
+        return self.wakeup
+
+    @property
+    def _source_traceback(self) -> None:
+        return None
+
+    def _run(self) -> None:
+        try:
+            self.run_task()
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as error:
+            loop = cython.cast(TaskParty, self.party).its_loop()
+            loop.call_exception_handler({"message": f"Exception in callback {self.wakeup!r}", "exception": error})
+
+    def wake_up(self) -> None:
+        """The callback of a Handle that the loop has made, which has entered the context."""
+        if self.scheduled:
+            self.scheduled = False
+            self.wakeup(self)
+
+    def schedule(self):
+        """Let the task run again, after what the loop has to do before that. In the loop's thread."""
+        party: TaskParty = self.party
+        loop = party.its_loop()
+        self.scheduled = True
+        if not party.queue_known:
+            party.queue_plain = has_plain_queue(loop)
+            party.queue_known = True
+        if party.queue_plain:
+            loop._ready.append(self)
+            return
+        # A signal handler may raise in the middle, and then nobody knows whether it is under way: a second one finds
+        # nothing to do.
+        raised = None
+        for _ in range(ATTEMPTS):
+            try:
+                loop.call_soon(self.wake_up, context=self.context)
+                break
+            except BaseException as error:
+                raised = error
+                if loop.is_closed():
+                    break
+        if raised is not None:
+            raise raised
+
+    def run_task(self):
+        """Run the task's next step here and now, if it is to be woken: in its context, but in no other's step."""
+        if self.scheduled:
+            self.scheduled = False
+            self.context.run(self.wakeup, self)
 
     def ask(self):
         party: TaskParty = self.party
@@ -94,11 +183,11 @@ class TaskWaiter(Waiter):
         sleeper = self.sleeper
         if sleeper is None:
             return
+        self.sleeper = None
         if cython.cast(TaskParty, self.party).library == Library.TRIO:
-            self.sleeper = None
             trio.reschedule(sleeper)
-        elif not sleeper.done():
-            sleeper.set_result(None)
+        elif self.wakeup is not None:
+            self.schedule()
 
     def unpark(self, by: Primitive) -> cython.bint:
         here: cython.bint = False
@@ -146,9 +235,16 @@ class Delivery:
     def __call__(self) -> None:
         waiter: TaskWaiter = self.waiter
         self.waiter = None
-        if waiter is not None:
-            waiter.unparked = True
+        if waiter is None:
+            return
+        waiter.unparked = True
+        if waiter.wakeup is None or waiter.sleeper is None:
             waiter.rouse()
+        else:
+            # The loop has just come to this, so it need not be told to come to the task.
+            waiter.sleeper = None
+            waiter.scheduled = True
+            waiter.run_task()
 
     def __del__(self):
         waiter: TaskWaiter = self.waiter
@@ -468,16 +564,16 @@ class Call:
         party: TaskParty = waiter.party
         if party.library == Library.TRIO:
             return self.sleep_in_trio(party)
-        if Future is None:
-            find_future()
+        if CancelledError is None:
+            find_asyncio()
         loop = party.its_loop()
-        future = Future(loop=loop)
         if self.deadline != NEVER:
             self.bed = loop.call_later(max(0, self.deadline - interlock_now()) * 1e-9, waiter)
-        future._asyncio_future_blocking = True
-        waiter.sleeper = future
+        waiter.wakeup = None
+        waiter._asyncio_future_blocking = True
+        waiter.sleeper = loop
         self.state = CallState.SLEEPING
-        return future
+        return waiter
 
     def sleep_in_trio(self, party: TaskParty):
         bed: TrioBed = TrioBed.__new__(TrioBed)
@@ -530,11 +626,36 @@ class TrioBed:
         return error
 
 
-def find_future():
-    global Future
-    from asyncio import Future as found
+def find_asyncio():
+    global base_events, events, CancelledError
+    from asyncio import CancelledError as found
+    from asyncio import base_events, events
 
-    Future = found
+    CancelledError = found
+
+
+def has_plain_queue(loop) -> cython.bint:
+    """Whether what is put into this loop's `_ready` is run as if `call_soon` had put it there, and nobody looks on.
+
+    Everybody who wants to know of handles, or to have a say in their order, has replaced one of these.
+    """
+    kind = type(loop)
+    base = base_events.BaseEventLoop
+    return (
+        isinstance(loop, base)
+        and kind.call_soon is base.call_soon
+        and kind._run_once is base._run_once
+        and "call_soon" not in vars(loop)
+        and "_run_once" not in vars(loop)
+        and type(getattr(loop, "_ready", None)) is deque
+        and is_function_of(base.call_soon, base_events)
+        and is_function_of(base._run_once, base_events)
+        and is_function_of(events.Handle._run, events)
+    )
+
+
+def is_function_of(function, module) -> cython.bint:
+    return getattr(function, "__globals__", None) is vars(module)
 
 
 def find_trio_trap():
@@ -633,4 +754,6 @@ def resume(coroutine, sent, over: cython.p_int) -> object:
 if not interlock_coroutines_setup(resume):
     raise ImportError("out of memory")
 interlock_make_coroutine(Call)
+interlock_keep_spares(Call)
+interlock_keep_spares(TaskWaiter)
 collections.abc.Coroutine.register(Call)

@@ -17,8 +17,6 @@ cdef extern from *:
     #define interlock_thread_id() (interlock_thread_state()->id)
     /* Whether this thread has ever had a context of `contextvars`. A step of a task always runs in one. */
     #define interlock_has_context() (interlock_thread_state()->context != NULL)
-    /* Grows with each context that this thread enters or leaves. */
-    #define interlock_context_version() (interlock_thread_state()->context_ver)
     #ifdef _WIN32
       #define interlock_pid() 0
     #else
@@ -28,7 +26,6 @@ cdef extern from *:
     """
     unsigned long long interlock_thread_id() noexcept nogil
     bint interlock_has_context() noexcept nogil
-    unsigned long long interlock_context_version() noexcept nogil
     int interlock_pid() noexcept nogil
     # Monotonic nanoseconds.
     long long interlock_now() noexcept nogil

@@ -17,6 +17,9 @@ cdef class TaskParty(Party):
     cdef object loop_ref      # weak: asyncio's loop, or trio's token
     # Only ever goes from False to True.
     cdef bint destroyed
+    # Belong to the thread of its loop: whether the loop's queue of handles may be appended to, once that is known.
+    cdef bint queue_known
+    cdef bint queue_plain
 
     # When its task was destroyed; 0: not yet.
     cdef long long destroyed_at

@@ -31,7 +31,6 @@ from cython.cimports.interlock.core.task_local import (
     interlock_runs_in,
     interlock_tell,
     interlock_told_id,
-    interlock_told_now,
     interlock_told_party,
 )
 
@@ -256,9 +255,6 @@ def is_in_step_of(party: TaskParty) -> cython.bint:
     """Whether this thread is in a step of a task of the same loop. False also where that is not known."""
     if party.thread != interlock_thread_id():
         return False
-    if party.library == Library.ASYNCIO and current_tasks is not None:
-        loop = party.its_loop()
-        return current_tasks.get(loop) is not None and running_loop() is loop
     if party.library == Library.TRIO and not (trio.in_trio_task() and interlock_runs_in(trio.current_task().context)):
         # Also where trio still names the task whose step is just over: it has to look at what that yielded first.
         return False
@@ -267,8 +263,9 @@ def is_in_step_of(party: TaskParty) -> cython.bint:
 
 
 def caller_in_context() -> cython.ulonglong:
-    if interlock_told_now():
-        return interlock_told_id()
+    told: cython.ulonglong = interlock_told_id()
+    if told != 0:
+        return told
     party: Party = find_task()
     if party is None:
         party = meet()
