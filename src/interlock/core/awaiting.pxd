@@ -118,6 +118,8 @@ cdef class Done:
 cdef Done DONE
 
 cdef object resume(object coroutine, object sent, int *over)
+cdef bint is_new(object coroutine) noexcept
+cdef bint never_awaited(object coroutine) except -1
 cdef object find_asyncio()
 cdef bint has_plain_queue(object loop) except -1
 cdef bint is_function_of(object function, object module) except -1
@@ -126,4 +128,3 @@ cdef object stop_or(object result, CallState state)
 cdef object as_error(object kind, object value, object traceback)
 cdef str named_as(str call_name, str attribute)
 cdef str described(str call_name, CallState state, object address)
-cdef object never_awaited(str call_name)

@@ -372,10 +372,6 @@ def described(call_name: str, state: CallState, address) -> str:
     return f"<interlock call {call_name} {words} at {address:#x}>"
 
 
-def never_awaited(call_name: str):
-    warnings.warn(f"{call_name} was never awaited", RuntimeWarning, stacklevel=1)
-
-
 class Call:
     """An asynchronous call: a coroutine by hand. To be awaited once, or to be made a task of.
 
@@ -385,10 +381,6 @@ class Call:
     Without one: park its waiter. True: unparked; False: the time was up. What is thrown into it leaves the waiter
     where it is.
     """
-
-    def __dealloc__(self):
-        if self.state == CallState.NEW and self.waiter is None:
-            never_awaited(self.call_name())
 
     def __await__(self) -> object:
         if self.state == CallState.SLEEPING:
@@ -713,7 +705,9 @@ def new_call(primitive: Primitive, waiter: TaskWaiter) -> Call:
 
 
 def acquire(primitive: Primitive, want: cython.long, seconds: cython.double) -> Call:
-    call: Call = new_call(primitive, None)
+    call: Call = Call.__new__(Call)
+    call.state = CallState.NEW
+    call.primitive = primitive
     call.want = want
     call.seconds = seconds
     return call
@@ -745,13 +739,28 @@ next(nothing, None)  # from now on it is over, and nobody can change it any more
 
 
 def resume(coroutine, sent, over: cython.p_int) -> object:
-    call: Call = coroutine
+    call: Call = cython.cast(Call, coroutine)
+    if call.state == CallState.NEW and call.waiter is None and call.primitive.take_now(call.want):
+        # How most calls go; `begin` says it too.
+        call.state = CallState.OVER
+        over[0] = True
+        return None if call.entering else True
     result = call.advance(sent, None)
     over[0] = call.state == CallState.OVER
     return result
 
 
-if not interlock_coroutines_setup(resume):
+def is_new(coroutine) -> cython.bint:
+    # Without a variable for it: nobody holds it any more, and to let go of it again would be its end.
+    return cython.cast(Call, coroutine).state == CallState.NEW and cython.cast(Call, coroutine).waiter is None
+
+
+def never_awaited(coroutine) -> cython.bint:
+    warnings.warn(f"{cython.cast(Call, coroutine).call_name()} was never awaited", RuntimeWarning, stacklevel=1)
+    return True
+
+
+if not interlock_coroutines_setup(resume, is_new, never_awaited):
     raise ImportError("out of memory")
 interlock_make_coroutine(Call)
 interlock_keep_spares(Call)

@@ -33,7 +33,8 @@ cdef extern from *:
 
     static void interlock_spare_free(void *object) {
         struct interlock_spares *spares = interlock_spares_of(Py_TYPE((PyObject *) object));
-        if (spares->count < INTERLOCK_SPARES) {
+        /* A finalizer runs once in the life of an object, and its header says for ever that it has. */
+        if (spares->count < INTERLOCK_SPARES && !PyObject_GC_IsFinalized((PyObject *) object)) {
             spares->kept[spares->count++] = (PyObject *) object;
         }
         else {
@@ -42,7 +43,7 @@ cdef extern from *:
     }
     #endif
 
-    /* `type` is final, is tracked by the collector, and has no finalizer. */
+    /* `type` is final and tracked by the collector. */
     static void interlock_keep_spares(PyObject *type) {
     #ifndef Py_GIL_DISABLED
         struct interlock_spares *spares = interlock_spares_of(NULL);
