@@ -15,8 +15,11 @@ cdef extern from *:
     #endif
     /* Unique in the process and never used again, unlike the ident of a thread. */
     #define interlock_thread_id() (interlock_thread_state()->id)
+    /* For who asks more than once: to find the thread state is a call, and a look at thread-local storage. */
+    #define interlock_thread() ((void *) interlock_thread_state())
+    #define interlock_id_of(thread) (((PyThreadState *) (thread))->id)
     /* Whether this thread has ever had a context of `contextvars`. A step of a task always runs in one. */
-    #define interlock_has_context() (interlock_thread_state()->context != NULL)
+    #define interlock_has_context(thread) (((PyThreadState *) (thread))->context != NULL)
     #ifdef _WIN32
       #define interlock_pid() 0
     #else
@@ -25,7 +28,9 @@ cdef extern from *:
     #endif
     """
     unsigned long long interlock_thread_id() noexcept nogil
-    bint interlock_has_context() noexcept nogil
+    void *interlock_thread() noexcept nogil
+    unsigned long long interlock_id_of(void *thread) noexcept nogil
+    bint interlock_has_context(void *thread) noexcept nogil
     int interlock_pid() noexcept nogil
     # Monotonic nanoseconds.
     long long interlock_now() noexcept nogil

@@ -24,7 +24,7 @@ from cython.cimports.cpython.dict import PyDict_Next
 from cython.cimports.cpython.long import PyLong_FromVoidPtr
 from cython.cimports.cpython.object import PyObject
 from cython.cimports.cpython.pythread import PyThread_get_thread_ident
-from cython.cimports.interlock.core.native import interlock_has_context, interlock_now, interlock_thread_id
+from cython.cimports.interlock.core.native import interlock_has_context, interlock_now, interlock_thread, interlock_thread_id
 from cython.cimports.interlock.core.party import Party, enrol, meet, party_by_id, retire
 from cython.cimports.interlock.core.task_local import (
     interlock_next_task,
@@ -262,8 +262,8 @@ def is_in_step_of(party: TaskParty) -> cython.bint:
     return isinstance(here, TaskParty) and cython.cast(TaskParty, here).its_loop() is party.its_loop()
 
 
-def caller_in_context() -> cython.ulonglong:
-    told: cython.ulonglong = interlock_told_id()
+def caller_in_context(thread: cython.p_void) -> cython.ulonglong:
+    told: cython.ulonglong = interlock_told_id(thread)
     if told != 0:
         return told
     party: Party = find_task()
@@ -275,8 +275,9 @@ def caller_in_context() -> cython.ulonglong:
 
 
 def caller() -> Party:
-    if interlock_has_context():
-        caller_in_context()
+    thread: cython.p_void = interlock_thread()
+    if interlock_has_context(thread):
+        caller_in_context(thread)
         return cython.cast(Party, interlock_told_party())
     return meet()
 
