@@ -8,18 +8,8 @@ cdef class TaskWaiter(Waiter):
     # These two belong to the thread in which the task's loop runs.
     cdef bint last_to_run  # written by the primitive, read by its own task: granted at once, to run after others
     cdef bint unparked     # for good: a task is unparked once, when it has been granted what it waits for
-    cdef object sleeper    # while asleep: asyncio's loop, or trio's task
-    # What asyncio has a task wait for: the part of a Future and of a Handle that it asks for.
-    cdef public bint _asyncio_future_blocking
-    cdef readonly bint _cancelled    # the Handle: it never is
-    cdef bint scheduled              # and has not run yet
-    cdef bint cancelling
-    cdef object message              # of the cancellation
-    cdef object wakeup               # of the task
-    cdef object context              # in which to call it
+    cdef object sleeper    # while asleep: its AsyncioBed, or trio's task
     cdef object rouse(self)
-    cdef object schedule(self)
-    cdef object run_task(self)
     cdef bint unpark_there(self, Primitive by) noexcept
 
 
@@ -90,6 +80,28 @@ cdef Call enter(Primitive primitive, long want)
 cdef Call in_line(Primitive primitive, TaskWaiter waiter, long long deadline)
 cdef Call park(TaskWaiter waiter, long long deadline)
 cdef Call shielded_park(TaskWaiter waiter)
+
+
+@cython.final
+cdef class AsyncioBed:
+    # All of it belongs to the thread of the loop. Nothing here outlives the sleep: who keeps it keeps the task.
+    cdef public bint _asyncio_future_blocking
+    cdef readonly bint _cancelled    # the Handle: it never is
+    cdef bint over                   # the Future is done
+    cdef bint scheduled              # the Handle has yet to run
+    cdef bint cancelling
+    cdef object message              # of the cancellation
+    cdef object wakeup               # of the task
+    cdef object context              # in which to call it
+    cdef TaskParty party
+    cdef TaskWaiter waiter           # until it is over
+    cdef object wake(self)
+    cdef object wake_here(self)
+    cdef object schedule(self)
+    cdef object run_task(self)
+
+
+cdef AsyncioBed new_asyncio_bed(TaskWaiter waiter)
 
 
 @cython.final

@@ -68,12 +68,7 @@ ATTEMPTS = cython.declare(cython.int, 100)  # more than signals can interrupt on
 
 
 class TaskWaiter(Waiter):
-    """A blocked task, and what it sleeps on in asyncio.
-
-    A task of asyncio yields a Future, which calls it back through the loop, which makes a Handle of that. This is all
-    three in one, as far as asyncio looks: the Future has no result, one callback, and is done when nobody sleeps on
-    it; the Handle is put into the loop's queue as it is, where that is known to do no harm.
-    """
+    """A blocked task."""
 
     def __cinit__(self):
         self.strict = True
@@ -84,86 +79,6 @@ class TaskWaiter(Waiter):
             return self.rouse()
         self.sleeper = None
         return trio.Abort.SUCCEEDED
-
-    # The Future.
-
-    def get_loop(self) -> object:
-        return cython.cast(TaskParty, self.party).its_loop()
-
-    def add_done_callback(self, callback: object, *, context: object) -> None:
-        self.wakeup = callback
-        self.context = context
-        if self.sleeper is None:
-            self.schedule()  # a signal handler was quicker
-
-    def cancel(self, msg: object = None) -> bool:
-        if self.sleeper is None:
-            return False
-        self.cancelling = True
-        self.message = msg
-        self.rouse()
-        return True
-
-    def result(self) -> None:
-        if self.cancelling:
-            self.cancelling = False
-            raise CancelledError() if self.message is None else CancelledError(self.message)
-
-    # The Handle.
-
-    @property
-    def _callback(self) -> object:
-        return self.wakeup
-
-    @property
-    def _source_traceback(self) -> None:
-        return None
-
-    def _run(self) -> None:
-        try:
-            self.run_task()
-        except (SystemExit, KeyboardInterrupt):
-            raise
-        except BaseException as error:
-            loop = cython.cast(TaskParty, self.party).its_loop()
-            loop.call_exception_handler({"message": f"Exception in callback {self.wakeup!r}", "exception": error})
-
-    def wake_up(self) -> None:
-        """The callback of a Handle that the loop has made, which has entered the context."""
-        if self.scheduled:
-            self.scheduled = False
-            self.wakeup(self)
-
-    def schedule(self):
-        """Let the task run again, after what the loop has to do before that. In the loop's thread."""
-        party: TaskParty = self.party
-        loop = party.its_loop()
-        self.scheduled = True
-        if not party.queue_known:
-            party.queue_plain = has_plain_queue(loop)
-            party.queue_known = True
-        if party.queue_plain:
-            loop._ready.append(self)
-            return
-        # A signal handler may raise in the middle, and then nobody knows whether it is under way: a second one finds
-        # nothing to do.
-        raised = None
-        for _ in range(ATTEMPTS):
-            try:
-                loop.call_soon(self.wake_up, context=self.context)
-                break
-            except BaseException as error:
-                raised = error
-                if loop.is_closed():
-                    break
-        if raised is not None:
-            raise raised
-
-    def run_task(self):
-        """Run the task's next step here and now, if it is to be woken: in its context, but in no other's step."""
-        if self.scheduled:
-            self.scheduled = False
-            self.context.run(self.wakeup, self)
 
     def ask(self):
         party: TaskParty = self.party
@@ -186,8 +101,8 @@ class TaskWaiter(Waiter):
         self.sleeper = None
         if cython.cast(TaskParty, self.party).library == Library.TRIO:
             trio.reschedule(sleeper)
-        elif self.wakeup is not None:
-            self.schedule()
+        else:
+            cython.cast(AsyncioBed, sleeper).wake()
 
     def unpark(self, by: Primitive) -> cython.bint:
         here: cython.bint = False
@@ -238,13 +153,12 @@ class Delivery:
         if waiter is None:
             return
         waiter.unparked = True
-        if waiter.wakeup is None or waiter.sleeper is None:
-            waiter.rouse()
-        else:
-            # The loop has just come to this, so it need not be told to come to the task.
+        sleeper = waiter.sleeper
+        if type(sleeper) is AsyncioBed:
             waiter.sleeper = None
-            waiter.scheduled = True
-            waiter.run_task()
+            cython.cast(AsyncioBed, sleeper).wake_here()
+        else:
+            waiter.rouse()
 
     def __del__(self):
         waiter: TaskWaiter = self.waiter
@@ -561,11 +475,10 @@ class Call:
         loop = party.its_loop()
         if self.deadline != NEVER:
             self.bed = loop.call_later(max(0, self.deadline - interlock_now()) * 1e-9, waiter)
-        waiter.wakeup = None
-        waiter._asyncio_future_blocking = True
-        waiter.sleeper = loop
+        bed = new_asyncio_bed(waiter)
+        waiter.sleeper = bed
         self.state = CallState.SLEEPING
-        return waiter
+        return bed
 
     def sleep_in_trio(self, party: TaskParty):
         bed: TrioBed = TrioBed.__new__(TrioBed)
@@ -577,6 +490,121 @@ class Call:
 
     def time_is_up(self) -> cython.bint:
         return self.deadline != NEVER and interlock_now() >= self.deadline
+
+
+class AsyncioBed:
+    """What a task of asyncio sleeps in, once.
+
+    A task awaits a Future, which has the loop make a Handle in order to call the task back. This is both, as far as
+    asyncio looks: a Future without a result and with one callback, and a Handle, which is put into the loop's queue
+    as it is where that is known to make no difference.
+    """
+
+    # The Future.
+
+    def get_loop(self) -> object:
+        return self.party.its_loop()
+
+    def add_done_callback(self, callback: object, *, context: object) -> None:
+        self.wakeup = callback
+        self.context = context
+        if self.over:
+            self.schedule()  # a signal handler was quicker
+
+    def done(self) -> bool:
+        return self.over
+
+    def cancelled(self) -> bool:
+        return self.cancelling
+
+    def cancel(self, msg: object = None) -> bool:
+        if self.over:
+            return False
+        self.cancelling = True
+        self.message = msg
+        self.waiter.rouse()
+        return True
+
+    def result(self) -> None:
+        if self.cancelling:
+            raise CancelledError() if self.message is None else CancelledError(self.message)
+
+    # The Handle.
+
+    @property
+    def _callback(self) -> object:
+        return self.wakeup
+
+    @property
+    def _source_traceback(self) -> None:
+        return None
+
+    def _run(self) -> None:
+        try:
+            self.run_task()
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as error:
+            message = f"Exception in callback {self.wakeup!r}"
+            self.get_loop().call_exception_handler({"message": message, "exception": error})
+
+    def run_in_context(self) -> None:
+        """What a Handle of the loop's own calls, which has entered the context."""
+        if self.scheduled:
+            self.scheduled = False
+            self.wakeup(self)
+
+    def wake(self):
+        """Let the task run again, after what the loop has to do before that."""
+        self.over = True
+        self.waiter = None
+        if self.wakeup is not None:
+            self.schedule()
+
+    def wake_here(self):
+        """Let the task run again now: the loop has just come to that, and is in no task's step."""
+        self.over = True
+        self.waiter = None
+        if self.wakeup is not None:
+            self.scheduled = True
+            self.run_task()
+
+    def schedule(self):
+        party: TaskParty = self.party
+        loop = party.its_loop()
+        if not party.queue_known:
+            party.queue_plain = has_plain_queue(loop)
+            party.queue_known = True
+        self.scheduled = True
+        if party.queue_plain:
+            loop._ready.append(self)
+            return
+        # A signal handler may raise in the middle, and then nobody knows whether it is under way: a second one finds
+        # nothing to do.
+        raised = None
+        for _ in range(ATTEMPTS):
+            try:
+                loop.call_soon(self.run_in_context, context=self.context)
+                break
+            except BaseException as error:
+                raised = error
+                if loop.is_closed():
+                    break
+        if raised is not None:
+            raise raised
+
+    def run_task(self):
+        if self.scheduled:
+            self.scheduled = False
+            self.context.run(self.wakeup, self)
+
+
+def new_asyncio_bed(waiter: TaskWaiter) -> AsyncioBed:
+    bed: AsyncioBed = AsyncioBed.__new__(AsyncioBed)
+    bed._asyncio_future_blocking = True
+    bed.party = waiter.party
+    bed.waiter = waiter
+    return bed
 
 
 class TrioBed:
@@ -765,4 +793,5 @@ if not interlock_coroutines_setup(resume, is_new, never_awaited):
 interlock_make_coroutine(Call)
 interlock_keep_spares(Call)
 interlock_keep_spares(TaskWaiter)
+interlock_keep_spares(AsyncioBed)
 collections.abc.Coroutine.register(Call)
