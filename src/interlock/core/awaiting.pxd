@@ -94,6 +94,7 @@ cdef class AsyncioBed:
     cdef object wakeup               # of the task
     cdef object context              # in which to call it
     cdef TaskParty party
+    cdef object loop
     cdef TaskWaiter waiter           # until it is over
     cdef object wake(self)
     cdef object wake_here(self)
@@ -101,7 +102,7 @@ cdef class AsyncioBed:
     cdef object run_task(self)
 
 
-cdef AsyncioBed new_asyncio_bed(TaskWaiter waiter)
+cdef AsyncioBed new_asyncio_bed(TaskWaiter waiter, object loop)
 
 
 @cython.final

@@ -475,7 +475,7 @@ class Call:
         loop = party.its_loop()
         if self.deadline != NEVER:
             self.bed = loop.call_later(max(0, self.deadline - interlock_now()) * 1e-9, waiter)
-        bed = new_asyncio_bed(waiter)
+        bed = new_asyncio_bed(waiter, loop)
         waiter.sleeper = bed
         self.state = CallState.SLEEPING
         return bed
@@ -503,7 +503,7 @@ class AsyncioBed:
     # The Future.
 
     def get_loop(self) -> object:
-        return self.party.its_loop()
+        return self.loop
 
     def add_done_callback(self, callback: object, *, context: object) -> None:
         self.wakeup = callback
@@ -546,7 +546,7 @@ class AsyncioBed:
             raise
         except BaseException as error:
             message = f"Exception in callback {self.wakeup!r}"
-            self.get_loop().call_exception_handler({"message": message, "exception": error})
+            self.loop.call_exception_handler({"message": message, "exception": error})
 
     def run_in_context(self) -> None:
         """What a Handle of the loop's own calls, which has entered the context."""
@@ -571,7 +571,7 @@ class AsyncioBed:
 
     def schedule(self):
         party: TaskParty = self.party
-        loop = party.its_loop()
+        loop = self.loop
         if not party.queue_known:
             party.queue_plain = has_plain_queue(loop)
             party.queue_known = True
@@ -599,10 +599,11 @@ class AsyncioBed:
             self.context.run(self.wakeup, self)
 
 
-def new_asyncio_bed(waiter: TaskWaiter) -> AsyncioBed:
+def new_asyncio_bed(waiter: TaskWaiter, loop) -> AsyncioBed:
     bed: AsyncioBed = AsyncioBed.__new__(AsyncioBed)
     bed._asyncio_future_blocking = True
     bed.party = waiter.party
+    bed.loop = loop
     bed.waiter = waiter
     return bed
 

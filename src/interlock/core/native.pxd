@@ -20,6 +20,18 @@ cdef extern from *:
     #define interlock_id_of(thread) (((PyThreadState *) (thread))->id)
     /* Whether this thread has ever had a context of `contextvars`. A step of a task always runs in one. */
     #define interlock_has_context(thread) (((PyThreadState *) (thread))->context != NULL)
+    /* What a weak reference refers to, or None. */
+    static inline PyObject *interlock_referent(PyObject *reference) {
+        PyObject *referent;
+    #if PY_VERSION_HEX >= 0x030d0000
+        if (PyWeakref_GetRef(reference, &referent) == 0) {
+            referent = Py_NewRef(Py_None);
+        }
+    #else
+        referent = Py_XNewRef(PyWeakref_GetObject(reference));
+    #endif
+        return referent;
+    }
     #ifdef _WIN32
       #define interlock_pid() 0
     #else
@@ -32,6 +44,7 @@ cdef extern from *:
     unsigned long long interlock_id_of(void *thread) noexcept nogil
     bint interlock_has_context(void *thread) noexcept nogil
     int interlock_pid() noexcept nogil
+    object interlock_referent(object reference)
     # Monotonic nanoseconds.
     long long interlock_now() noexcept nogil
 

@@ -24,7 +24,13 @@ from cython.cimports.cpython.dict import PyDict_Next
 from cython.cimports.cpython.long import PyLong_FromVoidPtr
 from cython.cimports.cpython.object import PyObject
 from cython.cimports.cpython.pythread import PyThread_get_thread_ident
-from cython.cimports.interlock.core.native import interlock_has_context, interlock_now, interlock_thread, interlock_thread_id
+from cython.cimports.interlock.core.native import (
+    interlock_has_context,
+    interlock_now,
+    interlock_referent,
+    interlock_thread,
+    interlock_thread_id,
+)
 from cython.cimports.interlock.core.party import Party, enrol, meet, party_by_id, retire
 from cython.cimports.interlock.core.task_local import (
     interlock_next_task,
@@ -39,6 +45,8 @@ BEING_DESTROYED_NS = cython.declare(cython.longlong, 400_000_000)
 SEEN_OPEN_NS = cython.declare(cython.longlong, 400_000_000)
 # There it makes a system call, to find out whether the process was forked.
 ASKING_IS_SLOW = cython.declare(cython.bint, sys.version_info < (3, 12))
+
+WEAKREF = cython.declare(object, weakref.ref)
 
 # id(task) -> TaskParty, for tasks that have been met and live. Single operations on a dictionary are atomic.
 met = {}
@@ -67,7 +75,7 @@ class TaskParty(Party):
         return self.its_loop()
 
     def its_loop(self):
-        return self.loop_ref()
+        return interlock_referent(self.loop_ref) if type(self.loop_ref) is WEAKREF else self.loop_ref()
 
     def __call__(self, reference: object) -> None:
         """The task object goes: called by the weak reference to it."""
