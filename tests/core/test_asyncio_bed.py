@@ -2,6 +2,7 @@
 
 import asyncio
 import asyncio.events
+import contextvars
 import gc
 import logging
 import sys
@@ -11,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+from parties import PATIENCE
 
 from interlock import Event, Lock, Semaphore
 
@@ -173,6 +175,25 @@ def test_what_a_task_waits_for_looks_like_a_future() -> None:
         assert sleep.result() is None
         assert not sleep.cancel()
         assert await waiting is True
+
+    run_in(asyncio.SelectorEventLoop(), program)
+
+
+def test_woken_before_the_task_has_said_how_to_wake_it() -> None:
+    """A finalizer or a signal handler may run while the task takes up what it was given to wait for."""
+
+    async def program() -> None:
+        event = Event()
+        call: Any = event.wait_async()
+        sleep = call.send(None)
+        event.set()
+        assert sleep.done()
+        woken = asyncio.Event()
+        sleep.add_done_callback(lambda which: woken.set(), context=contextvars.copy_context())
+        await asyncio.wait_for(woken.wait(), PATIENCE)
+        with pytest.raises(StopIteration) as caught:
+            call.send(None)
+        assert caught.value.value is True
 
     run_in(asyncio.SelectorEventLoop(), program)
 
