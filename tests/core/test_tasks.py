@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -244,14 +245,17 @@ def test_set_by_what_runs_while_the_task_lies_down() -> None:
     async def main() -> None:
         event = Event()
         loop = asyncio.get_running_loop()
+        seen = []
 
-        def get_debug() -> bool:
+        def now() -> float:
             if event.waiters:
+                seen.append(event.waiters)
                 event.set()
-            return False
+            return time.monotonic()
 
-        loop.get_debug = get_debug  # type: ignore[method-assign]
-        assert await event.wait_async() is True
+        loop.time = now  # type: ignore[method-assign]
+        assert await event.wait_async(PATIENCE) is True
+        assert seen
 
     asyncio.run(asyncio.wait_for(main(), PATIENCE))
 

@@ -26,6 +26,7 @@ A call does nothing before it is awaited. It ends in one of four ways: it return
 import collections.abc
 import warnings
 import weakref
+from collections import deque
 
 import cython
 from cython.cimports.cpython.long import PyLong_FromVoidPtr
@@ -33,6 +34,7 @@ from cython.cimports.interlock.core.coroutine import interlock_coroutines_setup,
 from cython.cimports.interlock.core.native import interlock_now
 from cython.cimports.interlock.core.party import Party, living
 from cython.cimports.interlock.core.probe import Happening, happened, probing, wanted
+from cython.cimports.interlock.core.spare import interlock_keep_spares
 from cython.cimports.interlock.core.task import Library, TaskParty, calling_task, is_in_step_of
 from cython.cimports.interlock.core.waiting import (
     CANCELLED,
@@ -49,7 +51,9 @@ from cython.cimports.interlock.core.waiting import (
 from interlock.core.waiting import DeadlockError
 
 # Set when a task first sleeps: its library has been imported by then.
-Future = cython.declare(object, None)
+base_events = cython.declare(object, None)
+events = cython.declare(object, None)
+CancelledError = cython.declare(object, None)
 trio = cython.declare(object, None)
 wait_task_rescheduled = cython.declare(object, None)
 trio_scope = cython.declare(object, None)
@@ -94,11 +98,11 @@ class TaskWaiter(Waiter):
         sleeper = self.sleeper
         if sleeper is None:
             return
+        self.sleeper = None
         if cython.cast(TaskParty, self.party).library == Library.TRIO:
-            self.sleeper = None
             trio.reschedule(sleeper)
-        elif not sleeper.done():
-            sleeper.set_result(None)
+        else:
+            cython.cast(AsyncioBed, sleeper).wake()
 
     def unpark(self, by: Primitive) -> cython.bint:
         here: cython.bint = False
@@ -146,8 +150,14 @@ class Delivery:
     def __call__(self) -> None:
         waiter: TaskWaiter = self.waiter
         self.waiter = None
-        if waiter is not None:
-            waiter.unparked = True
+        if waiter is None:
+            return
+        waiter.unparked = True
+        sleeper = waiter.sleeper
+        if type(sleeper) is AsyncioBed:
+            waiter.sleeper = None
+            cython.cast(AsyncioBed, sleeper).wake_here()
+        else:
             waiter.rouse()
 
     def __del__(self):
@@ -276,10 +286,6 @@ def described(call_name: str, state: CallState, address) -> str:
     return f"<interlock call {call_name} {words} at {address:#x}>"
 
 
-def never_awaited(call_name: str):
-    warnings.warn(f"{call_name} was never awaited", RuntimeWarning, stacklevel=1)
-
-
 class Call:
     """An asynchronous call: a coroutine by hand. To be awaited once, or to be made a task of.
 
@@ -289,10 +295,6 @@ class Call:
     Without one: park its waiter. True: unparked; False: the time was up. What is thrown into it leaves the waiter
     where it is.
     """
-
-    def __dealloc__(self):
-        if self.state == CallState.NEW and self.waiter is None:
-            never_awaited(self.call_name())
 
     def __await__(self) -> object:
         if self.state == CallState.SLEEPING:
@@ -471,16 +473,15 @@ class Call:
         party: TaskParty = waiter.party
         if party.library == Library.TRIO:
             return self.sleep_in_trio(party)
-        if Future is None:
-            find_future()
+        if CancelledError is None:
+            find_asyncio()
         loop = party.its_loop()
-        future = Future(loop=loop)
         if self.deadline != NEVER:
             self.bed = loop.call_later(max(0, self.deadline - interlock_now()) * 1e-9, waiter)
-        future._asyncio_future_blocking = True
-        waiter.sleeper = future
+        bed = new_asyncio_bed(waiter, loop)
+        waiter.sleeper = bed
         self.state = CallState.SLEEPING
-        return future
+        return bed
 
     def sleep_in_trio(self, party: TaskParty):
         bed: TrioBed = TrioBed.__new__(TrioBed)
@@ -492,6 +493,122 @@ class Call:
 
     def time_is_up(self) -> cython.bint:
         return self.deadline != NEVER and interlock_now() >= self.deadline
+
+
+class AsyncioBed:
+    """What a task of asyncio sleeps in, once.
+
+    A task awaits a Future, which has the loop make a Handle in order to call the task back. This is both, as far as
+    asyncio looks: a Future without a result and with one callback, and a Handle, which is put into the loop's queue
+    as it is where that is known to make no difference.
+    """
+
+    # The Future.
+
+    def get_loop(self) -> object:
+        return self.loop
+
+    def add_done_callback(self, callback: object, *, context: object) -> None:
+        self.wakeup = callback
+        self.context = context
+        if self.over:
+            self.schedule()  # a signal handler was quicker
+
+    def done(self) -> bool:
+        return self.over
+
+    def cancelled(self) -> bool:
+        return self.cancelling
+
+    def cancel(self, msg: object = None) -> bool:
+        if self.over:
+            return False
+        self.cancelling = True
+        self.message = msg
+        self.waiter.rouse()
+        return True
+
+    def result(self) -> None:
+        if self.cancelling:
+            raise CancelledError() if self.message is None else CancelledError(self.message)
+
+    # The Handle.
+
+    @property
+    def _callback(self) -> object:
+        return self.wakeup
+
+    @property
+    def _source_traceback(self) -> None:
+        return None
+
+    def _run(self) -> None:
+        try:
+            self.run_task()
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as error:
+            message = f"Exception in callback {self.wakeup!r}"
+            self.loop.call_exception_handler({"message": message, "exception": error})
+
+    def run_in_context(self) -> None:
+        """What a Handle of the loop's own calls, which has entered the context."""
+        if self.scheduled:
+            self.scheduled = False
+            self.wakeup(self)
+
+    def wake(self):
+        """Let the task run again, after what the loop has to do before that."""
+        self.over = True
+        self.waiter = None
+        if self.wakeup is not None:
+            self.schedule()
+
+    def wake_here(self):
+        """Let the task run again now: the loop has just come to that, and is in no task's step."""
+        self.over = True
+        self.waiter = None
+        if self.wakeup is not None:
+            self.scheduled = True
+            self.run_task()
+
+    def schedule(self):
+        party: TaskParty = self.party
+        loop = self.loop
+        if not party.queue_known:
+            party.queue_plain = has_plain_queue(loop)
+            party.queue_known = True
+        self.scheduled = True
+        if party.queue_plain:
+            loop._ready.append(self)
+            return
+        # A signal handler may raise in the middle, and then nobody knows whether it is under way: a second one finds
+        # nothing to do.
+        raised = None
+        for _ in range(ATTEMPTS):
+            try:
+                loop.call_soon(self.run_in_context, context=self.context)
+                break
+            except BaseException as error:
+                raised = error
+                if loop.is_closed():
+                    break
+        if raised is not None:
+            raise raised
+
+    def run_task(self):
+        if self.scheduled:
+            self.scheduled = False
+            self.context.run(self.wakeup, self)
+
+
+def new_asyncio_bed(waiter: TaskWaiter, loop) -> AsyncioBed:
+    bed: AsyncioBed = AsyncioBed.__new__(AsyncioBed)
+    bed._asyncio_future_blocking = True
+    bed.party = waiter.party
+    bed.loop = loop
+    bed.waiter = waiter
+    return bed
 
 
 class TrioBed:
@@ -533,11 +650,36 @@ class TrioBed:
         return error
 
 
-def find_future():
-    global Future
-    from asyncio import Future as found
+def find_asyncio():
+    global base_events, events, CancelledError
+    from asyncio import CancelledError as found
+    from asyncio import base_events, events
 
-    Future = found
+    CancelledError = found
+
+
+def has_plain_queue(loop) -> cython.bint:
+    """Whether what is put into this loop's `_ready` is run as if `call_soon` had put it there, and nobody looks on.
+
+    Everybody who wants to know of handles, or to have a say in their order, has replaced one of these.
+    """
+    kind = type(loop)
+    base = base_events.BaseEventLoop
+    return (
+        isinstance(loop, base)
+        and kind.call_soon is base.call_soon
+        and kind._run_once is base._run_once
+        and "call_soon" not in vars(loop)
+        and "_run_once" not in vars(loop)
+        and type(getattr(loop, "_ready", None)) is deque
+        and is_function_of(base.call_soon, base_events)
+        and is_function_of(base._run_once, base_events)
+        and is_function_of(events.Handle._run, events)
+    )
+
+
+def is_function_of(function, module) -> cython.bint:
+    return getattr(function, "__globals__", None) is vars(module)
 
 
 def find_trio_trap():
@@ -595,7 +737,9 @@ def new_call(primitive: Primitive, waiter: TaskWaiter) -> Call:
 
 
 def acquire(primitive: Primitive, want: cython.long, seconds: cython.double) -> Call:
-    call: Call = new_call(primitive, None)
+    call: Call = Call.__new__(Call)
+    call.state = CallState.NEW
+    call.primitive = primitive
     call.want = want
     call.seconds = seconds
     return call
@@ -627,13 +771,31 @@ next(nothing, None)  # from now on it is over, and nobody can change it any more
 
 
 def resume(coroutine, sent, over: cython.p_int) -> object:
-    call: Call = coroutine
+    call: Call = cython.cast(Call, coroutine)
+    if call.state == CallState.NEW and call.waiter is None and call.primitive.take_now(call.want):
+        # How most calls go; `begin` says it too.
+        call.state = CallState.OVER
+        over[0] = True
+        return None if call.entering else True
     result = call.advance(sent, None)
     over[0] = call.state == CallState.OVER
     return result
 
 
-if not interlock_coroutines_setup(resume):
+def is_new(coroutine) -> cython.bint:
+    # Without a variable for it: nobody holds it any more, and to let go of it again would be its end.
+    return cython.cast(Call, coroutine).state == CallState.NEW and cython.cast(Call, coroutine).waiter is None
+
+
+def never_awaited(coroutine) -> cython.bint:
+    warnings.warn(f"{cython.cast(Call, coroutine).call_name()} was never awaited", RuntimeWarning, stacklevel=1)
+    return True
+
+
+if not interlock_coroutines_setup(resume, is_new, never_awaited):
     raise ImportError("out of memory")
 interlock_make_coroutine(Call)
+interlock_keep_spares(Call)
+interlock_keep_spares(TaskWaiter)
+interlock_keep_spares(AsyncioBed)
 collections.abc.Coroutine.register(Call)

@@ -97,7 +97,7 @@ class Condition(ConditionQueue):
     def __exit__(self, exc_type: object = None, exc_value: object = None, traceback: object = None) -> object:
         if type(self) is not Condition:
             self.release()
-        elif isinstance(exc_value, DeadlockError) and not self._is_owned():
+        elif exc_value is not None and isinstance(exc_value, DeadlockError) and not self._is_owned():
             # `wait` could not get the lock back. That is what the caller is to hear, and there is nothing to release.
             return None
         elif self.mutex is None:
@@ -114,7 +114,7 @@ class Condition(ConditionQueue):
     def __aexit__(self, exc_type: object = None, exc_value: object = None, traceback: object = None) -> object:
         if not is_plain(self):
             self.release()
-        elif isinstance(exc_value, DeadlockError) and not self._is_owned():
+        elif exc_value is not None and isinstance(exc_value, DeadlockError) and not self._is_owned():
             pass  # as in __exit__
         elif self.mutex is None:
             return self.lock.__aexit__(exc_type, exc_value, traceback)
