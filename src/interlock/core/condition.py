@@ -32,10 +32,9 @@ shows the handler; a handler written in C is believed only what is no `Exception
 """
 
 import functools
-import signal
 import types
 import warnings
-from _signal import getsignal  # that of `signal` is Python code, in which a handler could run
+from _signal import NSIG, getsignal  # `signal` wraps it in Python code, in which a handler could run
 
 import cython
 from cython.cimports.interlock.core.awaiting import DONE, TaskWaiter, keep_watch, new_task_waiter, park, shielded_park
@@ -613,7 +612,7 @@ def by_handler(error) -> cython.bint:
     if not isinstance(error, Exception):
         return True
     codes = []
-    for number in range(1, signal.NSIG):
+    for number in range(1, NSIG):
         handler = getsignal(number)
         while isinstance(handler, functools.partial):
             handler = handler.func
