@@ -110,8 +110,8 @@ import sys, time
 began = time.perf_counter()
 {import_it}
 took = time.perf_counter() - began
-memory = dict(line.split(":") for line in open("/proc/self/status") if line.startswith("Rss")) if sys.platform == "linux" else {{}}
-print([took * 1e3, *(int(value.split()[0]) / 1024 for value in memory.values())])
+lines = open("/proc/self/status") if sys.platform == "linux" else ()
+print([took * 1e3, *(int(line.split()[1]) / 1024 for line in lines if line.startswith("Rss"))])
 """
 IN_MEMORY = ("RssAnon", "RssFile")
 

@@ -17,7 +17,8 @@ class Figure:
     """One line of the matrix. ``measures``: for each implementation, what measures it.
 
     ``unit``: of the samples: "ns" for each time, or what `measures` return as it is ("KiB", "share" …).
-    ``count``: how often in a round, where that is not to be found out. ``rounds``: the most that it is worth.
+    ``count``: how often in a round, where that is not to be found out. ``long``: it takes so long that a
+    third of the rounds has to do.
     ``size``: how many wait, where that is what the figure is about.
     """
 
@@ -28,7 +29,7 @@ class Figure:
     unit: str = "ns"
     pinned: bool = False
     count: int = 0
-    rounds: int = 1_000
+    long: bool = False
     size: int = 0
     samples: dict[str, list[float]] = field(default_factory=dict)
 
@@ -73,7 +74,7 @@ def in_turn(figure: Figure, rounds: int, seconds: float) -> None:
             for name, measure in figure.measures.items()
         }
         figure.samples = {name: [] for name in figure.measures}
-        for turn in range(min(rounds, figure.rounds)):
+        for turn in range(max(2, rounds // 3) if figure.long else rounds):
             # Whoever is measured first in one round is last in the next.
             for name in [*figure.measures][:: 1 if turn % 2 == 0 else -1]:
                 figure.samples[name].append(once(figure, name, counts[name]))

@@ -204,7 +204,7 @@ def growing(
             party,
             {name: functools.partial(measured, function, make, size) for name, make in table.items() if name in BESIDE},
             # Small queues are built several times over in a sample, so that there is something to time.
-            count=max(1, (20 if party == "threads" else 200) // size),
+            count=max(1, (8 if party == "threads" else 200) // size),
             size=size,
         )
         for size in sizes

@@ -1,7 +1,7 @@
 """How each implementation spells what is measured.
 
-Each table says for each implementation how to make a primitive, and gives the methods that are called, bound: nothing of
-ours stands between the measurement and the library. An implementation without that primitive, or one that is not
+Each table says for each implementation how to make a primitive, and gives the methods that are called, bound: nothing
+of ours stands between the measurement and the library. An implementation without that primitive, or one that is not
 installed, is left out.
 """
 

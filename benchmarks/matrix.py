@@ -37,7 +37,7 @@ def figures(part: str) -> list[Figure]:
 
 def plain(figure: Figure) -> dict[str, Any]:
     """Without what measures it."""
-    return {name: value for name, value in vars(figure).items() if name not in ("measures", "count", "rounds")}
+    return {name: value for name, value in vars(figure).items() if name not in ("measures", "count", "long")}
 
 
 def restored(fields: dict[str, Any]) -> Figure:

@@ -5,8 +5,7 @@ from pathlib import Path
 
 from benchmarks import ROOT, pictures
 from benchmarks.figures import OURS, Figure
-from benchmarks.goals import GOALS, Verdict
-from benchmarks.matrix import PARTS
+from benchmarks.goals import EVEN, GOALS, Verdict
 from benchmarks.reasons import REASONS
 from benchmarks.results import Results, to_json
 from benchmarks.single import FLOOR
@@ -21,31 +20,32 @@ HEAD = """\
 # Measured
 
 What interlock's primitives cost, beside `threading`, `asyncio`, [aiologic](https://github.com/x42005e1f/aiologic),
-[anyio](https://github.com/agronholm/anyio), [trio](https://github.com/python-trio/trio) and `multiprocessing` in the same
-run. This page is written by `make bench`, in {seconds:.0f} seconds this time; `make bench-quick` prints the same ratios in
-less than 90. All that is printed here is computed from [{data}]({beside}/{data}).
+[anyio](https://github.com/agronholm/anyio), [trio](https://github.com/python-trio/trio) and `multiprocessing` in the
+same run. `make bench` writes this page, in {seconds:.0f} seconds this time; `make bench-quick` prints the same ratios
+in less than 90. All that is printed here is computed from [{data}]({beside}/{data}).
 
-Every number has its spread beside it: *median (lower quartile–upper quartile)*. A ratio is ours divided by the other's,
-round by round: below 1 we are faster.
+Every number has its spread beside it: *median (lower quartile–upper quartile)*. A ratio is ours divided by the
+other's, round by round: below 1 we are faster.
 """
 
 METHOD = """\
 ## How it is measured
 
-- **Single operations** by [pyperf](https://pyperf.readthedocs.io): each in a process of its own, with a calibrated loop,
-  {passes} times over all of them (A B C … A B C …). A statement stands ten times in the loop. Where nothing waits, it is
-  the processor's time that is taken.
-- **Hand-offs, contention and growth** in rounds in turn (A B A B …), the order turned round each time; the ratio of each
-  round, then their median and quartiles. A machine that speeds up or slows down does so for both.
+- **Single operations** by [pyperf](https://pyperf.readthedocs.io): each in a process of its own, with a calibrated
+  loop, {passes} times over all of them (A B C … A B C …). A statement stands {times} times in the loop. Nothing waits
+  there, so it is the processor's time that is taken.
+- **Hand-offs, contention and growth** in rounds in turn (A B B A …); the ratio of each round, then their median and
+  quartiles. A machine that speeds up or slows down does so for both.
 - **One CPU** means that all threads are pinned to one processor: what is left is the cost of passing on, without the
   system's choice of where to run whom.
 - **The floors.** *{floor}* is a class that does nothing, compiled as the core is: what the interpreter itself costs.
   *_thread.lock* is the bare lock of CPython: what the operating system costs.
-- **Each party in a process of its own**, in which only that is imported what is measured there. (Where both asyncio and
-  trio have been imported, interlock asks both who calls, which costs it about a microsecond for each wait of a task.)
+- **Each kind of party in a process of its own**, which imports only what is measured there. Where both asyncio and trio
+  have been imported, interlock has to ask both who calls, which costs a task about a microsecond for each wait.
 - anyio's Lock and Semaphore are asked not to yield where they need not wait, as the others do not; trio's always do.
   The garbage collector does not run while growth is measured.
-- Memory as Python's allocators count it; the memory of an import is what the process has beyond one that imports nothing.
+- **Memory** as Python's allocators count it. That of an import is what the process has beyond one that imports nothing:
+  of its own, and with the pages of the compiled files, which all processes that import them share.
 """
 
 
@@ -69,9 +69,9 @@ def sections(results: Results, drawn: list[str]) -> Iterator[str]:
     yield verdict_table(of_issues)
     slower = [one for one in others if not one.holds]
     yield f"""\
-Beyond these, issue 6 wants nothing to be slower than `threading` or `asyncio` anywhere below: {len(others) - len(slower)} of
-{len(others)} comparisons hold. Where the median is above 1 by less than 5 % and the lower quartile is below 1, the rounds
-do not tell the two apart: {sum(one.even for one in others)} of those that hold are even in this sense.
+Beyond these, issue 6 wants nothing to be slower than `threading` or `asyncio` anywhere below, and of {len(others)}
+comparisons {len(others) - len(slower)} hold. Where the median is above 1 by less than {EVEN - 1:.0%} and the lower quartile below
+1, the rounds do not tell the two apart: {sum(one.even for one in others)} of those that hold are even in this sense.
 """
     if slower:
         yield verdict_table(slower)
@@ -89,7 +89,7 @@ do not tell the two apart: {sum(one.even for one in others)} of those that hold 
         if figures:
             yield f"## {title}\n"
             yield figure_table(figures)
-    yield METHOD.format(passes="several", floor=FLOOR).rstrip()
+    yield METHOD.format(passes="several", times="ten", floor=FLOOR).rstrip()
     yield ""
 
 
@@ -198,4 +198,3 @@ TABLES: list[tuple[str, Callable[[Figure], bool]]] = [
     ("The deadlock check of a party that is about to block", lambda figure: figure.operation == "deadlock check"),
     ("What a recording adds", lambda figure: "recording" in figure.situation),
 ]
-assert PARTS

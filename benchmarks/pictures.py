@@ -1,4 +1,4 @@
-"""The pictures of the page, drawn by matplotlib. They are readable on a white and on a dark page, and without colours."""
+"""The pictures of the page, drawn by matplotlib: readable without colours, and on a dark page."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -143,6 +143,6 @@ def growth(pyplot: Any, results: Results) -> Any:
         axes.set_title(f"{operation} ({party})", size=9)
         axes.set_xlabel("how many wait", size=8)
         axes.set_ylabel("µs for each", size=8)
-        axes.legend(size=7, frameon=False)
+        axes.legend(fontsize=7, frameon=False)
         axes.spines[["top", "right"]].set_visible(False)
     return picture

@@ -19,7 +19,7 @@ from benchmarks.spread import rounded
 FULL = {"growth": (5, 0.0), "costs": (5, 0.1)}
 FULL_OTHERS = (9, 0.1)
 QUICK = {"growth": (2, 0.0), "costs": (2, 0.02)}
-QUICK_OTHERS = (5, 0.012)
+QUICK_OTHERS = (4, 0.008)
 PASSES = 3  # of pyperf over all single operations; with `VALUES` each
 VALUES = 3
 PYPERF = ["--processes", "1", "--values", str(VALUES), "--warmups", "1", "--min-time", "0.02"]

@@ -35,7 +35,8 @@ def ratio_spread(spread: Spread) -> str:
 
 
 def amount_spread(spread: Spread, unit: str) -> str:
-    return f"{amount(spread.median, unit)} ({number_in(spread.low, spread.median, unit)}–{number_in(spread.high, spread.median, unit)})"
+    low, high = (number_in(quartile, spread.median, unit) for quartile in (spread.low, spread.high))
+    return f"{amount(spread.median, unit)} ({low}–{high})"
 
 
 def number_in(value: float, like: float, unit: str) -> str:
@@ -85,7 +86,8 @@ def lines(results: Results) -> Iterator[str]:
         yield f"{figure.name:{width}}  {ours:>9}  {', '.join(others)}".rstrip()
     yield ""
     for verdict in results.verdicts:
-        yield f"{holds(verdict):11}  {measured(verdict)}  {goal(verdict)}  (issue {verdict.goal.issue})  {verdict.goal.figure}"
+        said = f"{measured(verdict)}  {goal(verdict)}  (issue {verdict.goal.issue})"
+        yield f"{holds(verdict):11}  {said:60}  {verdict.goal.figure}"
     yield ""
     count = len(results.verdicts)
     yield f"{count - len(results.missed)} of {count} goals hold; {results.seconds:.0f} s"

@@ -305,7 +305,7 @@ def figures() -> list[Figure]:
                 unit="of a fair share",
                 pinned=pinned,
                 count=1,
-                rounds=3,
+                long=True,
             )
         )
     return found
