@@ -68,10 +68,11 @@ def sections(results: Results, drawn: list[str]) -> Iterator[str]:
     yield f"{count - len(results.missed)} of {count} hold.\n"
     yield verdict_table(of_issues)
     slower = [one for one in others if not one.holds]
+    hold, even = len(others) - len(slower), sum(one.even for one in others)
     yield f"""\
 Beyond these, issue 6 wants nothing to be slower than `threading` or `asyncio` anywhere below, and of {len(others)}
-comparisons {len(others) - len(slower)} hold. Where the median is above 1 by less than {EVEN - 1:.0%} and the lower quartile below
-1, the rounds do not tell the two apart: {sum(one.even for one in others)} of those that hold are even in this sense.
+comparisons {hold} hold. Where the median is above 1 by less than {EVEN - 1:.0%} and the lower quartile below 1, the
+rounds do not tell the two apart: {even} of those that hold are even in this sense.
 """
     if slower:
         yield verdict_table(slower)

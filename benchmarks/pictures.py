@@ -38,7 +38,7 @@ def draw(results: Results, directory: Path) -> list[str]:
     for name, figure in (
         (
             "threads",
-            bars(pyplot, "Threads: time of interlock, the other's = 1", chosen(results, "threading"), "threading"),
+            bars(pyplot, "Threads: time of interlock, threading's = 1", chosen(results, "threading"), "threading"),
         ),
         (
             "tasks",
@@ -111,6 +111,8 @@ def bars(pyplot: Any, title: str, figures: Sequence[Figure], other: str) -> Any:
 
 def growth(pyplot: Any, results: Results) -> Any:
     """A small picture for each operation: time for each waiter, over how many wait."""
+    from matplotlib import ticker
+
     by_operation: dict[tuple[str, str], list[Figure]] = {}
     for figure in results.figures:
         if figure.size:
@@ -140,6 +142,10 @@ def growth(pyplot: Any, results: Results) -> Any:
             )
         axes.set_xscale("log")
         axes.set_yscale("log")
+        for axis, subs in ((axes.xaxis, (1.0,)), (axes.yaxis, (1.0, 2.0, 5.0))):
+            axis.set_major_locator(ticker.LogLocator(subs=subs))
+            axis.set_major_formatter(ticker.FuncFormatter(lambda value, _: f"{value:,g}"))
+            axis.set_minor_locator(ticker.NullLocator())
         axes.set_title(f"{operation} ({party})", size=9)
         axes.set_xlabel("how many wait", size=8)
         axes.set_ylabel("µs for each", size=8)

@@ -27,7 +27,7 @@ def amount(value: float, unit: str) -> str:
 
 
 def ratio(value: float) -> str:
-    return f"{value:.3f}" if value < 0.1 else f"{value:.2f}"
+    return f"{value:.3f}" if value < 1 else f"{value:.2f}"
 
 
 def ratio_spread(spread: Spread) -> str:
