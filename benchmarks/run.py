@@ -88,15 +88,26 @@ def by_pyperf(words: list[str]) -> Iterator[Figure]:
     for turn in range(PASSES if of else 0):
         kept = KEPT / f"pyperf-{turn + 1}.json"
         kept.unlink(missing_ok=True)
-        run_pyperf(kept, f"pyperf, pass {turn + 1} of {PASSES}", len(of), words)
+        more = ["--calibrated", str(KEPT / "pyperf-1.json")] if turn > 0 else []
+        run_pyperf(kept, f"pyperf, pass {turn + 1} of {PASSES}", len(of), words, more)
         for benchmark in pyperf.BenchmarkSuite.load(str(kept)).get_benchmarks():
             figure, library = of[benchmark.get_name()]
             figure.samples.setdefault(library, []).extend(rounded(value * 1e9) for value in benchmark.get_values())
     yield from figures.values()
 
 
-def run_pyperf(kept: Path, what: str, number: int, words: list[str]) -> None:
-    command = [sys.executable, "-m", "benchmarks.single", *PYPERF, "--output", str(kept), "--only", json.dumps(words)]
+def run_pyperf(kept: Path, what: str, number: int, words: list[str], more: list[str]) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "benchmarks.single",
+        *PYPERF,
+        "--output",
+        str(kept),
+        "--only",
+        json.dumps(words),
+        *more,
+    ]
     done = 0
     began = time.monotonic()
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:

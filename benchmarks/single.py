@@ -289,12 +289,22 @@ def main() -> None:
     def pass_on(command: list[str], options: argparse.Namespace) -> None:
         command.extend(("--only", options.only))
 
+    # A loop that has been calibrated once is as long in the next pass: that saves pyperf a process for each.
+    calibrated: dict[str, int] = {}
+
     runner = pyperf.Runner(program_args=("-m", "benchmarks.single"), add_cmdline_args=pass_on)
     runner.argparser.add_argument("--only", default="[]")
-    words = json.loads(runner.parse_args().only)
+    runner.argparser.add_argument("--calibrated", metavar="FILE", default=None)
+    options = runner.parse_args()
+    words = json.loads(options.only)
+    if options.calibrated is not None:
+        for benchmark in pyperf.BenchmarkSuite.load(options.calibrated).get_benchmarks():
+            calibrated[benchmark.get_name()] = benchmark.get_loops()
     # A worker comes through here for one of them: nothing is made, and no library imported, before it is measured.
     for single, library in measured_here():
         if wanted(single.name, words):
+            if not options.worker:
+                options.loops = calibrated.get(name_of(single, library), 0)
             runner.bench_time_func(name_of(single, library), timed, single, library, inner_loops=TIMES)
 
 

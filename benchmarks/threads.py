@@ -17,6 +17,7 @@ from benchmarks.single import work
 
 PARTIES = 4
 SLEEPERS = 64
+SECONDS = 1.0  # in which shares are counted
 
 
 def beside(other: Callable[[], object], measured: Callable[[], object]) -> float:
@@ -216,8 +217,8 @@ def fighting(guards: Make, job: Job, count: int) -> float:
     return (wall() - began) * count / (times * PARTIES)
 
 
-def smallest_share(guards: Make, count: int, seconds: float = 1.0) -> float:
-    """What the thread with the fewest turns had, of its fair share, in so many seconds."""
+def smallest_share(guards: Make, _count: int) -> float:
+    """What the thread with the fewest turns had, of its fair share, in `SECONDS`."""
     guard = guards()
     turns = [0] * PARTIES
     gate = threading.Barrier(PARTIES + 1)
@@ -235,7 +236,7 @@ def smallest_share(guards: Make, count: int, seconds: float = 1.0) -> float:
     for thread in threads:
         thread.start()
     gate.wait()
-    time.sleep(seconds)
+    time.sleep(SECONDS)
     over = True
     for thread in threads:
         thread.join()
