@@ -21,10 +21,10 @@ STUBTEST := --mypy-config-file pyproject.toml --allowlist tools/stubtest.txt --i
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL: # every target uses the same venv
-.PHONY: help demo test browser loops check format bench screenshot build clean FORCE
+.PHONY: help demo test browser loops check format bench bench-quick screenshot build clean FORCE
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
 
 demo: $(VENV)/.interlock ## Run an example under `interlock run`: DEMO=examples/...
 	$(BIN)/interlock run $(DEMO)
@@ -47,10 +47,12 @@ format: $(VENV)/.has-check ## Format the code and mend what ruff can mend
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
 
-bench: $(VENV)/.has-bench $(VENV)/.interlock ## Measure beside the standard library and others: ARGS="--fast"
-	$(BIN)/python benchmarks/core.py $(ARGS)
-	$(BIN)/python benchmarks/tasks.py $(ARGS)
-	$(BIN)/python benchmarks/check.py $(ARGS)
+# What has been compiled in src/ is measured, so it is not a debug build that is left there.
+bench: $(VENV)/.has-bench $(VENV)/.interlock ## Measure everything and write docs/benchmarks.md: 15 minutes
+	$(BIN)/python -m benchmarks --page $(ARGS)
+
+bench-quick: $(VENV)/.has-bench $(VENV)/.interlock ## The same ratios in the terminal: ARGS="--check --json FILE Lock"
+	$(BIN)/python -m benchmarks --quick $(ARGS)
 
 screenshot: $(VENV)/.has-browser $(VENV)/.interlock ## Make docs/timeline.png: ARGS="prog.py --theme dark"
 	$(BIN)/python tools/screenshot.py $(ARGS)

@@ -1,293 +1,190 @@
-"""What the primitives cost tasks, beside asyncio's, anyio's and aiologic's in the same run.
+"""Tasks of one loop that hand something back and forth, wait together, or fight for one thing.
 
-    python benchmarks/tasks.py [--fast] [--json]
-
-Every figure is a ratio on this interpreter, taken in rounds in which all are measured in turn, so that a machine that
-speeds up or slows down does so for all. What counts is the median of the rounds' ratios. Where all happens in one
-loop, which never waits, it is the processor's time that is taken, without the share of an empty `for`.
-
-The events of anyio and of aiologic are set once, so nothing is handed back and forth with them: those columns are
-empty. anyio's Lock and Semaphore are asked not to yield on the fast path, as the others do not.
+The loop never waits for anything from outside, so it is the processor's time that is taken.
 """
 
-import argparse
-import asyncio
-import json
-import os
-import platform
-import statistics
-import sys
-import sysconfig
-import threading
-import time
-from collections.abc import Awaitable, Callable
+import functools
+from collections.abc import Callable
 from typing import Any
 
-import aiologic
-import anyio
+from benchmarks.figures import Figure, own
+from benchmarks.libraries import (
+    ASYNC_BARRIER,
+    ASYNC_CONDITION,
+    ASYNC_EVENT,
+    ASYNC_LOCK,
+    ASYNC_PERMITS,
+    ASYNC_SEMAPHORE,
+    Make,
+    under,
+)
+from benchmarks.threads import given, measures
 
-import interlock
-
-LIBRARIES = ("interlock", "asyncio", "anyio", "aiologic")
-Measure = Callable[[int], Awaitable[float]]  # how often; returns seconds in all
-
-
-async def nothing(number: int) -> float:
-    began = time.thread_time()
-    for _ in range(number):
-        pass
-    return time.thread_time() - began
-
-
-def entering(guard: Any) -> Measure:
-    async def measure(number: int) -> float:
-        began = time.thread_time()
-        for _ in range(number):
-            async with guard:
-                pass
-        return time.thread_time() - began
-
-    return measure
+PARTIES = 8
+SLEEPERS = 64
 
 
-def waiting(wait: Callable[[], Awaitable[Any]]) -> Measure:
-    async def measure(number: int) -> float:
-        began = time.thread_time()
-        for _ in range(number):
-            await wait()
-        return time.thread_time() - began
+def timed(loop: Any, body: Callable[[], Any]) -> float:
+    """Seconds that `body` takes in a new loop."""
 
-    return measure
+    async def main() -> float:
+        began = own()
+        await body()
+        return own() - began
 
-
-def is_set(event: Any) -> Any:
-    event.set()
-    return event
+    return float(loop.run(main))
 
 
-def passing_permits(ping: Any, pong: Any, name: str) -> Measure:
-    async def measure(number: int) -> float:
-        take_ping, take_pong = getattr(ping, name), getattr(pong, name)
+def passing_permits(permits: Make, loop: Any, count: int) -> float:
+    times = max(1, count // 2)
+
+    async def body() -> None:
+        (take_ping, give_ping), (take_pong, give_pong) = permits(), permits()
 
         async def answer() -> None:
-            for _ in range(number):
+            for _ in range(times):
                 await take_ping()
-                pong.release()
+                give_pong()
 
-        began = time.thread_time()
-        other = asyncio.create_task(answer())
-        for _ in range(number):
-            ping.release()
-            await take_pong()
-        took = time.thread_time() - began
-        await other
-        return took / 2
+        async def ask() -> None:
+            for _ in range(times):
+                give_ping()
+                await take_pong()
 
-    return measure
+        await loop.together(answer, ask)
+
+    return timed(loop, body) * count / (2 * times)
 
 
-def passing_events(ping: Any, pong: Any, name: str) -> Measure:
-    async def measure(number: int) -> float:
-        wait_ping, wait_pong = getattr(ping, name), getattr(pong, name)
+def passing_events(event: Make, loop: Any, count: int) -> float:
+    times = max(1, count // 2)
+
+    async def body() -> None:
+        (wait_ping, set_ping, clear_ping), (wait_pong, set_pong, clear_pong) = event(), event()
 
         async def answer() -> None:
-            for _ in range(number):
+            for _ in range(times):
                 await wait_ping()
-                ping.clear()
-                pong.set()
+                clear_ping()
+                set_pong()
 
-        began = time.thread_time()
-        other = asyncio.create_task(answer())
-        for _ in range(number):
-            ping.set()
-            await wait_pong()
-            pong.clear()
-        took = time.thread_time() - began
-        await other
-        return took / 2
+        async def ask() -> None:
+            for _ in range(times):
+                set_ping()
+                await wait_pong()
+                clear_pong()
 
-    return measure
+        await loop.together(answer, ask)
+
+    return timed(loop, body) * count / (2 * times)
 
 
-class Operation:
-    """``goal``: the most that our time may be of asyncio's. ``make``: for each library, what measures it."""
+def passing_turns(condition: Make, loop: Any, count: int) -> float:
+    times = max(1, count // 2)
 
-    def __init__(self, name: str, goal: float, make: dict[str, Callable[[], Measure]], number: int = 20_000) -> None:
-        self.name = name
-        self.goal = goal
-        self.make = make
-        self.number = number
+    async def body() -> None:
+        guard, wait, notify, _ = condition()
+        turn = 0
 
+        async def play(mine: int) -> None:
+            nonlocal turn
+            for _ in range(times):
+                async with guard:
+                    while turn != mine:
+                        await wait()
+                    turn = 1 - mine
+                    notify()
 
-OPERATIONS = [
-    Operation(
-        "async with Lock",
-        0.40,
-        {
-            "interlock": lambda: entering(interlock.Lock()),
-            "asyncio": lambda: entering(asyncio.Lock()),
-            "anyio": lambda: entering(anyio.Lock(fast_acquire=True)),
-            "aiologic": lambda: entering(aiologic.Lock()),
-        },
-    ),
-    Operation(
-        "async with Semaphore",
-        0.28,
-        {
-            "interlock": lambda: entering(interlock.Semaphore()),
-            "asyncio": lambda: entering(asyncio.Semaphore()),
-            "anyio": lambda: entering(anyio.Semaphore(1, fast_acquire=True)),
-            "aiologic": lambda: entering(aiologic.Semaphore(1)),
-        },
-    ),
-    Operation(
-        "async with Condition",
-        0.45,
-        {
-            "interlock": lambda: entering(interlock.Condition()),
-            "asyncio": lambda: entering(asyncio.Condition()),
-            "anyio": lambda: entering(anyio.Condition()),
-            "aiologic": lambda: entering(aiologic.Condition()),
-        },
-    ),
-    Operation(
-        "Event.wait_async when set",
-        0.60,
-        {
-            "interlock": lambda: waiting(is_set(interlock.Event()).wait_async),
-            "asyncio": lambda: waiting(is_set(asyncio.Event()).wait),
-            "anyio": lambda: waiting(is_set(anyio.Event()).wait),
-            "aiologic": lambda: waiting(awaited(is_set(aiologic.Event()))),
-        },
-    ),
-    Operation(
-        "Semaphore, task to task",
-        0.85,
-        {
-            "interlock": lambda: passing_permits(interlock.Semaphore(0), interlock.Semaphore(0), "acquire_async"),
-            "asyncio": lambda: passing_permits(asyncio.Semaphore(0), asyncio.Semaphore(0), "acquire"),
-            "anyio": lambda: passing_permits(anyio.Semaphore(0), anyio.Semaphore(0), "acquire"),
-            "aiologic": lambda: passing_permits(aiologic.Semaphore(0), aiologic.Semaphore(0), "async_acquire"),
-        },
-        5_000,
-    ),
-    Operation(
-        "Event, task to task",
-        0.85,
-        {
-            "interlock": lambda: passing_events(interlock.Event(), interlock.Event(), "wait_async"),
-            "asyncio": lambda: passing_events(asyncio.Event(), asyncio.Event(), "wait"),
-        },
-        5_000,
-    ),
-]
+        await loop.together(functools.partial(play, 1), functools.partial(play, 0))
+
+    return timed(loop, body) * count / (2 * times)
 
 
-def awaited(event: Any) -> Callable[[], Awaitable[Any]]:
-    """An object that is awaited itself, in the form of the others."""
-    return lambda: event
+def meeting(barrier: Make, loop: Any, parties: int, count: int) -> float:
+    """Rounds of a barrier."""
+
+    async def body() -> None:
+        wait = barrier(parties)
+
+        async def come() -> None:
+            for _ in range(count):
+                await wait()
+
+        await loop.together(*[come] * parties)
+
+    return timed(loop, body)
 
 
-def measured(operation: Operation, rounds: int) -> tuple[dict[str, float], float]:
-    """Medians of the nanoseconds of each library, and of the rounds' ratios of ours to asyncio's."""
+def notifying_all(condition: Make, loop: Any, sleepers: int, count: int) -> float:
+    """From `notify_all` until all have woken and wait again. The task that notifies runs when all others wait."""
 
-    async def main() -> list[dict[str, float]]:
-        measures = {library: make() for library, make in operation.make.items()}
-        empty = min([await nothing(operation.number) for _ in range(rounds)])
-        taken = []
-        for _ in range(rounds):
-            times = {library: await measure(operation.number) for library, measure in measures.items()}
-            taken.append({library: (time - empty) / operation.number * 1e9 for library, time in times.items()})
-        return taken
+    async def body() -> None:
+        guard, wait, _, notify_all = condition()
+        waiting = 0
+        over = False
+        step = loop.step
 
-    taken = asyncio.run(main())
-    medians = {library: statistics.median(times[library] for times in taken) for library in operation.make}
-    return medians, statistics.median(times["interlock"] / times["asyncio"] for times in taken)
+        async def sleep() -> None:
+            nonlocal waiting
+            async with guard:
+                while not over:
+                    waiting += 1
+                    await wait()
 
+        async def notify() -> None:
+            nonlocal waiting, over
+            for turn in range(count + 1):
+                while waiting < sleepers:
+                    await step()
+                async with guard:
+                    waiting = 0
+                    over = turn == count
+                    notify_all()
 
-# --- between a thread and a task ----------------------------------------------------------------------------------
+        await loop.together(*[sleep] * sleepers, notify)
 
-
-def thread_to_task(library: str, exchanges: int) -> float:
-    """Nanoseconds for one hand-off of a thread and a task of another thread's loop, there or back."""
-    if library == "interlock":
-        ours = interlock.Semaphore(0), interlock.Semaphore(0)
-        ping, pong = ours
-        take_async, take = ping.acquire_async, pong.acquire
-    else:
-        theirs = aiologic.Semaphore(0), aiologic.Semaphore(0)
-        ping, pong = theirs
-        take_async, take = ping.async_acquire, pong.green_acquire
-
-    async def answer() -> None:
-        for _ in range(exchanges):
-            await take_async()
-            pong.release()
-
-    other = threading.Thread(target=lambda: asyncio.run(answer()))
-    other.start()
-    began = time.perf_counter()
-    for _ in range(exchanges):
-        ping.release()
-        take()
-    took = time.perf_counter() - began
-    other.join()
-    return took / (2 * exchanges) * 1e9
+    return timed(loop, body)
 
 
-def handed_over(rounds: int, exchanges: int) -> tuple[float, float, float]:
-    """Medians of ours and aiologic's, and of the rounds' ratios."""
-    pairs = [(thread_to_task("interlock", exchanges), thread_to_task("aiologic", exchanges)) for _ in range(rounds)]
-    ours, theirs = (statistics.median(column) for column in zip(*pairs, strict=True))
-    return ours, theirs, statistics.median(a / b for a, b in pairs)
+def fighting(guards: Make, loop: Any, inside: bool, count: int) -> float:
+    """`PARTIES` tasks in a loop around one of them; each lets the others run while it holds it, or between."""
+    times = max(1, count // PARTIES)
+    step = loop.step
+
+    async def body() -> None:
+        guard = guards()
+
+        async def fight_inside() -> None:
+            for _ in range(times):
+                async with guard:
+                    await step()
+
+        async def fight_outside() -> None:
+            for _ in range(times):
+                async with guard:
+                    pass
+                await step()
+
+        await loop.together(*[fight_inside if inside else fight_outside] * PARTIES)
+
+    return timed(loop, body) * count / (times * PARTIES)
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description="What interlock's primitives cost tasks, as ratios to asyncio's.")
-    parser.add_argument("--fast", action="store_true", help="fewer rounds: seconds instead of half a minute")
-    parser.add_argument("--json", action="store_true", help="print one JSON document instead of a table")
-    options = parser.parse_args()
-    rounds = 7 if options.fast else 40
-    rows: list[dict[str, Any]] = []
-    for operation in OPERATIONS:
-        times, ratio = measured(operation, rounds)
-        rows.append(
-            {
-                "operation": operation.name,
-                "ns": times,
-                "beside": "asyncio",
-                "ratio": ratio,
-                "goal": operation.goal,
-            }
-        )
-    ours, theirs, ratio = handed_over(5 if options.fast else 15, 2_000)
-    rows.append(
-        {
-            "operation": "Semaphore, thread to task",
-            "ns": {"interlock": ours, "aiologic": theirs},
-            "beside": "aiologic",
-            "ratio": ratio,
-            "goal": 1.0,
-        }
-    )
-    machine = {
-        "python": platform.python_version(),
-        "free_threaded": bool(sysconfig.get_config_var("Py_GIL_DISABLED")),
-        "cpus": os.cpu_count(),
-        "machine": platform.machine(),
-        "system": platform.system(),
-    }
-    if options.json:
-        print(json.dumps({"machine": machine, "ratios": rows}, indent=2))
-        return 0
-    print(f"Python {machine['python']}, {machine['cpus']} CPUs, {machine['machine']}, {machine['system']}")
-    print(f"{'operation':26}" + "".join(f"{library:>11}" for library in LIBRARIES) + "   ratio to        goal")
-    for row in rows:
-        cells = "".join(f"{row['ns'][library]:8.0f} ns" if library in row["ns"] else " " * 11 for library in LIBRARIES)
-        verdict = f"<= {row['goal']:.2f} {'holds' if row['ratio'] <= row['goal'] else 'MISSED'}"
-        print(f"{row['operation']:26}{cells}  {row['ratio']:6.3f} {row['beside']:8}  {verdict}")
-    return 0
+def figures(loop: Any) -> list[Figure]:
+    found = []
 
+    def add(operation: str, situation: str, function: Callable[..., float], table: dict[str, Make], *more: Any) -> None:
+        made = measures(function, under(loop.name, table), loop, *more)
+        party = "task" if situation == "ping-pong" else "tasks"
+        found.append(Figure(operation, situation, f"{loop.name} {party}", made))
 
-if __name__ == "__main__":
-    sys.exit(main())
+    add("Semaphore, hand-off", "ping-pong", passing_permits, given(ASYNC_PERMITS, 0))
+    add("Event, hand-off", "ping-pong", passing_events, ASYNC_EVENT)
+    add("Condition, hand-off", "ping-pong", passing_turns, ASYNC_CONDITION)
+    add("Barrier(4), round", "4 tasks", meeting, ASYNC_BARRIER, 4)
+    add("Condition, notify_all", "64 tasks wait", notifying_all, ASYNC_CONDITION, SLEEPERS)
+    for primitive, table in (("Lock", ASYNC_LOCK), ("Semaphore", given(ASYNC_SEMAPHORE, 2))):
+        for inside in (True, False):
+            where = "inside" if inside else "outside"
+            add(f"{primitive}, async with", f"8 tasks, others run {where}", fighting, table, inside)
+    return found

@@ -30,9 +30,7 @@ which is ours, another `uninstall` finishes the job.
 import os
 import sys
 import threading
-from importlib.machinery import ModuleSpec
-from types import ModuleType, TracebackType
-from typing import Any
+from types import ModuleType
 
 from interlock.core.barrier import Barrier
 from interlock.core.condition import Condition
@@ -41,6 +39,13 @@ from interlock.core.join import Join
 from interlock.core.lock import Lock
 from interlock.core.rlock import RLock
 from interlock.core.semaphore import BoundedSemaphore, Semaphore
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    # Only for annotations: loading `typing` takes longer than loading all the rest of the package.
+    from importlib.machinery import ModuleSpec
+    from types import TracebackType
+    from typing import Any
 
 __all__ = ["Installation", "install", "uninstall"]
 
@@ -127,7 +132,7 @@ class Installation:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
+        self, kind: type[BaseException] | None, value: BaseException | None, traceback: "TracebackType | None"
     ) -> None:
         with _guard:
             _holders.discard(self)
@@ -241,7 +246,7 @@ def _find_asyncio() -> None:
 class _Finder:
     """In `sys.meta_path` while we wait for the program to import asyncio. It finds what the others find."""
 
-    def find_spec(self, name: str, path: Any = None, target: ModuleType | None = None) -> ModuleSpec | None:
+    def find_spec(self, name: str, path: object = None, target: ModuleType | None = None) -> "ModuleSpec | None":
         if name == "asyncio":
             for finder in [*sys.meta_path]:
                 find = None if finder is self else getattr(finder, "find_spec", None)
@@ -258,10 +263,10 @@ class _Finder:
 class _Loader:
     """Loads as asyncio's own loader does, and tells us when it has."""
 
-    def __init__(self, loader: Any) -> None:
+    def __init__(self, loader: "Any") -> None:
         self._loader = loader
 
-    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+    def create_module(self, spec: "ModuleSpec") -> ModuleType | None:
         created: ModuleType | None = self._loader.create_module(spec)
         return created
 
@@ -273,7 +278,7 @@ class _Loader:
         self._loader.exec_module(module)
         _find_asyncio()
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> "Any":
         return getattr(self._loader, name)
 
 

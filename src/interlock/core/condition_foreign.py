@@ -22,10 +22,9 @@ cancelled, and would cancel that too, it does so in a shield.
 """
 
 import functools
-import signal
 import sys
 import types
-from _signal import getsignal  # that of `signal` is Python code, in which a handler could run
+from _signal import NSIG, getsignal  # `signal` wraps it in Python code, in which a handler could run
 
 import cython
 from cython.cimports.interlock.core.awaiting import park
@@ -166,7 +165,7 @@ def by_handler(error) -> cython.bint:
 def shows_handler(error) -> cython.bint:
     """Whether the traceback says that a signal handler raised this."""
     codes = []
-    for number in range(1, signal.NSIG):
+    for number in range(1, NSIG):
         handler = getsignal(number)
         while isinstance(handler, functools.partial):
             handler = handler.func
