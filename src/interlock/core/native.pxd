@@ -20,6 +20,8 @@ cdef extern from *:
     #define interlock_id_of(thread) (((PyThreadState *) (thread))->id)
     /* Whether this thread has ever had a context of `contextvars`. A step of a task always runs in one. */
     #define interlock_has_context(thread) (((PyThreadState *) (thread))->context != NULL)
+    /* Another number as soon as anything about the class or its bases changes, and no other class has it; 0: not known. */
+    #define interlock_version_of(type) (((PyTypeObject *) (type))->tp_version_tag)
     /* What a weak reference refers to, or None. */
     static inline PyObject *interlock_referent(PyObject *reference) {
         PyObject *referent;
@@ -44,6 +46,7 @@ cdef extern from *:
     unsigned long long interlock_id_of(void *thread) noexcept nogil
     bint interlock_has_context(void *thread) noexcept nogil
     int interlock_pid() noexcept nogil
+    unsigned int interlock_version_of(object type) noexcept
     object interlock_referent(object reference)
     # Monotonic nanoseconds.
     long long interlock_now() noexcept nogil

@@ -18,6 +18,7 @@ the thread still run after it has gone, and they may release what the thread hol
 import os
 import threading
 import weakref
+from _collections import deque  # without the rest of `collections`
 
 import cython
 from cython.cimports.cpython.object import PyObject
@@ -34,6 +35,7 @@ from cython.cimports.interlock.core.thread_end import (
 
 living = {}
 departed = {}
+in_order = cython.declare(object, deque())  # their ids; a dictionary would look for its first through all it had before
 by_ident = {}
 DEPARTED_KEPT = cython.declare(cython.Py_ssize_t, 1000)  # more than can plausibly have died with a lock; about 200 KB
 DUMMY = cython.declare(object, threading._DummyThread)
@@ -199,15 +201,17 @@ def sweep():
 
 
 def retire(party: Party):
-    if by_ident.get(party.ident) is party:
+    if party.id == party.thread and by_ident.get(party.ident) is party:
         by_ident.pop(party.ident, None)
-    if living.pop(party.id, None) is not None:
-        departed[party.id] = party
-        if len(departed) > DEPARTED_KEPT:
+    key: object = party.id
+    if living.pop(key, None) is not None:
+        departed[key] = party
+        in_order.append(key)
+        if len(in_order) > DEPARTED_KEPT:
             try:
-                departed.pop(next(iter(departed)), None)
-            except (RuntimeError, StopIteration):
-                pass  # another thread is at the same: one more or less does not matter
+                departed.pop(in_order.popleft(), None)
+            except IndexError:
+                pass  # other threads are at the same: one more or less does not matter
 
 
 def party_by_id(id: cython.ulonglong) -> Party:

@@ -24,6 +24,7 @@ from cython.cimports.cpython.dict import PyDict_Next
 from cython.cimports.cpython.long import PyLong_FromVoidPtr
 from cython.cimports.cpython.object import PyObject
 from cython.cimports.cpython.pythread import PyThread_get_thread_ident
+from cython.cimports.cpython.weakref import PyWeakref_NewRef
 from cython.cimports.interlock.core.native import (
     interlock_has_context,
     interlock_now,
@@ -180,11 +181,11 @@ def meet_task(task, library: Library, loop) -> TaskParty:
     party: TaskParty = TaskParty.__new__(TaskParty)
     party.id = TASK_BIT | interlock_next_task()
     party.thread = interlock_thread_id()
-    party.ident = meet().ident
+    party.ident = PyThread_get_thread_ident()
     party.library = library
     party.loop_ref = weakly(loop)
     party.key = key
-    party.task_ref = weakref.ref(task, party)
+    party.task_ref = PyWeakref_NewRef(task, party)
     # What was called above may have run anybody's code, which may have met this very task.
     found = met.setdefault(key, party)
     if found is party:
@@ -195,7 +196,7 @@ def meet_task(task, library: Library, loop) -> TaskParty:
 def weakly(loop):
     """Something to call that returns the loop as long as it lives."""
     try:
-        return weakref.ref(loop)
+        return PyWeakref_NewRef(loop, None)
     except TypeError:
         return lambda: loop  # somebody's own, with slots
 

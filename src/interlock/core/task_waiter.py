@@ -14,10 +14,10 @@ that may have interrupted the loop in its `select`) sends a `Delivery` to the lo
 unseen, because the loop is closed before it comes to it, passes the grant on in its finalizer.
 """
 
-from collections import deque
+from _collections import deque  # without the rest of `collections`
 
 import cython
-from cython.cimports.interlock.core.native import interlock_now
+from cython.cimports.interlock.core.native import interlock_now, interlock_version_of
 from cython.cimports.interlock.core.spare import interlock_keep_spares
 from cython.cimports.interlock.core.task import Library, TaskParty, calling_task, is_in_step_of
 from cython.cimports.interlock.core.waiting import NEVER, Primitive, Waiter
@@ -30,6 +30,10 @@ trio = cython.declare(object, None)
 wait_task_rescheduled = cython.declare(object, None)
 trio_scope = cython.declare(object, None)
 trio_time = cython.declare(object, None)
+
+# Versions of classes that `is_plain_class` has said yes to; 0: none yet.
+plain_loops = cython.declare(cython.uint, 0)
+plain_handles = cython.declare(cython.uint, 0)
 
 ATTEMPTS = cython.declare(cython.int, 100)  # more than signals can interrupt one call of a loop's
 
@@ -322,17 +326,27 @@ def find_asyncio():
 def has_plain_queue(loop) -> cython.bint:
     """Whether what is put into this loop's `_ready` is run as if `call_soon` had put it there, and nobody looks on.
 
-    Everybody who wants to know of handles, or to have a say in their order, has replaced one of these.
+    Everybody who wants to know of handles, or to have a say in their order, has replaced a method. Asked for each task
+    that sleeps, so what was found out about the class of the loop is kept until that changes.
     """
+    global plain_loops, plain_handles
     kind = type(loop)
+    version: cython.uint = interlock_version_of(kind)
+    if version == 0 or version != plain_loops or interlock_version_of(events.Handle) != plain_handles:
+        if not is_plain_class(kind):
+            return False
+        plain_handles = interlock_version_of(events.Handle)
+        plain_loops = interlock_version_of(kind)
+    own: dict = loop.__dict__
+    return "call_soon" not in own and "_run_once" not in own and type(own.get("_ready")) is deque
+
+
+def is_plain_class(kind) -> cython.bint:
     base = base_events.BaseEventLoop
     return (
-        isinstance(loop, base)
+        issubclass(kind, base)
         and kind.call_soon is base.call_soon
         and kind._run_once is base._run_once
-        and "call_soon" not in vars(loop)
-        and "_run_once" not in vars(loop)
-        and type(getattr(loop, "_ready", None)) is deque
         and is_function_of(base.call_soon, base_events)
         and is_function_of(base._run_once, base_events)
         and is_function_of(events.Handle._run, events)
