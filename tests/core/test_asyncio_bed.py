@@ -12,9 +12,9 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from parties import PATIENCE
+from parties import PATIENCE, Parties
 
-from interlock import Event, Lock, Semaphore
+from interlock import Condition, Event, Lock, Semaphore
 
 Program = Callable[[], Awaitable[None]]
 
@@ -295,6 +295,136 @@ def test_a_handler_that_raises_while_a_task_is_cancelled_loses_nothing(when: str
         assert permits.waiters == ()
 
     run_in(Interrupted(), program)
+
+
+# --- many at once -----------------------------------------------------------------------------------------------
+
+
+async def asleep_in(condition: Condition, n: int, seen: list[int]) -> list[Any]:
+    """`n` tasks that wait for a notification, and then put their number into `seen`."""
+
+    async def sleep(number: int) -> None:
+        async with condition:
+            await condition.wait_async()
+            seen.append(number)
+
+    tasks = [asyncio.create_task(sleep(number)) for number in range(n)]
+    while len(condition.waiters) < n:
+        await asyncio.sleep(0)
+    return tasks
+
+
+def test_one_round_of_the_loop_sees_all_through_who_are_notified_together() -> None:
+    async def program() -> None:
+        condition = Condition()
+        seen: list[int] = []
+        tasks = await asleep_in(condition, 64, seen)
+        async with condition:
+            condition.notify_all()
+        rounds = 0
+        while len(seen) < 64:
+            await asyncio.sleep(0)
+            rounds += 1
+        assert rounds <= 2
+        assert seen == list(range(64))
+        await asyncio.gather(*tasks)
+
+    run_in(asyncio.SelectorEventLoop(), program)
+
+
+@pytest.mark.parametrize("who", ["the notifier", "each of them", "a thread"])
+def test_they_come_one_by_one_where_the_lock_is_kept(who: str, parties: Parties) -> None:
+    """Their turn in the loop's queue comes and passes before they have the lock."""
+
+    async def program() -> None:
+        condition = Condition(Lock())
+        lock: Any = condition._lock
+        seen: list[int] = []
+
+        async def sleep(number: int) -> None:
+            async with condition:
+                await condition.wait_async()
+                seen.append(number)
+                if who == "each of them":
+                    for _ in range(3):
+                        await asyncio.sleep(0)
+                        assert seen[-1] == number
+
+        tasks = [asyncio.create_task(sleep(number)) for number in range(8)]
+        while len(condition.waiters) < 8:
+            await asyncio.sleep(0)
+        async with condition:
+            condition.notify_all()
+            if who == "the notifier":
+                for _ in range(3):
+                    await asyncio.sleep(0)
+                    assert seen == []
+            if who == "a thread":
+                await asyncio.sleep(0)
+                await asyncio.sleep(0)
+        if who == "a thread":
+            begun = parties.one().begin(with_it, lock)
+            await asyncio.gather(*tasks)
+            begun.result()
+        await asyncio.gather(*tasks)
+        assert seen == list(range(8))
+        assert lock.owner is None
+
+    def with_it(lock: Any) -> None:
+        with lock:
+            pass
+
+    run_in(asyncio.SelectorEventLoop(), program)
+
+
+def test_some_are_cancelled_before_their_turn_comes() -> None:
+    async def program() -> None:
+        condition = Condition()
+        seen: list[int] = []
+        tasks = await asleep_in(condition, 9, seen)
+        async with condition:
+            condition.notify_all()
+            for number in (0, 4, 8):
+                tasks[number].cancel()
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+        assert [isinstance(result, asyncio.CancelledError) for result in results] == [n % 4 == 0 for n in range(9)]
+        assert seen == [1, 2, 3, 5, 6, 7]
+        assert condition.owner is None
+
+    run_in(asyncio.SelectorEventLoop(), program)
+
+
+def test_the_loop_is_closed_while_they_are_expected() -> None:
+    condition = Condition()
+    references: list[Any] = []
+    loop = asyncio.SelectorEventLoop()
+
+    async def sleep() -> None:
+        await condition.acquire_async()
+        await condition.wait_async()
+
+    async def program() -> None:
+        for _ in range(4):
+            task: Any = asyncio.create_task(sleep())
+            task._log_destroy_pending = False
+            references.append(weakref.ref(task))
+        del task
+        while len(condition.waiters) < 4:
+            await asyncio.sleep(0)
+        async with condition:
+            condition.notify_all()
+        loop.stop()  # before their turn
+
+    programs = [loop.create_task(program())]
+    loop.run_forever()
+    loop.close()
+    assert programs.pop().done()
+    gc.collect()
+    # Who was given the lock is gone, and so it went on to the others, who were passed over.
+    assert condition._lock.acquire(timeout=PATIENCE)
+    condition._lock.release()
+    gc.collect()
+    assert [reference() for reference in references] == [None] * 4
 
 
 # --- nothing is kept --------------------------------------------------------------------------------------------

@@ -549,6 +549,13 @@ class ConditionModel(Model):
         self.notified.discard(who)
         return result
 
+    def serve(self, late: bool = False) -> None:
+        first = self.queue[0] if self.queue else None
+        if late and first is not None and first[0] in self.tasks and first[1][1] == "signal" and self.fits(first[1]):
+            self.woken = False
+            return  # it has the lock, and its loop has not come to its notification yet
+        super().serve(late)
+
     def take_back(self, who: str) -> None:
         self.holder, self.depth = None, 0
 

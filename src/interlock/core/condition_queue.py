@@ -9,7 +9,8 @@ import cython
 from cython.cimports.interlock.core.mutex import Mutex
 from cython.cimports.interlock.core.native import interlock_now
 from cython.cimports.interlock.core.probe import Happening, happened, probing
-from cython.cimports.interlock.core.task import caller_id
+from cython.cimports.interlock.core.task import TASK_BIT, caller_id
+from cython.cimports.interlock.core.task_waiter import expect_all
 from cython.cimports.interlock.core.waiting import CANCELLED, GRANTED, PARKED, TAKEN, Primitive, Waiter
 
 
@@ -99,13 +100,16 @@ class ConditionQueue(Primitive):
         own: cython.bint
         if mutex is not None:
             me: cython.ulonglong = caller_id()
+            moved: cython.long = 0
             with cython.critical_section(self, mutex):
                 own = mutex.is_own(me) or (self.anybodys and mutex.holder != 0)
                 if own and self.head is not None:
                     self.forget_lost()
-                    while n > 0 and self.head is not None:
+                    while moved < n and self.head is not None:
                         self.move_first(mutex, me)
-                        n -= 1
+                        moved += 1
+            if moved > 1 and me > TASK_BIT:
+                expect_all(mutex)
             return own
         if not self.owned_foreign():
             return 0

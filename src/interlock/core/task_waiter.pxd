@@ -34,6 +34,7 @@ cdef class AsyncioBed:
     cdef readonly bint _cancelled    # the Handle: it never is
     cdef bint over                   # the Future is done
     cdef bint scheduled              # the Handle has yet to run
+    cdef bint expected               # it is in the loop's queue, scheduled or not
     cdef bint cancelling
     cdef object message              # of the cancellation
     cdef object wakeup               # of the task
@@ -44,9 +45,12 @@ cdef class AsyncioBed:
     cdef object wake(self)
     cdef object wake_here(self)
     cdef object schedule(self)
+    cdef object expect(self)
+    cdef bint queue_is_plain(self) except -1
     cdef object run_task(self)
 
 
+cdef object expect_all(Primitive queue)
 cdef AsyncioBed new_asyncio_bed(TaskWaiter waiter, object loop)
 
 

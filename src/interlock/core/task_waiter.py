@@ -184,7 +184,7 @@ class AsyncioBed:
         return self.cancelling
 
     def cancel(self, msg: object = None) -> bool:
-        if self.over:
+        if self.over or self.waiter is None:
             return False
         self.cancelling = True
         self.message = msg
@@ -206,6 +206,7 @@ class AsyncioBed:
         return None
 
     def _run(self) -> None:
+        self.expected = False
         try:
             self.run_task()
         except (SystemExit, KeyboardInterrupt):
@@ -236,13 +237,11 @@ class AsyncioBed:
             self.run_task()
 
     def schedule(self):
-        party: TaskParty = self.party
-        loop = self.loop
-        if not party.queue_known:
-            party.queue_plain = has_plain_queue(loop)
-            party.queue_known = True
         self.scheduled = True
-        if party.queue_plain:
+        if self.expected:
+            return  # it is in the loop's queue already
+        loop = self.loop
+        if self.queue_is_plain():
             loop._ready.append(self)
             return
         # A signal handler may raise in the middle, and then nobody knows whether it is under way: a second one finds
@@ -259,6 +258,22 @@ class AsyncioBed:
         if raised is not None:
             raise raised
 
+    def queue_is_plain(self) -> cython.bint:
+        party: TaskParty = self.party
+        if not party.queue_known:
+            party.queue_plain = has_plain_queue(self.loop)
+            party.queue_known = True
+        return party.queue_plain
+
+    def expect(self):
+        """Take a place in the loop's queue for a wake-up that is likely to come before its turn does.
+
+        If it does not, the turn passes, and the task is scheduled when it comes.
+        """
+        if not self.expected and self.wakeup is not None and self.queue_is_plain():
+            self.expected = True
+            self.loop._ready.append(self)
+
     def run_task(self):
         if self.scheduled:
             self.scheduled = False
@@ -274,6 +289,26 @@ def new_asyncio_bed(waiter: TaskWaiter, loop) -> AsyncioBed:
     bed.loop = loop
     bed.waiter = waiter
     return bed
+
+
+def expect_all(queue: Primitive):
+    """Many tasks stand in a queue whose head will soon be served, and each will serve the next.
+
+    Those of the calling task's loop take their places in that loop's queue now. So one round of the loop sees all of
+    them through, where each would else have had to wait for the round after that of the one before it.
+    """
+    party: TaskParty = calling_task()
+    if party.library != Library.ASYNCIO:
+        return
+    loop = party.its_loop()
+    for waiter in queue.queued():
+        if not isinstance(waiter, TaskWaiter):
+            continue
+        other: TaskParty = cython.cast(TaskWaiter, waiter).party
+        if other.its_loop() is loop:
+            bed = cython.cast(TaskWaiter, waiter).sleeper
+            if type(bed) is AsyncioBed:
+                cython.cast(AsyncioBed, bed).expect()
 
 
 class TrioBed:

@@ -105,6 +105,7 @@ cdef class Primitive(Observed):
     cdef Waiter pass_over(self, Waiter waiter)
     cdef Waiter pass_over_notified(self, Primitive mutex, Waiter waiter)
     cdef object wake(self, Waiter first)
+    cdef list queued(self)
     cdef tuple blocked(self)
     cdef str describe(self, str state, str more)
 

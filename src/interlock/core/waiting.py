@@ -595,8 +595,8 @@ class Primitive(Observed):
         waiter.state = CANCELLED
         return self.serve(None)
 
-    def blocked(self) -> tuple:
-        """The parties in the queue. They are counted and collected inside, and named outside."""
+    def queued(self) -> list:
+        """The waiters in the queue. They are counted and collected inside, and made a list of outside."""
         room: cython.Py_ssize_t = 0
         count: cython.Py_ssize_t
         found: cython.pp_void = cython.NULL
@@ -607,8 +607,8 @@ class Primitive(Observed):
                 waiter: Waiter = self.head
                 while waiter is not None:
                     if count < room:
-                        Py_INCREF(waiter.party)
-                        found[count] = cython.cast(cython.p_void, waiter.party)
+                        Py_INCREF(waiter)
+                        found[count] = cython.cast(cython.p_void, waiter)
                     count += 1
                     waiter = waiter.next
             if count <= room:
@@ -620,13 +620,17 @@ class Primitive(Observed):
             found = cython.cast(cython.pp_void, PyMem_RawMalloc(room * cython.sizeof(cython.p_void)))
             if found == cython.NULL:
                 raise MemoryError
-        blocked: list = []
+        queued: list = []
         for i in range(count):
-            party: Party = cython.cast(Party, found[i])
-            Py_DECREF(party)
-            blocked.append(party.known_as())
+            one: Waiter = cython.cast(Waiter, found[i])
+            Py_DECREF(one)
+            queued.append(one)
         PyMem_RawFree(found)
-        return tuple(blocked)
+        return queued
+
+    def blocked(self) -> tuple:
+        """The parties in the queue."""
+        return tuple([cython.cast(Waiter, waiter).party.known_as() for waiter in self.queued()])
 
     def describe(self, state: str, more: str) -> str:
         """Spelled as in the standard library, with what we know beyond.
