@@ -775,10 +775,10 @@ def resume(coroutine, sent, over: cython.p_int) -> object:
     if call.state == CallState.NEW and call.waiter is None and call.primitive.take_now(call.want):
         # How most calls go; `begin` says it too.
         call.state = CallState.OVER
-        over[0] = True
+        over[0] = 1 + call.awaited
         return None if call.entering else True
     result = call.advance(sent, None)
-    over[0] = call.state == CallState.OVER
+    over[0] = 1 + call.awaited if call.state == CallState.OVER else 0
     return result
 
 
@@ -792,8 +792,7 @@ def never_awaited(coroutine) -> cython.bint:
     return True
 
 
-if not interlock_coroutines_setup(resume, is_new, never_awaited):
-    raise ImportError("out of memory")
+interlock_coroutines_setup(resume, is_new, never_awaited)
 interlock_make_coroutine(Call)
 interlock_keep_spares(Call)
 interlock_keep_spares(TaskWaiter)

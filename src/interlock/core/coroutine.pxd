@@ -3,7 +3,8 @@
 
 cdef extern from *:
     """
-    /* What `resume` does with a coroutine: the next thing to yield, or, with *over set, what it returns. NULL: raised. */
+    /* What `resume` does with a coroutine: the next thing to yield, or, with *over set, what it returns; 2: it was asked
+       for by `__await__`, and not by hand. NULL: raised. */
     typedef PyObject *(*interlock_resume)(PyObject *coroutine, PyObject *sent, int *over);
     static interlock_resume interlock_resume_it;
 
@@ -18,17 +19,29 @@ cdef extern from *:
     #endif
 
     /* Sets the StopIteration that carries `value`, which is not None. */
-    static void interlock_stop(PyObject *value) {
+    static void interlock_stop(PyObject *value, int awaited) {
     #if PY_VERSION_HEX >= 0x030c0000
-        /* Made once, as long as nobody has written on it: whoever awaits takes the value out and forgets the rest. */
-        PyObject *stop = value == Py_True ? interlock_stop_true : value == Py_False ? interlock_stop_false : NULL;
-        if (stop != NULL && ((PyBaseExceptionObject *) stop)->traceback == NULL
-            && ((PyBaseExceptionObject *) stop)->context == NULL) {
-            PyErr_SetRaisedException(Py_NewRef(stop));
-            return;
+        PyObject **kept = NULL;
+    #ifndef Py_GIL_DISABLED
+        /* `await` calls us too, takes the value out and drops the rest, so one is kept for it: to make one costs a third
+           of a call that need not wait. It must be nobody else's, and as new: a debugger may have seen it. */
+        if (awaited) {
+            kept = value == Py_True ? &interlock_stop_true : value == Py_False ? &interlock_stop_false : NULL;
         }
-        stop = PyObject_CallOneArg(PyExc_StopIteration, value);
+        if (kept != NULL && *kept != NULL && Py_REFCNT(*kept) == 1) {
+            PyBaseExceptionObject *stop = (PyBaseExceptionObject *) *kept;
+            if (stop->traceback == NULL && stop->context == NULL && stop->cause == NULL && stop->dict == NULL
+                && ((PyStopIterationObject *) stop)->value == value) {
+                PyErr_SetRaisedException(Py_NewRef(*kept));
+                return;
+            }
+        }
+    #endif
+        PyObject *stop = PyObject_CallOneArg(PyExc_StopIteration, value);
         if (stop != NULL) {
+            if (kept != NULL) {
+                Py_XSETREF(*kept, Py_NewRef(stop));
+            }
             PyErr_SetRaisedException(stop);
         }
     #else
@@ -51,7 +64,7 @@ cdef extern from *:
         PyObject *result = interlock_resume_it(self, Py_None, &over);
         if (result != NULL && over) {
             if (result != Py_None) {
-                interlock_stop(result);
+                interlock_stop(result, over == 2);
             }
             Py_CLEAR(result);
         }
@@ -82,17 +95,10 @@ cdef extern from *:
         }
     }
 
-    static int interlock_coroutines_setup(interlock_resume resume, interlock_is_new is_new, interlock_complain complain) {
+    static void interlock_coroutines_setup(interlock_resume resume, interlock_is_new is_new, interlock_complain complain) {
         interlock_resume_it = resume;
         interlock_is_it_new = is_new;
         interlock_complain_of_it = complain;
-    #if PY_VERSION_HEX >= 0x030c0000
-        interlock_stop_true = PyObject_CallOneArg(PyExc_StopIteration, Py_True);
-        interlock_stop_false = PyObject_CallOneArg(PyExc_StopIteration, Py_False);
-        return interlock_stop_true != NULL && interlock_stop_false != NULL;
-    #else
-        return 1;
-    #endif
     }
 
     /* `type` and its base each have a structure of their own, or share one. */
@@ -108,7 +114,7 @@ cdef extern from *:
     ctypedef object (*interlock_resume)(object coroutine, object sent, int *over)
     ctypedef bint (*interlock_is_new)(object coroutine) noexcept
     ctypedef bint (*interlock_complain)(object coroutine) except -1
-    bint interlock_coroutines_setup(
+    void interlock_coroutines_setup(
         interlock_resume resume, interlock_is_new is_new, interlock_complain complain
     ) noexcept
     void interlock_make_coroutine(object type) noexcept
