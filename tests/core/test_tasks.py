@@ -8,8 +8,8 @@ import signal
 import subprocess
 import sys
 import threading
-import weakref
 import time
+import weakref
 from collections.abc import Awaitable, Callable
 from typing import Any
 
