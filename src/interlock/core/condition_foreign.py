@@ -28,12 +28,13 @@ import types
 from _signal import getsignal  # that of `signal` is Python code, in which a handler could run
 
 import cython
-from cython.cimports.interlock.core.awaiting import TaskWaiter, new_task_waiter, park
+from cython.cimports.interlock.core.awaiting import park
 from cython.cimports.interlock.core.condition_queue import ConditionQueue
 from cython.cimports.interlock.core.mutex import Mutex
 from cython.cimports.interlock.core.native import interlock_now, interlock_thread_id
 from cython.cimports.interlock.core.probe import Happening, happened, probing
 from cython.cimports.interlock.core.task import Library, TaskParty, caller_id
+from cython.cimports.interlock.core.task_waiter import TaskWaiter, new_task_waiter
 from cython.cimports.interlock.core.waiting import (
     CANCELLED,
     GRANTED,

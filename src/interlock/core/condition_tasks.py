@@ -4,11 +4,13 @@ The states are those of `core/condition.py`, without WOKEN and with TAKEN (see `
 """
 
 import cython
-from cython.cimports.interlock.core.awaiting import TaskWaiter, keep_watch, new_task_waiter, park, shielded_park
+from cython.cimports.interlock.core.awaiting import park, shielded_park
 from cython.cimports.interlock.core.condition_queue import ConditionQueue
 from cython.cimports.interlock.core.mutex import Mutex
 from cython.cimports.interlock.core.native import interlock_now
+from cython.cimports.interlock.core.owner_watch import keep_watch
 from cython.cimports.interlock.core.probe import Happening, happened, probing
+from cython.cimports.interlock.core.task_waiter import TaskWaiter, new_task_waiter
 from cython.cimports.interlock.core.waiting import CANCELLED, GRANTED, TAKEN, begin_wait, end_wait
 
 

@@ -17,10 +17,11 @@ threads that share one by mistake are told, and a signal handler too.
 """
 
 import cython
-from cython.cimports.interlock.core.awaiting import DONE, TaskWaiter, in_line, new_task_waiter
+from cython.cimports.interlock.core.awaiting import DONE, in_line
 from cython.cimports.interlock.core.party import Party, forks, in_new_child, is_lost, meet, party_by_id
 from cython.cimports.interlock.core.probe import Happening, happened, made, probing, wanted
 from cython.cimports.interlock.core.task import caller, is_destroyed_task
+from cython.cimports.interlock.core.task_waiter import TaskWaiter, new_task_waiter
 from cython.cimports.interlock.core.waitgraph import refuse_cycle
 from cython.cimports.interlock.core.waiting import (
     GRANTED,

@@ -19,7 +19,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from interlock.core.awaiting import LoopWatch
+from interlock.core.owner_watch import LoopWatch
 from interlock.core.waitgraph import call_at_wait, loop_of, may_help
 from interlock.watch.dump import dump_text, name_of
 from interlock.watch.view import Someone, View, helpers
