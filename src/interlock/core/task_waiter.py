@@ -184,7 +184,8 @@ class AsyncioBed:
             return False
         self.cancelling = True
         self.message = msg
-        self.waiter.rouse()
+        if self.waiter is not None:
+            self.waiter.rouse()
         return True
 
     def result(self) -> None:
