@@ -71,18 +71,18 @@ cdef extern from *:
         return result;
     }
 
-    /* One that goes without ever having been resumed is warned about. Cython's own finalizers would cost every one. */
-    typedef int (*interlock_is_new)(PyObject *coroutine);
-    typedef int (*interlock_complain)(PyObject *coroutine);
-    static interlock_is_new interlock_is_it_new;
-    static interlock_complain interlock_complain_of_it;
+    /* One that goes before it is over has to be finished. Cython's own finalizers would cost every one. */
+    typedef int (*interlock_is_unfinished)(PyObject *coroutine);
+    typedef int (*interlock_finish)(PyObject *coroutine);
+    static interlock_is_unfinished interlock_is_it_unfinished;
+    static interlock_finish interlock_finish_it;
     static destructor interlock_cython_dealloc;
 
     static void interlock_finalize(PyObject *self) {
-        if (interlock_is_it_new(self)) {
+        if (interlock_is_it_unfinished(self)) {
             PyObject *kind, *value, *traceback;
             PyErr_Fetch(&kind, &value, &traceback);
-            if (interlock_complain_of_it(self) < 0) {
+            if (interlock_finish_it(self) < 0) {
                 PyErr_WriteUnraisable(self);
             }
             PyErr_Restore(kind, value, traceback);
@@ -90,15 +90,15 @@ cdef extern from *:
     }
 
     static void interlock_dealloc(PyObject *self) {
-        if (!interlock_is_it_new(self) || PyObject_CallFinalizerFromDealloc(self) == 0) {
+        if (!interlock_is_it_unfinished(self) || PyObject_CallFinalizerFromDealloc(self) == 0) {
             interlock_cython_dealloc(self);
         }
     }
 
-    static void interlock_coroutines_setup(interlock_resume resume, interlock_is_new is_new, interlock_complain complain) {
+    static void interlock_coroutines_setup(interlock_resume resume, interlock_is_unfinished is_unfinished, interlock_finish finish) {
         interlock_resume_it = resume;
-        interlock_is_it_new = is_new;
-        interlock_complain_of_it = complain;
+        interlock_is_it_unfinished = is_unfinished;
+        interlock_finish_it = finish;
     }
 
     /* `type` and its base each have a structure of their own, or share one. */
@@ -112,9 +112,9 @@ cdef extern from *:
     }
     """
     ctypedef object (*interlock_resume)(object coroutine, object sent, int *over)
-    ctypedef bint (*interlock_is_new)(object coroutine) noexcept
-    ctypedef bint (*interlock_complain)(object coroutine) except -1
+    ctypedef bint (*interlock_is_unfinished)(object coroutine) noexcept
+    ctypedef bint (*interlock_finish)(object coroutine) except -1
     void interlock_coroutines_setup(
-        interlock_resume resume, interlock_is_new is_new, interlock_complain complain
+        interlock_resume resume, interlock_is_unfinished is_unfinished, interlock_finish finish
     ) noexcept
     void interlock_make_coroutine(object type) noexcept

@@ -176,7 +176,6 @@ class ThreadWaiter(Waiter):
             elif interlock_now() >= deadline:
                 return False
 
-
     def in_child(self) -> cython.bint:
         """It may have been unparked when those before it were forgotten: that counts as consumed."""
         PyThread_acquire_lock(self.parker, 0)
