@@ -815,6 +815,52 @@ def test_a_timed_wait_that_is_cancelled_once_its_time_is_up(run: Run, make_lock:
     run(body)
 
 
+class DrivenByHand:
+    """Awaits by hand, and does not hand on what is thrown into it, nor close what it awaits."""
+
+    def __init__(self, call: Awaitable[Any]):
+        self.call = call
+
+    def __await__(self) -> Any:
+        steps: Any = self.call.__await__()
+        sent = None
+        while True:
+            try:
+                step = steps.send(sent)
+            except StopIteration as stop:
+                return stop.value
+            sent = yield step
+
+
+@both_libraries
+@pytest.mark.parametrize("granted", [False, True])
+def test_one_who_awaits_by_hand_is_cancelled(run: Run, granted: bool) -> None:
+    """The call goes without being closed. Its waiter stayed in the queue, and the lock was never seen again."""
+
+    async def body(loop: Any) -> None:
+        lock = Lock()
+        await lock.acquire_async()
+
+        async def take_it() -> Any:
+            return await DrivenByHand(lock.acquire_async())
+
+        (begun,) = await loop.line_up(lock, [take_it])
+        begun.cancel()
+        if granted:
+            lock.release()
+        await begun.over()
+        if begun.value:  # trio had woken it by then
+            assert granted
+            lock.release()
+        gc.collect()
+        assert lock.waiters == ()
+        if not granted:
+            lock.release()
+        assert await lock.acquire_async(0) is True
+
+    run(body)
+
+
 @every_lock
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
 def test_a_scope_of_anyio_that_stays_cancelled(make_lock: Any, backend: str, parties: Parties) -> None:

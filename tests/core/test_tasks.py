@@ -2,12 +2,14 @@
 
 import asyncio
 import contextvars
+import gc
 import importlib.util
 import signal
 import subprocess
 import sys
 import threading
 import time
+import weakref
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -148,6 +150,50 @@ def test_nothing_happens_before_it_is_awaited(name: str) -> None:
     call_of_lock = lock.acquire_async()
     assert not lock.locked()
     call_of_lock.close()
+
+
+BY_HAND: dict[str, Callable[[Any], object]] = {
+    "next": next,
+    "send": lambda call: call.send(None),
+    "next of what is awaited": lambda call: next(call.__await__()),
+}
+
+
+@pytest.mark.parametrize("step", BY_HAND.values(), ids=BY_HAND)
+def test_driven_by_hand_a_call_shares_nothing_with_others(step: Callable[[Any], object]) -> None:
+    """From 3.12 on, one exception said of all calls that they return True: it kept the frames of whoever had caught it,
+    and what he wrote on it was read by others."""
+    event = Event()
+    event.set()
+
+    class Local:
+        pass
+
+    def drive() -> tuple[StopIteration, Any]:
+        local = Local()
+        with pytest.raises(StopIteration) as caught:
+            step(event.wait_async())
+        return caught.value, weakref.ref(local)
+
+    def drive_and_forget() -> Any:
+        return drive()[1]
+
+    async def use() -> None:
+        assert await event.wait_async() is True
+
+    local = drive_and_forget()
+    asyncio.run(use())
+    gc.collect()
+    assert local() is None
+
+    first, _ = drive()
+    second, _ = drive()
+    assert first is not second
+    assert first.value is second.value is True
+    second.value = "changed"
+    second.__traceback__ = None
+    del second
+    asyncio.run(use())
 
 
 def held_and_wanted() -> dict[str, tuple[Any, Any]]:

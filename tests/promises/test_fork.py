@@ -1,12 +1,15 @@
 """A forked child has one thread. Nobody else waits there, and what somebody else held is an error and not a hang."""
 
+import asyncio
+import os
 import signal
+import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from parties import Parties, ThreadParty, become_due, blocked, needs_signals, wait_until
+from parties import PATIENCE, Parties, ThreadParty, become_due, blocked, needs_signals, wait_until
 from promises.children import Child, in_child, needs_fork
 from promises.ways import (
     AGES,
@@ -877,3 +880,201 @@ def test_what_a_lost_thread_leaves_behind_is_cleared_away_without_loss(due: bool
     semaphore.release()
     assert waiting.result() is True
     keeper.do(lambda: delattr(local, "kept"))
+
+
+# --- tasks --------------------------------------------------------------------------------------------------------
+
+
+class PausedLoop:
+    """A loop that does not run while the process forks, and goes on in the child. Its tasks come along."""
+
+    def __init__(self) -> None:
+        self.loop = asyncio.new_event_loop()
+        self.process = os.getpid()
+        self.tasks: list[asyncio.Task[Any]] = []
+
+    def begin(self, call: Callable[[], Awaitable[Any]], at: Any) -> None:
+        """Let a task call and wait `at` a primitive."""
+
+        async def make_it() -> Any:
+            return await call()
+
+        self.tasks.append(self.loop.create_task(make_it()))
+        before = len(at.waiters)
+        while len(at.waiters) == before:
+            self.loop.run_until_complete(asyncio.sleep(0))
+
+    def finish(self) -> list[Any]:
+        """Let them go on to their ends."""
+
+        async def gather() -> list[Any]:
+            return await asyncio.wait_for(asyncio.gather(*self.tasks), PATIENCE)
+
+        try:
+            return self.loop.run_until_complete(gather())
+        finally:
+            if os.getpid() == self.process:  # its selector is one with that of the parent
+                self.loop.close()
+
+
+def test_a_task_that_stood_behind_a_lost_thread_is_next(parties: Parties) -> None:
+    """It stood at the head of the queue, nobody was before it, and nobody told it."""
+    semaphore = Semaphore(2)
+    first = parties.one().begin(semaphore.acquire, permits=5)
+    blocked(semaphore, 1)
+    loop = PausedLoop()
+    for _ in range(3):
+        loop.begin(semaphore.acquire_async, semaphore)
+
+    def check() -> None:
+        assert semaphore.waiters == (loop.tasks[2],)
+        semaphore.release()
+        assert loop.finish() == [True] * 3
+
+    in_child(check)
+    semaphore.release(6)
+    assert first.result() is True
+    assert loop.finish() == [True] * 3
+
+
+def test_a_task_that_waited_for_lost_readers_writes(parties: Parties) -> None:
+    lock = RWLock()
+    a, b = parties(2)
+    holds = [a, lock.read()], [b, lock.read()]
+    for party, side in holds:
+        party.do(side.acquire)
+    loop = PausedLoop()
+    loop.begin(lock.write().acquire_async, lock)
+
+    def check() -> None:
+        assert lock.owner is loop.tasks[0]
+        assert loop.finish() == [True]
+
+    in_child(check)
+    for party, side in holds:
+        party.do(side.release)
+    assert loop.finish() == [True]
+
+
+def test_a_task_behind_one_whose_action_was_lost_learns_that_the_barrier_is_broken(parties: Parties) -> None:
+    acting, go_on = threading.Event(), threading.Event()
+
+    def act() -> None:
+        acting.set()
+        assert go_on.wait(PATIENCE)
+
+    barrier = Barrier(2, act)
+    loop = PausedLoop()
+    loop.begin(barrier.wait_async, barrier)
+    last = parties.one().begin(barrier.wait)
+    assert acting.wait(PATIENCE)
+
+    def check() -> None:
+        with pytest.raises(BrokenBarrierError):
+            loop.finish()
+
+    in_child(check)
+    go_on.set()
+    assert last.result() == 1
+    assert loop.finish() == [0]
+
+
+@pytest.mark.parametrize("make_lock", [Lock, RLock])
+@pytest.mark.parametrize("behind", [True, False])
+def test_a_lock_that_a_lost_thread_was_to_come_for_is_free(make_lock: Any, behind: bool, parties: Parties) -> None:
+    """A was told to come and compete for it, and is not there. A task behind A was told nothing, and one that came
+    later stood behind that one, or was told that the lock was not to be had."""
+    condition = Condition(make_lock())
+    child = Child()
+    a = parties.one()
+
+    def wait() -> bool:
+        with condition:
+            return condition.wait()
+
+    async def wait_async() -> bool:
+        async with condition:
+            return await condition.wait_async()
+
+    async def try_it() -> bool:
+        return await condition.acquire_async(0)
+
+    interval = sys.getswitchinterval()
+    while child.pid is None:
+        waiting = a.begin(wait)
+        blocked(condition, 1)
+        loop = PausedLoop()
+        if behind:
+            loop.begin(wait_async, condition)
+        sys.setswitchinterval(1000)  # A does not run before the fork
+        with condition:
+            condition.notify_all()
+        # Held now: this took longer than a millisecond, and the lock has been handed to A. Then all of it once more.
+        if not condition.locked():
+            child.fork()
+        sys.setswitchinterval(interval)
+        if child.pid == 0:
+
+            def check() -> None:
+                if behind:
+                    assert loop.finish() == [True]
+                assert asyncio.run(try_it()) is True
+
+            child.finish(check)
+        if child.pid:
+            child.join()
+        assert loop.finish() == [True] * behind
+        assert waiting.result() is True
+
+
+def test_a_semaphore_waits_for_no_lost_task(parties: Parties) -> None:
+    """Permits were on their way to a task that is not there; whoever came later let it go first."""
+    semaphore = Semaphore(0)
+    busy, go_on = threading.Event(), threading.Event()
+    lost = asyncio.new_event_loop()
+
+    async def wait() -> bool:
+        return await semaphore.acquire_async()
+
+    def keep_busy() -> None:
+        busy.set()
+        assert go_on.wait(PATIENCE)
+
+    thread = threading.Thread(target=lost.run_until_complete, args=(wait(),))
+    thread.start()
+    blocked(semaphore, 1)
+    lost.call_soon_threadsafe(keep_busy)
+    assert busy.wait(PATIENCE)
+    semaphore.release()
+
+    async def take_it() -> None:
+        semaphore.release()
+        call = semaphore.acquire_async()
+        with pytest.raises(StopIteration) as over:
+            call.send(None)
+        assert over.value.value is True
+
+    in_child(lambda: asyncio.run(take_it()))
+    go_on.set()
+    thread.join()
+    lost.close()
+
+
+@needs_signals
+def test_a_blocked_thread_whose_handler_forks_and_looks_is_next(parties: Parties) -> None:
+    """Main stood behind a thread that is not in the child; whoever looked first cleared that one away, and then Main
+    took it that nothing had changed."""
+    semaphore = Semaphore(2)
+    first = parties.one().begin(semaphore.acquire, permits=5)
+    blocked(semaphore, 1)
+
+    def look() -> None:
+        assert semaphore.waiters == ()
+
+    ForkWhileBlocked(semaphore).run(
+        semaphore.acquire,
+        in_handler=look,
+        check=lambda outcome: outcome(),
+        in_parent=lambda: semaphore.release(4),
+    )
+    assert first.result() is True

@@ -23,7 +23,6 @@ cdef class Call:
     cdef Primitive primitive
     cdef TaskWaiter waiter    # once there is one
     cdef object bed           # while SLEEPING: asyncio's timer if there is a deadline, or the TrioBed
-    cdef object guard
 
     cdef object advance(self, object sent, object error)
     cdef object rise(self, object sent, object error)
@@ -47,15 +46,6 @@ cdef Call shielded_park(TaskWaiter waiter)
 
 
 @cython.final
-cdef class Guard:
-    cdef Primitive primitive
-    cdef TaskWaiter waiter
-
-
-cdef Guard guard(Primitive primitive, TaskWaiter waiter)
-
-
-@cython.final
 cdef class Done:
     pass
 
@@ -64,8 +54,8 @@ cdef class Done:
 cdef Done DONE
 
 cdef object resume(object coroutine, object sent, int *over)
-cdef bint is_new(object coroutine) noexcept
-cdef bint never_awaited(object coroutine) except -1
+cdef bint is_unfinished(object coroutine) noexcept
+cdef bint finish(object coroutine) except -1
 cdef object stop_or(object result, CallState state)
 cdef object as_error(object kind, object value, object traceback)
 cdef str named_as(str call_name, str attribute)

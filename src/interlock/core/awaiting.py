@@ -162,8 +162,6 @@ class Call:
             if self.deadline == NEVER and primitive.has_owners():
                 primitive.check_block(self.waiter)
                 keep_watch(self.waiter.party)
-            if not self.awaited:
-                self.guard = guard(primitive, self.waiter)
             if self.waiter.last_to_run:
                 self.let_others_run()
             return self.sleep()
@@ -282,26 +280,6 @@ def shielded_park(waiter: TaskWaiter) -> Call:
     return call
 
 
-class Guard:
-    """Withdraws the waiter of a call that is destroyed without being closed.
-
-    A coroutine closes what it awaits when it goes, but a task that was made of the call itself does not. An object of
-    its own, since a class with a finalizer is slower to make and to take apart, and most calls need not wait.
-    """
-
-    def __del__(self):
-        if self.primitive is not None:
-            end_wait(self.waiter)
-            self.primitive.withdraw(self.waiter)
-
-
-def guard(primitive: Primitive, waiter: TaskWaiter) -> Guard:
-    made: Guard = Guard.__new__(Guard)
-    made.primitive = primitive
-    made.waiter = waiter
-    return made
-
-
 def new_call(primitive: Primitive, waiter: TaskWaiter) -> Call:
     call: Call = Call.__new__(Call)
     call.state = CallState.NEW
@@ -349,25 +327,34 @@ def resume(coroutine, sent, over: cython.p_int) -> object:
     if call.state == CallState.NEW and call.waiter is None and call.primitive.take_now(call.want):
         # How most calls go; `begin` says it too.
         call.state = CallState.OVER
-        over[0] = True
+        over[0] = 1 + call.awaited
         return None if call.entering else True
     result = call.advance(sent, None)
-    over[0] = call.state == CallState.OVER
+    over[0] = 1 + call.awaited if call.state == CallState.OVER else 0
     return result
 
 
-def is_new(coroutine) -> cython.bint:
+def is_unfinished(coroutine) -> cython.bint:
     # Without a variable for it: nobody holds it any more, and to let go of it again would be its end.
-    return cython.cast(Call, coroutine).state == CallState.NEW and cython.cast(Call, coroutine).waiter is None
+    if cython.cast(Call, coroutine).state == CallState.NEW:
+        return cython.cast(Call, coroutine).waiter is None
+    return (
+        cython.cast(Call, coroutine).state == CallState.SLEEPING and cython.cast(Call, coroutine).primitive is not None
+    )
 
 
-def never_awaited(coroutine) -> cython.bint:
-    warnings.warn(f"{cython.cast(Call, coroutine).call_name()} was never awaited", RuntimeWarning, stacklevel=1)
+def finish(coroutine) -> cython.bint:
+    """It goes. A coroutine closes what it awaits before; a task that was made of the call itself does not, nor does one
+    who drives it by hand."""
+    call: Call = coroutine
+    if call.state == CallState.NEW:
+        warnings.warn(f"{call.call_name()} was never awaited", RuntimeWarning, stacklevel=1)
+    else:
+        call.close()
     return True
 
 
-if not interlock_coroutines_setup(resume, is_new, never_awaited):
-    raise ImportError("out of memory")
+interlock_coroutines_setup(resume, is_unfinished, finish)
 interlock_make_coroutine(Call)
 interlock_keep_spares(Call)
 collections.abc.Coroutine.register(Call)

@@ -14,9 +14,5 @@ class Call(Coroutine[Any, Any, _T]):
     def __getattr__(self, name: str) -> str: ...
 
 @final
-class Guard:
-    def __del__(self) -> None: ...
-
-@final
 class Done:
     def __await__(self) -> Generator[Any, Any]: ...

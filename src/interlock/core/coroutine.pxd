@@ -3,7 +3,8 @@
 
 cdef extern from *:
     """
-    /* What `resume` does with a coroutine: the next thing to yield, or, with *over set, what it returns. NULL: raised. */
+    /* What `resume` does with a coroutine: the next thing to yield, or, with *over set, what it returns; 2: it was asked
+       for by `__await__`, and not by hand. NULL: raised. */
     typedef PyObject *(*interlock_resume)(PyObject *coroutine, PyObject *sent, int *over);
     static interlock_resume interlock_resume_it;
 
@@ -18,17 +19,29 @@ cdef extern from *:
     #endif
 
     /* Sets the StopIteration that carries `value`, which is not None. */
-    static void interlock_stop(PyObject *value) {
+    static void interlock_stop(PyObject *value, int awaited) {
     #if PY_VERSION_HEX >= 0x030c0000
-        /* Made once, as long as nobody has written on it: whoever awaits takes the value out and forgets the rest. */
-        PyObject *stop = value == Py_True ? interlock_stop_true : value == Py_False ? interlock_stop_false : NULL;
-        if (stop != NULL && ((PyBaseExceptionObject *) stop)->traceback == NULL
-            && ((PyBaseExceptionObject *) stop)->context == NULL) {
-            PyErr_SetRaisedException(Py_NewRef(stop));
-            return;
+        PyObject **kept = NULL;
+    #ifndef Py_GIL_DISABLED
+        /* `await` calls us too, takes the value out and drops the rest, so one is kept for it: to make one costs a third
+           of a call that need not wait. It must be nobody else's, and as new: a debugger may have seen it. */
+        if (awaited) {
+            kept = value == Py_True ? &interlock_stop_true : value == Py_False ? &interlock_stop_false : NULL;
         }
-        stop = PyObject_CallOneArg(PyExc_StopIteration, value);
+        if (kept != NULL && *kept != NULL && Py_REFCNT(*kept) == 1) {
+            PyBaseExceptionObject *stop = (PyBaseExceptionObject *) *kept;
+            if (stop->traceback == NULL && stop->context == NULL && stop->cause == NULL && stop->dict == NULL
+                && ((PyStopIterationObject *) stop)->value == value) {
+                PyErr_SetRaisedException(Py_NewRef(*kept));
+                return;
+            }
+        }
+    #endif
+        PyObject *stop = PyObject_CallOneArg(PyExc_StopIteration, value);
         if (stop != NULL) {
+            if (kept != NULL) {
+                Py_XSETREF(*kept, Py_NewRef(stop));
+            }
             PyErr_SetRaisedException(stop);
         }
     #else
@@ -51,25 +64,25 @@ cdef extern from *:
         PyObject *result = interlock_resume_it(self, Py_None, &over);
         if (result != NULL && over) {
             if (result != Py_None) {
-                interlock_stop(result);
+                interlock_stop(result, over == 2);
             }
             Py_CLEAR(result);
         }
         return result;
     }
 
-    /* One that goes without ever having been resumed is warned about. Cython's own finalizers would cost every one. */
-    typedef int (*interlock_is_new)(PyObject *coroutine);
-    typedef int (*interlock_complain)(PyObject *coroutine);
-    static interlock_is_new interlock_is_it_new;
-    static interlock_complain interlock_complain_of_it;
+    /* One that goes before it is over has to be finished. Cython's own finalizers would cost every one. */
+    typedef int (*interlock_is_unfinished)(PyObject *coroutine);
+    typedef int (*interlock_finish)(PyObject *coroutine);
+    static interlock_is_unfinished interlock_is_it_unfinished;
+    static interlock_finish interlock_finish_it;
     static destructor interlock_cython_dealloc;
 
     static void interlock_finalize(PyObject *self) {
-        if (interlock_is_it_new(self)) {
+        if (interlock_is_it_unfinished(self)) {
             PyObject *kind, *value, *traceback;
             PyErr_Fetch(&kind, &value, &traceback);
-            if (interlock_complain_of_it(self) < 0) {
+            if (interlock_finish_it(self) < 0) {
                 PyErr_WriteUnraisable(self);
             }
             PyErr_Restore(kind, value, traceback);
@@ -77,22 +90,15 @@ cdef extern from *:
     }
 
     static void interlock_dealloc(PyObject *self) {
-        if (!interlock_is_it_new(self) || PyObject_CallFinalizerFromDealloc(self) == 0) {
+        if (!interlock_is_it_unfinished(self) || PyObject_CallFinalizerFromDealloc(self) == 0) {
             interlock_cython_dealloc(self);
         }
     }
 
-    static int interlock_coroutines_setup(interlock_resume resume, interlock_is_new is_new, interlock_complain complain) {
+    static void interlock_coroutines_setup(interlock_resume resume, interlock_is_unfinished is_unfinished, interlock_finish finish) {
         interlock_resume_it = resume;
-        interlock_is_it_new = is_new;
-        interlock_complain_of_it = complain;
-    #if PY_VERSION_HEX >= 0x030c0000
-        interlock_stop_true = PyObject_CallOneArg(PyExc_StopIteration, Py_True);
-        interlock_stop_false = PyObject_CallOneArg(PyExc_StopIteration, Py_False);
-        return interlock_stop_true != NULL && interlock_stop_false != NULL;
-    #else
-        return 1;
-    #endif
+        interlock_is_it_unfinished = is_unfinished;
+        interlock_finish_it = finish;
     }
 
     /* `type` and its base each have a structure of their own, or share one. */
@@ -106,9 +112,9 @@ cdef extern from *:
     }
     """
     ctypedef object (*interlock_resume)(object coroutine, object sent, int *over)
-    ctypedef bint (*interlock_is_new)(object coroutine) noexcept
-    ctypedef bint (*interlock_complain)(object coroutine) except -1
-    bint interlock_coroutines_setup(
-        interlock_resume resume, interlock_is_new is_new, interlock_complain complain
+    ctypedef bint (*interlock_is_unfinished)(object coroutine) noexcept
+    ctypedef bint (*interlock_finish)(object coroutine) except -1
+    void interlock_coroutines_setup(
+        interlock_resume resume, interlock_is_unfinished is_unfinished, interlock_finish finish
     ) noexcept
     void interlock_make_coroutine(object type) noexcept

@@ -157,6 +157,8 @@ class RLock(Mutex):
         me: cython.ulonglong = caller_id()
         taken: cython.bint = False
         with cython.critical_section(self):
+            if self.holder == 0 and self.head is not None:
+                self.forget_lost()
             if self.holder == me or (self.holder == 0 and self.head is None):
                 self.holder = me
                 self.count += want

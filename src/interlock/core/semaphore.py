@@ -18,6 +18,7 @@ for that: their loop may be another one, and busy.
 
 import cython
 from cython.cimports.interlock.core.awaiting import DONE, acquire, enter
+from cython.cimports.interlock.core.party import forks, in_new_child
 from cython.cimports.interlock.core.probe import Happening, happened, made, probing
 from cython.cimports.interlock.core.task_waiter import TaskWaiter
 from cython.cimports.interlock.core.waiting import (
@@ -159,7 +160,7 @@ class Semaphore(Primitive):
         """As `take_free`, but never past anybody: tasks are served strictly in order."""
         taken: cython.bint = False
         with cython.critical_section(self):
-            if self.head is not None:
+            if self.head is not None or self.coming != 0:
                 self.forget_lost()
             if self.value >= want and self.head is None and self.coming == 0:
                 self.value -= want
@@ -171,6 +172,8 @@ class Semaphore(Primitive):
     def take_past(self, want: cython.long) -> cython.bint:
         taken: cython.bint = False
         with cython.critical_section(self):
+            if self.head is not None:
+                self.forget_lost()
             if self.value >= want and self.head is None:
                 self.value -= want
                 taken = True
@@ -223,6 +226,12 @@ class Semaphore(Primitive):
             happened(Happening.RELEASED, self, 0, 0)
         return True
 
+    def forget_lost(self) -> cython.void:
+        """In a forked child: nobody waits for those who were granted and are not there to go on."""
+        if self.forked != forks or in_new_child():
+            Primitive.forget_lost(self)
+            self.coming = 0
+
     def fits(self, waiter: Waiter) -> cython.bint:
         return self.value >= waiter.want
 
@@ -233,11 +242,12 @@ class Semaphore(Primitive):
             self.coming += 1
 
     def runs_again(self, waiter: Waiter) -> cython.void:
-        self.coming -= 1
+        if self.coming > 0:  # 0 where it was granted in the process that this one was forked from
+            self.coming -= 1
 
     def take_back(self, waiter: Waiter) -> cython.void:
         if waiter.strict:
-            self.coming -= 1
+            self.runs_again(waiter)
         # A release too many may have come between the grant and now.
         self.value = min(self.value + waiter.want, self.most)
 

@@ -107,8 +107,10 @@ class TaskWaiter(Waiter):
                         break  # it may have been emptied between its look and what it appended
                 return True
             except BaseException as error:
-                # RuntimeError is how both say that there is no such loop any more; trio's has no other reason.
-                if isinstance(error, RuntimeError) and (party.library == Library.TRIO or loop.is_closed()):
+                # RuntimeError is how both say that there is no such loop any more, trio by one of its own.
+                if isinstance(error, RuntimeError) and (
+                    type(error) is not RuntimeError if party.library == Library.TRIO else loop.is_closed()
+                ):
                     break
                 self.interruption = error
         delivery.waiter = None
@@ -188,7 +190,8 @@ class AsyncioBed:
             return False
         self.cancelling = True
         self.message = msg
-        self.waiter.rouse()
+        if self.waiter is not None:
+            self.waiter.rouse()
         return True
 
     def result(self) -> None:
@@ -324,8 +327,14 @@ class TrioBed:
         elif shielded:
             self.scope = trio_scope(shield=True)
             self.scope.__enter__()
-        self.trap = wait_task_rescheduled(waiter)
-        return self.trap.send(None)
+        try:
+            self.trap = wait_task_rescheduled(waiter)
+            return self.trap.send(None)
+        except BaseException as error:
+            # A signal handler's: the scope must not stay entered.
+            if self.scope is not None:
+                self.scope.__exit__(type(error), error, error.__traceback__)
+            raise
 
     def rise(self, sent, error):
         """Leave both. Returns what was raised and is not ours: the cancellation by our own scope is."""

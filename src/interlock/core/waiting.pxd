@@ -52,6 +52,7 @@ cdef class ThreadWaiter(Waiter):
     cdef PyThread_type_lock parker
     cdef int handle_signals(self) except -1
     cdef bint park(self, long long deadline) except -1
+    cdef bint in_child(self) noexcept
 
 
 cdef ThreadWaiter new_waiter(long want)

@@ -40,6 +40,7 @@ never sees a hand-off, and below what a person or a frame of a game notices. Web
 own `Python/lock.c` settled on the same constant.
 """
 
+import os
 import threading
 
 import cython
@@ -60,7 +61,7 @@ from cython.cimports.interlock.core.native import (
     PyThread_type_lock,
     interlock_now,
 )
-from cython.cimports.interlock.core.party import Party, forks, in_new_child, is_lost, main_ident, meet
+from cython.cimports.interlock.core.party import Party, forks, in_new_child, is_lost, living, main_ident, meet
 from cython.cimports.interlock.core.probe import Happening, happened, probing
 
 NEVER = 0x7FFFFFFFFFFFFFFF
@@ -162,7 +163,7 @@ class ThreadWaiter(Waiter):
                 # thread that runs handlers looks again now and then. `threading` waits for ever.
                 self.handle_signals()
                 if forks != process:
-                    return True
+                    return self.in_child()
                 left = SIGNAL_GAP_US if left < 0 else min(left, SIGNAL_GAP_US)
             with cython.nogil:
                 status = PyThread_acquire_lock_timed(parker, left, 1)
@@ -171,9 +172,14 @@ class ThreadWaiter(Waiter):
             if status == PY_LOCK_INTR:
                 self.handle_signals()
                 if forks != process:
-                    return True
+                    return self.in_child()
             elif interlock_now() >= deadline:
                 return False
+
+    def in_child(self) -> cython.bint:
+        """It may have been unparked when those before it were forgotten: that counts as consumed."""
+        PyThread_acquire_lock(self.parker, 0)
+        return True
 
 
 def new_waiter(want: cython.long) -> ThreadWaiter:
@@ -522,7 +528,6 @@ class Primitive(Observed):
         """
         granted: cython.bint
         over: cython.bint
-        moved: cython.bint
         chain: Waiter
         slicing: cython.bint
         while True:
@@ -535,10 +540,6 @@ class Primitive(Observed):
                     continue
             chain = None
             with cython.critical_section(self):
-                moved = self.forked != forks
-                if moved:
-                    # In a forked child: those before it in the queue may be gone.
-                    chain = self.serve(None)
                 if waiter.state == WOKEN:
                     chain = self.serve(waiter)
                 granted = waiter.state == GRANTED
@@ -554,8 +555,8 @@ class Primitive(Observed):
                 self.wake(chain)
             if over:
                 return granted
-            if (moved or unparked) and deadline == NEVER:
-                # Others have got in between, or it was kicked.
+            if unparked and deadline == NEVER:
+                # Others have got in between, or it was kicked, or it is in a forked child.
                 self.check_block(waiter)
             unparked = False
 
@@ -653,6 +654,27 @@ class Primitive(Observed):
 
     def __repr__(self):
         return self.describe("", "")
+
+
+def _serve_survivors():
+    """In a forked child: those who came along may have stood behind others who did not, and are next now."""
+    queue: Primitive
+    chain: Waiter
+    for each in list(living.values()):
+        waiter: Waiter = cython.cast(Waiter, cython.cast(Party, each).wait)
+        while waiter is not None:
+            queue = waiter.queue
+            if queue is not None:
+                with cython.critical_section(queue):
+                    chain = queue.serve(None)
+                if chain is not None:
+                    queue.wake(chain)
+            waiter = waiter.outer
+
+
+if hasattr(os, "register_at_fork"):
+    # After that of `core/party.py`, which says who did not come along.
+    os.register_at_fork(after_in_child=_serve_survivors)
 
 
 # --- arguments -----------------------------------------------------------------------------------------------
