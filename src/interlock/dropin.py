@@ -81,6 +81,7 @@ NAMES = [
 ]
 
 ASYNCIO_NAMES: list[Name] = []  # filled when asyncio is there
+_tell_found: list[Callable[[], object]] = []  # who wants to know when it is
 _ASYNCIO_CLASSES = ("Barrier", "BoundedSemaphore", "Condition", "Event", "Lock", "Semaphore")
 
 # Made before the first install: the standard library's. Re-entrant: a signal handler may uninstall.
@@ -224,6 +225,18 @@ def _is_imported() -> bool:
     return spec is not None and not getattr(spec, "_initializing", False)
 
 
+def call_with_asyncio(function: Callable[[], object]) -> None:
+    """Have ``function()`` called once, when asyncio has been found or is there already."""
+    _tell_found.append(function)
+    if ASYNCIO_NAMES:
+        _tell_all()
+
+
+def _tell_all() -> None:
+    while _tell_found:
+        _tell_found.pop(0)()
+
+
 def _find_asyncio() -> None:
     """asyncio is there: take its names, if they are still wanted."""
     if not _for_asyncio:
@@ -244,6 +257,7 @@ def _find_asyncio() -> None:
             sys.meta_path.remove(_finder)
         if _for_asyncio:
             _take(True)
+    _tell_all()
 
 
 class _Finder:

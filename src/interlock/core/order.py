@@ -20,7 +20,7 @@ from cython.cimports.interlock.core.task import caller_id
 from cython.cimports.interlock.core.waiting import Primitive
 from cython.cimports.interlock.core.within import hints
 
-from interlock.core.places import Place, is_library, short
+from interlock.core.places import Place, is_library, is_ours, short
 
 MOST_EDGES = cython.declare(cython.int, 10_000)  # between single objects there could be any number
 MOST_STEPS = cython.declare(cython.int, 10_000)  # of one search for a circle
@@ -82,7 +82,7 @@ class OrderSink(Sink):
         if frame is None:
             return
         inner = (frame.f_code, frame.f_lineno)
-        while frame.f_back is not None and is_library(frame.f_code.co_filename):
+        while frame.f_back is not None and (is_library(frame.f_code.co_filename) or is_ours(frame)):
             frame = frame.f_back
         key = (inner, frame.f_code, frame.f_lineno)
         origin: Origin = Origin.__new__(Origin)

@@ -108,6 +108,11 @@ def frames_of(party: Party, current: dict | None = None) -> list:
     return frames
 
 
+def frames_of_task(task: object) -> list:
+    """The frames of a task that waits, innermost first, without interlock's own. Empty where it runs."""
+    return [frame for frame in suspended_frames(task) or [] if not is_ours(frame)]
+
+
 def suspended_frames(task) -> list | None:
     """The frames of a task that stands at an `await`, innermost first; None where it runs."""
     awaited = task.get_coro() if hasattr(task, "get_coro") else getattr(task, "coro", None)

@@ -62,12 +62,21 @@ class _Names:
 
     def __init__(self, chapters: list):
         self.names = {}
+        self.twins = {}
         for chapter in chapters:
             if chapter.held is not None:
                 self.learn(chapter.held, chapter.taken_at)
         for chapter in chapters:
             if chapter.awaited is not None:
                 self.learn(chapter.awaited, chapter.waits_at if chapter.began is chapter.awaited else None)
+        # Several that one line calls by one name, `first` say, are told apart.
+        taken: dict = {}
+        for key, name in self.names.items():
+            taken.setdefault(name, []).append(key)
+        for name, keys in taken.items():
+            if len(keys) > 1:
+                for i, key in enumerate(keys):
+                    self.twins[key] = f"{name} ({i + 1})"
 
     def learn(self, primitive, place):
         key = id(primitive)
@@ -77,7 +86,8 @@ class _Names:
             self.names.setdefault(key, f"{type(primitive).__name__} {place.what}")
 
     def of(self, primitive) -> str:
-        return self.names.get(id(primitive)) or _call(primitive)
+        key = id(primitive)
+        return self.twins.get(key) or self.names.get(key) or _call(primitive)
 
 
 def _call(primitive) -> str:

@@ -188,9 +188,10 @@ def is_certain_edge(party: Party, wait: Wait | None, following: Party) -> bool:
     return party.thread != party.id and cython.cast(TaskParty, party).is_run_by(following)
 
 
-def loop_of(party: Party) -> object:
-    """asyncio's loop or trio's token, where it is a task; else None."""
-    return cython.cast(TaskParty, party).its_loop() if isinstance(party, TaskParty) else None
+def task_of(party: Party) -> object:
+    """The task of asyncio or trio, as long as it lives; None for a thread."""
+    found = None if party.thread == party.id else party.known_as()
+    return None if found is party else found
 
 
 def parties() -> list[Party]:
