@@ -5,7 +5,7 @@ goes from each lock that it holds to the new one. Edges lie between the lines th
 one line are used by the same code. Only between two that one line made they lie between the objects themselves. An edge
 that closes a circle is reported once, unless each edge of the circle was always taken under one common lock.
 
-Not reported: a try (it gives up), what is taken again, and locks that the program has put in order (`within_order`).
+Not reported: a try (it gives up, by a timeout or at once; `asyncio.wait_for` of an `acquire` is one), what is taken again, and locks that the program has put in order (`within_order`).
 """
 
 import _thread
@@ -113,6 +113,9 @@ class OrderSink(Sink):
         for each in held:
             if cython.cast(Held, each).what is what:
                 return 0
+        frame = innermost_frame()
+        if frame is not None and frame.f_code.co_name == "wait_for" and is_library(frame.f_code.co_filename):
+            return 0  # asyncio's way to try for some time; up to Python 3.11 it has a task of its own for that
         origin = self.origin_of(what)
         hint = hints.get(me)
         for each in held:
