@@ -127,6 +127,31 @@ def test_the_story() -> None:
     )
 
 
+def test_locks_of_one_name_in_the_source_are_told_apart() -> None:
+    accounts = [Lock(), Lock()]
+    both = threading.Barrier(2)
+    errors = []
+
+    def transfer(source: Any, target: Any) -> None:
+        try:
+            with source:
+                both.wait()
+                with target:
+                    pass
+        except DeadlockError as error:
+            errors.append(str(error))
+
+    threads = [threading.Thread(target=transfer, args=order) for order in (accounts, accounts[::-1])]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(PATIENCE)
+    (story,) = errors
+    assert "Both take Lock source (1) and Lock source (2): take them in one order everywhere." in story
+    assert re.search(r"holds Lock source \(1\), .*\n.*\n    waits for Lock source \(2\), ", story)
+    assert re.search(r"holds Lock source \(2\), .*\n.*\n    waits for Lock source \(1\), ", story)
+
+
 def test_a_lock_taken_twice() -> None:
     lock = Lock(name="twice")
     with lock, unchanged(lock), pytest.raises(DeadlockError) as raised:
@@ -502,6 +527,60 @@ def test_two_tasks_of_trio() -> None:
     for _ in AGAIN:
         results = trio.run(main)
         assert sorted(type(result).__name__ for result in results) == ["DeadlockError", "str"]
+
+
+def test_a_timeout_around_them_all_is_not_their_own() -> None:
+    """By then the program gives up on all that work: the circle in it is to be told before."""
+
+    async def main() -> list[Any]:
+        a, b = Lock(), RLock()
+        events = asyncio.Event(), asyncio.Event()
+        work = asyncio.gather(enter_both(a, b, *events), enter_both(b, a, *reversed(events)), return_exceptions=True)
+        async with asyncio.timeout(PATIENCE):
+            return await asyncio.wait_for(work, PATIENCE)
+
+    results = asyncio.run(main())
+    assert sorted(type(result).__name__ for result in results) == ["DeadlockError", "str"]
+
+
+def test_so_in_trio() -> None:
+    async def cross(first: Any, second: Any, entered: trio.Event, other: trio.Event) -> None:
+        async with first:
+            entered.set()
+            await other.wait()
+            async with second:
+                pass
+
+    async def main() -> None:
+        a, b = Lock(), RLock()
+        events = trio.Event(), trio.Event()
+        with trio.fail_after(PATIENCE):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(cross, a, b, *events)
+                nursery.start_soon(cross, b, a, *reversed(events))
+
+    with pytest.RaisesGroup(DeadlockError):
+        trio.run(main)
+
+
+def test_a_blocked_loop_keeps_no_time() -> None:
+    """A call that blocks the loop's thread is under no timeout of the loop's: that could not come."""
+
+    async def hold(lock: Any, has: asyncio.Event) -> None:
+        async with asyncio.timeout(0.05), lock:
+            has.set()
+            await asyncio.sleep(60)
+
+    async def main() -> None:
+        lock, has = Lock(), asyncio.Event()
+        task = asyncio.create_task(hold(lock, has))
+        await has.wait()
+        async with asyncio.timeout(0.05):
+            with pytest.raises(DeadlockError, match="would stop the loop"):
+                lock.acquire()
+        task.cancel()
+
+    asyncio.run(main())
 
 
 def test_a_thread_and_a_task() -> None:

@@ -63,7 +63,7 @@ class Limits:
         # Up to Python 3.11 `wait_for` makes a task of its own of what it waits for, and waits for that and a timer.
         for callback in list(getattr(task, "_callbacks", None) or ()):
             released = released_by(callback[0])
-            if released is not None and id(released) in futures:
+            if released is not None and (released.done() or id(released) in futures):
                 return True
         return False
 

@@ -5,7 +5,8 @@ goes from each lock that it holds to the new one. Edges lie between the lines th
 one line are used by the same code. Only between two that one line made they lie between the objects themselves. An edge
 that closes a circle is reported once, unless each edge of the circle was always taken under one common lock.
 
-Not reported: a try (it gives up, by a timeout or at once; `asyncio.wait_for` of an `acquire` is one), what is taken again, and locks that the program has put in order (`within_order`).
+Not reported: a try (it gives up, at once or after a time; `asyncio.wait_for` of an `acquire` is one, too), what is
+taken again, and locks that the program has put in order (`within_order`).
 """
 
 import _thread

@@ -44,12 +44,12 @@ import os
 import cython
 from cython.cimports.cpython.mem import PyMem_RawFree, PyMem_RawMalloc
 from cython.cimports.cpython.ref import Py_DECREF, Py_INCREF
+from cython.cimports.interlock.core.awaiting import TaskWaiter
 from cython.cimports.interlock.core.graph_guard import (
     interlock_graph_lock,
     interlock_graph_renew,
     interlock_graph_unlock,
 )
-from cython.cimports.interlock.core.awaiting import TaskWaiter
 from cython.cimports.interlock.core.party import Party, by_ident, living, main_ident, party_by_id, set_on_leaving
 from cython.cimports.interlock.core.task import TaskParty
 from cython.cimports.interlock.core.waiting import (
@@ -245,8 +245,7 @@ def is_certain(circle: list) -> bool:
         if wait.waiter is not None:
             if wait.at is wait.began and is_limited(limits, wait.party, wait.waiter):
                 return False
-            before = wait.at.gives_up_before(wait.waiter)
-            if before and all([may_give_up(limits, waiter) for waiter in before]):
+            if may_be_left_alone(limits, wait):
                 return False
         if wait.party.thread != wait.party.id:
             task: TaskParty = wait.party
@@ -272,11 +271,19 @@ def is_limited(limits, party: Party, waiter: Waiter) -> cython.bint:
     return isinstance(waiter, TaskWaiter) and limits.ends(party, waiter)
 
 
-def may_give_up(limits, waiter: Waiter) -> cython.bint:
-    party: Party = waiter.host
-    if isinstance(waiter, TaskWaiter):
-        return limits.ends(party, waiter)
-    return party.ident == main_ident and has_handlers()
+def may_be_left_alone(limits, wait: Wait) -> cython.bint:
+    """Whether all who keep it out by standing before it in the queue may give up; False where nobody does."""
+    before = wait.at.gives_up_before(wait.waiter)
+    if not before:
+        return False
+    for each in before:
+        waiter: Waiter = each
+        if isinstance(waiter, TaskWaiter):
+            if not limits.ends(waiter.host, waiter):
+                return False
+        elif waiter.host.ident != main_ident or not has_handlers():
+            return False
+    return True
 
 
 def keeps(thread: Party, task: Party) -> cython.bint:

@@ -1,8 +1,8 @@
-"""Threads with nothing to do: a loop without timers and without anything to read or write, a pool's thread without work.
+"""Threads with nothing to do: a loop without a timer or anything to read or write, a thread of a pool without work.
 
-They wait like a thread that is parked, and only another thread could wake them; but not in one of our primitives. Which
-they are is read from the frames in which they stand. Where a library keeps such things elsewhere in another version, its
-threads count as awake.
+They wait like a thread that is parked, and only another thread could wake them; but not in one of our primitives. Who
+does so is read from the frames. Where a library keeps such things elsewhere in another version, its threads count as
+awake.
 """
 
 import sys
@@ -62,10 +62,9 @@ def _is_idle_loop(loop: "Any") -> bool:
 
 
 def _runner_of_frames(frames: "list[FrameType]") -> "Any":
-    if len(frames) > 1 and frames[0].f_code.co_name == "get_events":
-        if frames[0].f_globals["__name__"].startswith("trio._core._io_"):
-            return frames[1].f_locals.get("runner")
-    return None
+    if len(frames) < 2 or frames[0].f_code.co_name != "get_events":
+        return None
+    return frames[1].f_locals.get("runner") if frames[0].f_globals["__name__"].startswith("trio._core._io_") else None
 
 
 def _is_idle_runner(runner: "Any") -> bool:
