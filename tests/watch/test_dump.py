@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from parties import ThreadParty, blocked, needs_signals, wait_until
+from parties import PATIENCE, ThreadParty, blocked, needs_signals, wait_until
 
 import interlock
 from interlock import Barrier, Condition, Event, Latch, Lock, RLock, RWLock, Semaphore, WaitQueue
@@ -151,6 +151,26 @@ def test_tasks(someone: ThreadParty) -> None:
     assert "held by holder" in text
     release.set()
     running.result()
+
+
+def test_a_task_under_a_timeout_of_asyncio(someone: ThreadParty) -> None:
+    lock = Lock(name="lock")
+
+    async def wait() -> None:
+        async with asyncio.timeout(PATIENCE), lock:
+            pass
+
+    async def main() -> None:
+        async with lock:
+            task = asyncio.create_task(wait(), name="patient")
+            while not lock.waiters:
+                await asyncio.sleep(0)
+            dumps.append(dumped())
+        await task
+
+    dumps: list[str] = []
+    someone.do(lambda: asyncio.run(main()))
+    assert re.search(r"  task patient\n      has waited \d\.\d s with a timeout for Lock 'lock', at ", dumps[0])
 
 
 def test_an_owner_that_has_ended() -> None:

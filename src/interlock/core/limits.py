@@ -28,7 +28,7 @@ _MISSING: object = object()
 class Limits:
     """The limits of all tasks, as they are found. To be asked within one moment: what it has read, it keeps."""
 
-    def __init__(self):
+    def __cinit__(self):
         self.of_loops = {}
 
     def ends(self, party: TaskParty, waiter: TaskWaiter) -> bool:

@@ -119,7 +119,8 @@ def waits() -> list[Wait]:
             parked = cython.cast(Waiter, waiter).queue is not None and cython.cast(Waiter, waiter).state == PARKED
         wait: Wait = seen(party, cython.cast(Waiter, waiter), end if requeued else at)
         wait.parked = parked and not cython.cast(Waiter, waiter).handling
-        wait.timed = wait.timed or (not requeued and is_limited(limits, party, cython.cast(Waiter, waiter)))
+        if wait.at is at:
+            wait.timed = wait.timed or is_limited(limits, party, cython.cast(Waiter, waiter))
         found.append(wait)
     return found
 
