@@ -464,6 +464,46 @@ def test_notified_waiters_learn_that_the_notifier_has_ended(parties: Parties) ->
         assert isinstance(outcome.error(), DeadlockError)
 
 
+def test_notified_waiters_learn_that_the_loop_of_the_notifier_was_closed(parties: Parties) -> None:
+    """They sleep in the queue of a lock whose owner will never release it, and nobody else waits for it."""
+    condition = Condition()
+    loop = asyncio.new_event_loop()
+    kept: list[asyncio.Task[None]] = []
+    owner, *waiters = parties(4)
+
+    def wait() -> None:
+        with condition:
+            condition.wait()
+
+    async def wait_async() -> None:
+        async with condition:
+            await condition.wait_async()
+
+    waiting = [waiter.begin(wait) for waiter in waiters[:2]]
+    waiting.append(waiters[2].begin(lambda: asyncio.run(wait_async())))
+    blocked(condition, 3)
+
+    async def notify() -> None:
+        await RLock.__aenter__(condition._lock)
+        condition.notify_all()
+        await asyncio.sleep(3600)
+
+    async def begin() -> None:
+        kept.append(asyncio.ensure_future(notify()))
+        while condition.waiters:
+            await asyncio.sleep(0)
+
+    owner.do(lambda: loop.run_until_complete(begin()))
+    owner.do(loop.close)
+    for outcome in waiting:
+        error = outcome.error()
+        assert isinstance(error, DeadlockError), error
+        assert "whose loop was closed" in str(error)
+    kept[0]._log_destroy_pending = False  # type: ignore[attr-defined]
+    kept.clear()
+    gc.collect()
+
+
 def test_newcomers_learn_it_too() -> None:
     lock = RLock(name="left")
     parties = []

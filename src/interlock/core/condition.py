@@ -44,7 +44,7 @@ from cython.cimports.interlock.core.mutex import Mutex
 from cython.cimports.interlock.core.native import interlock_now, interlock_thread_id
 from cython.cimports.interlock.core.probe import Happening, happened, made, probing
 from cython.cimports.interlock.core.rlock import RLock
-from cython.cimports.interlock.core.task import caller_id
+from cython.cimports.interlock.core.task import TASK_BIT, caller_id
 from cython.cimports.interlock.core.waiting import (
     CANCELLED,
     GRANTED,
@@ -476,6 +476,7 @@ class Condition(Primitive):
         """Notify up to `n` waiters. 0: the caller does not hold the lock."""
         mutex: Mutex = self.mutex
         own: cython.bint
+        far: cython.bint = False
         if mutex is not None:
             me: cython.ulonglong = caller_id()
             with cython.critical_section(self, mutex):
@@ -483,8 +484,13 @@ class Condition(Primitive):
                 if own and self.head is not None:
                     self.forget_lost()
                     while n > 0 and self.head is not None:
+                        far = far or (me > TASK_BIT and self.head.party.thread != interlock_thread_id())
                         self.move_first(mutex, me)
                         n -= 1
+            if far:
+                # Should a task's loop be closed before it has left the lock, nobody would tell who is asleep in the
+                # lock's queue. So the first looks for itself from now on, and passes on what it finds.
+                mutex.kick()
             return own
         if not self.owned_foreign():
             return 0
