@@ -74,6 +74,30 @@ def test_one_waits_for_the_other(someone: ThreadParty) -> None:
     assert snapshot["circles"] == []
 
 
+def test_what_nobody_waits_for_is_held_too(someone: ThreadParty) -> None:
+    lock, data, again, ready = Lock(name="lock"), RWLock(name="data"), RLock(name="again"), Event(name="ready")
+
+    def hold() -> None:
+        with lock, data.read():
+            again.acquire()
+            ready.wait()
+            again.release()
+
+    waiting = someone.begin(hold)
+    blocked(ready, 1)
+    holds = {hold["primitive"]["name"]: hold["at"]["text"] for hold in of("someone")["holds"]}
+    text = dumped()
+    ready.set()
+    waiting.result()
+    assert holds == {
+        "lock": "with lock, data.read():",
+        "data": "with lock, data.read():",
+        "again": "again.acquire()",
+    }
+    assert text.count("      holds ") >= 3
+    assert of("someone")["holds"] == []
+
+
 def test_a_timed_wait_is_shown_as_such(someone: ThreadParty) -> None:
     event = Event()
     waiting = someone.begin(event.wait, timeout=60)

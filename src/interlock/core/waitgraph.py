@@ -39,6 +39,7 @@ watches (it would have to be started behind the program's back, and a fork in a 
 """
 
 import _signal  # `signal` without its enums, which are not worth their time
+import gc
 import os
 
 import cython
@@ -145,6 +146,11 @@ def owners(wait: Wait) -> list[Party]:
 def holders(primitive: Primitive) -> list[Party]:
     """Who holds it."""
     return [party_by_id(id) for id in primitive.held_by()]
+
+
+def primitives() -> list[Primitive]:
+    """Every primitive that there is, as far as the garbage collector knows."""
+    return [each for each in gc.get_objects() if isinstance(each, Primitive)]
 
 
 def call_at_wait(function: object) -> None:

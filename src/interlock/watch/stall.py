@@ -125,7 +125,7 @@ class Stalls:
 
     def _tell(self, view: View, what: str, is_stall: bool) -> None:
         self.kept += [someone.wait.waiter if someone.wait else someone.awaits for someone in view.people]
-        self.report(dump_text(view, what), is_stall)
+        self.report(dump_text(view.find_held(), what), is_stall)
 
 
 def _keys(people: list[Someone]) -> list[int]:

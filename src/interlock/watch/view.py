@@ -11,6 +11,7 @@ from interlock.core.join import Join
 from interlock.core.party import Party
 from interlock.core.places import Place, frames_of, frames_of_task, is_ours, place_of_hold, place_of_wait
 from interlock.core.waitgraph import Wait, holders, is_certain_edge, keeper, parties, task_of, waits
+from interlock.core.waitgraph import primitives as every_primitive
 from interlock.core.waiting import Primitive
 from interlock.watch.idle import tasks_of
 
@@ -63,13 +64,18 @@ class Circle:
 
 
 class View:
-    """Everybody, as ``people``, and those of them who wait in ``circles``. ``now``: monotonic nanoseconds."""
+    """Everybody, as ``people``, and those of them who wait in ``circles``. ``now``: monotonic nanoseconds.
+
+    What they hold is known where somebody waits for it or the order of locks is watched; of everything only after
+    `find_held`, which looks at every object there is.
+    """
 
     def __init__(self) -> None:
         frames = sys._current_frames()
         self.now = time.monotonic_ns()
         self.people = _everybody(frames)
         found = {each.party.id: each for each in self.people if each.party is not None}
+        self._found = found
         primitives: dict[int, Primitive] = {}
         for wait in waits():
             someone = found.get(wait.party.id)
@@ -83,17 +89,25 @@ class View:
             if watcher is not None and someone.party is not None:
                 someone.holds += watcher.locks_of(someone.party.id)
         for primitive in primitives.values():
-            if isinstance(primitive, Join):
-                continue
-            for party in holders(primitive):
-                holder = found.get(party.id) or self._add_ended(party, found)
-                if all(held is not primitive for held, _ in holder.holds):
-                    holder.holds.append((primitive, place_of_hold(holder.frames, primitive)))
+            self._add_holders(primitive)
         self.circles = [Circle(members) for members in _circles(found)]
 
     def seconds(self, wait: Wait) -> float:
         """For how long it has lasted."""
         return max(0, self.now - wait.since) / 1e9
+
+    def find_held(self) -> "View":
+        """Find out what everybody holds, also where nobody waits for it. Returns the view itself."""
+        for primitive in every_primitive():
+            self._add_holders(primitive, ended=False)
+        return self
+
+    def _add_holders(self, primitive: Primitive, ended: bool = True) -> None:
+        """``ended``: also parties that are no more, as it matters where somebody waits for them."""
+        for party in [] if isinstance(primitive, Join) else holders(primitive):
+            holder = self._found.get(party.id) or (self._add_ended(party, self._found) if ended else None)
+            if holder is not None and all(held is not primitive for held, _ in holder.holds):
+                holder.holds.append((primitive, place_of_hold(holder.frames, primitive)))
 
     def _add_ended(self, party: Party, found: dict[int, Someone]) -> Someone:
         someone = Someone(party, party.ident, party.name, [])
