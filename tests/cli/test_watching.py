@@ -286,6 +286,16 @@ asyncio.run(main())
     assert "circle" not in told.err.partition("can end in a deadlock")[0]
 
 
+def test_no_thread_before_there_is_something_to_watch(tmp_path: Path) -> None:
+    """A program that forks is warned about threads, by Python from 3.12 on."""
+    program = """
+import asyncio, sys
+for _ in range(3): asyncio.run(asyncio.sleep(0))
+print(len(sys._current_frames()))
+"""
+    assert run(tmp_path, program).out == "1\n"
+
+
 def test_quiet_says_nothing(tmp_path: Path) -> None:
     program = "import threading; threading.Event().wait(2.5)\na, b = threading.Lock(), threading.Lock()\n"
     program += "with a:\n  with b: pass\nwith b:\n  with a: pass"

@@ -6,6 +6,7 @@ awake.
 """
 
 import sys
+from collections.abc import Callable
 
 from interlock.core.awaiting import LoopWatch
 
@@ -15,6 +16,16 @@ if TYPE_CHECKING:
     from typing import Any
 
 _LOOK_AGAIN = "interlock.look_again"  # the task by which we look at trio's other tasks
+
+
+class TimerOfOurs:
+    """What a timer of a loop calls for us. It wakes nobody."""
+
+    def __init__(self, function: Callable[[], object]) -> None:
+        self._function = function
+
+    def __call__(self) -> None:
+        self._function()
 
 
 def is_idle(frames: "list[FrameType]") -> bool:
@@ -51,7 +62,8 @@ def loop_of_frames(frames: "list[FrameType]") -> "Any":
 
 
 def _is_idle_loop(loop: "Any") -> bool:
-    timers = [timer for timer in loop._scheduled if not timer._cancelled and type(timer._callback) is not LoopWatch]
+    ours = (LoopWatch, TimerOfOurs)
+    timers = [timer for timer in loop._scheduled if not timer._cancelled and type(timer._callback) not in ours]
     # One file is the loop's own, by which threads wake it. Signals come through it, too.
     return (
         not loop._ready

@@ -23,7 +23,7 @@ from collections.abc import Callable
 from interlock.core.waitgraph import call_at_wait, may_help
 from interlock.dropin import call_with_asyncio
 from interlock.watch.dump import dump_text, name_of
-from interlock.watch.idle import is_idle
+from interlock.watch.idle import TimerOfOurs, is_idle
 from interlock.watch.view import Someone, View, helpers
 
 LOOK = 1.0  # seconds between two looks
@@ -51,25 +51,26 @@ class Stalls:
         self.kept: list[object] = []
 
     def start(self) -> None:
-        """Begin as soon as somebody waits, or a loop of asyncio's runs."""
+        """Begin as soon as somebody waits, or a loop of asyncio's has run for a while."""
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=self._again)
         call_at_wait(self._begin)
         call_with_asyncio(self._call_at_run)
 
     def _call_at_run(self) -> None:
-        """Begin when the first loop does: its tasks may wait for what is not ours."""
+        """Begin when a loop has run for as long as a look takes: its tasks may wait for what is not ours."""
         from asyncio import events
 
         set_running = events._set_running_loop
 
-        def begin(loop: "asyncio.AbstractEventLoop | None") -> None:
-            if events._set_running_loop is begin:
+        def watched(loop: "asyncio.AbstractEventLoop | None") -> None:
+            if self.running and events._set_running_loop is watched:
                 events._set_running_loop = set_running
-            self._begin()
             set_running(loop)
+            if loop is not None and not self.running:
+                loop.call_later(LOOK, TimerOfOurs(self._begin))
 
-        events._set_running_loop = begin
+        events._set_running_loop = watched
 
     def _again(self) -> None:
         self.running = False
