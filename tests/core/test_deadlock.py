@@ -672,6 +672,31 @@ def test_a_call_that_stops_the_loop_of_the_owner(rule: str) -> None:
         assert "Use 'async with' there" in story
 
 
+def test_a_plain_with_over_an_await() -> None:
+    async def refresh(lock: Any, has: asyncio.Event) -> None:
+        with lock:  # should be async
+            has.set()
+            await asyncio.sleep(60)
+
+    async def main() -> str:
+        lock, has = Lock(name="cache"), asyncio.Event()
+        task = asyncio.create_task(refresh(lock, has), name="refresh")
+        await has.wait()
+        try:
+            with lock:
+                return "never"
+        except DeadlockError as error:
+            return str(error)
+        finally:
+            task.cancel()
+
+    story = asyncio.run(main())
+    line = line_of("# should be async", test_a_plain_with_over_an_await)
+    assert "refresh holds Lock 'cache' in this very thread" in story
+    assert re.search(rf"holds Lock 'cache', taken by task refresh at \S*test_deadlock.py:{line} in refresh\n", story)
+    assert story.endswith("use 'async with'.")
+
+
 def test_it_stops_a_loop_of_trio() -> None:
     async def refresh(lock: Any, task_status: Any = trio.TASK_STATUS_IGNORED) -> None:
         async with lock:

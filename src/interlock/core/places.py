@@ -336,3 +336,5 @@ def preload():
     """Have everything loaded that is needed here: a signal handler should not have to import."""
     import ast  # noqa: F401
     import linecache  # noqa: F401
+
+    import interlock.core.limits  # noqa: F401
