@@ -21,7 +21,7 @@ STUBTEST := --mypy-config-file pyproject.toml --allowlist tools/stubtest.txt --i
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL: # every target uses the same venv
-.PHONY: help demo test browser check format bench screenshot build clean FORCE
+.PHONY: help demo test browser loops check format bench screenshot build clean FORCE
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -33,6 +33,8 @@ test: $(VENV)/.has-test $(VENV)/.interlock ## Run all tests: ARGS="-k lock", PYT
 	$(BIN)/python -m pytest $(ARGS)
 
 browser: $(VENV)/.has-browser ## Add what the tests in a browser need beside Chromium; `make test` then runs them
+
+loops: $(VENV)/.has-loops ## Add uvloop, where it comes built for this Python; `make test` then runs on it too
 
 check: $(VENV)/.has-check $(VENV)/.interlock ## Check format, lint, types, and the stubs against what was compiled
 	$(BIN)/ruff format --check .
@@ -80,8 +82,10 @@ REQUIREMENTS = import tomllib; project = tomllib.load(open("pyproject.toml", "rb
 
 $(VENV)/.has-%: $(VENV)/.python pyproject.toml
 	@echo "Installing what $* needs into $(VENV)"
-	@$(PIP_INSTALL) $$($(BIN)/python -c '$(REQUIREMENTS)')
+	@$(PIP_INSTALL) $(ONLY_BUILT) $$($(BIN)/python -c '$(REQUIREMENTS)')
 	@touch $@
+
+$(VENV)/.has-loops: ONLY_BUILT = --only-binary :all:
 
 # Compiled first: a mistake in the core shows without pip's wrapping, and pip finds nothing left to compile.
 $(VENV)/.interlock: $(VENV)/.has-build | build

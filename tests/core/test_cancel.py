@@ -18,6 +18,7 @@ from interlock import (
     Barrier,
     BoundedSemaphore,
     Condition,
+    DeadlockError,
     Event,
     Latch,
     Lock,
@@ -852,6 +853,120 @@ def test_a_scope_of_anyio_that_stays_cancelled(make_lock: Any, backend: str, par
     assert seen == [True]
     assert not condition.locked()
     assert condition.waiters == ()
+
+
+@pytest.mark.parametrize("make_lock", [RLock, Lock])
+def test_told_to_look_again_and_cancelled_while_it_waits_for_the_lock(make_lock: Any) -> None:
+    """It looked again and again, for ever, and the loop stood still."""
+
+    async def main() -> None:
+        condition = Condition(make_lock())
+        seen: list[Any] = []
+        waiting = asyncio.create_task(wait_in(condition, seen))
+        await asyncio.sleep(0)
+        async with condition:
+            condition.notify()
+            # One who is refused tells the head of the queue to look whether that would be too.
+            with pytest.raises(DeadlockError):
+                await asyncio.create_task(block_on(condition._lock))
+            await asyncio.sleep(0)
+            waiting.cancel()
+            for _ in range(5):
+                await asyncio.sleep(0)
+            assert condition._lock.waiters == (waiting,)
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        assert seen == [waiting]
+
+    async def block_on(lock: Any) -> None:
+        lock.acquire()
+
+    asyncio.run(main())
+
+
+class ForeignAcquire(Lock):
+    def acquire_async(self, timeout: float | None = None) -> Any:
+        return self.once_more(timeout)
+
+    async def once_more(self, timeout: float | None) -> bool:
+        return await super().acquire_async(timeout)
+
+
+@pytest.mark.parametrize(
+    ("make_lock", "backend"),
+    [
+        (Foreign, "trio"),
+        (Foreign, "asyncio"),
+        (ForeignAcquire, "trio"),
+        (ForeignAcquire, "asyncio"),
+        (trio.Lock, "trio"),
+        (anyio.Lock, "trio"),
+        (anyio.Lock, "asyncio"),
+        (asyncio.Lock, "asyncio"),
+    ],
+)
+@pytest.mark.parametrize("taken", [True, False])
+@pytest.mark.parametrize("notified", [True, False])
+def test_a_scope_that_stays_cancelled_and_a_lock_that_is_not_ours(
+    make_lock: Any, backend: str, taken: bool, notified: bool
+) -> None:
+    """To take the lock back was cancelled at once, again and again, for ever."""
+    scope = anyio.CancelScope
+    made: list[Any] = []
+
+    async def wait(condition: Condition) -> None:
+        with scope() as mine:
+            made.append(mine)
+            async with condition:
+                try:
+                    await condition.wait_async()
+                    # Notified before it was cancelled, and nothing more to wait for.
+                    assert notified
+                    assert not taken
+                    condition.notify()
+                finally:
+                    made.append("out")
+                    assert condition._lock.locked()
+            await anyio.sleep(0)
+        assert mine.cancelled_caught
+        # The shield is gone.
+        with scope() as again:
+            again.cancel()
+            await anyio.sleep(0)
+        assert again.cancelled_caught
+
+    async def next_one(condition: Condition) -> None:
+        async with condition:
+            assert await condition.wait_async() is True
+
+    async def together() -> None:
+        condition = Condition(make_lock())
+        with anyio.fail_after(20):
+            async with anyio.create_task_group() as group:
+                group.start_soon(wait, condition)
+                await until(lambda: len(condition.waiters) == 1)
+                if notified:
+                    group.start_soon(next_one, condition)
+                    await until(lambda: len(condition.waiters) == 2)
+                await condition._lock.__aenter__()
+                if notified:
+                    condition.notify()
+                if not taken:
+                    await condition._lock.__aexit__(None, None, None)
+                made[0].cancel()
+                for _ in range(20):
+                    await anyio.sleep(0.000_1)
+                assert made[1:] == ([] if taken else ["out"])
+                if taken:
+                    await condition._lock.__aexit__(None, None, None)
+        assert not condition._lock.locked()
+        assert condition.waiters == ()
+
+    async def until(true: Callable[[], bool]) -> None:
+        while not true():
+            await anyio.sleep(0)
+
+    anyio.run(together, backend=backend)
 
 
 def bare_wait(condition: Condition) -> Callable[[], Awaitable[Any]]:

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -149,6 +150,38 @@ def test_nothing_happens_before_it_is_awaited(name: str) -> None:
     call_of_lock.close()
 
 
+def held_and_wanted() -> dict[str, tuple[Any, Any]]:
+    """What a thread holds, and what a task enters to wait for it."""
+    rw, rw_too = RWLock(), RWLock()
+    made = {
+        "Lock": (lock := Lock(), lock),
+        "RLock": (rlock := RLock(), rlock),
+        "Semaphore": (semaphore := Semaphore(), semaphore),
+        "Condition": (condition := Condition(), condition),
+        "read": (rw.write(), rw.read()),
+        "write": (rw_too.read(), rw_too.write()),
+    }
+    return made
+
+
+@both_libraries
+@pytest.mark.parametrize("name", held_and_wanted())
+def test_async_with_does_nothing_before_it_is_awaited(run: Run, name: str, parties: Parties) -> None:
+    """A side of an RWLock was in use from then on, and stayed so where nobody awaited."""
+    held, wanted = held_and_wanted()[name]
+    holder = parties.one()
+    holder.enter(held)
+
+    async def body(loop: Any) -> None:
+        entering = wanted.__aenter__()
+        holder.leave(held)
+        entering.close()
+        async with wanted:
+            pass
+
+    run(body)
+
+
 @pytest.mark.parametrize("name", [name for name in shut() if name in ("Lock", "Semaphore", "Event", "Latch")])
 def test_a_call_that_is_never_awaited_is_warned_of(name: str) -> None:
     _, call, _ = shut()[name]
@@ -212,14 +245,17 @@ def test_set_by_what_runs_while_the_task_lies_down() -> None:
     async def main() -> None:
         event = Event()
         loop = asyncio.get_running_loop()
+        seen = []
 
-        def get_debug() -> bool:
+        def now() -> float:
             if event.waiters:
+                seen.append(event.waiters)
                 event.set()
-            return False
+            return time.monotonic()
 
-        loop.get_debug = get_debug  # type: ignore[method-assign]
-        assert await event.wait_async() is True
+        loop.time = now  # type: ignore[method-assign]
+        assert await event.wait_async(PATIENCE) is True
+        assert seen
 
     asyncio.run(asyncio.wait_for(main(), PATIENCE))
 

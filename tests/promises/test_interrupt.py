@@ -4,6 +4,7 @@ The thread that runs the test is the one that blocks, for Ctrl-C reaches only th
 soon as the primitive names the main thread among its `waiters`.
 """
 
+import asyncio
 import signal
 import threading
 import time
@@ -676,6 +677,251 @@ def test_an_interruption_just_after_the_lock_was_taken_comes_out(
     assert parties.one().do(condition.acquire, False) is False
     condition.release()
     assert parties.one().do(condition.acquire, False) is True
+
+
+class InterruptedRelease:
+    """A lock in which a signal comes in the instant after it was released, when it is armed."""
+
+    armed = False
+
+    def release(self) -> None:
+        super().release()  # type: ignore[misc]
+        self.interrupt()
+
+    def interrupt(self) -> None:
+        if self.armed:
+            self.armed = False
+            signal.raise_signal(signal.SIGUSR1)
+
+
+class InterruptedReleaseOfOwn(InterruptedRelease, OwnLock):
+    pass
+
+
+class InterruptedReleaseOfOwnThatTells(InterruptedRelease, OwnLockThatTells):
+    pass
+
+
+class InterruptedReleaseOfOwnThatCounts(InterruptedRelease, OwnLockThatTells):
+    def _recursion_count(self) -> int:
+        return self.depth()
+
+    def depth(self) -> int:
+        return int(repr(self.lock).partition("count=")[2].partition(" ")[0])
+
+    def _release_save(self) -> Any:
+        state = self.lock._release_save()
+        self.interrupt()
+        return state
+
+    def _acquire_restore(self, state: Any) -> None:
+        self.lock._acquire_restore(state)
+
+
+class InterruptedReleaseOfLock(InterruptedRelease, Lock):
+    pass
+
+
+class InterruptedReleaseOfRLock(InterruptedRelease, RLock):
+    def _release_save(self) -> Any:
+        state = super()._release_save()
+        self.interrupt()
+        return state
+
+
+@pytest.mark.parametrize("error", ERRORS)
+@pytest.mark.parametrize(
+    ("make_lock", "depth"),
+    [
+        (InterruptedReleaseOfOwnThatTells, 1),
+        (InterruptedReleaseOfOwnThatCounts, 3),
+        (InterruptedReleaseOfLock, 1),
+        (InterruptedReleaseOfRLock, 1),
+        (InterruptedReleaseOfRLock, 3),
+    ],
+)
+def test_an_interruption_just_after_the_lock_was_released_comes_out_with_the_lock(
+    make_lock: Any, depth: int, error: type[BaseException], parties: Parties
+) -> None:
+    """It came out without, and the code around `wait` went on with what another had taken meanwhile."""
+    lock = make_lock()
+    condition = Condition(lock)
+    other = parties.one()
+    raises = Raises(error)
+    with raises.installed():
+        for _ in range(depth):
+            condition.acquire()
+        raises.wanted = 1
+        lock.armed = True
+        with pytest.raises(error):
+            condition.wait()
+    assert condition.waiters == ()
+    for _ in range(depth):
+        assert other.do(condition.acquire, False) is False
+        condition.release()
+    assert other.do(condition.acquire, False) is True
+    other.do(condition.release)
+
+
+@pytest.mark.parametrize("error", ERRORS)
+def test_an_interruption_while_a_lock_that_cannot_tell_is_released_comes_out(error: type[BaseException]) -> None:
+    lock = InterruptedReleaseOfOwn()
+    condition = Condition(lock)  # type: ignore[arg-type]
+    raises = Raises(error)
+    with raises.installed():
+        condition.acquire()
+        raises.wanted = 1
+        lock.armed = True
+        with pytest.raises(error):
+            condition.wait()
+    assert condition.waiters == ()
+
+
+@pytest.mark.parametrize("error", ERRORS)
+@pytest.mark.parametrize("make_lock", [Lock, RLock, SubclassOfLock, SubclassOfRLock])
+def test_an_interruption_while_the_lock_goes_to_a_task_comes_out_with_the_lock(
+    make_lock: Any, error: type[BaseException]
+) -> None:
+    """The handler runs while the loop of the task is told, in Python code of the loop, and nobody has the lock."""
+    lock = make_lock()
+    condition = Condition(lock)
+    raises = Raises(error)
+    had: list[Any] = []
+
+    async def take_it() -> None:
+        assert await lock.acquire_async() is True
+        had.append(lock.owner)
+        lock.release()
+
+    loop = asyncio.new_event_loop()
+    send = loop.call_soon_threadsafe
+
+    def send_interrupted(*arguments: Any, **more: Any) -> Any:
+        sent = send(*arguments, **more)
+        if threading.current_thread() is MAIN:
+            signal.raise_signal(signal.SIGUSR1)
+        return sent
+
+    with raises.installed():
+        condition.acquire()
+        thread = threading.Thread(target=loop.run_until_complete, args=(take_it(),))
+        thread.start()
+        blocked(lock, 1)
+        raises.wanted = 1
+        loop.call_soon_threadsafe = send_interrupted  # type: ignore[method-assign, assignment]
+        with pytest.raises(error):
+            condition.wait()
+        assert had
+        assert lock.owner is MAIN
+        condition.release()
+    thread.join()
+    loop.close()
+    assert not lock.locked()
+    assert condition.waiters == ()
+
+
+class TellsOfRelease(asyncio.Lock):
+    """asyncio's lock does not say who has it, and `locked` tells enough."""
+
+    armed = False
+
+    def release(self) -> None:
+        super().release()
+        self.interrupt()
+
+    def interrupt(self) -> None:
+        if self.armed:
+            self.armed = False
+            signal.raise_signal(signal.SIGUSR1)
+
+
+@pytest.mark.parametrize("error", ERRORS)
+@pytest.mark.parametrize("make_lock", [InterruptedReleaseOfLock, InterruptedReleaseOfRLock, TellsOfRelease])
+def test_a_task_that_is_interrupted_just_after_it_released_the_lock_has_it_again(
+    make_lock: Any, error: type[BaseException]
+) -> None:
+    raises = Raises(error)
+    seen: list[Any] = []
+
+    async def main() -> None:
+        lock = make_lock()
+        condition = Condition(lock)
+
+        async def another() -> None:
+            async with condition:
+                seen.append("another")
+
+        async def wait() -> None:
+            async with condition:
+                following = asyncio.create_task(another())
+                await asyncio.sleep(0)
+                raises.wanted = 1
+                lock.armed = True
+                try:
+                    await condition.wait_async()
+                except error:
+                    seen.append("interrupted")
+                    assert lock.locked()
+                    assert getattr(lock, "owner", asyncio.current_task()) is asyncio.current_task()
+                await asyncio.sleep(0)
+                assert condition.waiters == ()
+            await following
+
+        await asyncio.wait_for(wait(), PATIENCE)
+        assert not lock.locked()
+
+    with raises.installed():
+        asyncio.run(main())
+    assert seen == ["another", "interrupted"]
+
+
+@pytest.mark.parametrize("error", ERRORS)
+@pytest.mark.parametrize("make_lock", [Lock, RLock])
+def test_a_task_that_is_interrupted_as_it_comes_for_the_lock_has_it_again(
+    make_lock: Any, error: type[BaseException], parties: Parties
+) -> None:
+    """The handler runs in Python code of the loop, which is asked for a timer: the task has to look again now and then
+    whether the owner can still come. It left without the lock, and its waiter stayed behind."""
+    raises = Raises(error)
+    holder = parties.one()
+    condition = Condition(make_lock())
+    seen: list[Any] = []
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        later = loop.call_later
+
+        def interrupted(*arguments: Any, **more: Any) -> Any:
+            signal.raise_signal(signal.SIGUSR1)
+            return later(*arguments, **more)
+
+        waiting = asyncio.create_task(wait())
+        await asyncio.sleep(0)
+        loop.call_later = interrupted  # type: ignore[method-assign, assignment]
+        raises.wanted = 1
+        holder.do(condition.acquire)
+        waiting.cancel()
+        while not raises.raised:
+            await asyncio.sleep(0)
+        loop.call_later = later  # type: ignore[method-assign]
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert seen == []
+        holder.do(condition.release)
+        await waiting
+        assert seen == [waiting]
+
+    async def wait() -> None:
+        async with condition:
+            try:
+                await condition.wait_async()
+            except error:
+                seen.append(condition.owner)
+
+    with raises.installed():
+        asyncio.run(asyncio.wait_for(main(), PATIENCE))
+    assert not condition.locked()
+    assert condition._lock.waiters == condition.waiters == ()
 
 
 class LockThatRefuses(OwnLockThatTells):

@@ -1,43 +1,7 @@
 cimport cython
 from interlock.core.task cimport TaskParty
+from interlock.core.task_waiter cimport TaskWaiter
 from interlock.core.waiting cimport Primitive, Waiter
-
-
-@cython.final
-cdef class TaskWaiter(Waiter):
-    # These two belong to the thread in which the task's loop runs.
-    cdef bint last_to_run  # written by the primitive, read by its own task: granted at once, to run after others
-    cdef bint unparked     # for good: a task is unparked once, when it has been granted what it waits for
-    cdef object sleeper    # while parked: asyncio's future, or trio's task
-    cdef object rouse(self)
-    cdef bint unpark_there(self, Primitive by) noexcept
-
-
-@cython.final
-cdef class Question:
-    cdef TaskWaiter waiter
-
-
-@cython.final
-cdef class LoopWatch:
-    cdef object loop
-    cdef object key
-    cdef object __weakref__
-    cdef bint look(self) except -1
-    cdef bint asks(self, TaskWaiter waiter) except -1
-
-
-# The address of a loop of which a task waits for an owner -> a weak reference to its LoopWatch. Single operations on a
-# dictionary are atomic.
-cdef dict watches
-cdef object keep_watch(TaskParty party)
-cdef TaskWaiter new_task_waiter(long want)
-
-
-@cython.final
-cdef class Delivery:
-    cdef TaskWaiter waiter
-    cdef Primitive primitive
 
 
 cdef enum CallState:
@@ -47,7 +11,6 @@ cdef enum CallState:
 
 
 @cython.final
-@cython.freelist(16)
 cdef class Call:
     cdef CallState state
     cdef bint awaited         # by a coroutine, which closes it when it goes
@@ -84,14 +47,6 @@ cdef Call shielded_park(TaskWaiter waiter)
 
 
 @cython.final
-cdef class TrioBed:
-    cdef object trap
-    cdef object scope
-    cdef object lie_down(self, TaskWaiter waiter, long long deadline, bint shielded)
-    cdef object rise(self, object sent, object error)
-
-
-@cython.final
 cdef class Guard:
     cdef Primitive primitive
     cdef TaskWaiter waiter
@@ -109,10 +64,9 @@ cdef class Done:
 cdef Done DONE
 
 cdef object resume(object coroutine, object sent, int *over)
-cdef object find_future()
-cdef object find_trio_trap()
+cdef bint is_new(object coroutine) noexcept
+cdef bint never_awaited(object coroutine) except -1
 cdef object stop_or(object result, CallState state)
 cdef object as_error(object kind, object value, object traceback)
 cdef str named_as(str call_name, str attribute)
 cdef str described(str call_name, CallState state, object address)
-cdef object never_awaited(str call_name)

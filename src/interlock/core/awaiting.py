@@ -1,17 +1,4 @@
-"""Waiting without blocking: how a task stands in the same queue as threads.
-
-A task that has to wait is a `TaskWaiter`: one more kind of waiter, with the life that `core/waiting.py` describes,
-except that it is never WOKEN (it gets a hand-off always, as asyncio promises strict order) and has one state more:
-
-    GRANTED    out of the queue      -> TAKEN: by its own task, which runs again
-                                     -> CANCELLED: by its own task, cancelled or destroyed, or by whoever finds that
-                                        its loop has been closed: the grant is passed on
-    TAKEN      out of the queue      final; nothing can be passed on any more
-
-Its parker is what its library waits on, which only the thread of its loop may touch. So an unpark from a step of
-the same loop wakes the sleeper directly, and one from anywhere else (another thread, a signal handler that may have
-interrupted the loop in its `select`) sends a `Delivery` to the loop. A delivery that is thrown away unseen, because
-the loop is closed before it comes to it, passes the grant on in its finalizer.
+"""Waiting without blocking: the calls that a task awaits.
 
 What an asynchronous method returns is a `Call`, a coroutine by hand: those that Cython makes of `async def` cost
 1.2 of what asyncio's own hand-off does. `acquire` makes one that is a whole wait, as `Primitive.block` is for a
@@ -25,15 +12,15 @@ A call does nothing before it is awaited. It ends in one of four ways: it return
 
 import collections.abc
 import warnings
-import weakref
 
 import cython
-from cython.cimports.cpython.long import PyLong_FromVoidPtr
 from cython.cimports.interlock.core.coroutine import interlock_coroutines_setup, interlock_make_coroutine
 from cython.cimports.interlock.core.native import interlock_now
-from cython.cimports.interlock.core.party import Party, living
+from cython.cimports.interlock.core.owner_watch import keep_watch
 from cython.cimports.interlock.core.probe import Happening, happened, probing, wanted
-from cython.cimports.interlock.core.task import Library, TaskParty, calling_task, is_in_step_of
+from cython.cimports.interlock.core.spare import interlock_keep_spares
+from cython.cimports.interlock.core.task import Library, TaskParty
+from cython.cimports.interlock.core.task_waiter import TaskWaiter, TrioBed, new_asyncio_bed, new_task_waiter
 from cython.cimports.interlock.core.waiting import (
     CANCELLED,
     GRANTED,
@@ -45,210 +32,6 @@ from cython.cimports.interlock.core.waiting import (
     deadline_in,
     end_wait,
 )
-
-from interlock.core.waiting import DeadlockError
-
-# Set when a task first sleeps: its library has been imported by then.
-Future = cython.declare(object, None)
-trio = cython.declare(object, None)
-wait_task_rescheduled = cython.declare(object, None)
-trio_scope = cython.declare(object, None)
-trio_time = cython.declare(object, None)
-
-LOOK_AGAIN = cython.declare(cython.double, 0.5)  # seconds
-watches = {}
-ATTEMPTS = cython.declare(cython.int, 100)  # more than signals can interrupt one call of a loop's
-
-
-# --- the waiter ----------------------------------------------------------------------------------------------
-
-
-class TaskWaiter(Waiter):
-    """A blocked task."""
-
-    def __cinit__(self):
-        self.strict = True
-
-    def __call__(self, raise_cancel: object = None) -> object:
-        """Time is up: called by asyncio's timer. The task was cancelled: called by trio, with an argument."""
-        if raise_cancel is None:
-            return self.rouse()
-        self.sleeper = None
-        return trio.Abort.SUCCEEDED
-
-    def ask(self):
-        party: TaskParty = self.party
-        question: Question = Question.__new__(Question)
-        question.waiter = self
-        loop = party.its_loop()
-        try:
-            if party.library == Library.TRIO:
-                loop.run_sync_soon(question)
-            else:
-                loop.call_soon_threadsafe(question)
-        except (RuntimeError, AttributeError):
-            pass  # its loop has ended
-
-    def rouse(self):
-        """Make the task run again, to see what has come. Nothing where it runs already. In the loop's thread."""
-        sleeper = self.sleeper
-        if sleeper is None:
-            return
-        if cython.cast(TaskParty, self.party).library == Library.TRIO:
-            self.sleeper = None
-            trio.reschedule(sleeper)
-        elif not sleeper.done():
-            sleeper.set_result(None)
-
-    def unpark(self, by: Primitive) -> cython.bint:
-        here: cython.bint = False
-        try:
-            # Without a sleeper it is about to sleep: this is a signal handler or a finalizer in the middle of its step.
-            here = self.sleeper is not None and is_in_step_of(self.party)
-            if here:
-                self.unparked = True
-                self.rouse()
-        except BaseException as error:
-            self.interruption = error  # a signal handler's, while the library ran
-        if here:
-            return True
-        return self.unpark_there(by)
-
-    def unpark_there(self, by: Primitive) -> cython.bint:
-        """Send a delivery to the loop. A signal handler may raise in the middle of that, and then nobody knows
-        whether it went off: so it is sent again, and a second one finds nothing to do."""
-        party: TaskParty = self.party
-        delivery: Delivery = Delivery.__new__(Delivery)
-        delivery.waiter = self
-        delivery.primitive = by
-        loop = party.its_loop()
-        for _ in range(0 if loop is None else ATTEMPTS):
-            try:
-                if party.library == Library.TRIO:
-                    loop.run_sync_soon(delivery)
-                else:
-                    loop.call_soon_threadsafe(delivery)
-                    if loop.is_closed():
-                        break  # it may have been emptied between its look and what it appended
-                return True
-            except BaseException as error:
-                # RuntimeError is how both say that there is no such loop any more; trio's has no other reason.
-                if isinstance(error, RuntimeError) and (party.library == Library.TRIO or loop.is_closed()):
-                    break
-                self.interruption = error
-        delivery.waiter = None
-        return False
-
-
-class Delivery:
-    """An unpark on its way to the thread of the waiter's loop."""
-
-    def __call__(self) -> None:
-        waiter: TaskWaiter = self.waiter
-        self.waiter = None
-        if waiter is not None:
-            waiter.unparked = True
-            waiter.rouse()
-
-    def __del__(self):
-        waiter: TaskWaiter = self.waiter
-        if waiter is not None:
-            self.waiter = None
-            self.primitive.withdraw(waiter)
-
-
-class Question:
-    """Has a waiting task look whether its owner can still come. In the thread of its loop."""
-
-    def __call__(self) -> None:
-        waiter: TaskWaiter = self.waiter
-        if waiter is not None:
-            waiter.look_again = True
-            waiter.rouse()
-
-
-class LoopWatch:
-    """Asks twice a second, for the waiting tasks of one loop, whether their owners can still come.
-
-    One timer for all of them, which stops when none of them waits: a timer for each would cost as much as its wait.
-    """
-
-    def __call__(self) -> None:
-        """A look, by asyncio's timer."""
-        if self.look():
-            self.loop.call_later(LOOK_AGAIN, self)
-
-    def look(self) -> cython.bint:
-        """Whether to go on looking. In the thread of the loop."""
-        waiting: cython.bint = False
-        for each in list(living.values()):
-            if isinstance(each, TaskParty) and cython.cast(TaskParty, each).its_loop() is self.loop:
-                waiter = cython.cast(Party, each).wait
-                if isinstance(waiter, TaskWaiter) and self.asks(waiter):
-                    waiting = True
-        if not waiting:
-            watches.pop(self.key, None)
-        return waiting
-
-    def asks(self, waiter: TaskWaiter) -> cython.bint:
-        """Have it look itself, where it has to. False: it does not wait for an owner."""
-        at: Primitive = waiter.at.leads_to()
-        queued: cython.bint
-        with cython.critical_section(at):
-            queued = waiter.queue is at
-        if not queued or not at.has_owners() or (waiter.timed and waiter.at is at):
-            return False
-        try:
-            at.check_block(waiter)
-        except DeadlockError:
-            waiter.refused = False
-            waiter.look_again = True
-            waiter.rouse()
-        return True
-
-
-async def watch_in_trio(watch: LoopWatch) -> None:
-    from trio import sleep
-
-    while watch.look():
-        await sleep(LOOK_AGAIN)
-
-
-def keep_watch(party: TaskParty):
-    """Look now and then for the tasks of this loop, of which one waits for an owner. In a step of one of them."""
-    loop = party.its_loop()
-    key = PyLong_FromVoidPtr(cython.cast(cython.p_void, loop))
-    found = watches.get(key)
-    if found is not None and found() is not None:
-        return
-    for other, reference in list(watches.items()):
-        if reference() is None:
-            watches.pop(other, None)
-    # The timer keeps it, and goes with the loop.
-    watch: LoopWatch = LoopWatch.__new__(LoopWatch)
-    watch.loop = loop
-    watch.key = key
-    watches[key] = weakref.ref(watch)
-    try:
-        if party.library == Library.TRIO:
-            if trio is None:
-                find_trio_trap()
-            trio.spawn_system_task(watch_in_trio, watch, name="interlock.look_again")
-        else:
-            loop.call_later(LOOK_AGAIN, watch)
-    except BaseException:
-        watches.pop(key, None)
-        raise
-
-
-def new_task_waiter(want: cython.long) -> TaskWaiter:
-    waiter: TaskWaiter = TaskWaiter.__new__(TaskWaiter)
-    waiter.party = calling_task()
-    waiter.want = want
-    return waiter
-
-
-# --- the coroutine -------------------------------------------------------------------------------------------
 
 
 def stop_or(result, state: CallState):
@@ -276,10 +59,6 @@ def described(call_name: str, state: CallState, address) -> str:
     return f"<interlock call {call_name} {words} at {address:#x}>"
 
 
-def never_awaited(call_name: str):
-    warnings.warn(f"{call_name} was never awaited", RuntimeWarning, stacklevel=1)
-
-
 class Call:
     """An asynchronous call: a coroutine by hand. To be awaited once, or to be made a task of.
 
@@ -289,10 +68,6 @@ class Call:
     Without one: park its waiter. True: unparked; False: the time was up. What is thrown into it leaves the waiter
     where it is.
     """
-
-    def __dealloc__(self):
-        if self.state == CallState.NEW and self.waiter is None:
-            never_awaited(self.call_name())
 
     def __await__(self) -> object:
         if self.state == CallState.SLEEPING:
@@ -363,7 +138,10 @@ class Call:
         """The first step. Returns what the call returns, or what to yield."""
         primitive: Primitive = self.primitive
         if primitive is None:
-            return True if self.waiter.unparked or self.waiter.look_again else self.sleep()
+            if self.waiter.unparked or self.waiter.look_again:
+                self.waiter.look_again = False
+                return True
+            return self.sleep()
         if self.waiter is None:
             # What `async with` wants was said before there was a call.
             if probing and self.seconds < 0 and not self.entering and primitive.has_owners():
@@ -469,16 +247,13 @@ class Call:
         party: TaskParty = waiter.party
         if party.library == Library.TRIO:
             return self.sleep_in_trio(party)
-        if Future is None:
-            find_future()
         loop = party.its_loop()
-        future = Future(loop=loop)
         if self.deadline != NEVER:
             self.bed = loop.call_later(max(0, self.deadline - interlock_now()) * 1e-9, waiter)
-        future._asyncio_future_blocking = True
-        waiter.sleeper = future
+        bed = new_asyncio_bed(waiter, loop)
+        waiter.sleeper = bed
         self.state = CallState.SLEEPING
-        return future
+        return bed
 
     def sleep_in_trio(self, party: TaskParty):
         bed: TrioBed = TrioBed.__new__(TrioBed)
@@ -490,62 +265,6 @@ class Call:
 
     def time_is_up(self) -> cython.bint:
         return self.deadline != NEVER and interlock_now() >= self.deadline
-
-
-class TrioBed:
-    """What a task of trio sleeps in: a trap, and around it a scope where there is a deadline or it must stay asleep
-    though cancelled. trio has no timer for others to use."""
-
-    def lie_down(self, waiter: TaskWaiter, deadline: cython.longlong, shielded: cython.bint):
-        if trio is None:
-            find_trio_trap()
-        if deadline != NEVER:
-            self.scope = trio_scope(deadline=trio_time() + max(0, deadline - interlock_now()) * 1e-9)
-            self.scope.__enter__()
-        elif shielded:
-            self.scope = trio_scope(shield=True)
-            self.scope.__enter__()
-        self.trap = wait_task_rescheduled(waiter)
-        return self.trap.send(None)
-
-    def rise(self, sent, error):
-        """Leave both. Returns what was raised and is not ours: the cancellation by our own scope is."""
-        try:
-            if error is None:
-                self.trap.send(sent)
-            else:
-                self.trap.throw(error)
-        except StopIteration:
-            pass
-        except BaseException as raised:
-            error = raised
-        scope = self.scope
-        if scope is not None:
-            try:
-                if error is None:
-                    scope.__exit__(None, None, None)
-                elif scope.__exit__(type(error), error, error.__traceback__):
-                    error = None
-            except BaseException as raised:
-                error = raised
-        return error
-
-
-def find_future():
-    global Future
-    from asyncio import Future as found
-
-    Future = found
-
-
-def find_trio_trap():
-    global trio, wait_task_rescheduled, trio_scope, trio_time
-    from trio import CancelScope, current_time, lowlevel
-
-    wait_task_rescheduled = lowlevel.wait_task_rescheduled
-    trio_scope = CancelScope
-    trio_time = current_time
-    trio = lowlevel
 
 
 # --- the calls -----------------------------------------------------------------------------------------------
@@ -593,7 +312,9 @@ def new_call(primitive: Primitive, waiter: TaskWaiter) -> Call:
 
 
 def acquire(primitive: Primitive, want: cython.long, seconds: cython.double) -> Call:
-    call: Call = new_call(primitive, None)
+    call: Call = Call.__new__(Call)
+    call.state = CallState.NEW
+    call.primitive = primitive
     call.want = want
     call.seconds = seconds
     return call
@@ -625,13 +346,29 @@ next(nothing, None)  # from now on it is over, and nobody can change it any more
 
 
 def resume(coroutine, sent, over: cython.p_int) -> object:
-    call: Call = coroutine
+    call: Call = cython.cast(Call, coroutine)
+    if call.state == CallState.NEW and call.waiter is None and call.primitive.take_now(call.want):
+        # How most calls go; `begin` says it too.
+        call.state = CallState.OVER
+        over[0] = True
+        return None if call.entering else True
     result = call.advance(sent, None)
     over[0] = call.state == CallState.OVER
     return result
 
 
-if not interlock_coroutines_setup(resume):
+def is_new(coroutine) -> cython.bint:
+    # Without a variable for it: nobody holds it any more, and to let go of it again would be its end.
+    return cython.cast(Call, coroutine).state == CallState.NEW and cython.cast(Call, coroutine).waiter is None
+
+
+def never_awaited(coroutine) -> cython.bint:
+    warnings.warn(f"{cython.cast(Call, coroutine).call_name()} was never awaited", RuntimeWarning, stacklevel=1)
+    return True
+
+
+if not interlock_coroutines_setup(resume, is_new, never_awaited):
     raise ImportError("out of memory")
 interlock_make_coroutine(Call)
+interlock_keep_spares(Call)
 collections.abc.Coroutine.register(Call)

@@ -2,26 +2,7 @@ from collections.abc import Coroutine, Generator
 from types import TracebackType
 from typing import Any, TypeVar, final
 
-from interlock.core.waiting import Waiter
-
 _T = TypeVar("_T")
-
-@final
-class TaskWaiter(Waiter):
-    def __call__(self, raise_cancel: object = None) -> object: ...
-
-@final
-class Delivery:
-    def __call__(self, *args: object, **kwargs: object) -> None: ...
-    def __del__(self) -> None: ...
-
-@final
-class Question:
-    def __call__(self, *args: object, **kwargs: object) -> None: ...
-
-@final
-class LoopWatch:
-    def __call__(self) -> None: ...
 
 @final
 class Call(Coroutine[Any, Any, _T]):
@@ -31,9 +12,6 @@ class Call(Coroutine[Any, Any, _T]):
     def throw(self, kind: Any, value: object = None, traceback: TracebackType | None = None) -> Any: ...
     def close(self) -> None: ...
     def __getattr__(self, name: str) -> str: ...
-
-@final
-class TrioBed: ...
 
 @final
 class Guard:

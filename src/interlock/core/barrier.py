@@ -20,11 +20,12 @@ once more. Here a party carries its verdict with it, so the next generation can 
 from threading import BrokenBarrierError
 
 import cython
-from cython.cimports.interlock.core.awaiting import TaskWaiter, in_line, new_task_waiter
+from cython.cimports.interlock.core.awaiting import in_line
 from cython.cimports.interlock.core.native import interlock_thread_id
 from cython.cimports.interlock.core.party import forks, in_new_child
 from cython.cimports.interlock.core.probe import Happening, happened, made, probing
 from cython.cimports.interlock.core.task import caller_id
+from cython.cimports.interlock.core.task_waiter import TaskWaiter, new_task_waiter
 from cython.cimports.interlock.core.waiting import (
     CANCELLED,
     NEVER,

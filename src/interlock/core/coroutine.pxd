@@ -58,8 +58,34 @@ cdef extern from *:
         return result;
     }
 
-    static int interlock_coroutines_setup(interlock_resume resume) {
+    /* One that goes without ever having been resumed is warned about. Cython's own finalizers would cost every one. */
+    typedef int (*interlock_is_new)(PyObject *coroutine);
+    typedef int (*interlock_complain)(PyObject *coroutine);
+    static interlock_is_new interlock_is_it_new;
+    static interlock_complain interlock_complain_of_it;
+    static destructor interlock_cython_dealloc;
+
+    static void interlock_finalize(PyObject *self) {
+        if (interlock_is_it_new(self)) {
+            PyObject *kind, *value, *traceback;
+            PyErr_Fetch(&kind, &value, &traceback);
+            if (interlock_complain_of_it(self) < 0) {
+                PyErr_WriteUnraisable(self);
+            }
+            PyErr_Restore(kind, value, traceback);
+        }
+    }
+
+    static void interlock_dealloc(PyObject *self) {
+        if (!interlock_is_it_new(self) || PyObject_CallFinalizerFromDealloc(self) == 0) {
+            interlock_cython_dealloc(self);
+        }
+    }
+
+    static int interlock_coroutines_setup(interlock_resume resume, interlock_is_new is_new, interlock_complain complain) {
         interlock_resume_it = resume;
+        interlock_is_it_new = is_new;
+        interlock_complain_of_it = complain;
     #if PY_VERSION_HEX >= 0x030c0000
         interlock_stop_true = PyObject_CallOneArg(PyExc_StopIteration, Py_True);
         interlock_stop_false = PyObject_CallOneArg(PyExc_StopIteration, Py_False);
@@ -73,9 +99,16 @@ cdef extern from *:
     static void interlock_make_coroutine(PyObject *type) {
         ((PyTypeObject *) type)->tp_as_async->am_send = interlock_am_send;
         ((PyTypeObject *) type)->tp_iternext = interlock_iternext;
+        interlock_cython_dealloc = ((PyTypeObject *) type)->tp_dealloc;
+        ((PyTypeObject *) type)->tp_dealloc = interlock_dealloc;
+        ((PyTypeObject *) type)->tp_finalize = interlock_finalize;
         PyType_Modified((PyTypeObject *) type);
     }
     """
     ctypedef object (*interlock_resume)(object coroutine, object sent, int *over)
-    bint interlock_coroutines_setup(interlock_resume resume) noexcept
+    ctypedef bint (*interlock_is_new)(object coroutine) noexcept
+    ctypedef bint (*interlock_complain)(object coroutine) except -1
+    bint interlock_coroutines_setup(
+        interlock_resume resume, interlock_is_new is_new, interlock_complain complain
+    ) noexcept
     void interlock_make_coroutine(object type) noexcept

@@ -1,4 +1,4 @@
-from interlock.core.awaiting cimport TaskWaiter
+from interlock.core.task_waiter cimport TaskWaiter
 from interlock.core.task cimport TaskParty
 
 

@@ -18,9 +18,9 @@ import gc
 import math
 
 import cython
-from cython.cimports.interlock.core.awaiting import TaskWaiter
 from cython.cimports.interlock.core.places import attribute
 from cython.cimports.interlock.core.task import Library, TaskParty
+from cython.cimports.interlock.core.task_waiter import TaskWaiter
 
 _MISSING: object = object()
 

@@ -15,10 +15,23 @@ cdef extern from *:
     #endif
     /* Unique in the process and never used again, unlike the ident of a thread. */
     #define interlock_thread_id() (interlock_thread_state()->id)
+    /* For who asks more than once: to find the thread state is a call, and a look at thread-local storage. */
+    #define interlock_thread() ((void *) interlock_thread_state())
+    #define interlock_id_of(thread) (((PyThreadState *) (thread))->id)
     /* Whether this thread has ever had a context of `contextvars`. A step of a task always runs in one. */
-    #define interlock_has_context() (interlock_thread_state()->context != NULL)
-    /* Grows with each context that this thread enters or leaves. */
-    #define interlock_context_version() (interlock_thread_state()->context_ver)
+    #define interlock_has_context(thread) (((PyThreadState *) (thread))->context != NULL)
+    /* What a weak reference refers to, or None. */
+    static inline PyObject *interlock_referent(PyObject *reference) {
+        PyObject *referent;
+    #if PY_VERSION_HEX >= 0x030d0000
+        if (PyWeakref_GetRef(reference, &referent) == 0) {
+            referent = Py_NewRef(Py_None);
+        }
+    #else
+        referent = Py_XNewRef(PyWeakref_GetObject(reference));
+    #endif
+        return referent;
+    }
     #ifdef _WIN32
       #define interlock_pid() 0
     #else
@@ -27,9 +40,11 @@ cdef extern from *:
     #endif
     """
     unsigned long long interlock_thread_id() noexcept nogil
-    bint interlock_has_context() noexcept nogil
-    unsigned long long interlock_context_version() noexcept nogil
+    void *interlock_thread() noexcept nogil
+    unsigned long long interlock_id_of(void *thread) noexcept nogil
+    bint interlock_has_context(void *thread) noexcept nogil
     int interlock_pid() noexcept nogil
+    object interlock_referent(object reference)
     # Monotonic nanoseconds.
     long long interlock_now() noexcept nogil
 

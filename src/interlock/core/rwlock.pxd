@@ -17,7 +17,7 @@ cdef class Side:
     cdef Party party      # who takes or holds it; None while it is IDLE
     cdef Waiter waiter    # while it is TAKING and its party waits
     cdef bint take(self, long long deadline) except -1
-    cdef bint claim(self, Party me) except -1
+    cdef bint claim(self, Party me, bint at_once) except -1
     cdef bint take_slow(self, long long deadline) except -1
     cdef long want(self) noexcept
     cdef bint is_reading_already(self) except -1

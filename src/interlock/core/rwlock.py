@@ -17,10 +17,11 @@ threads that share one by mistake are told, and a signal handler too.
 """
 
 import cython
-from cython.cimports.interlock.core.awaiting import DONE, TaskWaiter, in_line, new_task_waiter
+from cython.cimports.interlock.core.awaiting import DONE, in_line
 from cython.cimports.interlock.core.party import Party, forks, in_new_child, is_lost, meet, party_by_id
 from cython.cimports.interlock.core.probe import Happening, happened, made, probing, wanted
 from cython.cimports.interlock.core.task import caller, is_destroyed_task
+from cython.cimports.interlock.core.task_waiter import TaskWaiter, new_task_waiter
 from cython.cimports.interlock.core.waitgraph import refuse_cycle
 from cython.cimports.interlock.core.waiting import (
     GRANTED,
@@ -62,7 +63,7 @@ class Side:
         """Acquire this side for the calling task, waiting for ever. Awaited, it returns None."""
         if probing:
             wanted(self.its_lock())
-        return DONE if self.claim(caller()) else take_slow_async(self, -1)
+        return DONE if self.claim(caller(), True) else enter_slow(self)
 
     def __aexit__(self, exc_type: object = None, exc_value: object = None, traceback: object = None) -> object:
         self.leave()
@@ -127,10 +128,13 @@ class Side:
         """Take it, waiting until `deadline`, of which 0 means not at all."""
         if probing and deadline == NEVER:
             wanted(self.its_lock())
-        return self.claim(meet()) or self.take_slow(deadline)
+        return self.claim(meet(), False) or self.take_slow(deadline)
 
-    def claim(self, me: Party) -> cython.bint:
-        """Begin to take it, for `me`. True: it is HELD already; False: it is TAKING, and the slow path has the rest."""
+    def claim(self, me: Party, at_once: cython.bint) -> cython.bint:
+        """Begin to take it, for `me`. True: it is HELD already; False: it is TAKING, and the slow path has the rest.
+
+        Or it is left as it was, where it is to be taken `at_once` or not at all.
+        """
         lock: RWLock = self.its_lock()
         writing: cython.bint = isinstance(self, WriteSide)
         taken: cython.bint = False
@@ -139,13 +143,13 @@ class Side:
             lock.forget_lost()
             reused = self.state != IDLE
             if not reused:
-                self.party = me
-                self.state = TAKING
-                if not writing:
-                    lock.hold(cython.cast(ReadSide, self))
-                if lock.holder == 0 and lock.head is None and not (writing and lock.reading):
-                    taken = True
-                    self.state = HELD
+                taken = lock.holder == 0 and lock.head is None and not (writing and lock.reading)
+                if taken or not at_once:
+                    self.party = me
+                    self.state = HELD if taken else TAKING
+                    if not writing:
+                        lock.hold(cython.cast(ReadSide, self))
+                if taken:
                     if writing:
                         lock.holder = me.id
                     else:
@@ -243,7 +247,13 @@ class Side:
 async def take_async(side: Side, seconds: cython.double) -> bool:
     if probing and seconds < 0:
         wanted(side.its_lock())
-    return side.claim(caller()) or await take_slow_async(side, seconds)
+    return side.claim(caller(), False) or await take_slow_async(side, seconds)
+
+
+async def enter_slow(side: Side) -> None:
+    """What `async with` awaits where it has to wait."""
+    if not side.claim(caller(), False):
+        await take_slow_async(side, -1)
 
 
 async def take_slow_async(side: Side, seconds: cython.double) -> bool:

@@ -17,8 +17,9 @@ for that: their loop may be another one, and busy.
 """
 
 import cython
-from cython.cimports.interlock.core.awaiting import DONE, TaskWaiter, acquire, enter
+from cython.cimports.interlock.core.awaiting import DONE, acquire, enter
 from cython.cimports.interlock.core.probe import Happening, happened, made, probing
+from cython.cimports.interlock.core.task_waiter import TaskWaiter
 from cython.cimports.interlock.core.waiting import (
     GRANTED,
     NEVER,

@@ -1,4 +1,4 @@
-from interlock.core.native cimport interlock_has_context, interlock_thread_id
+from interlock.core.native cimport interlock_has_context, interlock_id_of, interlock_thread
 from interlock.core.party cimport KNOWN_MASK, Party, known, meet
 
 cdef enum Library:
@@ -17,6 +17,9 @@ cdef class TaskParty(Party):
     cdef object loop_ref      # weak: asyncio's loop, or trio's token
     # Only ever goes from False to True.
     cdef bint destroyed
+    # Belong to the thread of its loop: whether the loop's queue of handles may be appended to, once that is known.
+    cdef bint queue_known
+    cdef bint queue_plain
 
     # When its task was destroyed; 0: not yet.
     cdef long long destroyed_at
@@ -29,14 +32,15 @@ cdef class TaskParty(Party):
     cdef bint loop_is_closed(self) except -1
 
 
-cdef unsigned long long caller_in_context() except 0
+cdef unsigned long long caller_in_context(void *thread) except 0
 
 # The id of who calls: its party has been met.
 cdef inline unsigned long long caller_id() except 0:
+    cdef void *thread = interlock_thread()
     # Most threads never touch a context variable, and then there is no task either.
-    if interlock_has_context():
-        return caller_in_context()
-    cdef unsigned long long me = interlock_thread_id()
+    if interlock_has_context(thread):
+        return caller_in_context(thread)
+    cdef unsigned long long me = interlock_id_of(thread)
     if known[me & KNOWN_MASK] != me:
         meet()
     return me

@@ -24,14 +24,19 @@ from cython.cimports.cpython.dict import PyDict_Next
 from cython.cimports.cpython.long import PyLong_FromVoidPtr
 from cython.cimports.cpython.object import PyObject
 from cython.cimports.cpython.pythread import PyThread_get_thread_ident
-from cython.cimports.interlock.core.native import interlock_has_context, interlock_now, interlock_thread_id
+from cython.cimports.interlock.core.native import (
+    interlock_has_context,
+    interlock_now,
+    interlock_referent,
+    interlock_thread,
+    interlock_thread_id,
+)
 from cython.cimports.interlock.core.party import Party, enrol, meet, party_by_id, retire
 from cython.cimports.interlock.core.task_local import (
     interlock_next_task,
     interlock_runs_in,
     interlock_tell,
     interlock_told_id,
-    interlock_told_now,
     interlock_told_party,
 )
 
@@ -40,6 +45,8 @@ BEING_DESTROYED_NS = cython.declare(cython.longlong, 400_000_000)
 SEEN_OPEN_NS = cython.declare(cython.longlong, 400_000_000)
 # There it makes a system call, to find out whether the process was forked.
 ASKING_IS_SLOW = cython.declare(cython.bint, sys.version_info < (3, 12))
+
+WEAKREF = cython.declare(object, weakref.ref)
 
 # id(task) -> TaskParty, for tasks that have been met and live. Single operations on a dictionary are atomic.
 met = {}
@@ -68,7 +75,7 @@ class TaskParty(Party):
         return self.its_loop()
 
     def its_loop(self):
-        return self.loop_ref()
+        return interlock_referent(self.loop_ref) if type(self.loop_ref) is WEAKREF else self.loop_ref()
 
     def __call__(self, reference: object) -> None:
         """The task object goes: called by the weak reference to it."""
@@ -256,9 +263,6 @@ def is_in_step_of(party: TaskParty) -> cython.bint:
     """Whether this thread is in a step of a task of the same loop. False also where that is not known."""
     if party.thread != interlock_thread_id():
         return False
-    if party.library == Library.ASYNCIO and current_tasks is not None:
-        loop = party.its_loop()
-        return current_tasks.get(loop) is not None and running_loop() is loop
     if party.library == Library.TRIO and not (trio.in_trio_task() and interlock_runs_in(trio.current_task().context)):
         # Also where trio still names the task whose step is just over: it has to look at what that yielded first.
         return False
@@ -266,9 +270,10 @@ def is_in_step_of(party: TaskParty) -> cython.bint:
     return isinstance(here, TaskParty) and cython.cast(TaskParty, here).its_loop() is party.its_loop()
 
 
-def caller_in_context() -> cython.ulonglong:
-    if interlock_told_now():
-        return interlock_told_id()
+def caller_in_context(thread: cython.p_void) -> cython.ulonglong:
+    told: cython.ulonglong = interlock_told_id(thread)
+    if told != 0:
+        return told
     party: Party = find_task()
     if party is None:
         party = meet()
@@ -278,8 +283,9 @@ def caller_in_context() -> cython.ulonglong:
 
 
 def caller() -> Party:
-    if interlock_has_context():
-        caller_in_context()
+    thread: cython.p_void = interlock_thread()
+    if interlock_has_context(thread):
+        caller_in_context(thread)
         return cython.cast(Party, interlock_told_party())
     return meet()
 

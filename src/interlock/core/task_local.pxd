@@ -22,14 +22,17 @@ cdef extern from *:
     static unsigned long long interlock_tasks_met;
     #define interlock_next_task() interlock_count_up(&interlock_tasks_met)
 
-    #define interlock_told_now() \\
-        (interlock_told.thread == interlock_thread_id() && interlock_told.version == interlock_context_version())
-    #define interlock_told_id() (interlock_told.id)
+    /* What this thread was told last, if that still holds; 0 otherwise. */
+    static inline unsigned long long interlock_told_id(void *state) {
+        PyThreadState *thread = (PyThreadState *) state;
+        return interlock_told.thread == thread->id && interlock_told.version == thread->context_ver ? interlock_told.id : 0;
+    }
     #define interlock_told_party() (interlock_told.party)
 
     static inline void interlock_tell(unsigned long long id, void *party) {
-        interlock_told.thread = interlock_thread_id();
-        interlock_told.version = interlock_context_version();
+        PyThreadState *thread = interlock_thread_state();
+        interlock_told.thread = thread->id;
+        interlock_told.version = thread->context_ver;
         interlock_told.id = id;
         interlock_told.party = party;
     }
@@ -37,8 +40,7 @@ cdef extern from *:
     #define interlock_runs_in(which) (interlock_thread_state()->context == (PyObject *) (which))
     """
     unsigned long long interlock_next_task() noexcept nogil
-    bint interlock_told_now() noexcept nogil
-    unsigned long long interlock_told_id() noexcept nogil
+    unsigned long long interlock_told_id(void *thread) noexcept nogil
     void *interlock_told_party() noexcept nogil
     void interlock_tell(unsigned long long id, void *party) noexcept nogil
     bint interlock_runs_in(object context) noexcept

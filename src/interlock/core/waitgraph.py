@@ -45,7 +45,6 @@ import os
 import cython
 from cython.cimports.cpython.mem import PyMem_RawFree, PyMem_RawMalloc
 from cython.cimports.cpython.ref import Py_DECREF, Py_INCREF
-from cython.cimports.interlock.core.awaiting import TaskWaiter
 from cython.cimports.interlock.core.graph_guard import (
     interlock_graph_lock,
     interlock_graph_renew,
@@ -53,6 +52,7 @@ from cython.cimports.interlock.core.graph_guard import (
 )
 from cython.cimports.interlock.core.party import Party, by_ident, living, main_ident, party_by_id, set_on_leaving
 from cython.cimports.interlock.core.task import TaskParty
+from cython.cimports.interlock.core.task_waiter import TaskWaiter
 from cython.cimports.interlock.core.waiting import (
     NEVER,
     PARKED,

@@ -201,7 +201,7 @@ def begin_wait(waiter: Waiter, at: Primitive, deadline: cython.longlong) -> cyth
     waiter.host = party
     waiter.at = at
     waiter.timed = deadline != NEVER
-    waiter.shown = interlock_now()
+    waiter.shown = waiter.since if waiter.since != 0 else interlock_now()
     with cython.critical_section(party):
         waiter.outer = cython.cast(Waiter, party.wait)
         party.wait = waiter

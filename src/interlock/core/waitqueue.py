@@ -10,8 +10,9 @@ joined the queue, so whoever changes the state and then unparks is either seen b
 """
 
 import cython
-from cython.cimports.interlock.core.awaiting import TaskWaiter, in_line, new_task_waiter
+from cython.cimports.interlock.core.awaiting import in_line
 from cython.cimports.interlock.core.probe import made, probing
+from cython.cimports.interlock.core.task_waiter import TaskWaiter, new_task_waiter
 from cython.cimports.interlock.core.waiting import (
     CANCELLED,
     GRANTED,
