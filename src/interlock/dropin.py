@@ -16,6 +16,7 @@ What stays as it is, and works together with ours:
 
 - objects that exist already, such as the locks that `threading` and `logging` made when they were imported
   (`isinstance(lock, threading.Lock)` is false for them while ours stands there);
+- the lock of trio's queue of calls from other threads: trio insists on the one in C;
 - names that somebody imported before: `from threading import Lock`. (`RLock` imported so is a function of
   `threading` that looks its class up when it is called: it makes ours);
 - what uses `_thread` or locks of its own in C: `queue.SimpleQueue`, `functools`, `tempfile`, the import system,
@@ -27,6 +28,7 @@ taking it away would break him: `uninstall` leaves such a name alone. Once he ha
 which is ours, another `uninstall` finishes the job.
 """
 
+import _thread
 import os
 import sys
 import threading
@@ -43,6 +45,7 @@ from interlock.core.semaphore import BoundedSemaphore, Semaphore
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     # Only for annotations: loading `typing` takes longer than loading all the rest of the package.
+    from collections.abc import Callable
     from importlib.machinery import ModuleSpec
     from types import TracebackType
     from typing import Any
@@ -83,6 +86,7 @@ NAMES = [
 ]
 
 ASYNCIO_NAMES: list[Name] = []  # filled when asyncio is there
+_tell_found: "list[Callable[[], object]]" = []  # who wants to know when it is
 _ASYNCIO_CLASSES = ("Barrier", "BoundedSemaphore", "Condition", "Event", "Lock", "Semaphore")
 
 # Made before the first install: the standard library's. Re-entrant: a signal handler may uninstall.
@@ -178,6 +182,10 @@ def uninstall() -> None:
 def _take(for_asyncio: bool) -> None:
     global _for_asyncio
     _for_asyncio = _for_asyncio or for_asyncio
+    if _TRIO_QUEUE not in sys.modules and _trio_finder not in sys.meta_path:
+        sys.meta_path.insert(0, _trio_finder)
+    else:
+        _spare_trio()
     if _for_asyncio and not ASYNCIO_NAMES and _finder not in sys.meta_path:
         sys.meta_path.insert(0, _finder)
     for name in [*NAMES, *ASYNCIO_NAMES] if _for_asyncio else NAMES:
@@ -192,8 +200,9 @@ def _take(for_asyncio: bool) -> None:
 def _give_back() -> None:
     global _for_asyncio
     _for_asyncio = False
-    if _finder in sys.meta_path:
-        sys.meta_path.remove(_finder)
+    for finder in _finder, _trio_finder:
+        if finder in sys.meta_path:
+            sys.meta_path.remove(finder)
     _taken.clear()
     for name, found in _found.items():
         if found and name.stands_for() is name.ours:
@@ -221,6 +230,18 @@ def _is_imported() -> bool:
     return spec is not None and not getattr(spec, "_initializing", False)
 
 
+def call_with_asyncio(function: "Callable[[], object]") -> None:
+    """Have ``function()`` called once, when asyncio has been found or is there already."""
+    _tell_found.append(function)
+    if ASYNCIO_NAMES:
+        _tell_all()
+
+
+def _tell_all() -> None:
+    while _tell_found:
+        _tell_found.pop(0)()
+
+
 def _find_asyncio() -> None:
     """asyncio is there: take its names, if they are still wanted."""
     if not _for_asyncio:
@@ -241,6 +262,7 @@ def _find_asyncio() -> None:
             sys.meta_path.remove(_finder)
         if _for_asyncio:
             _take(True)
+    _tell_all()
 
 
 class _Finder:
@@ -248,23 +270,32 @@ class _Finder:
 
     def find_spec(self, name: str, path: object = None, target: ModuleType | None = None) -> "ModuleSpec | None":
         if name == "asyncio":
-            for finder in [*sys.meta_path]:
-                find = None if finder is self else getattr(finder, "find_spec", None)
-                spec: ModuleSpec | None = None if find is None else find(name, path, target)
-                if spec is not None:
-                    if spec.loader is not None:
-                        spec.loader = _Loader(spec.loader)  # type: ignore[assignment]
-                    return spec
-        elif name != "interlock.aio" and _is_imported():
+            return _spec_told(self, _find_asyncio, name, path, target)
+        if name != "interlock.aio" and _is_imported():
             _find_asyncio()  # somebody had begun to import it when we came
         return None
 
 
-class _Loader:
-    """Loads as asyncio's own loader does, and tells us when it has."""
+def _spec_told(
+    asking: object, told: "Callable[[], object]", name: str, path: object, target: ModuleType | None
+) -> "ModuleSpec | None":
+    """What the other finders find, with a loader that calls ``told()`` when it has loaded."""
+    for finder in [*sys.meta_path]:
+        find = None if finder is asking else getattr(finder, "find_spec", None)
+        spec: ModuleSpec | None = None if find is None else find(name, path, target)
+        if spec is not None:
+            if spec.loader is not None:
+                spec.loader = _Loader(spec.loader, told)  # type: ignore[assignment]
+            return spec
+    return None
 
-    def __init__(self, loader: "Any") -> None:
+
+class _Loader:
+    """Loads as the module's own loader does, and says when it has."""
+
+    def __init__(self, loader: "Any", told: "Callable[[], object]") -> None:
         self._loader = loader
+        self._told = told
 
     def create_module(self, spec: "ModuleSpec") -> ModuleType | None:
         created: ModuleType | None = self._loader.create_module(spec)
@@ -276,10 +307,51 @@ class _Loader:
         if module.__spec__ is not None:
             module.__spec__.loader = self._loader
         self._loader.exec_module(module)
-        _find_asyncio()
+        self._told()
 
     def __getattr__(self, name: str) -> "Any":
         return getattr(self._loader, name)
 
 
 _finder = _Finder()
+
+
+# --- trio ---------------------------------------------------------------------------------------------------------
+#
+# The queue by which other threads call into trio's loop asserts that its re-entrant lock is the one of `_thread`, since
+# the one in Python is not safe in a signal handler. Ours is, and fails the assertion all the same.
+
+_TRIO_QUEUE = "trio._core._entry_queue"
+
+
+def _spare_trio() -> None:
+    """Let trio's queue have the lock that it insists on. It stays so: that is what it would have without us."""
+    queue = getattr(sys.modules.get(_TRIO_QUEUE), "EntryQueue", None)
+    if queue is None or hasattr(queue.__init__, "spared"):
+        return
+    make = queue.__init__
+
+    def init(self: object, *args: object, **kwargs: object) -> None:
+        make(self, *args, **kwargs)
+        self.lock = _thread.RLock()  # type: ignore[attr-defined]
+
+    init.spared = True  # type: ignore[attr-defined]
+    queue.__init__ = init
+
+
+class _TrioFinder:
+    """In `sys.meta_path` until the program imports trio, or uninstalls. It finds what the others find."""
+
+    def find_spec(self, name: str, path: object = None, target: ModuleType | None = None) -> "ModuleSpec | None":
+        if name != _TRIO_QUEUE:
+            return None
+        return _spec_told(self, self._found, name, path, target)
+
+    def _found(self) -> None:
+        _spare_trio()
+        with _guard:
+            if self in sys.meta_path:
+                sys.meta_path.remove(self)
+
+
+_trio_finder = _TrioFinder()

@@ -127,6 +127,31 @@ def test_the_story() -> None:
     )
 
 
+def test_locks_of_one_name_in_the_source_are_told_apart() -> None:
+    accounts = [Lock(), Lock()]
+    both = threading.Barrier(2)
+    errors = []
+
+    def transfer(source: Any, target: Any) -> None:
+        try:
+            with source:
+                both.wait()
+                with target:
+                    pass
+        except DeadlockError as error:
+            errors.append(str(error))
+
+    threads = [threading.Thread(target=transfer, args=order) for order in (accounts, accounts[::-1])]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(PATIENCE)
+    (story,) = errors
+    assert "Both take Lock source (1) and Lock source (2): take them in one order everywhere." in story
+    assert re.search(r"holds Lock source \(1\), .*\n.*\n    waits for Lock source \(2\), ", story)
+    assert re.search(r"holds Lock source \(2\), .*\n.*\n    waits for Lock source \(1\), ", story)
+
+
 def test_a_lock_taken_twice() -> None:
     lock = Lock(name="twice")
     with lock, unchanged(lock), pytest.raises(DeadlockError) as raised:
@@ -439,6 +464,46 @@ def test_notified_waiters_learn_that_the_notifier_has_ended(parties: Parties) ->
         assert isinstance(outcome.error(), DeadlockError)
 
 
+def test_notified_waiters_learn_that_the_loop_of_the_notifier_was_closed(parties: Parties) -> None:
+    """They sleep in the queue of a lock whose owner will never release it, and nobody else waits for it."""
+    condition = Condition()
+    loop = asyncio.new_event_loop()
+    kept: list[asyncio.Task[None]] = []
+    owner, *waiters = parties(4)
+
+    def wait() -> None:
+        with condition:
+            condition.wait()
+
+    async def wait_async() -> None:
+        async with condition:
+            await condition.wait_async()
+
+    waiting = [waiter.begin(wait) for waiter in waiters[:2]]
+    waiting.append(waiters[2].begin(lambda: asyncio.run(wait_async())))
+    blocked(condition, 3)
+
+    async def notify() -> None:
+        await RLock.__aenter__(condition._lock)
+        condition.notify_all()
+        await asyncio.sleep(3600)
+
+    async def begin() -> None:
+        kept.append(asyncio.ensure_future(notify()))
+        while condition.waiters:
+            await asyncio.sleep(0)
+
+    owner.do(lambda: loop.run_until_complete(begin()))
+    owner.do(loop.close)
+    for outcome in waiting:
+        error = outcome.error()
+        assert isinstance(error, DeadlockError), error
+        assert "whose loop was closed" in str(error)
+    kept[0]._log_destroy_pending = False  # type: ignore[attr-defined]
+    kept.clear()
+    gc.collect()
+
+
 def test_newcomers_learn_it_too() -> None:
     lock = RLock(name="left")
     parties = []
@@ -504,6 +569,60 @@ def test_two_tasks_of_trio() -> None:
         assert sorted(type(result).__name__ for result in results) == ["DeadlockError", "str"]
 
 
+def test_a_timeout_around_them_all_is_not_their_own() -> None:
+    """By then the program gives up on all that work: the circle in it is to be told before."""
+
+    async def main() -> list[Any]:
+        a, b = Lock(), RLock()
+        events = asyncio.Event(), asyncio.Event()
+        work = asyncio.gather(enter_both(a, b, *events), enter_both(b, a, *reversed(events)), return_exceptions=True)
+        async with asyncio.timeout(PATIENCE):
+            return await asyncio.wait_for(work, PATIENCE)
+
+    results = asyncio.run(main())
+    assert sorted(type(result).__name__ for result in results) == ["DeadlockError", "str"]
+
+
+def test_so_in_trio() -> None:
+    async def cross(first: Any, second: Any, entered: trio.Event, other: trio.Event) -> None:
+        async with first:
+            entered.set()
+            await other.wait()
+            async with second:
+                pass
+
+    async def main() -> None:
+        a, b = Lock(), RLock()
+        events = trio.Event(), trio.Event()
+        with trio.fail_after(PATIENCE):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(cross, a, b, *events)
+                nursery.start_soon(cross, b, a, *reversed(events))
+
+    with pytest.RaisesGroup(DeadlockError):
+        trio.run(main)
+
+
+def test_a_blocked_loop_keeps_no_time() -> None:
+    """A call that blocks the loop's thread is under no timeout of the loop's: that could not come."""
+
+    async def hold(lock: Any, has: asyncio.Event) -> None:
+        async with asyncio.timeout(0.05), lock:
+            has.set()
+            await asyncio.sleep(60)
+
+    async def main() -> None:
+        lock, has = Lock(), asyncio.Event()
+        task = asyncio.create_task(hold(lock, has))
+        await has.wait()
+        async with asyncio.timeout(0.05):
+            with pytest.raises(DeadlockError, match="would stop the loop"):
+                lock.acquire()
+        task.cancel()
+
+    asyncio.run(main())
+
+
 def test_a_thread_and_a_task() -> None:
     async def main() -> str:
         a, b = Lock(name="a"), RLock(name="b")
@@ -551,6 +670,31 @@ def test_a_call_that_stops_the_loop_of_the_owner(rule: str) -> None:
         assert "would stop the loop in which refresh runs" in story
         assert "await asyncio.sleep(60)  # it is here" in story
         assert "Use 'async with' there" in story
+
+
+def test_a_plain_with_over_an_await() -> None:
+    async def refresh(lock: Any, has: asyncio.Event) -> None:
+        with lock:  # should be async
+            has.set()
+            await asyncio.sleep(60)
+
+    async def main() -> str:
+        lock, has = Lock(name="cache"), asyncio.Event()
+        task = asyncio.create_task(refresh(lock, has), name="refresh")
+        await has.wait()
+        try:
+            with lock:
+                return "never"
+        except DeadlockError as error:
+            return str(error)
+        finally:
+            task.cancel()
+
+    story = asyncio.run(main())
+    line = line_of("# should be async", test_a_plain_with_over_an_await)
+    assert "refresh holds Lock 'cache' in this very thread" in story
+    assert re.search(rf"holds Lock 'cache', taken by task refresh at \S*test_deadlock.py:{line} in refresh\n", story)
+    assert story.endswith("use 'async with'.")
 
 
 def test_it_stops_a_loop_of_trio() -> None:

@@ -5,6 +5,7 @@ what others wait for while they wait themselves; and it is none because somebody
 """
 
 import asyncio
+import contextlib
 import itertools
 import os
 import random
@@ -15,6 +16,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
+import trio
 from parties import PATIENCE, fail_with_stacks, needs_signals
 
 import interlock
@@ -574,6 +576,153 @@ def a_task_signals_a_thread(delay: Delay) -> None:
     together(lambda: asyncio.run(main()), thread)
 
 
+# --- tasks under a timeout of their library's ---------------------------------------------------------------------
+
+
+def cross(first: Any, second: Any, both: asyncio.Barrier) -> Coroutine[Any, Any, None]:
+    """Two of these in two orders are a deadlock, where neither gives up."""
+
+    async def take() -> None:
+        async with first:
+            await both.wait()
+            async with second:
+                pass
+
+    return take()
+
+
+async def one_gives_up(
+    hurried: Callable[[Any, Any, asyncio.Barrier], Coroutine[Any, Any, None]], *expected: type[BaseException]
+) -> None:
+    first, second, both = Lock(), RLock(), asyncio.Barrier(2)
+    results = await asyncio.gather(hurried(first, second, both), cross(second, first, both), return_exceptions=True)
+    assert results[1] is None, results
+    assert results[0] is None or isinstance(results[0], expected), results
+
+
+def a_timeout_of_asyncio(delay: Delay) -> None:
+    async def hurried(first: Any, second: Any, both: asyncio.Barrier) -> None:
+        async with first:
+            await both.wait()
+            async with asyncio.timeout(0.000_5):
+                async with second:
+                    pass
+
+    asyncio.run(one_gives_up(hurried, TimeoutError))
+
+
+def a_timeout_of_asyncio_around_it_all(delay: Delay) -> None:
+    async def hurried(first: Any, second: Any, both: asyncio.Barrier) -> None:
+        await asyncio.wait_for(cross(first, second, both), 0.000_5)
+
+    asyncio.run(one_gives_up(hurried, TimeoutError))
+
+
+def wait_for_an_acquire(delay: Delay) -> None:
+    """asyncio's way to try for some time: also for what the task has itself."""
+
+    async def main() -> None:
+        lock = Lock()
+        async with lock:
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(lock.acquire_async(), 0.000_5)
+
+    asyncio.run(main())
+
+
+def a_timer_that_cancels(delay: Delay) -> None:
+    async def hurried(first: Any, second: Any, both: asyncio.Barrier) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        asyncio.get_running_loop().call_later(0.000_5, task.cancel)
+        await cross(first, second, both)
+
+    asyncio.run(one_gives_up(hurried, asyncio.CancelledError))
+
+
+def a_cancellation_on_its_way(delay: Delay) -> None:
+    """One is cancelled, and has not run yet when the other comes to wait for it."""
+
+    async def main() -> None:
+        first, second = Lock(), RLock()
+
+        async def cancelled() -> None:
+            async with first, second:
+                pass
+
+        async with second:
+            task = asyncio.create_task(cancelled())
+            while not second.waiters:
+                await asyncio.sleep(0)
+            task.cancel()
+            async with first:
+                pass
+
+    asyncio.run(main())
+
+
+def a_scope_of_trio(delay: Delay) -> None:
+    async def main() -> None:
+        lock = Lock()
+        async with lock:
+            with trio.move_on_after(0.000_5) as scope:
+                async with lock:
+                    pass
+            assert scope.cancelled_caught
+
+    trio.run(main)
+
+
+def a_cancelled_scope_of_trio(delay: Delay) -> None:
+    async def main() -> None:
+        first, second = Lock(), RLock()
+
+        async def cancelled(task_status: Any = trio.TASK_STATUS_IGNORED) -> None:
+            with trio.CancelScope() as scope:
+                async with first:
+                    task_status.started(scope)
+                    async with second:
+                        pass
+
+        async with trio.open_nursery() as nursery, second:
+            scope = await nursery.start(cancelled)
+            while not second.waiters:
+                await trio.sleep(0)
+            scope.cancel()
+            async with first:
+                pass
+
+    trio.run(main)
+
+
+def a_writer_that_gives_up(delay: Delay) -> None:
+    """A reader behind a writer seems to wait for the readers before it; but the writer has a timeout of asyncio's."""
+
+    async def main() -> None:
+        data, lock = RWLock(), Lock()
+
+        async def writer() -> None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(0.000_5), data.write():
+                    pass
+
+        async def second() -> None:
+            async with lock, data.read():
+                pass
+
+        async with asyncio.TaskGroup() as group, data.read():
+            group.create_task(writer())
+            while not data.waiters:
+                await asyncio.sleep(0)
+            group.create_task(second())
+            while len(data.waiters) == 1:
+                await asyncio.sleep(0)
+            async with lock:
+                pass
+
+    asyncio.run(main())
+
+
 PROGRAMS: list[Program] = [
     a_lock_as_a_signal,
     two_signals_in_a_ring,
@@ -601,6 +750,14 @@ PROGRAMS: list[Program] = [
     both_ways_to_enter,
     a_loop_goes_on_in_another_thread,
     a_task_signals_a_thread,
+    a_timeout_of_asyncio,
+    a_timeout_of_asyncio_around_it_all,
+    wait_for_an_acquire,
+    a_timer_that_cancels,
+    a_cancellation_on_its_way,
+    a_scope_of_trio,
+    a_cancelled_scope_of_trio,
+    a_writer_that_gives_up,
 ]
 
 

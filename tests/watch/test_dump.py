@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from parties import ThreadParty, blocked, needs_signals, wait_until
+from parties import PATIENCE, ThreadParty, blocked, needs_signals, wait_until
 
 import interlock
 from interlock import Barrier, Condition, Event, Latch, Lock, RLock, RWLock, Semaphore, WaitQueue
@@ -72,6 +72,30 @@ def test_one_waits_for_the_other(someone: ThreadParty) -> None:
     assert other["at"]["file"] == __file__
     assert other["at"]["text"] == "with lock:  # enters"
     assert snapshot["circles"] == []
+
+
+def test_what_nobody_waits_for_is_held_too(someone: ThreadParty) -> None:
+    lock, data, again, ready = Lock(name="lock"), RWLock(name="data"), RLock(name="again"), Event(name="ready")
+
+    def hold() -> None:
+        with lock, data.read():
+            again.acquire()
+            ready.wait()
+            again.release()
+
+    waiting = someone.begin(hold)
+    blocked(ready, 1)
+    holds = {hold["primitive"]["name"]: hold["at"]["text"] for hold in of("someone")["holds"]}
+    text = dumped()
+    ready.set()
+    waiting.result()
+    assert holds == {
+        "lock": "with lock, data.read():",
+        "data": "with lock, data.read():",
+        "again": "again.acquire()",
+    }
+    assert text.count("      holds ") >= 3
+    assert of("someone")["holds"] == []
 
 
 def test_a_timed_wait_is_shown_as_such(someone: ThreadParty) -> None:
@@ -151,6 +175,26 @@ def test_tasks(someone: ThreadParty) -> None:
     assert "held by holder" in text
     release.set()
     running.result()
+
+
+def test_a_task_under_a_timeout_of_asyncio(someone: ThreadParty) -> None:
+    lock = Lock(name="lock")
+
+    async def wait() -> None:
+        async with asyncio.timeout(PATIENCE), lock:
+            pass
+
+    async def main() -> None:
+        async with lock:
+            task = asyncio.create_task(wait(), name="patient")
+            while not lock.waiters:
+                await asyncio.sleep(0)
+            dumps.append(dumped())
+        await task
+
+    dumps: list[str] = []
+    someone.do(lambda: asyncio.run(main()))
+    assert re.search(r"  task patient\n      has waited \d\.\d s with a timeout for Lock 'lock', at ", dumps[0])
 
 
 def test_an_owner_that_has_ended() -> None:

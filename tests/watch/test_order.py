@@ -10,6 +10,7 @@ import pytest
 from parties import ThreadParty
 
 import interlock
+import interlock.aio
 from interlock import Condition, Lock, LockOrderWarning, RLock, RWLock
 from interlock.watch.order import OrderWatch
 
@@ -219,6 +220,38 @@ def test_tasks(watch: OrderWatch) -> None:
 
     asyncio.run(main())
     assert len(watch.found) == 1
+
+
+def test_tasks_that_acquire(watch: OrderWatch) -> None:
+    a, b = Lock(name="a"), interlock.aio.Lock(name="b")
+
+    async def both(first: Any, second: Any) -> None:
+        for lock in first, second:
+            await (lock.acquire_async() if lock is a else lock.acquire())
+        first.release()
+        second.release()
+
+    async def main() -> None:
+        await both(a, b)
+        await both(b, a)
+
+    asyncio.run(main())
+    assert len(watch.found) == 1
+
+
+def test_wait_for_is_a_timed_try(watch: OrderWatch) -> None:
+    a = Lock(name="a")
+    b = RLock(name="b")
+
+    async def main() -> None:
+        async with a, b:
+            pass
+        async with b:
+            await asyncio.wait_for(a.acquire_async(), 60)
+            a.release()
+
+    asyncio.run(main())
+    assert watch.found == []
 
 
 def test_tasks_in_an_order_of_their_own(watch: OrderWatch) -> None:

@@ -33,14 +33,14 @@ def start_watching(longest: float | None, on_stall: str, tell: Callable[[], None
     prints the report of the run.
     """
 
-    def stalled(text: str) -> None:
+    def found(text: str, is_stall: bool) -> None:
         write_to_stderr(f"\n{text}")
-        if on_stall == "exit":
+        if is_stall and on_stall == "exit":
             tell()
             os._exit(STALLED)
 
     OrderWatch(lambda text: write_to_stderr(f"interlock: {text}\n"))
-    Stalls(longest, stalled).start()
+    Stalls(longest, found).start()
     quit_signal = getattr(signal, "SIGQUIT", None)
     # Where it is ignored, somebody (nohup, a shell's background) did not want it to reach the program.
     if quit_signal is not None and signal.getsignal(quit_signal) == signal.SIG_DFL:

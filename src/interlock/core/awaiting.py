@@ -143,13 +143,14 @@ class Call:
                 return True
             return self.sleep()
         if self.waiter is None:
+            # What `async with` wants was said before there was a call.
+            if probing and self.seconds < 0 and not self.entering and primitive.has_owners():
+                wanted(primitive)
             if primitive.take_now(self.want):
                 return None if self.entering else True
             if self.seconds == 0:
                 return primitive.take_past(self.want)
             self.deadline = NEVER if self.seconds < 0 else deadline_in(self.seconds)
-            if probing and self.seconds < 0 and primitive.has_owners():
-                wanted(primitive)
             waiter: TaskWaiter = new_task_waiter(self.want)
             if primitive.take_or_join(waiter):
                 return None if self.entering else True

@@ -7,7 +7,7 @@ of the two, `mutex` says. How the parties wait stands in `core/condition.py` (th
 
 import cython
 from cython.cimports.interlock.core.mutex import Mutex
-from cython.cimports.interlock.core.native import interlock_now
+from cython.cimports.interlock.core.native import interlock_now, interlock_thread_id
 from cython.cimports.interlock.core.probe import Happening, happened, probing
 from cython.cimports.interlock.core.task import TASK_BIT, caller_id
 from cython.cimports.interlock.core.task_waiter import expect_all
@@ -98,6 +98,7 @@ class ConditionQueue(Primitive):
         """Notify up to `n` waiters. 0: the caller does not hold the lock."""
         mutex: Mutex = self.mutex
         own: cython.bint
+        far: cython.bint = False
         if mutex is not None:
             me: cython.ulonglong = caller_id()
             moved: cython.long = 0
@@ -106,10 +107,15 @@ class ConditionQueue(Primitive):
                 if own and self.head is not None:
                     self.forget_lost()
                     while moved < n and self.head is not None:
+                        far = far or (me > TASK_BIT and self.head.party.thread != interlock_thread_id())
                         self.move_first(mutex, me)
                         moved += 1
             if moved > 1 and me > TASK_BIT:
                 expect_all(mutex)
+            if far:
+                # Should a task's loop be closed before it has left the lock, nobody would tell who is asleep in the
+                # lock's queue. So the first looks for itself from now on, and passes on what it finds.
+                mutex.kick()
             return own
         if not self.owned_foreign():
             return 0

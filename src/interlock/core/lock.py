@@ -167,7 +167,21 @@ def take(lock: Lock, count: cython.ulong, deadline: cython.longlong) -> cython.b
     me: cython.ulonglong = interlock_thread_id()
     if known[me & KNOWN_MASK] != me:
         meet()
-    if probing and deadline == NEVER:
+    if probing:
+        return take_probed(lock, count, deadline)
+    taken: cython.bint = False
+    with cython.critical_section(lock):
+        if lock.holder == 0:
+            lock.holder = me
+            lock.count = count
+            taken = True
+    return taken or (deadline != 0 and lock.block(new_waiter(count), deadline))
+
+
+def take_probed(lock: Lock, count: cython.ulong, deadline: cython.longlong) -> cython.bint:
+    """`take`, while somebody looks on. A function of its own: one test of the flag is all that `take` has to pay."""
+    me: cython.ulonglong = interlock_thread_id()
+    if deadline == NEVER:
         wanted(lock)
     taken: cython.bint = False
     with cython.critical_section(lock):
@@ -177,8 +191,7 @@ def take(lock: Lock, count: cython.ulong, deadline: cython.longlong) -> cython.b
             taken = True
     if not taken:
         return deadline != 0 and lock.block(new_waiter(count), deadline)
-    if probing:
-        happened(Happening.ACQUIRED, lock, 0, 0)
+    happened(Happening.ACQUIRED, lock, 0, 0)
     return True
 
 
@@ -224,17 +237,14 @@ def enter_async(lock: Lock):
     me: cython.ulonglong = caller_id()
     if probing:
         wanted(lock)
+        return DONE if lock.take_now(1) else enter(lock, 1)
     taken: cython.bint = False
     with cython.critical_section(lock):
         if lock.holder == 0 and lock.head is None:
             lock.holder = me
             lock.count = 1
             taken = True
-    if not taken:
-        return enter(lock, 1)
-    if probing:
-        happened(Happening.ACQUIRED, lock, 0, 0)
-    return DONE
+    return DONE if taken else enter(lock, 1)
 
 
 def is_plain(lock: Lock) -> cython.bint:

@@ -5,7 +5,8 @@ goes from each lock that it holds to the new one. Edges lie between the lines th
 one line are used by the same code. Only between two that one line made they lie between the objects themselves. An edge
 that closes a circle is reported once, unless each edge of the circle was always taken under one common lock.
 
-Not reported: a try (it gives up), what is taken again, and locks that the program has put in order (`within_order`).
+Not reported: a try (it gives up, at once or after a time; `asyncio.wait_for` of an `acquire` is one, too), what is
+taken again, and locks that the program has put in order (`within_order`).
 """
 
 import _thread
@@ -20,7 +21,7 @@ from cython.cimports.interlock.core.task import caller_id
 from cython.cimports.interlock.core.waiting import Primitive
 from cython.cimports.interlock.core.within import hints
 
-from interlock.core.places import Place, is_library, short
+from interlock.core.places import Place, is_library, is_ours, short
 
 MOST_EDGES = cython.declare(cython.int, 10_000)  # between single objects there could be any number
 MOST_STEPS = cython.declare(cython.int, 10_000)  # of one search for a circle
@@ -82,7 +83,7 @@ class OrderSink(Sink):
         if frame is None:
             return
         inner = (frame.f_code, frame.f_lineno)
-        while frame.f_back is not None and is_library(frame.f_code.co_filename):
+        while frame.f_back is not None and (is_library(frame.f_code.co_filename) or is_ours(frame)):
             frame = frame.f_back
         key = (inner, frame.f_code, frame.f_lineno)
         origin: Origin = Origin.__new__(Origin)
@@ -98,10 +99,10 @@ class OrderSink(Sink):
     def held_now(self, id: cython.ulonglong) -> list:
         """What a party holds; without what another has released for it."""
         held = self.held.get(id)
-        if held:
-            kept = [each for each in held if holds(cython.cast(Held, each).what, cython.cast(Held, each).holder)]
-            if len(kept) != len(held):
-                held[:] = kept
+        for each in held or ():
+            if not holds(cython.cast(Held, each).what, cython.cast(Held, each).holder):
+                held[:] = [each for each in held if holds(cython.cast(Held, each).what, cython.cast(Held, each).holder)]
+                break
         return held
 
     def wanted(self, what: Observed) -> cython.int:
@@ -113,6 +114,9 @@ class OrderSink(Sink):
         for each in held:
             if cython.cast(Held, each).what is what:
                 return 0
+        frame = innermost_frame()
+        if frame is not None and frame.f_code.co_name == "wait_for" and is_library(frame.f_code.co_filename):
+            return 0  # asyncio's way to try for some time; up to Python 3.11 it has a task of its own for that
         origin = self.origin_of(what)
         hint = hints.get(me)
         for each in held:
@@ -231,7 +235,11 @@ def innermost_frame():
 
 
 def holds(what: Primitive, id: cython.ulonglong) -> cython.bint:
-    return id in what.held_by()
+    if not isinstance(what, Mutex):
+        return id in what.held_by()
+    # The usual case, asked thrice for each lock that is taken: without a list of holders.
+    with cython.critical_section(what):
+        return cython.cast(Mutex, what).holder == id
 
 
 def place_of(code, offset: int) -> Place:

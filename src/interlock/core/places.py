@@ -108,6 +108,11 @@ def frames_of(party: Party, current: dict | None = None) -> list:
     return frames
 
 
+def frames_of_task(task: object) -> list:
+    """The frames of a task that waits, innermost first, without interlock's own. Empty where it runs."""
+    return [frame for frame in suspended_frames(task) or [] if not is_ours(frame)]
+
+
 def suspended_frames(task) -> list | None:
     """The frames of a task that stands at an `await`, innermost first; None where it runs."""
     awaited = task.get_coro() if hasattr(task, "get_coro") else getattr(task, "coro", None)
@@ -331,3 +336,5 @@ def preload():
     """Have everything loaded that is needed here: a signal handler should not have to import."""
     import ast  # noqa: F401
     import linecache  # noqa: F401
+
+    import interlock.core.limits  # noqa: F401

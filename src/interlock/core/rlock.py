@@ -177,7 +177,20 @@ class RLock(Mutex):
 def take(lock: RLock, deadline: cython.longlong) -> cython.bint:
     """Take the lock once more, waiting until `deadline`, of which 0 means not at all."""
     me: cython.ulonglong = caller_id()
-    if probing and deadline == NEVER:
+    if probing:
+        return take_probed(lock, me, deadline)
+    taken: cython.bint = False
+    with cython.critical_section(lock):
+        if lock.holder == 0 or lock.holder == me:
+            lock.holder = me
+            lock.count += 1
+            taken = True
+    return taken or (deadline != 0 and lock.block(new_waiter_of(caller(), 1), deadline))
+
+
+def take_probed(lock: RLock, me: cython.ulonglong, deadline: cython.longlong) -> cython.bint:
+    """`take`, while somebody looks on: see there."""
+    if deadline == NEVER:
         wanted(lock)
     taken: cython.bint = False
     with cython.critical_section(lock):
@@ -187,8 +200,7 @@ def take(lock: RLock, deadline: cython.longlong) -> cython.bint:
             taken = True
     if not taken:
         return deadline != 0 and lock.block(new_waiter_of(caller(), 1), deadline)
-    if probing:
-        happened(Happening.ACQUIRED, lock, 0, 0)
+    happened(Happening.ACQUIRED, lock, 0, 0)
     return True
 
 
@@ -225,17 +237,14 @@ def enter_async(lock: RLock):
     me: cython.ulonglong = caller_id()
     if probing:
         wanted(lock)
+        return DONE if lock.take_now(1) else enter(lock, 1)
     taken: cython.bint = False
     with cython.critical_section(lock):
         if lock.holder == me or (lock.holder == 0 and lock.head is None):
             lock.holder = me
             lock.count += 1
             taken = True
-    if not taken:
-        return enter(lock, 1)
-    if probing:
-        happened(Happening.ACQUIRED, lock, 0, 0)
-    return DONE
+    return DONE if taken else enter(lock, 1)
 
 
 def is_plain(lock: RLock) -> cython.bint:

@@ -477,5 +477,26 @@ class RWLock(Primitive):
             side = side.next
         return count
 
+    def gives_up_before(self, waiter: Waiter) -> list:
+        """The writers for whose sake a reader waits for readers."""
+        found: list = []
+        if waiter.want == WRITE:
+            return found
+        while True:
+            # One at a time: nothing is put into a list inside.
+            writer: Waiter = None
+            count: cython.Py_ssize_t = 0
+            with cython.critical_section(self):
+                before: Waiter = self.head if self.holder == 0 and waiter.queue is self else None
+                while writer is None and before is not waiter and before is not None:
+                    if before.want == WRITE and not before.timed:
+                        if count == len(found):
+                            writer = before
+                        count += 1
+                    before = before.next
+            if writer is None:
+                return found
+            found.append(writer)
+
     def has_owners(self) -> cython.bint:
         return True

@@ -12,13 +12,14 @@ from cython.cimports.interlock.core.rwlock import RWLock
 from cython.cimports.interlock.core.task import TaskParty, caller
 from cython.cimports.interlock.core.waitgraph import Wait
 
-from interlock.core.places import frames_of, place_of_hold, place_of_wait
+from interlock.core.places import frames_of, frames_of_task, place_of_hold, place_of_wait
 
 
 class _Chapter:
     """One party of a circle: what it holds, what it waits for, and where.
 
-    `held` is None for a thread that keeps the task before it from running; `awaited` is None for that task.
+    `held` is None for a thread that keeps the task before it from running; `awaited` is None for that task. `taken_by`:
+    the name of a task that has taken it for its thread, or None.
     """
 
     def __init__(self, wait: Wait, before: Wait, frames: list):
@@ -28,7 +29,23 @@ class _Chapter:
         self.awaited = wait.at
         self.began = wait.began
         self.taken_at = None if self.held is None else place_of_hold(frames, self.held)
+        self.taken_by = None
+        if self.held is not None and self.taken_at is None and wait.party is meet():
+            self.taken_at, self.taken_by = find_in_tasks(self.held)
         self.waits_at = place_of_wait(frames)
+
+
+def find_in_tasks(primitive) -> tuple:
+    """Where a task of the loop that runs here has entered this using a plain `with`, and the name of that task."""
+    asyncio = sys.modules.get("asyncio")
+    try:
+        for task in asyncio.all_tasks():
+            place = place_of_hold(frames_of_task(task), primitive)
+            if place is not None:
+                return place, task.get_name()
+    except (AttributeError, RuntimeError):
+        pass  # no loop runs here
+    return None, None
 
 
 def holds(wait: Wait, owner: Party) -> cython.bint:
@@ -62,12 +79,21 @@ class _Names:
 
     def __init__(self, chapters: list):
         self.names = {}
+        self.twins = {}
         for chapter in chapters:
             if chapter.held is not None:
                 self.learn(chapter.held, chapter.taken_at)
         for chapter in chapters:
             if chapter.awaited is not None:
                 self.learn(chapter.awaited, chapter.waits_at if chapter.began is chapter.awaited else None)
+        # Several that one line calls by one name, `first` say, are told apart.
+        taken: dict = {}
+        for key, name in self.names.items():
+            taken.setdefault(name, []).append(key)
+        for name, keys in taken.items():
+            if len(keys) > 1:
+                for i, key in enumerate(keys):
+                    self.twins[key] = f"{name} ({i + 1})"
 
     def learn(self, primitive, place):
         key = id(primitive)
@@ -77,7 +103,8 @@ class _Names:
             self.names.setdefault(key, f"{type(primitive).__name__} {place.what}")
 
     def of(self, primitive) -> str:
-        return self.names.get(id(primitive)) or _call(primitive)
+        key = id(primitive)
+        return self.twins.get(key) or self.names.get(key) or _call(primitive)
 
 
 def _call(primitive) -> str:
@@ -89,6 +116,11 @@ def _call(primitive) -> str:
 
 
 def _headline(chapters: list, names: _Names) -> str:
+    if len(chapters) == 1 and chapters[0].taken_by is not None:
+        return (
+            f"this wait would never end: {chapters[0].taken_by} holds {names.of(chapters[0].held)} in this very "
+            "thread, and cannot leave it before this call returns"
+        )
     if len(chapters) == 1:
         return f"this wait would never end: {chapters[0].party.name} waits for what it holds itself"
     for chapter in chapters:
@@ -110,7 +142,8 @@ def _paragraph(chapter: _Chapter, names: _Names) -> list:
     elif isinstance(chapter.held, Join):
         lines.append("    has to end before the one that joins it goes on")
     else:
-        lines += _sentence(f"holds {names.of(chapter.held)}", "taken at", chapter.taken_at)
+        by = "" if chapter.taken_by is None else f"by task {chapter.taken_by} "
+        lines += _sentence(f"holds {names.of(chapter.held)}", f"taken {by}at", chapter.taken_at)
     if chapter.awaited is None:
         return lines + _sentence("cannot go on while the thread of its loop is blocked", "it is at", chapter.waits_at)
     if isinstance(chapter.awaited, Join):
@@ -137,6 +170,11 @@ def _advice(chapters: list, names: _Names) -> str:
         for chapter in chapters
         if chapter.held is not None and not isinstance(chapter.held, Join)
     ]
+    if any(chapter.taken_by is not None for chapter in chapters):
+        return (
+            "A plain 'with' holds a lock for the whole thread, and over an 'await' that can stop the loop: use "
+            "'async with'."
+        )
     if any(chapter.kept is not None for chapter in chapters):
         return (
             "A call that blocks stops the loop and all its tasks. Use 'async with' there, or let another thread call: "

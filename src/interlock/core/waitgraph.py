@@ -27,6 +27,9 @@ through the main thread is not certain, and not refused: `interlock.dump` still 
 which people end a program (INT, TERM, HUP, QUIT) do not count: what lasts until somebody ends the program is a
 deadlock.
 
+A task may be under a timeout of its library's, which ends its wait by a cancellation: `core/limits.py` looks for that
+where a circle has been found.
+
 Tasks. A task needs its owners as a thread does, and besides the thread of its loop: while that is blocked, by a call
 that does not await, no task of the loop runs. So an edge goes from each task to the thread in which it was last seen,
 and such an edge is certain where the loop runs in that thread now. A loop that has been stopped could go on in another.
@@ -36,6 +39,7 @@ watches (it would have to be started behind the program's back, and a fork in a 
 """
 
 import _signal  # `signal` without its enums, which are not worth their time
+import gc
 import os
 
 import cython
@@ -48,6 +52,7 @@ from cython.cimports.interlock.core.graph_guard import (
 )
 from cython.cimports.interlock.core.party import Party, by_ident, living, main_ident, party_by_id, set_on_leaving
 from cython.cimports.interlock.core.task import TaskParty
+from cython.cimports.interlock.core.task_waiter import TaskWaiter
 from cython.cimports.interlock.core.waiting import (
     NEVER,
     PARKED,
@@ -67,6 +72,8 @@ walks = cython.declare(cython.ulonglong, 0)  # how many there were; guarded by t
 _ENDING = {
     getattr(_signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGBREAK") if hasattr(_signal, name)
 }
+# Their handlers stand for Ctrl-C, pass a signal on to a loop, or give a test up that has hung.
+_RUNNERS = ("asyncio.runners", "asyncio.unix_events", "trio._core._ki", "pytest_timeout")
 
 
 class Wait:
@@ -96,6 +103,7 @@ def seen(party: Party, waiter: Waiter, at: Primitive) -> Wait:
 
 def waits() -> list[Wait]:
     """Everybody who waits now."""
+    limits = find_limits()
     found: list = []
     for each in list(living.values()):
         party: Party = each
@@ -112,6 +120,8 @@ def waits() -> list[Wait]:
             parked = cython.cast(Waiter, waiter).queue is not None and cython.cast(Waiter, waiter).state == PARKED
         wait: Wait = seen(party, cython.cast(Waiter, waiter), end if requeued else at)
         wait.parked = parked and not cython.cast(Waiter, waiter).handling
+        if wait.at is at:
+            wait.timed = wait.timed or is_limited(limits, party, cython.cast(Waiter, waiter))
         found.append(wait)
     return found
 
@@ -136,6 +146,11 @@ def owners(wait: Wait) -> list[Party]:
 def holders(primitive: Primitive) -> list[Party]:
     """Who holds it."""
     return [party_by_id(id) for id in primitive.held_by()]
+
+
+def primitives() -> list[Primitive]:
+    """Every primitive that there is, as far as the garbage collector knows."""
+    return [each for each in gc.get_objects() if isinstance(each, Primitive)]
 
 
 def call_at_wait(function: object) -> None:
@@ -180,9 +195,10 @@ def is_certain_edge(party: Party, wait: Wait | None, following: Party) -> bool:
     return party.thread != party.id and cython.cast(TaskParty, party).is_run_by(following)
 
 
-def loop_of(party: Party) -> object:
-    """asyncio's loop or trio's token, where it is a task; else None."""
-    return cython.cast(TaskParty, party).its_loop() if isinstance(party, TaskParty) else None
+def task_of(party: Party) -> object:
+    """The task of asyncio or trio, as long as it lives; None for a thread."""
+    found = None if party.thread == party.id else party.known_as()
+    return None if found is party else found
 
 
 def parties() -> list[Party]:
@@ -227,10 +243,17 @@ def refuse_cycle(waiter: Waiter) -> cython.int:
 
 
 def is_certain(circle: list) -> bool:
-    """Whether no signal handler could still help a party of this circle, and no other thread run a task of it."""
+    """Whether no signal handler and no timeout could still help a party of this circle, and no other thread run a task
+    of it."""
+    limits = find_limits()
     following: Wait = circle[0]
     for each in reversed(circle):
         wait: Wait = each
+        if wait.waiter is not None:
+            if wait.at is wait.began and is_limited(limits, wait.party, wait.waiter):
+                return False
+            if may_be_left_alone(limits, wait):
+                return False
         if wait.party.thread != wait.party.id:
             task: TaskParty = wait.party
             if keeps(following.party, task) and not (
@@ -240,6 +263,33 @@ def is_certain(circle: list) -> bool:
         elif wait.party.ident == main_ident and has_handlers():
             return False
         following = wait
+    return True
+
+
+def find_limits():
+    """To look for the timeouts of tasks."""
+    from interlock.core.limits import Limits
+
+    return Limits()
+
+
+def is_limited(limits, party: Party, waiter: Waiter) -> cython.bint:
+    """Whether it is a task's wait, and a timeout of its library's will end it."""
+    return isinstance(waiter, TaskWaiter) and limits.ends(party, waiter)
+
+
+def may_be_left_alone(limits, wait: Wait) -> cython.bint:
+    """Whether all who keep it out by standing before it in the queue may give up; False where nobody does."""
+    before = wait.at.gives_up_before(wait.waiter)
+    if not before:
+        return False
+    for each in before:
+        waiter: Waiter = each
+        if isinstance(waiter, TaskWaiter):
+            if not limits.ends(waiter.host, waiter):
+                return False
+        elif waiter.host.ident != main_ident or not has_handlers():
+            return False
     return True
 
 
@@ -258,13 +308,13 @@ def has_handlers() -> bool:
 
 def may_help(handler: object) -> bool:
     """Whether this handler is the program's, and might help who waits."""
-    # One of ours only prints. Those of asyncio and trio stand for Ctrl-C, or pass a signal on to a loop.
+    # One of ours only prints.
     module = getattr(getattr(handler, "func", handler), "__module__", None)
     return (
         callable(handler)
         and handler is not _signal.default_int_handler
         and not getattr(handler, "harmless_to_waits", False)
-        and module not in ("asyncio.runners", "asyncio.unix_events", "trio._core._ki")
+        and module not in _RUNNERS
     )
 
 

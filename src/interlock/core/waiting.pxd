@@ -81,6 +81,7 @@ cdef class Primitive(Observed):
     cdef Waiter leave_line(self, Waiter waiter)
     # Called outside it.
     cdef list held_by(self)
+    cdef list gives_up_before(self, Waiter waiter)
     cdef bint has_owners(self) noexcept
     cdef Primitive leads_to(self)
     cdef object kick(self)

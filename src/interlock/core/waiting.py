@@ -291,6 +291,13 @@ class Primitive(Observed):
         """Who holds this, certain or not: as `owners`."""
         return 0
 
+    def gives_up_before(self, waiter: Waiter) -> list:
+        """The waiters before this one that alone keep it out: should all of them give up, it is let in. None: no such.
+
+        Outside the critical section.
+        """
+        return None
+
     def held_by(self) -> list:
         """The ids of all `holders`."""
         room: cython.int = 4

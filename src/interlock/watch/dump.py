@@ -25,12 +25,13 @@ if TYPE_CHECKING:
     from typing import TextIO
 
 MOST = 100  # blocks under one heading
+MOST_HELD = 20  # primitives in one block
 LONG = 1.0  # seconds; a wait that lasts longer stands before the others
 
 
 def write(file: "TextIO | None") -> None:
     """Print the dump."""
-    _write(dump_text(View()), file)
+    _write(dump_text(View().find_held()), file)
 
 
 def write_on_signal(signum: int, file: "TextIO | None") -> None:
@@ -59,7 +60,7 @@ class Dumper:
             self._printing = True
             self._again = False
             try:
-                self._print(dump_text(View()))
+                self._print(dump_text(View().find_held()))
             finally:
                 self._printing = False
 
@@ -149,8 +150,10 @@ def _block(someone: Someone, view: View) -> list[str]:
             lines.append(f"      {missing}")
     elif someone.place is not None:
         lines += _sentence("is", "at", someone.place)
-    for held, place in someone.holds:
+    for held, place in someone.holds[:MOST_HELD]:
         lines += _sentence(f"holds {name_of(held)}", "taken at", place)
+    if len(someone.holds) > MOST_HELD:
+        lines.append(f"      holds {len(someone.holds) - MOST_HELD:,} more")
     return lines
 
 

@@ -73,7 +73,7 @@ class Snapshot(TypedDict):
 
 def take() -> Snapshot:
     """Who waits for what and who holds what, now."""
-    view = View()
+    view = View().find_held()
     return {
         "parties": [_party(someone, view) for someone in view.people],
         "circles": [_circle(circle) for circle in view.circles],

@@ -9,9 +9,11 @@ from interlock.core import order
 from interlock.core.condition import Condition
 from interlock.core.join import Join
 from interlock.core.party import Party
-from interlock.core.places import Place, frames_of, is_ours, place_of_hold, place_of_wait
-from interlock.core.waitgraph import Wait, holders, is_certain_edge, keeper, parties, waits
+from interlock.core.places import Place, frames_of, frames_of_task, is_ours, place_of_hold, place_of_wait
+from interlock.core.waitgraph import Wait, holders, is_certain_edge, keeper, parties, task_of, waits
+from interlock.core.waitgraph import primitives as every_primitive
 from interlock.core.waiting import Primitive
+from interlock.watch.idle import tasks_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,22 +23,23 @@ if TYPE_CHECKING:
 class Someone:
     """A party, or a thread that has not met any primitive yet.
 
-    Attributes: ``party`` (None for such a thread), ``ident``, ``name``, ``place`` (where it is; None where nobody can
-    tell), ``wait`` (None: it runs), ``holds`` (each primitive, and where it was taken or None).
+    Attributes: ``party`` (None for such a thread or task), ``ident``, ``name``, ``place`` (where it is; None where
+    nobody can tell), ``wait`` (None: it runs), ``awaits`` (a task's: the future of asyncio's for which it waits, or
+    None), ``holds`` (each primitive, and where it was taken or None).
     """
 
-    def __init__(self, party: Party | None, ident: int, name: str, frames: "list[FrameType]") -> None:
+    def __init__(
+        self, party: Party | None, ident: int, name: str, frames: "list[FrameType]", task: object | None = None
+    ) -> None:
         self.party = party
+        self.is_task = task is not None or (party is not None and keeper(party) is not None)
+        self.awaits = getattr(task, "_fut_waiter", None)
         self.ident = ident
         self.name = name
         self.frames = frames
         self.place = place_of_wait(frames)
         self.wait: Wait | None = None
         self.holds: list[tuple[Primitive, Place | None]] = []
-
-    @property
-    def is_task(self) -> bool:
-        return self.party is not None and keeper(self.party) is not None
 
     @property
     def is_waiting_for_ever(self) -> bool:
@@ -61,13 +64,18 @@ class Circle:
 
 
 class View:
-    """Everybody, as ``people``, and those of them who wait in ``circles``. ``now``: monotonic nanoseconds."""
+    """Everybody, as ``people``, and those of them who wait in ``circles``. ``now``: monotonic nanoseconds.
+
+    What they hold is known where somebody waits for it or the order of locks is watched; of everything only after
+    `find_held`, which looks at every object there is.
+    """
 
     def __init__(self) -> None:
         frames = sys._current_frames()
         self.now = time.monotonic_ns()
         self.people = _everybody(frames)
         found = {each.party.id: each for each in self.people if each.party is not None}
+        self._found = found
         primitives: dict[int, Primitive] = {}
         for wait in waits():
             someone = found.get(wait.party.id)
@@ -81,17 +89,25 @@ class View:
             if watcher is not None and someone.party is not None:
                 someone.holds += watcher.locks_of(someone.party.id)
         for primitive in primitives.values():
-            if isinstance(primitive, Join):
-                continue
-            for party in holders(primitive):
-                holder = found.get(party.id) or self._add_ended(party, found)
-                if all(held is not primitive for held, _ in holder.holds):
-                    holder.holds.append((primitive, place_of_hold(holder.frames, primitive)))
+            self._add_holders(primitive)
         self.circles = [Circle(members) for members in _circles(found)]
 
     def seconds(self, wait: Wait) -> float:
         """For how long it has lasted."""
         return max(0, self.now - wait.since) / 1e9
+
+    def find_held(self) -> "View":
+        """Find out what everybody holds, also where nobody waits for it. Returns the view itself."""
+        for primitive in every_primitive():
+            self._add_holders(primitive, ended=False)
+        return self
+
+    def _add_holders(self, primitive: Primitive, ended: bool = True) -> None:
+        """``ended``: also parties that are no more, as it matters where somebody waits for them."""
+        for party in [] if isinstance(primitive, Join) else holders(primitive):
+            holder = self._found.get(party.id) or (self._add_ended(party, self._found) if ended else None)
+            if holder is not None and all(held is not primitive for held, _ in holder.holds):
+                holder.holds.append((primitive, place_of_hold(holder.frames, primitive)))
 
     def _add_ended(self, party: Party, found: dict[int, Someone]) -> Someone:
         someone = Someone(party, party.ident, party.name, [])
@@ -103,15 +119,23 @@ class View:
 def _everybody(frames: "dict[int, FrameType]") -> list[Someone]:
     people = []
     known = set()
+    tasks = set()
     for party in parties():
         known.add(party.ident)
-        people.append(Someone(party, party.ident, party.name, frames_of(party, frames)))
+        task = task_of(party)
+        tasks.add(id(task))
+        people.append(Someone(party, party.ident, party.name, frames_of(party, frames), task))
     for ident, frame in frames.items():
-        if ident in known or ident in helpers:
+        if ident in helpers:
             continue
-        thread = threading._active.get(ident)  # type: ignore[attr-defined]
-        name = f"thread {ident}" if thread is None else thread.name
-        people.append(Someone(None, ident, name, list(_outward(frame))))
+        outward = list(_outward(frame))
+        if ident not in known:
+            thread = threading._active.get(ident)  # type: ignore[attr-defined]
+            name = f"thread {ident}" if thread is None else thread.name
+            people.append(Someone(None, ident, name, outward))
+        for task in tasks_of(outward):
+            if id(task) not in tasks:
+                people.append(Someone(None, ident, task.get_name(), frames_of_task(task), task))
     return people
 
 
