@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import interlock
-from benchmarks.figures import OURS, Figure, Measure, wall
+from benchmarks.figures import OURS, Figure, Measure, own
 from benchmarks.libraries import ASYNC_PERMITS, Make, under
 from benchmarks.loops import Asyncio
 
@@ -190,9 +190,9 @@ def check(length: int, count: int) -> float:
             time.sleep(0)
     asking = Check(locks[-1])
     try:
-        began = wall()
+        began = own()
         asking.ask(count)
-        return wall() - began
+        return own() - began
     finally:
         asking.withdraw()
         end.set()
@@ -239,7 +239,7 @@ RECORDED: list[tuple[str, str, int, Callable[[], object]]] = [
 
 def recorded(statement: str, events: int, make: Callable[[], object], count: int) -> float:
     """Seconds that a recording adds to `count` events."""
-    timer = timeit.Timer(statement, globals={"o": make()}, timer=wall)
+    timer = timeit.Timer(statement, globals={"o": make()}, timer=own)
     number = max(1, count // events)
     without = min(timer.timeit(number) for _ in range(3))
     with interlock.record():

@@ -46,7 +46,8 @@ class Lock(Mutex):
     """
 
     def __init__(self, *, name: str | None = None):
-        self.label = checked_name(name)
+        if name is not None:
+            self.label = checked_name(name)
         if probing:
             made(self)
 

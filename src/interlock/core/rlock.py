@@ -42,7 +42,8 @@ class RLock(Mutex):
     def __init__(self, *args: object, name: str | None = None, **kwargs: object):
         if args or kwargs:
             refuse_arguments()
-        self.label = checked_name(name)
+        if name is not None:
+            self.label = checked_name(name)
         if probing:
             made(self)
 
