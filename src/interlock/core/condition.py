@@ -343,6 +343,8 @@ class Condition(Primitive):
     def lie_down(self, mutex: Mutex, waiter: Waiter):
         """Give up the lock and join the queue, at once. Raises where the lock is not held.
 
+        A thread that goes to sleep wakes the next owner as it does: `waiter`, if a thread's, is to be parked at once.
+
         Returns what a signal handler raised while the next owner was woken, or None: by then the caller has no lock.
         """
         me: cython.ulonglong = caller_id()
@@ -366,7 +368,14 @@ class Condition(Primitive):
         if not own:
             raise RuntimeError("cannot wait on un-acquired lock")
         error = None
-        if chain is not None:
+        if (
+            isinstance(chain, ThreadWaiter)
+            and chain.wake is None
+            and isinstance(waiter, ThreadWaiter)
+            and not probing  # that one was woken is told before it is
+        ):
+            cython.cast(ThreadWaiter, waiter).owed = cython.cast(ThreadWaiter, chain)
+        elif chain is not None:
             try:
                 mutex.wake(chain)
             except BaseException as raised:
