@@ -38,6 +38,7 @@ from _signal import NSIG, getsignal  # `signal` wraps it in Python code, in whic
 
 import cython
 from cython.cimports.interlock.core.awaiting import DONE, TaskWaiter, keep_watch, new_task_waiter, park, shielded_park
+from cython.cimports.interlock.core.construct import interlock_construct_directly
 from cython.cimports.interlock.core.lock import Lock
 from cython.cimports.interlock.core.mutex import Mutex
 from cython.cimports.interlock.core.native import interlock_now, interlock_thread_id
@@ -802,3 +803,6 @@ def rename(subclass: type, lock: type) -> None:
     global renamed, renamed_lock
     renamed = subclass
     renamed_lock = lock
+
+
+interlock_construct_directly(Condition)

@@ -14,6 +14,7 @@ import warnings
 
 import cython
 from cython.cimports.interlock.core.awaiting import DONE, acquire, enter
+from cython.cimports.interlock.core.construct import interlock_construct_directly
 from cython.cimports.interlock.core.mutex import Mutex
 from cython.cimports.interlock.core.party import Party, party_by_id
 from cython.cimports.interlock.core.probe import Happening, happened, made, probing, wanted
@@ -262,3 +263,6 @@ def refuse_arguments():
     warnings.warn(
         "Passing arguments to RLock is deprecated and will be removed in 3.15", DeprecationWarning, stacklevel=1
     )
+
+
+interlock_construct_directly(RLock)
