@@ -31,10 +31,10 @@ What the lock itself raises comes out of `wait` at once. It is told from what ha
 shows the handler; a handler written in C is believed only what is no `Exception`.
 """
 
+import _signal  # not `signal`, whose `getsignal` is Python code, in which a handler could run
 import functools
 import types
 import warnings
-from _signal import NSIG, getsignal  # `signal` wraps it in Python code, in which a handler could run
 
 import cython
 from cython.cimports.interlock.core.awaiting import DONE, TaskWaiter, keep_watch, new_task_waiter, park, shielded_park
@@ -628,8 +628,8 @@ def by_handler(error) -> cython.bint:
     if not isinstance(error, Exception):
         return True
     codes = []
-    for number in range(1, NSIG):
-        handler = getsignal(number)
+    for number in range(1, _signal.NSIG):
+        handler = _signal.getsignal(number)
         while isinstance(handler, functools.partial):
             handler = handler.func
         # A function, a method, or an object that can be called.
