@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import interlock
-from benchmarks.figures import OURS, Figure, Measure, wall
+from benchmarks.figures import OURS, Figure, Measure, own
 from benchmarks.libraries import ASYNC_PERMITS, Make, under
 from benchmarks.loops import Asyncio
 
@@ -107,9 +107,9 @@ def memory_figures() -> list[Figure]:
 
 IMPORT = """
 import sys, time
-began = time.perf_counter()
+began = time.process_time()
 {import_it}
-took = time.perf_counter() - began
+took = time.process_time() - began
 lines = open("/proc/self/status") if sys.platform == "linux" else ()
 print([took * 1e3, *(int(line.split()[1]) / 1024 for line in lines if line.startswith("Rss"))])
 """
@@ -117,7 +117,7 @@ IN_MEMORY = ("RssAnon", "RssFile")
 
 
 def child(import_it: str) -> list[float]:
-    """Milliseconds of the import, then the memory of the process by kind, in MiB."""
+    """Milliseconds of the processor that the import takes, then the memory of the process by kind, in MiB."""
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     command = [sys.executable, "-c", IMPORT.format(import_it=import_it)]
     for _ in range(2 if import_it not in _warm else 1):  # compiled modules are to lie in their caches, as they do
@@ -190,9 +190,9 @@ def check(length: int, count: int) -> float:
             time.sleep(0)
     asking = Check(locks[-1])
     try:
-        began = wall()
+        began = own()
         asking.ask(count)
-        return wall() - began
+        return own() - began
     finally:
         asking.withdraw()
         end.set()
@@ -239,7 +239,7 @@ RECORDED: list[tuple[str, str, int, Callable[[], object]]] = [
 
 def recorded(statement: str, events: int, make: Callable[[], object], count: int) -> float:
     """Seconds that a recording adds to `count` events."""
-    timer = timeit.Timer(statement, globals={"o": make()}, timer=wall)
+    timer = timeit.Timer(statement, globals={"o": make()}, timer=own)
     number = max(1, count // events)
     without = min(timer.timeit(number) for _ in range(3))
     with interlock.record():

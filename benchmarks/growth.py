@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from benchmarks.figures import Figure, own, wall
+from benchmarks.figures import Figure, can_pin, own, wall
 from benchmarks.libraries import ASYNC_ONCE, ASYNC_PERMITS, ASYNC_SEMAPHORE, EVENT, PERMITS, Make, under
 
 THREADS = (1, 10, 100, 500)
@@ -197,15 +197,18 @@ def growing(
     table: dict[str, Make],
     sizes: Sequence[int],
 ) -> list[Figure]:
+    # On two, where the system runs whom decides more than the queue does.
+    pinned = party == "threads" and can_pin()
     return [
         Figure(
             operation,
-            f"{size:,} wait",
+            f"{size:,} wait" + (", one CPU" if pinned else ""),
             party,
             {name: functools.partial(measured, function, make, size) for name, make in table.items() if name in BESIDE},
             # Small queues are built several times over in a sample, so that there is something to time.
             count=max(1, (8 if party == "threads" else 200) // size),
             size=size,
+            pinned=pinned,
         )
         for size in sizes
     ]

@@ -37,7 +37,7 @@ METHOD = """\
 - **Hand-offs, contention and growth** in rounds in turn (A B B A …); the ratio of each round, then their median and
   quartiles. A machine that speeds up or slows down does so for both.
 - **One CPU** means that all threads are pinned to one processor: what is left is the cost of passing on, without the
-  system's choice of where to run whom.
+  system's choice of where to run whom. Threads in growing queues are measured so, too.
 - **The floors.** *{floor}* is a class that does nothing, compiled as the core is: what the interpreter itself costs.
   *_thread.lock* is the bare lock of CPython: what the operating system costs.
 - **Each kind of party in a process of its own**, which imports only what is measured there. Where both asyncio and trio

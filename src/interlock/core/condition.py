@@ -26,6 +26,7 @@ import cython
 from cython.cimports.interlock.core.awaiting import DONE
 from cython.cimports.interlock.core.condition_foreign import wait_foreign
 from cython.cimports.interlock.core.condition_queue import ConditionQueue
+from cython.cimports.interlock.core.construct import interlock_construct_directly
 from cython.cimports.interlock.core.lock import Lock
 from cython.cimports.interlock.core.mutex import Mutex
 from cython.cimports.interlock.core.native import interlock_now, interlock_thread_id
@@ -65,7 +66,8 @@ class Condition(ConditionQueue):
     def __init__(self, lock: object = None, *, name: str | None = None):
         if self.lock is not None:
             raise RuntimeError("a condition is initialized once: somebody may be waiting on its lock")
-        self.label = checked_name(name)
+        if name is not None:
+            self.label = checked_name(name)
         if probing:
             made(self)
         if lock is None:
@@ -74,14 +76,19 @@ class Condition(ConditionQueue):
                 own = renamed_lock.__new__(renamed_lock)
             else:
                 own = RLock.__new__(RLock)
-            own.label = self.label
-            own.record = self.record
-            own.origin = self.origin
-            lock = own
-        # What has neither is no lock, and AttributeError says so now.
-        lock.acquire, lock.release  # noqa: B018
-        self.lock = lock
-        self.mutex = cython.cast(Mutex, lock) if isinstance(lock, Mutex) and cython.cast(Mutex, lock).plain() else None
+            # All three are None else; it is the counting of references to None that takes the time here.
+            if name is not None or probing:
+                own.label = self.label
+                own.record = self.record
+                own.origin = self.origin
+            self.lock = own
+            self.mutex = own
+        else:
+            # What has neither is no lock, and AttributeError says so now.
+            lock.acquire, lock.release  # noqa: B018
+            self.lock = lock
+            if isinstance(lock, Mutex) and cython.cast(Mutex, lock).plain():
+                self.mutex = cython.cast(Mutex, lock)
         self.anybodys = renamed is not None and isinstance(self, renamed) and isinstance(self.mutex, Lock)
 
     def __enter__(self) -> object:
@@ -325,3 +332,6 @@ def rename(subclass: type, lock: type) -> None:
     global renamed, renamed_lock
     renamed = subclass
     renamed_lock = lock
+
+
+interlock_construct_directly(Condition)

@@ -11,7 +11,7 @@ from cython.cimports.interlock.core.native import interlock_now, interlock_threa
 from cython.cimports.interlock.core.probe import Happening, happened, probing
 from cython.cimports.interlock.core.task import TASK_BIT, caller_id
 from cython.cimports.interlock.core.task_waiter import expect_all
-from cython.cimports.interlock.core.waiting import CANCELLED, GRANTED, PARKED, TAKEN, Primitive, Waiter
+from cython.cimports.interlock.core.waiting import CANCELLED, GRANTED, PARKED, TAKEN, Primitive, ThreadWaiter, Waiter
 
 
 class ConditionQueue(Primitive):
@@ -54,6 +54,8 @@ class ConditionQueue(Primitive):
     def lie_down(self, mutex: Mutex, waiter: Waiter):
         """Give up the lock and join the queue, at once. Raises where the lock is not held.
 
+        A thread that goes to sleep wakes the next owner as it does: `waiter`, if a thread's, is to be parked at once.
+
         Returns what a signal handler raised while the next owner was woken, or None: by then the caller has no lock.
         """
         me: cython.ulonglong = caller_id()
@@ -77,7 +79,14 @@ class ConditionQueue(Primitive):
         if not own:
             raise RuntimeError("cannot wait on un-acquired lock")
         error = None
-        if chain is not None:
+        if (
+            isinstance(chain, ThreadWaiter)
+            and chain.wake is None
+            and isinstance(waiter, ThreadWaiter)
+            and not probing  # that one was woken is told before it is
+        ):
+            cython.cast(ThreadWaiter, waiter).owed = cython.cast(ThreadWaiter, chain)
+        elif chain is not None:
             try:
                 mutex.wake(chain)
             except BaseException as raised:

@@ -12,6 +12,7 @@ import warnings
 
 import cython
 from cython.cimports.interlock.core.awaiting import acquire
+from cython.cimports.interlock.core.construct import interlock_construct_directly
 from cython.cimports.interlock.core.probe import Happening, happened, made, probing
 from cython.cimports.interlock.core.waiting import (
     Primitive,
@@ -114,3 +115,6 @@ class Event(Primitive):
 
     def fits(self, waiter: Waiter) -> cython.bint:
         return self.flag
+
+
+interlock_construct_directly(Event)

@@ -17,6 +17,7 @@ Turned down: handing every release to the head of the queue (see `core/waiting.p
 
 import cython
 from cython.cimports.interlock.core.awaiting import DONE, acquire, enter
+from cython.cimports.interlock.core.construct import interlock_construct_directly
 from cython.cimports.interlock.core.mutex import Mutex
 from cython.cimports.interlock.core.native import interlock_thread_id
 from cython.cimports.interlock.core.party import KNOWN_MASK, Party, known, meet, party_by_id
@@ -46,7 +47,8 @@ class Lock(Mutex):
     """
 
     def __init__(self, *, name: str | None = None):
-        self.label = checked_name(name)
+        if name is not None:
+            self.label = checked_name(name)
         if probing:
             made(self)
 
@@ -264,3 +266,6 @@ def rename(subclass: type) -> None:
     """Let `subclass` count as the class itself: it gives other names to the methods and overrides nothing."""
     global renamed
     renamed = subclass
+
+
+interlock_construct_directly(Lock)

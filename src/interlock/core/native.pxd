@@ -63,4 +63,4 @@ cdef extern from "pythread.h":
     int PyThread_acquire_lock(PyThread_type_lock lock, int wait) noexcept
     # Microseconds; less than 0 waits for ever.
     PyLockStatus PyThread_acquire_lock_timed(PyThread_type_lock lock, long long micros, int interruptible) noexcept nogil
-    void PyThread_release_lock(PyThread_type_lock lock) noexcept
+    void PyThread_release_lock(PyThread_type_lock lock) noexcept nogil

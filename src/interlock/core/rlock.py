@@ -14,6 +14,7 @@ import warnings
 
 import cython
 from cython.cimports.interlock.core.awaiting import DONE, acquire, enter
+from cython.cimports.interlock.core.construct import interlock_construct_directly
 from cython.cimports.interlock.core.mutex import Mutex
 from cython.cimports.interlock.core.party import Party, party_by_id
 from cython.cimports.interlock.core.probe import Happening, happened, made, probing, wanted
@@ -42,7 +43,8 @@ class RLock(Mutex):
     def __init__(self, *args: object, name: str | None = None, **kwargs: object):
         if args or kwargs:
             refuse_arguments()
-        self.label = checked_name(name)
+        if name is not None:
+            self.label = checked_name(name)
         if probing:
             made(self)
 
@@ -272,3 +274,6 @@ def refuse_arguments():
     warnings.warn(
         "Passing arguments to RLock is deprecated and will be removed in 3.15", DeprecationWarning, stacklevel=1
     )
+
+
+interlock_construct_directly(RLock)

@@ -18,6 +18,7 @@ for that: their loop may be another one, and busy.
 
 import cython
 from cython.cimports.interlock.core.awaiting import DONE, acquire, enter
+from cython.cimports.interlock.core.construct import interlock_construct_directly
 from cython.cimports.interlock.core.party import forks, in_new_child
 from cython.cimports.interlock.core.probe import Happening, happened, made, probing
 from cython.cimports.interlock.core.task_waiter import TaskWaiter
@@ -275,3 +276,7 @@ def rename(semaphore: type, bounded: type) -> None:
     global renamed, renamed_bounded
     renamed = semaphore
     renamed_bounded = bounded
+
+
+interlock_construct_directly(Semaphore)
+interlock_construct_directly(BoundedSemaphore)

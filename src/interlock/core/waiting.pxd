@@ -50,6 +50,8 @@ cdef class Waiter:
 @cython.final
 cdef class ThreadWaiter(Waiter):
     cdef PyThread_type_lock parker
+    # Who is still owed an unpark by this waiter's own party, which gives it as it parks. Belongs to that thread.
+    cdef ThreadWaiter owed
     cdef int handle_signals(self) except -1
     cdef bint park(self, long long deadline) except -1
     cdef bint in_child(self) noexcept
