@@ -1015,7 +1015,7 @@ def test_a_lock_that_a_lost_thread_was_to_come_for_is_free(make_lock: Any, behin
         sys.setswitchinterval(interval)
         if child.pid == 0:
 
-            def check() -> None:
+            def check(loop: PausedLoop = loop) -> None:
                 if behind:
                     assert loop.finish() == [True]
                 assert asyncio.run(try_it()) is True
