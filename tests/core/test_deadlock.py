@@ -623,6 +623,33 @@ def test_a_blocked_loop_keeps_no_time() -> None:
     asyncio.run(main())
 
 
+def test_a_loop_that_is_busy_tells_at_once() -> None:
+    """And not when somebody looks again, half a second later: what else is ready to run there is no timeout."""
+
+    async def main() -> None:
+        noise = Lock()
+
+        async def make_noise() -> None:
+            while True:
+                async with noise:
+                    await asyncio.sleep(0)
+
+        others = [asyncio.create_task(make_noise()) for _ in range(5)]
+        for _ in range(40):
+            a, b = Lock(), RLock()
+            events = asyncio.Event(), asyncio.Event()
+            work = enter_both(a, b, *events), enter_both(b, a, *reversed(events))
+            results = await asyncio.gather(*work, return_exceptions=True)
+            assert sorted(type(result).__name__ for result in results) == ["DeadlockError", "str"]
+        for other in others:
+            other.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+
+    began = time.monotonic()
+    asyncio.run(main())
+    assert time.monotonic() - began < 10
+
+
 def test_a_thread_and_a_task() -> None:
     async def main() -> str:
         a, b = Lock(name="a"), RLock(name="b")

@@ -53,8 +53,9 @@ def test_one_waits_for_the_other(someone: ThreadParty) -> None:
         me, other = of("MainThread"), of("someone")
     waiting.result()
     assert me["waits"] is None
-    assert [hold["primitive"]["name"] for hold in me["holds"]] == ["orders"]
-    assert me["holds"][0]["at"]["text"] == "with lock:"
+    # The thread may hold what another test has left.
+    (held,) = [hold for hold in me["holds"] if hold["primitive"]["name"] == "orders"]
+    assert held["at"]["text"] == "with lock:"
     assert me["at"]["function"] == "of"
     assert other["kind"] == "thread"
     assert other["ended"] is False

@@ -325,8 +325,8 @@ next(nothing, None)  # from now on it is over, and nobody can change it any more
 
 def resume(coroutine, sent, over: cython.p_int) -> object:
     call: Call = cython.cast(Call, coroutine)
-    if call.state == CallState.NEW and call.waiter is None and call.primitive.take_now(call.want):
-        # How most calls go; `begin` says it too.
+    if not probing and call.state == CallState.NEW and call.waiter is None and call.primitive.take_now(call.want):
+        # How most calls go; `begin` says it too, and to who looks on what it wants.
         call.state = CallState.OVER
         over[0] = 1 + call.awaited
         return None if call.entering else True

@@ -1,15 +1,11 @@
-from interlock.core.task_waiter cimport TaskWaiter
-from interlock.core.task cimport TaskParty
-
-
 cdef class Limits:
     # The address of a loop -> what was read of it.
     cdef dict of_loops
-    cdef bint ends_in_asyncio(self, object task, object loop, TaskWaiter waiter) except -1
+    cdef bint ends_in_asyncio(self, object task, object loop) except -1
 
 
 cdef tuple limits_of(object loop)
 cdef object released_by(object callback, object args=*)
 cdef object attribute_of(object owner, str name)
 cdef bint has_timeout(object task) except -1
-cdef bint ends_in_trio(object task, TaskWaiter waiter) except -1
+cdef bint ends_in_trio(object task) except -1

@@ -20,7 +20,6 @@ import math
 import cython
 from cython.cimports.interlock.core.places import attribute
 from cython.cimports.interlock.core.task import Library, TaskParty
-from cython.cimports.interlock.core.task_waiter import TaskWaiter
 
 _MISSING: object = object()
 
@@ -31,22 +30,22 @@ class Limits:
     def __cinit__(self):
         self.of_loops = {}
 
-    def ends(self, party: TaskParty, waiter: TaskWaiter) -> bool:
-        """Whether this wait will end by itself, or may."""
+    def ends(self, party: TaskParty) -> bool:
+        """Whether the wait in which this task is, or is about to be, will end by itself, or may."""
         task = party.task_ref()
         loop = party.its_loop()
         if task is None or loop is None:
             return False  # then it is for others to say what has become of it
         try:
             if party.library == Library.TRIO:
-                return ends_in_trio(task, waiter)
-            return self.ends_in_asyncio(task, loop, waiter)
+                return ends_in_trio(task)
+            return self.ends_in_asyncio(task, loop)
         except Exception:
             return True  # a timer was set while we looked, or this is a version that we do not know
 
-    def ends_in_asyncio(self, task, loop, waiter: TaskWaiter) -> cython.bint:
-        sleeper = waiter.sleeper
-        if sleeper is not None and sleeper.done():
+    def ends_in_asyncio(self, task, loop) -> cython.bint:
+        awaited = getattr(task, "_fut_waiter", None)
+        if awaited is not None and awaited.done():
             return True  # cancelled, or told to look: it is about to run
         if getattr(task, "_must_cancel", False):
             return True
@@ -79,7 +78,7 @@ def limits_of(loop) -> tuple:
         callback = handle._callback
         if handle._cancelled or callback is None:
             continue
-        released = released_by(callback, handle._args)
+        released = released_by(callback, getattr(handle, "_args", None))
         if released is not None:
             futures.add(id(released))
             continue
@@ -97,7 +96,7 @@ def limits_of(loop) -> tuple:
     return tasks, futures
 
 
-def released_by(callback, args=()):
+def released_by(callback, args=None):
     """The future for which `wait_for` waits, where this is the callback by which that ends."""
     if isinstance(callback, functools.partial):
         args = callback.args
@@ -126,7 +125,7 @@ def has_timeout(task) -> cython.bint:
     return False
 
 
-def ends_in_trio(task, waiter: TaskWaiter) -> cython.bint:
+def ends_in_trio(task) -> cython.bint:
     status = task._cancel_status
     if status.effectively_cancelled:
         return True

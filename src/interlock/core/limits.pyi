@@ -1,5 +1,4 @@
 from interlock.core.task import TaskParty
-from interlock.core.task_waiter import TaskWaiter
 
 class Limits:
-    def ends(self, party: TaskParty, waiter: TaskWaiter) -> bool: ...
+    def ends(self, party: TaskParty) -> bool: ...

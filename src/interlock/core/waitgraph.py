@@ -275,7 +275,7 @@ def find_limits():
 
 def is_limited(limits, party: Party, waiter: Waiter) -> cython.bint:
     """Whether it is a task's wait, and a timeout of its library's will end it."""
-    return isinstance(waiter, TaskWaiter) and limits.ends(party, waiter)
+    return isinstance(waiter, TaskWaiter) and limits.ends(party)
 
 
 def may_be_left_alone(limits, wait: Wait) -> cython.bint:
@@ -286,7 +286,7 @@ def may_be_left_alone(limits, wait: Wait) -> cython.bint:
     for each in before:
         waiter: Waiter = each
         if isinstance(waiter, TaskWaiter):
-            if not limits.ends(waiter.host, waiter):
+            if not limits.ends(waiter.host):
                 return False
         elif waiter.host.ident != main_ident or not has_handlers():
             return False
