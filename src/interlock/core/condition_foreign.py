@@ -21,10 +21,10 @@ A task that is cancelled, in the wait or while it takes the lock back, tries aga
 cancelled, and would cancel that too, it does so in a shield.
 """
 
+import _signal  # not `signal`, whose `getsignal` is Python code, in which a handler could run
 import functools
 import sys
 import types
-from _signal import NSIG, getsignal  # `signal` wraps it in Python code, in which a handler could run
 
 import cython
 from cython.cimports.interlock.core.awaiting import park
@@ -165,8 +165,8 @@ def by_handler(error) -> cython.bint:
 def shows_handler(error) -> cython.bint:
     """Whether the traceback says that a signal handler raised this."""
     codes = []
-    for number in range(1, NSIG):
-        handler = getsignal(number)
+    for number in range(1, _signal.NSIG):
+        handler = _signal.getsignal(number)
         while isinstance(handler, functools.partial):
             handler = handler.func
         # A function, a method, or an object that can be called.
