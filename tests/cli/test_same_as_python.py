@@ -620,7 +620,7 @@ def test_few_modules_are_loaded_for_it(tmp_path: Path, installed: Path) -> None:
     needed = "import sys, interlock.core.probe, interlock.dropin; print(*sorted(sys.modules))"
     more = loaded - set(python("-c", needed, cwd=tmp_path).out.split())
     assert {name for name in more if name.partition(".")[0] != "interlock"} <= {
-        *("atexit", "collections.abc", "warnings"),
+        *("atexit", "collections.abc", "enum", "signal", "warnings"),
         *("collections", "_collections", "itertools", "keyword", "operator", "_operator", "reprlib"),
         *("importlib", "importlib._bootstrap", "importlib._bootstrap_external", "importlib.machinery"),
     }
