@@ -1,6 +1,7 @@
 """docs/benchmarks.md: written from the results alone, so that whoever has those can write it again."""
 
 from collections.abc import Callable, Iterator
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from benchmarks import ROOT, pictures
@@ -105,7 +106,7 @@ def reasons(missed: list[Verdict]) -> Iterator[str]:
     """What is known about each miss: once for all that it is about."""
     left = [one.goal.figure for one in missed]
     for reason in REASONS:
-        about = [name for name in left if any(all(w in name for w in words.split()) for words in reason.figures)]
+        about = [name for name in left if any(fnmatchcase(name, pattern) for pattern in reason.figures)]
         if about:
             yield f"- {'; '.join(dict.fromkeys(about))}: {reason.why}\n"
             left = [name for name in left if name not in about]

@@ -59,7 +59,7 @@ def test_the_page_says_what_is_missed_and_why(monkeypatch: pytest.MonkeyPatch) -
     for figure in made.figures:
         if figure.name in ("import / time", "Lock() / construction"):
             figure.samples["interlock"] = [1_000.0] * 3
-    because = reasons.Reason(("import time",), "it reads a large file.")
+    because = reasons.Reason(("import / *",), "it reads a large file.")
     monkeypatch.setattr(page, "REASONS", [because])
     text = page.text(made, [])
     assert "| import / time | ≤ 25.0 ms | 1,000 ms (1,000–1,000) | **missed** | 6 |" in text
