@@ -32,6 +32,7 @@ from cython.cimports.interlock.core.mutex import Mutex
 from cython.cimports.interlock.core.native import interlock_now, interlock_thread_id
 from cython.cimports.interlock.core.probe import Happening, happened, made, probing
 from cython.cimports.interlock.core.rlock import RLock
+from cython.cimports.interlock.core.spare import interlock_keep_spares
 from cython.cimports.interlock.core.task import caller_id
 from cython.cimports.interlock.core.waiting import (
     NEVER,
@@ -335,3 +336,4 @@ def rename(subclass: type, lock: type) -> None:
 
 
 interlock_construct_directly(Condition)
+interlock_keep_spares(Condition)

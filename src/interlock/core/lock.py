@@ -22,6 +22,7 @@ from cython.cimports.interlock.core.mutex import Mutex
 from cython.cimports.interlock.core.native import interlock_thread_id
 from cython.cimports.interlock.core.party import KNOWN_MASK, Party, known, meet, party_by_id
 from cython.cimports.interlock.core.probe import Happening, happened, made, probing, wanted
+from cython.cimports.interlock.core.spare import interlock_keep_spares
 from cython.cimports.interlock.core.task import TASK_BIT, caller_id, is_destroyed_task
 from cython.cimports.interlock.core.waiting import (
     NEVER,
@@ -269,3 +270,4 @@ def rename(subclass: type) -> None:
 
 
 interlock_construct_directly(Lock)
+interlock_keep_spares(Lock)

@@ -18,6 +18,7 @@ from cython.cimports.interlock.core.construct import interlock_construct_directl
 from cython.cimports.interlock.core.mutex import Mutex
 from cython.cimports.interlock.core.party import Party, party_by_id
 from cython.cimports.interlock.core.probe import Happening, happened, made, probing, wanted
+from cython.cimports.interlock.core.spare import interlock_keep_spares
 from cython.cimports.interlock.core.task import caller, caller_id, is_destroyed_task
 from cython.cimports.interlock.core.waiting import (
     NEVER,
@@ -277,3 +278,4 @@ def refuse_arguments():
 
 
 interlock_construct_directly(RLock)
+interlock_keep_spares(RLock)
