@@ -123,12 +123,6 @@ EXCLUDED = [
         "counts rounds of the loop: there notify wakes all, here each gets the lock from the one before, a round later",
     ),
     Excluded(
-        "test.test_asyncio.test_locks.ConditionTests.test_notify_all",
-        (3, 11),
-        EVER,
-        "counts rounds of the loop: there notify wakes all, here each gets the lock from the one before, a round later",
-    ),
-    Excluded(
         "test.test_asyncio.test_locks.BarrierTests.test_repr",
         (3, 11),
         EVER,
