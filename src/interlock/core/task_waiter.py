@@ -190,8 +190,7 @@ class AsyncioBed:
             return False
         self.cancelling = True
         self.message = msg
-        if self.waiter is not None:
-            self.waiter.rouse()
+        self.waiter.rouse()
         return True
 
     def result(self) -> None:
