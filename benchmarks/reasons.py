@@ -63,8 +63,8 @@ REASONS = [
         ("*, cancel in the middle / *",),
         "nearly all is asyncio's cancellation of a task, and asyncio searches its queue for the one that leaves, which "
         "is quick where few wait. `callgrind` counts 65,000 instructions with asyncio's semaphore, 72,000 with ours: "
-        "half of the difference is a new task remembered as a party, a third the traceback that each compiled function adds "
-        "to a cancellation which passes through it.",
+        "half of the difference is a new task remembered as a party, a third the traceback that each compiled function "
+        "adds to a cancellation which passes through it.",
     ),
     Reason(
         ("*, async with / 8 tasks, * / asyncio tasks", "*, pass through / *"),
