@@ -276,12 +276,7 @@ class Condition(ConditionQueue):
             error = self.retake(mutex, waiter, unparked, error)
         if probing:
             happened(Happening.REQUEUED, mutex, waiter.mover, 0 if granted else interlock_now() - waiter.since)
-            happened(
-                Happening.CANCELLED if error is not None else Happening.GRANTED if notified else Happening.TIMED_OUT,
-                self,
-                0,
-                interlock_now() - began,
-            )
+            self.tell_over(notified, error, began)
         if error is not None:
             if notified:
                 self.pass_on(1)

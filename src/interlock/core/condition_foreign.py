@@ -106,12 +106,7 @@ def wait_foreign(condition: ConditionQueue, deadline: cython.longlong) -> cython
     if entered:
         condition.mark_entered(interlock_thread_id())
     if probing:
-        happened(
-            Happening.CANCELLED if error is not None else Happening.GRANTED if notified else Happening.TIMED_OUT,
-            condition,
-            0,
-            interlock_now() - began,
-        )
+        condition.tell_over(notified, error, began)
     if error is not None:
         if notified:
             condition.notify_foreign(1)
@@ -261,12 +256,7 @@ async def wait_foreign_async(condition: ConditionQueue, deadline: cython.longlon
             if mutex.holder == waiter.party.id:
                 mutex.count = depth
     if probing:
-        happened(
-            Happening.CANCELLED if error is not None else Happening.GRANTED if notified else Happening.TIMED_OUT,
-            condition,
-            0,
-            interlock_now() - began,
-        )
+        condition.tell_over(notified, error, began)
     if error is not None:
         if notified:
             condition.notify_foreign(1)

@@ -9,6 +9,7 @@ cdef class ConditionQueue(Primitive):
     cdef bint anybodys   # interlock.aio's: who holds the lock is not asked, only whether somebody does
     cdef object lie_down(self, Mutex mutex, Waiter waiter)
     cdef object give_up(self, Mutex mutex, Waiter waiter)
+    cdef void tell_over(self, bint notified, object error, long long began) noexcept
     cdef int pass_on(self, long n) except -1
     cdef void move_first(self, Primitive mutex, unsigned long long by) noexcept
     cdef void notify_foreign(self, long n) noexcept

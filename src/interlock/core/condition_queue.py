@@ -103,6 +103,13 @@ class ConditionQueue(Primitive):
         if probing:
             happened(Happening.CANCELLED, self, 0, interlock_now() - waiter.since)
 
+    def tell_over(self, notified: cython.bint, error, began: cython.longlong) -> cython.void:
+        """To the probe: how the caller's wait has ended, which began at `began`."""
+        happening: Happening = Happening.GRANTED if notified else Happening.TIMED_OUT
+        if error is not None:
+            happening = Happening.CANCELLED
+        happened(happening, self, 0, interlock_now() - began)
+
     def pass_on(self, n: cython.long) -> cython.int:
         """Notify up to `n` waiters. 0: the caller does not hold the lock."""
         mutex: Mutex = self.mutex

@@ -1,6 +1,6 @@
 """How a task waits in a condition over a lock of ours: `Condition.wait` again, where parking is awaiting.
 
-The states are those of `core/condition.py`, without WOKEN and with TAKEN (see `core/awaiting.py`).
+The states are those of `core/condition.py`, without WOKEN and with TAKEN (see `core/task_waiter.py`).
 """
 
 import cython
@@ -50,12 +50,7 @@ async def wait_requeued_async(condition: ConditionQueue, mutex: Mutex, deadline:
                 error = raised  # the last one, as asyncio does
         if probing:
             happened(Happening.REQUEUED, mutex, waiter.mover, 0 if at_once else interlock_now() - waiter.since)
-            happened(
-                Happening.CANCELLED if error is not None else Happening.GRANTED if notified else Happening.TIMED_OUT,
-                condition,
-                0,
-                interlock_now() - began,
-            )
+            condition.tell_over(notified, error, began)
         if error is not None:
             if notified:
                 condition.pass_on(1)

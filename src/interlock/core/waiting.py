@@ -25,7 +25,7 @@ A waiter's life:
     GRANTED    out of the queue      -> CANCELLED: by its own party, interrupted: it passes the grant on
     CANCELLED  out of the queue      final
 
-A task's waiter is never WOKEN, and has one state more: see `core/awaiting.py`. No other state occurs: a waiter is
+A task's waiter is never WOKEN, and has one state more: see `core/task_waiter.py`. No other state occurs: a waiter is
 queued once (twice in a condition, which moves it while it is PARKED), only
 the head is ever WOKEN since newcomers join at the tail, and every change is made inside the critical section
 of the primitive in whose queue the waiter is.
