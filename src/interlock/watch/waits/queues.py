@@ -1,0 +1,88 @@
+"""A queue: what is in it, who puts and who takes, and who of them is no more."""
+
+from interlock.watch.waits import Meaning
+from interlock.watch.waits.frames import frame_in
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from interlock.watch.view import Someone, View
+
+GET, PUT, JOIN = "get", "put", "join"
+GIVES = {
+    GET: ("put", "put_nowait", "put_async", "put_many", "put_many_async", "putting", "shutdown", "close", "_put"),
+    PUT: ("get", "get_nowait", "get_async", "get_many", "get_many_async", "getting", "shutdown", "queue", "maxsize", "_get"),
+    JOIN: ("task_done", "shutdown", "all_tasks_done", "unfinished_tasks"),
+}
+VERBS = {GET: "an item of", PUT: "room in", JOIN: "all jobs of"}
+_METHODS = (("get", GET), ("put", PUT), ("join", JOIN))
+
+
+def adapter(someone: "Someone", view: "View") -> Meaning | None:
+    """A party in `get`, `put` or `join` of a queue of `queue`'s, of `asyncio`'s, or of ours."""
+    found = _ours(someone) or _of_frames(someone)
+    if found is None:
+        return None
+    queue, what = found
+    return of_queue(queue, what, someone, view)
+
+
+def _ours(someone: "Someone") -> "tuple[Any, str] | None":
+    wait = someone.wait
+    if wait is None:
+        return None
+    kind = getattr(wait, "queue_wait", None)
+    if kind is not None:
+        found = kind()
+        return (wait.began, found) if found else None
+    return None
+
+
+def _of_frames(someone: "Someone") -> "tuple[Any, str] | None":
+    for module, kind in (("queue", "Queue"), ("asyncio.queues", "Queue"), ("queue", "_PySimpleQueue")):
+        for method, what in _METHODS:
+            frame = frame_in(someone.frames[:3], module, kind, method)
+            if frame is not None:
+                return frame.f_locals["self"], what
+    return None
+
+
+def of_queue(queue: "Any", what: str, someone: "Someone", view: "View") -> Meaning:
+    """The words for it."""
+    meaning = Meaning(f"{VERBS[what]} {name_of_queue(queue, someone)}", target=queue, gives=GIVES[what])
+    meaning.lines.append(_state(queue, what))
+    return meaning
+
+
+def name_of_queue(queue: "Any", someone: "Someone") -> str:
+    """The kind of a queue, and what the program calls it."""
+    kind = type(queue).__name__
+    name = getattr(queue, "name", None)
+    if isinstance(name, str):
+        return f"{kind} {name!r}"
+    place = someone.place
+    if place is not None and place.what:
+        return f"{kind} {place.what}"
+    return f"{kind} at {id(queue):#x}"
+
+
+def _state(queue: "Any", what: str) -> str:
+    inside = getattr(queue, "queue", None)
+    if inside is None:
+        inside = getattr(queue, "_queue", None)
+    size = len(inside) if inside is not None else queue.qsize()
+    if what == GET:
+        return "it is empty" if size == 0 else f"{size} in it"
+    if what == PUT:
+        limit = getattr(queue, "maxsize", 0) or getattr(queue, "_maxsize", 0)
+        return f"it is full: {size} of {limit}"
+    unfinished = getattr(queue, "unfinished_tasks", None)
+    if unfinished is None:
+        unfinished = queue._unfinished_tasks
+    taken = unfinished - size
+    return (
+        f"{unfinished} unfinished: {size} still in it, {taken} taken out without task_done()"
+        if taken > 0
+        else f"{unfinished} unfinished, all of them still in it"
+    )
