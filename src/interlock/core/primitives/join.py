@@ -1,7 +1,8 @@
 """Join: a thread that waits for another to end is an edge of the wait graph, too.
 
 The waiting itself is `threading`'s; this only shows it: see `core/graph/waitgraph.py`. The only owner is the thread
-that is to end. Its party is looked for when somebody asks, since it may meet its first primitive after the join has begun.
+that is to end. Its party is looked for when somebody asks, since it may meet its first primitive after the join has
+begun.
 """
 
 import cython
