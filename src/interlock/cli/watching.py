@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 
 from interlock.cli.ending import write_to_stderr
+from interlock.watch import ended
 from interlock.watch.order import OrderWatch
 from interlock.watch.stall import STALLED, Stalls
 
@@ -41,6 +42,7 @@ def start_watching(longest: float | None, on_stall: str, tell: Callable[[], None
 
     OrderWatch(lambda text: write_to_stderr(f"interlock: {text}\n"))
     Stalls(longest, found).start()
+    ended.watch()
     quit_signal = getattr(signal, "SIGQUIT", None)
     # Where it is ignored, somebody (nohup, a shell's background) did not want it to reach the program.
     if quit_signal is not None and signal.getsignal(quit_signal) == signal.SIG_DFL:

@@ -12,7 +12,7 @@ import weakref
 from collections import deque
 from collections.abc import Iterable
 
-from interlock.core.places import Place
+from interlock.core.explain.places import Place
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -15,11 +15,12 @@ Nothing is run for it: names are looked up without descriptors or `__getattr__`.
 import builtins
 import dis
 import functools
+import gc
 import sys
 import types
 from collections.abc import Iterable, Iterator
 
-from interlock.core.places import Place, is_installed, is_library
+from interlock.core.explain.places import Place, is_installed, is_library
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class _Unknown:
 
 UNKNOWN = _Unknown()
 MOST_CODE = 3000  # code objects; past that a party could do anything
+MOST_OBJECTS = 20_000  # that are looked at from one frame of a library's
 MOST_ELEMENTS = 200  # of a container that are looked at
 
 _LOADS_LOCAL = {"LOAD_FAST", "LOAD_FAST_CHECK", "LOAD_FAST_BORROW", "LOAD_FAST_AND_CLEAR"}
@@ -46,6 +48,17 @@ _STORES_TWO = {"STORE_FAST_STORE_FAST", "STORE_FAST_LOAD_FAST"}
 _ENTERS = {"BEFORE_WITH", "BEFORE_ASYNC_WITH", "LOAD_SPECIAL"}
 _MAKERS = ("__init__", "__new__", "__post_init__", "__attrs_post_init__")
 _BUILTINS = vars(builtins)
+_LEAVES = (int, float, complex, bool, str, bytes, bytearray, type(None), type(...), types.CodeType, types.ModuleType)
+_CALLED = (
+    types.FunctionType,
+    types.MethodType,
+    types.BuiltinMethodType,
+    types.MethodWrapperType,
+    functools.partial,
+    types.CoroutineType,
+    types.GeneratorType,
+    types.AsyncGeneratorType,
+)
 _KEEPS_VALUE = {"CACHE", "RESUME", "NOP", "EXTENDED_ARG", "PRECALL", "COPY", "KW_NAMES", "NOT_TAKEN"}
 _CALLEE_AFTER_NULL = sys.version_info < (3, 13)  # where PUSH_NULL stands before what is called
 
@@ -53,12 +66,13 @@ _CALLEE_AFTER_NULL = sys.version_info < (3, 13)  # where PUSH_NULL stands before
 class Touch:
     """A place in the code that names an attribute. ``target``: of what, or UNKNOWN."""
 
-    __slots__ = ("code", "line", "target")
+    __slots__ = ("code", "line", "offset", "target")
 
-    def __init__(self, target: object, code: "CodeType", line: int) -> None:
+    def __init__(self, target: object, code: "CodeType", line: int, offset: int) -> None:
         self.target = target
         self.code = code
         self.line = line
+        self.offset = offset
 
     @property
     def place(self) -> Place:
@@ -112,14 +126,36 @@ class Reach:
             if not self._relied_on & self._stored:
                 return self
 
+    def add_given_too(self, values: list[object]) -> "Reach":
+        """Add what a library has in its hands: see `add_given`."""
+        self.add_given(values)
+        self._read()
+        return self
+
     def _add_frame(self, frame: "FrameType") -> None:
         names = _locals_of(frame)
         if _is_program(frame.f_code):
             self._add_code(frame.f_code, names, frame.f_globals)
         else:
-            # Code of a library does what it was made to do, with what of the program's it was given.
-            for value in list(names.values()):
+            self.add_given(list(names.values()))
+
+    def add_given(self, values: list[object]) -> None:
+        """What code of a library has in its hands. It does what it was made to do, and it calls what of the program's it
+        was given: functions and objects that can be come to from there."""
+        pending, seen = list(values), set()
+        while pending:
+            value = pending.pop()
+            if id(value) in seen or type(value) in _LEAVES:
+                continue
+            seen.add(id(value))
+            if len(seen) > MOST_OBJECTS:
+                self.anything = True
+                return
+            kind = type(value)
+            if kind in _CALLED or isinstance(value, type) or _is_program_class(kind):
                 self.add_value(value)
+            elif not isinstance(value, (types.ModuleType, types.CodeType, types.FrameType)):
+                pending += gc.get_referents(value)
 
     def add_value(self, value: object, depth: int = 2) -> None:
         """A value that the code has in its hands: a function may be called, an object's methods, too."""
@@ -230,7 +266,7 @@ class Reach:
                     self.anything = True  # it calls what is not known
                 continue
             if operation in _LOADS_ATTRIBUTE:
-                value = self._attribute(value, each.argval, code, line)
+                value = self._attribute(value, each.argval, code, line, each.offset)
                 continue
             if operation == "STORE_ATTR":
                 if code.co_name not in _MAKERS:
@@ -274,8 +310,8 @@ class Reach:
         elif isinstance(constant, str) and constant.isidentifier():
             self._touch(constant, UNKNOWN, code, line)  # for `getattr`
 
-    def _attribute(self, owner: object, name: str, code: "CodeType", line: int) -> object:
-        self._touch(name, owner, code, line)
+    def _attribute(self, owner: object, name: str, code: "CodeType", line: int, offset: int) -> object:
+        self._touch(name, owner, code, line, offset)
         if owner is UNKNOWN:
             for function in program_functions().get(name, ()):
                 self._add_function(function, {})
@@ -295,8 +331,8 @@ class Reach:
         self._relied_on.add(name)
         return module_names[name] if name in module_names else _BUILTINS.get(name, UNKNOWN)
 
-    def _touch(self, name: str, target: object, code: "CodeType | None", line: int) -> None:
-        self.touches.setdefault(name, []).append(Touch(target, code or _NOWHERE, line))
+    def _touch(self, name: str, target: object, code: "CodeType | None", line: int, offset: int = 0) -> None:
+        self.touches.setdefault(name, []).append(Touch(target, code or _NOWHERE, line, offset))
 
 
 class _Method:
@@ -340,6 +376,31 @@ def attribute_of(owner: object, name: str) -> object:
     return UNKNOWN
 
 
+def rest_of(frame: "FrameType") -> list[tuple[str, Touch]]:
+    """What the code of this frame, without what it calls, does after the instruction that it is at.
+
+    Nothing where it is in a loop: what comes next there need not come for the sake of what came before.
+    """
+    code = frame.f_code
+    for each in dis.get_instructions(code):
+        if _jumps_back(each) and each.argval <= frame.f_lasti <= each.offset:
+            return []
+    reach = Reach()
+    reach._read_code(code, _locals_of(frame), frame.f_globals)
+    return [
+        (name, touch)
+        for name, touches in reach.touches.items()
+        for touch in touches
+        if touch.code is code and touch.offset > frame.f_lasti
+    ]
+
+
+def _jumps_back(instruction: dis.Instruction) -> bool:
+    """An `await` has a small loop of its own, which is none of the program's."""
+    name = instruction.opname
+    return "JUMP_BACKWARD" in name and "NO_INTERRUPT" not in name
+
+
 @functools.lru_cache(maxsize=2_000)
 def _stored_in_loops(code: "CodeType") -> frozenset[str]:
     """The names to which a loop in this code gives new values."""
@@ -350,7 +411,7 @@ def _stored_in_loops(code: "CodeType") -> frozenset[str]:
             stores.append((each.offset, each.argval))
         elif each.opname in _STORES_TWO:
             stores += [(each.offset, name) for name in each.argval]
-        elif each.opname.startswith("JUMP_BACKWARD"):
+        elif _jumps_back(each):
             found.update(name for offset, name in stores if offset >= each.argval)
     return frozenset(found)
 

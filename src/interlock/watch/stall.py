@@ -22,6 +22,7 @@ from collections.abc import Callable
 
 from interlock.core.graph.waitgraph import call_at_wait, may_help
 from interlock.dropin import call_with_asyncio
+from interlock.watch import stuck
 from interlock.watch.dump import dump_text, name_of
 from interlock.watch.idle import TimerOfOurs, is_idle
 from interlock.watch.view import Someone, View, helpers
@@ -46,6 +47,8 @@ class Stalls:
         self.running = False
         self.asleep: frozenset[int] = frozenset()  # the waits in which all were at the last look
         self.circles: set[frozenset[int]] = set()  # likewise, each circle
+        self.stuck: frozenset[int] = frozenset()  # those who are stuck, and for how many looks
+        self.stuck_for = 0
         self.told: set[object] = set()
         # Keeps what `told` names by its id from being collected.
         self.kept: list[object] = []
@@ -109,8 +112,18 @@ class Stalls:
             self._tell(view, NOBODY_LEFT, True)
         elif [circle for circle in staying if self._is_news(circle)]:
             self._tell(view, IN_A_CIRCLE, False)
+        self._look_for_stuck(view)
         if self.longest is not None:
             self._look_for_long_waits(view, self.longest)
+
+    def _look_for_stuck(self, view: View) -> None:
+        """What must be the same in three looks: two seconds."""
+        found = stuck.find(view)
+        keys = frozenset(_keys(found.people))
+        self.stuck_for = self.stuck_for + 1 if keys and keys == self.stuck else 0
+        self.stuck = keys
+        if self.stuck_for >= 2 and self._is_news(("stuck", keys)):
+            self._tell(view, stuck_title(found), True)
 
     def _look_for_long_waits(self, view: View, longest: float) -> None:
         for someone in view.people:
@@ -127,6 +140,16 @@ class Stalls:
     def _tell(self, view: View, what: str, is_stall: bool) -> None:
         self.kept += [someone.wait.waiter if someone.wait else someone.awaits for someone in view.people]
         self.report(dump_text(view.find_held(), what), is_stall)
+
+
+def stuck_title(found: stuck.Stuck) -> str:
+    """What was found, in a line."""
+    if found.cycle:
+        names = [each.name for each in [*found.cycle, found.cycle[0]]]
+        return f"these wait for each other in a cycle: {' -> '.join(names)}"
+    return f"nobody who could end {'this wait' if len(found.people) == 1 else 'these waits'} is left: " + ", ".join(
+        each.name for each in found.people[:8]
+    )
 
 
 def _keys(people: list[Someone]) -> list[int]:

@@ -29,7 +29,8 @@ class Meaning:
     - ``givers``: parties who may end it, whatever their code says: the owner of a lock, the thread that is to end.
     - ``outside``: it ends by itself, or by what comes from outside the process.
     - ``idle``: the party has nothing to do and hurts nobody by waiting.
-    - ``polls``: it is one of many timed waits for the same thing.
+    - ``dead``: who was to end it is no more, for certain.
+    - ``calm``: one waits so, too, who has nothing to do.
     - ``verb``: what the party does about it.
     """
 
@@ -53,6 +54,8 @@ class Meaning:
         self.idle = idle
         self.lines = list(lines)
         self.verb = verb
+        self.dead = False
+        self.calm = False
 
 
 Adapter = Callable[["Someone", "View"], Meaning | None]

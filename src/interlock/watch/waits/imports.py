@@ -2,7 +2,7 @@
 
 import sys
 
-from interlock.core.places import Place, is_library
+from interlock.core.explain.places import Place, is_library
 from interlock.watch.waits import Meaning
 
 TYPE_CHECKING = False
@@ -14,7 +14,7 @@ _BOOTSTRAP = "<frozen importlib._bootstrap>"
 
 def adapter(someone: "Someone", view: "View") -> Meaning | None:
     """A thread that waits until another has imported a module."""
-    for frame in someone.all_frames[:3]:
+    for frame in someone.frames[:3]:
         if frame.f_code.co_filename == _BOOTSTRAP and frame.f_code.co_name == "acquire":
             lock = frame.f_locals["self"]
             owner = _owner(lock)

@@ -3,7 +3,7 @@
 import gc
 import sys
 
-from interlock.core.places import place_of_wait
+from interlock.core.explain.places import place_of_wait
 from interlock.watch.idle import loop_of_frames
 from interlock.watch.waits import Meaning
 from interlock.watch.waits.frames import frame_in
@@ -108,9 +108,9 @@ def loops() -> "list[Any]":
 
 def running_loop(someone: "Someone") -> "Any":
     """The loop of asyncio's that runs in this thread, whatever it does just now; None where none does."""
-    frame = frame_in(someone.all_frames, "asyncio.base_events", "BaseEventLoop", "run_forever")
+    frame = frame_in(someone.frames, "asyncio.base_events", "BaseEventLoop", "run_forever")
     if frame is None:
-        frame = frame_in(someone.all_frames, "asyncio.base_events", "BaseEventLoop", "_run_once")
+        frame = frame_in(someone.frames, "asyncio.base_events", "BaseEventLoop", "_run_once")
     return None if frame is None else frame.f_locals.get("self")
 
 
@@ -125,7 +125,7 @@ def thread_of_loop(loop: "Any", view: "View") -> "Someone | None":
 
 def has_work(loop: "Any") -> bool:
     """Whether something will go on in this loop without anybody's help: a timer, a socket, a signal."""
-    from interlock.core.owner_watch import LoopWatch
+    from interlock.core.tasks.owner_watch import LoopWatch
     from interlock.watch.idle import TimerOfOurs
 
     ours = (LoopWatch, TimerOfOurs)

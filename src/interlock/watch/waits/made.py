@@ -1,12 +1,12 @@
 """The line that made a primitive, where the counting or the recording of a run has kept it."""
 
-from interlock.core.places import Place
+from interlock.core.explain.places import Place
 
 
 def place_made(primitive: object) -> Place | None:
     """The program's line that made it, or None."""
     try:
-        from interlock.core.probe import origin_of
+        from interlock.core.kernel.probe import origin_of
 
         found = origin_of(primitive)
     except (ImportError, TypeError):

@@ -1,15 +1,15 @@
 """Locks, permits, events, conditions, barriers: who holds, who could give, who is missing."""
 
-from interlock.core.barrier import Barrier
-from interlock.core.condition import Condition
-from interlock.core.event import Event
-from interlock.core.join import Join
-from interlock.core.latch import Latch
-from interlock.core.places import place_of_hold
-from interlock.core.semaphore import Semaphore
-from interlock.core.waitgraph import Wait, holders, owners
-from interlock.core.waiting import Primitive
-from interlock.core.waitqueue import WaitQueue
+from interlock.core.primitives.barrier import Barrier
+from interlock.core.primitives.condition import Condition
+from interlock.core.primitives.event import Event
+from interlock.core.primitives.join import Join
+from interlock.core.primitives.latch import Latch
+from interlock.core.explain.places import place_of_hold
+from interlock.core.primitives.semaphore import Semaphore
+from interlock.core.graph.waitgraph import Wait, holders, owners
+from interlock.core.kernel.waiting import Primitive
+from interlock.core.primitives.waitqueue import WaitQueue
 from interlock.watch.waits import Meaning
 
 TYPE_CHECKING = False
@@ -50,6 +50,7 @@ def adapter(someone: "Someone", view: "View") -> Meaning | None:
         meaning.gives = ("unpark", "unpark_all")
     else:
         _say_holders(meaning, at, wait, view)
+    meaning.calm = isinstance(at, (Condition, Event, Semaphore, WaitQueue))
     return meaning
 
 

@@ -3,7 +3,7 @@
 import gc
 import sys
 
-from interlock.core.places import place_of_wait
+from interlock.core.explain.places import place_of_wait
 from interlock.watch.waits import Meaning
 from interlock.watch.waits.frames import frame_in
 from interlock.watch.waits.loops import at, closure_of
