@@ -113,8 +113,8 @@ def dump_text(view: View, title: str | None = None) -> str:
     section(f"WAITING for more than {LONG:g} s", [w for w in waiting if view.seconds(_wait_of(w)) > LONG], _block)
     section("WAITING", waiting, _block)
     section("WAITING", [each for each in view.people if _is_waiting(each, view)], _block)
-    section("WAITING FOR THE OUTSIDE", [each for each in view.people if view.meaning(each) is not None], _block)
-    section("RUNNING", view.people, _block)
+    section("WAITING FOR THE OUTSIDE, OR FOR WORK", [each for each in view.people if view.meaning(each) is not None], _block)
+    section("NOT WAITING", view.people, _block)
     lines += _told_ended()
     return "\n".join(lines) + "\n"
 

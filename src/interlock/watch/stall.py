@@ -49,6 +49,7 @@ class Stalls:
         self.circles: set[frozenset[int]] = set()  # likewise, each circle
         self.stuck: frozenset[int] = frozenset()  # those who are stuck, and for how many looks
         self.stuck_for = 0
+        self.since: dict[object, int] = {}  # when a wait that is none of our primitives' was first seen
         self.told: set[object] = set()
         # Keeps what `told` names by its id from being collected.
         self.kept: list[object] = []
@@ -59,6 +60,8 @@ class Stalls:
             os.register_at_fork(after_in_child=self._again)
         call_at_wait(self._begin)
         call_with_asyncio(self._call_at_run)
+        if self.longest is not None:
+            self._begin()  # the program may wait for what is none of our primitives'
 
     def _call_at_run(self) -> None:
         """Begin when a loop has run for as long as a look takes: its tasks may wait for what is not ours."""
@@ -126,11 +129,18 @@ class Stalls:
             self._tell(view, stuck_title(found), True)
 
     def _look_for_long_waits(self, view: View, longest: float) -> None:
+        seen: dict[object, int] = {}
         for someone in view.people:
+            meaning = view.meaning(someone)
+            if meaning is None or meaning.idle or (meaning.outside and not meaning.child):
+                continue
             wait = someone.wait
-            if wait is not None and view.seconds(wait) > longest and self._is_news(("long", id(wait.waiter))):
-                what = f"{someone.name} has waited for {name_of(wait.at)} for more than {longest:g} s"
+            key = _key_of(someone)
+            seen[key] = self.since.get(key, view.now) if wait is None else wait.since
+            if view.now - seen[key] > longest * 1e9 and self._is_news(("long", key)):
+                what = f"{someone.name} has waited for {meaning.what} for more than {longest:g} s"
                 self._tell(view, what, True)
+        self.since = seen
 
     def _is_news(self, key: object) -> bool:
         fresh = key not in self.told
@@ -140,6 +150,16 @@ class Stalls:
     def _tell(self, view: View, what: str, is_stall: bool) -> None:
         self.kept += [someone.wait.waiter if someone.wait else someone.awaits for someone in view.people]
         self.report(dump_text(view.find_held(), what), is_stall)
+
+
+def _key_of(someone: Someone) -> object:
+    """One wait is the same as long as it has its waiter, its future, or its place in the code."""
+    if someone.wait is not None:
+        return id(someone.wait.waiter)
+    if someone.awaits is not None:
+        return id(someone.awaits)
+    frame = someone.frames[0]
+    return someone.ident, id(frame), frame.f_lasti, someone.place and someone.place.line
 
 
 def stuck_title(found: stuck.Stuck) -> str:

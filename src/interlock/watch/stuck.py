@@ -70,7 +70,7 @@ class _Search:
                     grounded.add(key)
                     grew = True
         people = [each for key, each in stuck.items() if key in grounded and not self.meanings[key].idle]
-        return Stuck(people, [stuck[key] for key in cycle])
+        return Stuck(people, _from_the_first([stuck[key] for key in cycle]))
 
     def _stuck(self) -> "dict[int, Someone]":
         """Those whose wait nobody could end who is not among them."""
@@ -81,6 +81,7 @@ class _Search:
             alive = [each for each in self.people if id(each) not in stuck and not self._has_ended(each)]
             alive = [each for each in alive if self._can_run(each, stuck)]
             helped = [key for key in stuck if self._is_helped(self.meanings[key], alive)]
+            helped += self._under_timeouts(stuck)
             if not helped:
                 return stuck
             for key in helped:
@@ -98,6 +99,19 @@ class _Search:
             return True
         thread = self.threads.get(someone.ident)
         return thread is None or id(thread) not in stuck or self.meanings[id(thread)].idle
+
+    def _under_timeouts(self, stuck: "dict[int, Someone]") -> list[int]:
+        """The tasks that a task with a timeout waits for: it cancels them when its time is up."""
+        found: set[int] = set()
+        pending = [each for each in self.people if each.is_task and id(each) not in stuck]
+        pending = [each for each in pending if (meaning := self.view.meaning(each)) is not None and meaning.limited]
+        while pending:
+            meaning = self.view.meaning(pending.pop())
+            for giver in meaning.givers if meaning is not None else ():
+                if giver.is_task and id(giver) in stuck and id(giver) not in found:
+                    found.add(id(giver))
+                    pending.append(giver)
+        return list(found)
 
     def _is_helped(self, meaning: Meaning, alive: "list[Someone]") -> bool:
         living = {id(each) for each in alive}
@@ -156,7 +170,16 @@ class _Search:
         if not dead_givers(meaning):
             return False
         # One of many who take and give alike has ended: the others may have nothing to do, and be right to wait.
-        return not (meaning.calm and self.reach(someone).certain(meaning.target, meaning.gives))
+        return not (meaning.calm and self._gives_alike(someone, meaning))
+
+    def _gives_alike(self, someone: "Someone", meaning: Meaning) -> bool:
+        """Whether the code in which it stands gives, too, what it waits for."""
+        codes = {frame.f_code for frame in someone.frames}
+        return any(
+            touch.code in codes and touch.target is meaning.target
+            for name in meaning.gives
+            for touch in self.reach(someone).touches.get(name, ())
+        )
 
 
 def dead_givers(meaning: Meaning) -> "list[Ended]":
@@ -164,6 +187,12 @@ def dead_givers(meaning: Meaning) -> "list[Ended]":
     if meaning.target is None or not meaning.gives:
         return []
     return [each for each in ended.threads() if each.could_give(meaning.target, meaning.gives) is not None]
+
+
+def _from_the_first(cycle: "list[Someone]") -> "list[Someone]":
+    """A cycle has no beginning; so that it reads the same each time it gets one."""
+    first = min(range(len(cycle)), key=lambda i: cycle[i].name, default=0)
+    return cycle[first:] + cycle[:first]
 
 
 def _is_parked(someone: "Someone") -> bool:

@@ -28,6 +28,8 @@ class Meaning:
       that names one of them on it may end the wait.
     - ``givers``: parties who may end it, whatever their code says: the owner of a lock, the thread that is to end.
     - ``outside``: it ends by itself, or by what comes from outside the process.
+    - ``limited``: a timeout of the task's library ends it.
+    - ``child``: it is for a process, which may be stuck itself.
     - ``idle``: the party has nothing to do and hurts nobody by waiting.
     - ``dead``: who was to end it is no more, for certain.
     - ``calm``: one waits so, too, who has nothing to do.
@@ -56,6 +58,8 @@ class Meaning:
         self.verb = verb
         self.dead = False
         self.calm = False
+        self.child = False
+        self.limited = False
 
 
 Adapter = Callable[["Someone", "View"], Meaning | None]

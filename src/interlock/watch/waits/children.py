@@ -4,6 +4,7 @@ import gc
 import sys
 
 from interlock.watch import ended
+from interlock.watch.reach import is_program_file
 from interlock.watch.waits import Meaning, system
 from interlock.watch.waits.frames import frame_in, function_name, simple
 
@@ -22,6 +23,7 @@ def adapter(someone: "Someone", view: "View") -> Meaning | None:
     frames = someone.frames
     for found in (_subprocess(frames), _process(frames), _pool(frames), _queue(frames)):
         if found is not None:
+            found.child = True
             return found
     return None
 
@@ -82,14 +84,14 @@ def _process(frames: "list[FrameType]") -> Meaning | None:
     popen = child._popen
     meaning = Meaning(f"process {child.name} (pid {popen.pid})", outside=True)
     meaning.lines.append(_state(popen.pid, popen.returncode))
-    if any(name in ("write", "writev") for name, _ in system.call_of_process(popen.pid)) or True:
-        for queue, full in _queues():
-            if full:
-                meaning.lines.append(
-                    f"{_name_of_queue(queue, frames)} is a full pipe that nobody reads: the feeder thread of a process "
-                    "that has put into it cannot write the rest, and the process cannot end. Take the items out before "
-                    "join()"
-                )
+    if any(name in ("write", "writev") for name, _ in system.call_of_process(popen.pid)):
+        meaning.lines.append("a thread of it writes, and has no room")
+    for queue, full in _queues():
+        if full:
+            meaning.lines.append(
+                f"the pipe of {_name_of_queue(queue, frames)} is full: a process that has put into it cannot write the "
+                "rest, and cannot end. Take the items out before join()"
+            )
     return meaning
 
 
@@ -104,6 +106,8 @@ def _queues() -> "list[tuple[Any, bool]]":
 
 def _name_of_queue(queue: object, frames: "list[FrameType]") -> str:
     for frame in frames:
+        if not is_program_file(frame.f_code.co_filename):
+            continue
         for names in (frame.f_locals, frame.f_globals):
             for name, value in list(names.items()):
                 if value is queue:

@@ -80,7 +80,11 @@ def of_future(future: "Any", view: "View", waiting: "Someone") -> Meaning:
         meaning.lines.append(f"the job is number {number} in the queue of {pool_name(workers)}, nobody runs it yet")
         waiting_too = [worker for worker in workers if _waits_for_queue(worker, queue)]
         if workers and len(waiting_too) == len(workers):
-            meaning.lines.append(f"{_all(len(workers))} of the pool wait for jobs that stand in its own queue")
+            meaning.lines.append(
+                "the one worker of the pool waits for a job that stands in its own queue"
+                if len(workers) == 1
+                else f"{_all(len(workers))} of the pool wait for jobs that stand in its own queue"
+            )
         elif workers:
             meaning.lines += [_doing(worker) for worker in workers[:8]]
         return _with_origin(meaning, future)
@@ -106,7 +110,7 @@ def _with_origin(meaning: Meaning, future: "Any") -> Meaning:
 
 
 def _all(count: int) -> str:
-    return {1: "the one worker", 2: "both workers"}.get(count, f"all {count} workers")
+    return "both workers" if count == 2 else f"all {count} workers"
 
 
 def _doing(worker: "Someone") -> str:

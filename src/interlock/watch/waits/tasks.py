@@ -33,7 +33,7 @@ def adapter(someone: "Someone", view: "View") -> Meaning | None:
         return Meaning(f"{_seconds(frame.f_locals.get('delay'))}", outside=True, verb="sleeps")
     meaning = of_awaited(awaited, someone, view)
     if _is_limited(task, awaited):
-        meaning.outside = True
+        meaning.outside = meaning.limited = True
         meaning.lines.append("a timeout ends that wait")
     return meaning
 
@@ -44,14 +44,14 @@ def _seconds(delay: object) -> str:
 
 def of_awaited(awaited: "Any", someone: "Someone", view: "View") -> Meaning:
     """What a task waits for, by the future that it awaits."""
-    several = _waited_together(someone.frames)
+    several = _waited_together(someone.frames) or _in_group(someone.frames)
     if several is None:
         several = [each for each in getattr(awaited, "_children", ()) if not each.done()] or None
     if several is not None:
         return _of_several(several, someone, view)
-    inner = _shielded(awaited)
-    if inner is not None:
-        awaited = inner
+    inner = _shielded(awaited) or _waited_with_timeout(someone.frames)
+    if inner is not None and inner is not awaited:
+        return of_awaited(inner, someone, view)
     if hasattr(awaited, "get_coro"):
         return _of_task(awaited, view)
     source = _source_of(awaited)
@@ -107,8 +107,22 @@ def _waited_together(frames: "list[FrameType]") -> "list[Any] | None":
     return [each for each in list(frame.f_locals["fs"]) if not each.done()] or None
 
 
+def _in_group(frames: "list[FrameType]") -> "list[Any] | None":
+    frame = frame_in(frames[:2], "asyncio.taskgroups", "TaskGroup", "__aexit__") or frame_in(
+        frames[:2], "asyncio.taskgroups", "TaskGroup", "_aexit"
+    )
+    return None if frame is None else [each for each in list(frame.f_locals["self"]._tasks) if not each.done()] or None
+
+
 def _callbacks(future: "Any") -> "list[Any]":
     return [callback for callback, _ in list(getattr(future, "_callbacks", None) or ())]
+
+
+def _waited_with_timeout(frames: "list[FrameType]") -> "Any":
+    """`wait_for` of 3.11 awaits a future of its own."""
+    frame = frame_in(frames[:2], "asyncio.tasks", "wait_for")
+    inner = None if frame is None else frame.f_locals.get("fut")
+    return inner if hasattr(inner, "add_done_callback") and not inner.done() else None
 
 
 def _shielded(awaited: "Any") -> "Any":
