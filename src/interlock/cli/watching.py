@@ -9,9 +9,19 @@ import sys
 from collections.abc import Callable
 
 from interlock.cli.ending import write_to_stderr
+from interlock.core.graph.waitgraph import judge_waits
 from interlock.watch import ended
 from interlock.watch.order import OrderWatch
 from interlock.watch.stall import STALLED, Stalls
+
+
+def _judge() -> None:
+    """Imported when a loop of asyncio's runs in the thread that is about to wait."""
+    events = sys.modules.get("asyncio.events")
+    if events is not None and events._get_running_loop() is not None:
+        from interlock.watch.waits.judge import judge
+
+        judge()
 
 
 class LateDumper:
@@ -43,6 +53,7 @@ def start_watching(longest: float | None, on_stall: str, tell: Callable[[], None
     OrderWatch(lambda text: write_to_stderr(f"interlock: {text}\n"))
     Stalls(longest, found).start()
     ended.watch()
+    judge_waits(_judge)
     quit_signal = getattr(signal, "SIGQUIT", None)
     # Where it is ignored, somebody (nohup, a shell's background) did not want it to reach the program.
     if quit_signal is not None and signal.getsignal(quit_signal) == signal.SIG_DFL:

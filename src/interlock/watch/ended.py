@@ -13,10 +13,12 @@ from collections import deque
 from collections.abc import Iterable
 
 from interlock.core.explain.places import Place
+from interlock.dropin import spec_told
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from types import TracebackType
+    from importlib.machinery import ModuleSpec
+    from types import ModuleType, TracebackType
     from typing import Any
 
 MOST = 20
@@ -95,6 +97,10 @@ def watch() -> None:
 
     note.__name__ = "excepthook"
     threading.excepthook = note
+    if _STARTS_PROCESSES in sys.modules:
+        _watch_processes()
+    else:
+        sys.meta_path.insert(0, _Finder())
 
 
 def note_thread(args: "Any") -> None:
@@ -125,9 +131,22 @@ def _innermost(trace: "TracebackType | None") -> Place | None:
     return best
 
 
-def watch_processes() -> None:
+class _Finder:
+    """In `sys.meta_path` until the program imports what starts its processes. It finds what the others find."""
+
+    def find_spec(self, name: str, path: object = None, target: "ModuleType | None" = None) -> "ModuleSpec | None":
+        if name != _STARTS_PROCESSES:
+            return None
+        sys.meta_path.remove(self)
+        return spec_told(self, _watch_processes, name, path, target)
+
+
+_STARTS_PROCESSES = "multiprocessing.popen_fork"
+
+
+def _watch_processes() -> None:
     """Take note of children of `multiprocessing` that a signal kills: called once its module is there."""
-    module = sys.modules["multiprocessing.popen_fork"]
+    module = sys.modules[_STARTS_PROCESSES]
     poll = module.Popen.poll
 
     def noted(self: "Any", *args: "Any", **keywords: "Any") -> "Any":

@@ -248,6 +248,22 @@ class Counter(Sink):
                     tally.longest_ns = waited
 
 
+def origin_of(what: Observed):
+    """The program's line that made this primitive: file, line, function. None where nobody took note of it."""
+    with cython.critical_section(what):
+        record = what.record
+    maker: Maker = None
+    if isinstance(record, Tally):
+        maker = cython.cast(Tally, record).maker
+    elif isinstance(record, Entry):
+        maker = cython.cast(Entry, record).maker
+    if maker is None:
+        return None
+    if maker.outer_code is not None:
+        return maker.outer_code.co_filename, maker.outer_line, maker.outer_code.co_name
+    return None if is_library(maker.code.co_filename) else (maker.code.co_filename, maker.line, maker.code.co_name)
+
+
 def start_counting() -> None:
     """Count what every primitive does from now on, from zero."""
     start(Counter())

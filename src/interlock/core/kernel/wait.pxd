@@ -5,3 +5,6 @@ cdef void begin_wait(Waiter waiter, Observed at, long long deadline) noexcept
 cdef void end_wait(Waiter waiter) noexcept
 cdef object set_on_wait(object function)
 cdef void tell_wait() noexcept
+cdef bint judged
+cdef object set_judge(object function)
+cdef int judge_wait() except -1

@@ -22,10 +22,10 @@ def of_threadsafe(future: "Any", view: "View", waiting: "Someone") -> Meaning | 
     """A future of `concurrent.futures` that a task of asyncio's, or another future of it, is to set."""
     if "asyncio" not in sys.modules:
         return None
-    source, loop = _source_of(future)
+    source, loop = source_of(future)
     name = "a coroutine"
     if loop is None:
-        loop, coroutine = _loop_to_take(future)
+        loop, coroutine = loop_to_take(future, loops())
         if loop is None:
             return None
         name = _coroutine_name(coroutine)
@@ -72,7 +72,7 @@ def closure_of(function: object) -> "dict[str, Any]":
     return found
 
 
-def _source_of(future: "Any") -> "tuple[Any, Any]":
+def source_of(future: "Any") -> "tuple[Any, Any]":
     """`asyncio.futures._chain_future` leaves a callback on the future that is to be set; it knows who sets it."""
     for callback in list(future._done_callbacks):
         names = closure_of(callback)
@@ -82,9 +82,9 @@ def _source_of(future: "Any") -> "tuple[Any, Any]":
     return None, None
 
 
-def _loop_to_take(future: "Any") -> "tuple[Any, Any]":
-    """The loop in whose queue the call stands that will make a task of it."""
-    for loop in loops():
+def loop_to_take(future: "Any", among: "list[Any]") -> "tuple[Any, Any]":
+    """The loop in whose queue the call stands that will make a task of it, and the coroutine."""
+    for loop in among:
         for handle in list(loop._ready):
             names = closure_of(handle._callback)
             if names.get("future") is future:

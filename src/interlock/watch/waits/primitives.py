@@ -8,7 +8,7 @@ from interlock.core.primitives.latch import Latch
 from interlock.core.explain.places import place_of_hold
 from interlock.core.primitives.semaphore import Semaphore
 from interlock.core.graph.waitgraph import Wait, holders, owners
-from interlock.core.kernel.waiting import Primitive
+from interlock.core.kernel.primitive import Primitive
 from interlock.core.primitives.waitqueue import WaitQueue
 from interlock.watch.waits import Meaning
 
