@@ -115,9 +115,9 @@ class TestRLock:
         a.do(locks[0].acquire)
         waiting = b.begin(locks[1].acquire)
         blocked(locks[0], 1)
+        (stranger,) = parties(1)
         with pytest.raises(NotHeld):
-            b_other = parties(1)[0]
-            b_other.do(locks[0].release)
+            stranger.do(locks[0].release)
         a.do(locks[0].release)
         blocked(locks[0], 1)
         a.do(locks[0].release)
@@ -257,7 +257,7 @@ class TestLatch:
         b.do(two.count_down)
         assert wait.result() is True
         assert b.do(two.wait) is True
-        with pytest.raises(ShapeError, match="latch of 3|Latch of 3"):
+        with pytest.raises(ShapeError, match="Latch of 3"):
             pair[0].Latch("started", 4).count_down()
 
 

@@ -19,8 +19,8 @@ from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from typing import Any, TypeAlias, TypeVar
 
+from interlock import Event
 from interlock.cluster.engine import Answer, Argument, Engine, Unreachable
-from interlock.core.event import Event
 
 _T = TypeVar("_T")
 
@@ -28,7 +28,8 @@ _T = TypeVar("_T")
 class Step:
     """A trip to the engine.
 
-    ``shielded``: a task that is cancelled comes back from it first, and is cancelled then. ``undo``: called where nobody waits for the answer any more, once the trip is over, whatever came of it.
+    ``shielded``: a task that is cancelled comes back from it first, and is cancelled then. ``undo``: called where nobody
+    waits for the answer any more, once the trip is over, whatever came of it.
     """
 
     __slots__ = ("arguments", "caller", "engine", "op", "shielded", "timeout", "undo")

@@ -17,6 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from interlock import Event
 from interlock.cluster.calling import Caller, Calling, Park, Step, Trip, in_task, in_thread
 from interlock.cluster.engine import (
     MAX_LEASE,
@@ -27,9 +28,8 @@ from interlock.cluster.engine import (
     Unreachable,
     make_engine,
 )
-from interlock.cluster.errors import ClusterError, EngineUnavailable, LeaseLost, ShapeError
+from interlock.cluster.errors import ClusterError, EngineUnavailable, LeaseLost
 from interlock.cluster.session import Session, clock, now
-from interlock.core.event import Event
 
 if TYPE_CHECKING:
     from interlock.cluster.barrier import Barrier
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from interlock.cluster.gates import Event as ClusterEvent
     from interlock.cluster.gates import Latch
     from interlock.cluster.permits import BoundedSemaphore, Lock, RLock, Semaphore
+    from interlock.cluster.permits import Lock as AnyLock
     from interlock.cluster.rwlock import RWLock
     from interlock.cluster.ticket import Ticket
 
@@ -52,6 +53,7 @@ def connect(
     lease: float = 10.0,
     label: str | None = None,
     patience: float | None = None,
+    max_lease: float | None = None,
     after_restart: str = "quarantine",
     replicas: int = 0,
     **options: Any,
@@ -62,8 +64,10 @@ def connect(
     prefix on the same engine is another. ``lease``: seconds after which what a process holds is free again if it
     vanishes without a word; up to 60. ``label``: what this process is called where others look; by default the name of
     its program. ``patience``: seconds after which a wait gives up on an engine that does not answer (None: it goes on
-    until its own timeout). ``after_restart``: "quarantine": an engine that was restarted or replaced grants nothing
-    for the longest lease, since it may have lost grants; "grant": it grants at once. ``replicas``: how many replicas
+    until its own timeout). ``after_restart``: "quarantine": an engine that was restarted or replaced may have lost
+    grants whose holders do not know it yet, so it makes none for ``max_lease``; "grant": it grants at once.
+    ``max_lease``: seconds; the longest lease that any handle of the prefix uses. By default this one's own, so where
+    they differ all have to be told. ``replicas``: how many replicas
     have to confirm a grant (Redis). ``options``: what else the engine's client takes.
 
     Raises ValueError where the URL names no engine, `ClusterError` where the engine's client is not installed.
@@ -74,6 +78,7 @@ def connect(
         lease=lease,
         label=label,
         patience=patience,
+        max_lease=max_lease,
         after_restart=after_restart,
         replicas=replicas,
         **options,
@@ -138,7 +143,7 @@ def checked_name(name: str, what: str = "name") -> str:
 
 
 class Cluster:
-    """What `connect` returns. Threads and tasks share it; enter it with `with` or `async with` to close it at the end."""
+    """What `connect` returns, for threads and tasks alike. Leaving `with` or `async with` closes it."""
 
     def __init__(
         self,
@@ -148,6 +153,7 @@ class Cluster:
         lease: float,
         label: str | None,
         patience: float | None,
+        max_lease: float | None,
         after_restart: str,
         replicas: int,
         **options: Any,
@@ -159,10 +165,15 @@ class Cluster:
         if replicas < 0:
             raise ValueError(f"replicas must be 0 or more, not {replicas}")
         self.lease = checked_seconds(lease, "lease", MAX_LEASE)
+        self.max_lease = self.lease if max_lease is None else checked_seconds(max_lease, "max_lease", MAX_LEASE)
+        if self.lease > self.max_lease:
+            raise ValueError(f"lease must be at most max_lease, {self.max_lease:g} seconds, not {lease}")
         self.patience = patience if patience is None else checked_seconds(patience, "patience", float("inf"))
         self.prefix = checked_name(prefix, "prefix")
         self.label = os.path.basename(sys.argv[0]) or "python" if label is None else checked_name(label, "label")
-        self.engine = make_engine(Settings(url, prefix, after_restart == "quarantine", replicas, options))
+        self.engine = make_engine(
+            Settings(url, prefix, self.max_lease if after_restart == "quarantine" else 0.0, replicas, options)
+        )
         self.url = self.engine.shown
         self.start()
         clusters.add(self)
@@ -231,7 +242,7 @@ class Cluster:
 
         return Barrier(self, name, parties, action, timeout)
 
-    def Condition(self, name: str, lock: Lock | RLock | None = None) -> Condition:
+    def Condition(self, name: str, lock: AnyLock | None = None) -> Condition:
         """Waiting under a lock for a notification. See `interlock.cluster.condition.Condition`."""
         from interlock.cluster.condition import Condition
 
@@ -308,7 +319,7 @@ class Cluster:
         """Do a step, and go on trying through an outage.
 
         ``limit``: on the monotonic clock; raises `TimedOut` when it has passed and the engine has not answered.
-        ``hang``: seconds that one try may take. ``failed``: collects tries of which nobody knows whether they were done.
+        ``hang``: seconds that one try may take. ``failed``: collects tries that may have been done or not.
 
         Raises `EngineUnavailable` after `patience`, and at once where the
         engine has never been reached: a wrong address is likelier than an outage.
@@ -330,8 +341,6 @@ class Cluster:
                 at = time.monotonic()
                 if began is None:
                     began = at
-                if self.closed:
-                    continue
                 never = not self.was_reached
                 self.unreachable(error)
                 if never or (self.patience is not None and at - began >= self.patience):
@@ -401,7 +410,7 @@ class Cluster:
     # --- ending -----------------------------------------------------------------------------------------------------
 
     def close(self) -> None:
-        """Release all that is held through this handle, at once, and close its connections. What waits gets an error."""
+        """Release all that is held through this handle, at once, and close it. Who waits gets an error."""
         with self.guard:
             if self.closed:
                 return

@@ -34,10 +34,11 @@ class Condition(Shared):
 
     kind = "condition"
 
-    def __init__(self, cluster: Cluster, name: str, lock: Lock | RLock | None = None) -> None:
+    def __init__(self, cluster: Cluster, name: str, lock: Lock | None = None) -> None:
         if lock is None:
             lock = RLock(cluster, f"{name}:lock")
-        if not isinstance(lock, Lock) or lock.cluster is not cluster:
+        given: object = lock
+        if not isinstance(given, Lock) or lock.cluster is not cluster:
             raise TypeError("lock must be a Lock or an RLock of the same handle")
         super().__init__(cluster, name, 0, lock.lease)
         self.lock = lock

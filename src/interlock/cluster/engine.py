@@ -30,8 +30,7 @@ if TYPE_CHECKING:
 Argument: TypeAlias = str | int
 Answer: TypeAlias = list[Any]
 
-# A name, or a lease, that is longer cannot be had. What an engine lost cannot tell how long its leases were, so after
-# a restart no grant is made for the longest lease there is.
+# A name, or a lease, that is longer cannot be had.
 MAX_LEASE = 60.0  # seconds
 MAX_NAME = 400  # bytes
 
@@ -57,7 +56,7 @@ class Settings:
 
     url: str
     prefix: str
-    quarantine: bool = True
+    quarantine: float = 0.0  # seconds without a grant after a life of the server that may have lost some
     replicas: int = 0
     options: dict[str, Any] = field(default_factory=dict)
 

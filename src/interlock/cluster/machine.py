@@ -36,6 +36,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from interlock.cluster.engine import Answer, Argument
 
@@ -119,17 +120,18 @@ class Machine:
 
     # --- sessions -------------------------------------------------------------------------------------------------
 
-    def hello(self, run: str, longest: int) -> Answer:
+    def hello(self, run: str, longest: int, age: int) -> Answer:
         """The engine says which life of the server this is, on every new connection.
 
-        Another life than the one that is noted may have lost grants whose holders still believe in them. None is made
-        until the longest lease is over. ``longest``: us; 0: do not wait.
+        Another life than the one that is noted may have lost grants whose holders still believe in them. So none is
+        made until the longest lease is over: from now on; where nothing is noted, from the start of the server on.
+        ``longest``: us; 0: do not wait. ``age``: us since the server started.
 
         Answers with the us that are left of it.
         """
         if run != self.run:
+            self.quiet = max(self.quiet, self.now + (longest if self.run else longest - age))
             self.run = run
-            self.quiet = self.now + longest
         return [max(0, self.quiet - self.now)]
 
     def open(self, name: str, lease: int, info: str) -> Answer:
@@ -228,8 +230,10 @@ class Machine:
         """Ask for permits, or wait for an event, a latch, a barrier.
 
         ``units``: of a barrier 2 where the last one to come has to act before the others go on: it is granted then, and
-        they are by its signal "pass". ``stay``: 0: do not queue. Answers ["granted", token], ["queued"], ["busy"] (nobody stays), ["broken"] (a
-        barrier), ["lost"] (the session), or ["shape", kind, capacity] of the record that is there.
+        they are by its signal "pass". ``stay``: 0: do not queue.
+
+        Answers ["granted", token], ["queued"], ["busy"] (and does not stay), ["broken"] (a barrier), ["lost"] (the
+        session), or ["shape", kind, capacity] of the record that is there.
         """
         mine = self.alive(session)
         if mine is None:
@@ -300,7 +304,7 @@ class Machine:
                     self.break_barrier(record, 1)
                 else:
                     self.tell_first(record, [*range(1, record.capacity + 1)])
-        elif record.kind == "event" and record.value:
+        elif record.kind == "event" and record.value and queue:
             self.tell_all(record, self.token(record))
         if record.idle:
             self.idle[name] = self.now
@@ -495,7 +499,7 @@ class Machine:
         }
         return [json.dumps(told)]
 
-    def describe(self, name: str) -> dict[str, Answer]:
+    def describe(self, name: str) -> dict[str, Any]:
         record = self.records[name]
         return {
             "name": name,
@@ -525,7 +529,7 @@ class Machine:
                 }
                 for waiter, waiting in record.queue.items()
             ],
-        }  # type: ignore[return-value]
+        }
 
     def forget(self, name: str) -> Answer:
         """Remove a record that nobody holds or waits for, whatever its value. Answers [1], or [0]: it is in use."""
@@ -538,5 +542,19 @@ class Machine:
 
 OPERATIONS: dict[str, Callable[..., Answer]] = {
     op: getattr(Machine, op)
-    for op in "hello open beat close enter leave signal park notify wake read look forget".split()
+    for op in [
+        "hello",
+        "open",
+        "beat",
+        "close",
+        "enter",
+        "leave",
+        "signal",
+        "park",
+        "notify",
+        "wake",
+        "read",
+        "look",
+        "forget",
+    ]
 }

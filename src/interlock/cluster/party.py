@@ -7,7 +7,7 @@ import sys
 import threading
 from pathlib import Path
 
-from interlock.core.task import current_party
+from interlock.core.tasks.task import current_party
 
 PACKAGE = str(Path(__file__).resolve().parent.parent)
 KEPT = 1000  # texts

@@ -26,6 +26,7 @@ from interlock.cluster.ticket import AGAIN, BROKEN, HELD, LOST, WAITING, Lost, T
 if TYPE_CHECKING:
     from interlock.cluster.client import Cluster
 
+
 def limit_of(timeout: float | None, blocking: bool = True) -> tuple[float | None, int]:
     """When a call's time is over, on the monotonic clock, and whether it may queue at all."""
     if not blocking:
@@ -53,6 +54,11 @@ class Shared:
         self.name = checked_name(name)
         self.capacity = capacity
         self.lease = cluster.lease if lease is None else checked_seconds(lease, "lease", MAX_LEASE)
+        if self.lease > cluster.max_lease:
+            raise ValueError(
+                f"lease must be at most {cluster.max_lease:g} seconds, not {lease}: all handles of the prefix have to"
+                f" be made with max_lease={lease:g} for that"
+            )
 
     # --- waiting ----------------------------------------------------------------------------------------------------
 
@@ -139,9 +145,7 @@ class Shared:
             session = yield from self.cluster.opening(self.lease)
             call, seen = session.next_call()
             failed: list[BaseException] = []
-            answer = yield from self.cluster.calling(
-                op, (session.id, call, " ".join(seen), *arguments), failed=failed
-            )
+            answer = yield from self.cluster.calling(op, (session.id, call, " ".join(seen), *arguments), failed=failed)
             session.call_over(call, seen)
             if answer[0] == "shape":
                 raise self.other_shape(answer)
@@ -563,4 +567,3 @@ class Semaphore(Permits):
 
 class BoundedSemaphore(Semaphore):
     """The same: between machines every semaphore is bounded."""
-

@@ -29,13 +29,14 @@ import math
 import secrets
 import threading
 import time
+from contextlib import suppress
 from itertools import count
 from typing import TYPE_CHECKING
 
-from interlock.cluster.engine import Answer, Inbox, Told, Unreachable
+from interlock import Event
+from interlock.cluster.engine import Answer, Inbox, Unreachable
 from interlock.cluster.errors import ClusterError, EngineRestarted, LeaseLost
 from interlock.cluster.ticket import AGAIN, BROKEN, GONE, HELD, LOST, WAITING, Ticket
-from interlock.core.event import Event
 
 if TYPE_CHECKING:
     from interlock.cluster.client import Cluster
@@ -236,6 +237,15 @@ class Session:
         return self.lease / 3
 
     def live(self) -> None:
+        try:
+            self.beat_and_read()
+        except BaseException as error:
+            # Nobody renews any more, and nobody would wake those who wait.
+            self.end(LeaseLost(f"the line to {self.engine.shown} ended by an error: {error!r}"))
+            raise
+        self.leave()
+
+    def beat_and_read(self) -> None:
         beat_at = now() + self.lease / 3
         look_at = math.inf  # when something that is waited for may come free by itself
         while True:
@@ -260,7 +270,6 @@ class Session:
                 self.read(max(0.0, due - now()))
             else:
                 self.wake.wait(max(0.0, due - now()))
-        self.leave()
 
     def read(self, timeout: float) -> None:
         assert self.inbox is not None
@@ -284,7 +293,11 @@ class Session:
         self.suspect = False
         with self.guard:
             known = (
-                [t for t in self.mine.values() if (t.state == HELD and not t.moving) or (t.state == WAITING and t.asked)]
+                [
+                    t
+                    for t in self.mine.values()
+                    if (t.state == HELD and not t.moving) or (t.state == WAITING and t.asked)
+                ]
                 if everything
                 else []
             )
@@ -358,10 +371,8 @@ class Session:
         if self.inbox is not None:
             self.inbox.close()
         if opened:
-            try:
+            with suppress(Unreachable, ClusterError):  # then the lease runs out
                 self.engine.call("close", (self.id,), min(self.patience, 2.0))
-            except (Unreachable, ClusterError):
-                pass  # the lease will run out
 
 
 class Clock:

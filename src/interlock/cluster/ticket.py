@@ -18,8 +18,8 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
+from interlock import Event
 from interlock.cluster.errors import LeaseLost
-from interlock.core.event import Event
 
 if TYPE_CHECKING:
     from interlock.cluster.session import Session

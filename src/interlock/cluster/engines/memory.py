@@ -10,9 +10,9 @@ import _thread
 from collections import deque
 from collections.abc import Callable, Sequence
 
+from interlock import Event
 from interlock.cluster.engine import Answer, Argument, Engine, Inbox, Settings, Told, Unreachable
 from interlock.cluster.machine import Machine, clock
-from interlock.core.event import Event
 
 
 class Store:
