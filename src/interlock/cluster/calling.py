@@ -28,7 +28,7 @@ _T = TypeVar("_T")
 class Step:
     """A trip to the engine.
 
-    ``shielded``: a task that is cancelled comes back from it first, and is cancelled then. ``undo``: called where nobody
+    ``shielded``: a task that is cancelled comes back first, and is cancelled then. ``undo``: called where nobody
     waits for the answer any more, once the trip is over, whatever came of it.
     """
 
