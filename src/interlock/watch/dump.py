@@ -3,7 +3,7 @@
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from interlock.core.explain.order import called
 from interlock.core.explain.places import Place, preload
@@ -19,7 +19,7 @@ from interlock.core.primitives.semaphore import Semaphore
 from interlock.core.primitives.waitqueue import WaitQueue
 from interlock.watch import ended
 from interlock.watch.stuck import dead_givers
-from interlock.watch.view import Circle, Someone, View
+from interlock.watch.view import Cycle, Someone, View
 from interlock.watch.waits import Meaning
 from interlock.watch.waits.handlers import handler_of
 
@@ -90,8 +90,9 @@ def _write(text: str, file: "TextIO | None") -> None:
 # --- the text -----------------------------------------------------------------------------------------------------
 
 
-def dump_text(view: View, title: str | None = None) -> str:
-    """The dump. ``title``: the first line, where there is more to say than how many wait."""
+def dump_text(view: View, title: str | None = None, cycle: Iterable[Someone] = ()) -> str:
+    """The dump. ``title``: the first line, where there is more to say than how many wait. ``cycle``: one that leads
+    through more than locks."""
     lines = [f"interlock: {title or _heading(view)}"]
     told: set[int] = set()
 
@@ -105,8 +106,11 @@ def dump_text(view: View, title: str | None = None) -> str:
             lines.append(f"  and {len(fresh) - MOST:,} more")
         told.update(map(id, fresh))
 
-    for circle in view.circles:
-        section(_circle_heading(circle), circle.members, _block)
+    for cycle in view.cycles:
+        section(_cycle_heading(cycle), cycle.members, _block)
+    members = list(cycle)
+    if members:
+        section(f"CYCLE: {' -> '.join(each.name for each in [*members, members[0]])}", members, _block)
     waiting = sorted(
         (each for each in view.people if each.wait is not None), key=lambda each: -view.seconds(_wait_of(each))
     )
@@ -145,13 +149,13 @@ def _heading(view: View) -> str:
     return f"{_count(len(view.people), 'party', 'parties')}, {waiting} waiting"
 
 
-def _circle_heading(circle: Circle) -> str:
-    names = [member.name for member in circle.members]
-    return f"CIRCLE: {' -> '.join([*names, names[0]])}" + ("" if circle.certain else _uncertainty(circle))
+def _cycle_heading(cycle: Cycle) -> str:
+    names = [member.name for member in cycle.members]
+    return f"CYCLE: {' -> '.join([*names, names[0]])}" + ("" if cycle.certain else _uncertainty(cycle))
 
 
-def _uncertainty(circle: Circle) -> str:
-    for member in circle.members:
+def _uncertainty(cycle: Cycle) -> str:
+    for member in cycle.members:
         wait = member.wait
         if wait is not None and isinstance(wait.at, Lock) and not owners(wait):
             return f"\n  not certain: {name_of(wait.at)} was taken with acquire(), so any party may release it"

@@ -6,7 +6,7 @@ waits. It says what it finds once:
 - that nobody is left: every thread of the program is in a wait without a timeout, or has nothing to do. One that does
   anything else (sleeps, reads, computes) could wake the others, and so could a signal handler of the program;
 - with ``--stall SECONDS``, a single wait longer than that;
-- a circle of waits that could not be refused, since it was not certain. That is no stall as long as anybody is awake,
+- a cycle of waits that could not be refused, since it was not certain. That is no stall as long as anybody is awake,
   who may let them go yet.
 
 What it has seen must be the same in two looks, so that nothing is said of parties that are only passing.
@@ -30,7 +30,7 @@ from interlock.watch.view import Someone, View, helpers
 LOOK = 1.0  # seconds between two looks
 STALLED = 3  # the exit code for ``--on-stall=exit``
 NOBODY_LEFT = "nobody is left to wake these"
-IN_A_CIRCLE = "these wait for each other in a circle"
+IN_A_CYCLE = "these wait for each other in a cycle"
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class Stalls:
         self.report = report
         self.running = False
         self.asleep: frozenset[int] = frozenset()  # the waits in which all were at the last look
-        self.circles: set[frozenset[int]] = set()  # likewise, each circle
+        self.cycles: set[frozenset[int]] = set()  # likewise, each cycle
         self.stuck: frozenset[int] = frozenset()  # those who are stuck, and for how many looks
         self.stuck_for = 0
         self.since: dict[object, int] = {}  # when a wait that is none of our primitives' was first seen
@@ -106,27 +106,24 @@ class Stalls:
     def look(self) -> None:
         """One look."""
         view = View()
-        asleep = frozenset(_keys(view.people)) if _all_sleep(view) else frozenset()
-        circles = {frozenset(_keys(circle.members)) for circle in view.circles}
-        lasting, self.asleep = asleep if asleep == self.asleep else frozenset(), asleep
-        staying, self.circles = circles & self.circles, circles
-        if lasting and self._is_news(("asleep", lasting)):
-            self.told.update(staying)  # the dump begins with them
-            self._tell(view, NOBODY_LEFT, True)
-        elif [circle for circle in staying if self._is_news(circle)]:
-            self._tell(view, IN_A_CIRCLE, False)
-        self._look_for_stuck(view)
-        if self.longest is not None:
-            self._look_for_long_waits(view, self.longest)
-
-    def _look_for_stuck(self, view: View) -> None:
-        """What must be the same in three looks: two seconds."""
         found = stuck.find(view)
+        asleep = frozenset(_keys(view.people)) if _all_sleep(view) else frozenset()
+        cycles = {frozenset(_keys(cycle.members)) for cycle in view.cycles}
+        lasting, self.asleep = asleep if asleep == self.asleep else frozenset(), asleep
+        staying, self.cycles = cycles & self.cycles, cycles
         keys = frozenset(_keys(found.people))
         self.stuck_for = self.stuck_for + 1 if keys and keys == self.stuck else 0
         self.stuck = keys
-        if self.stuck_for >= 2 and self._is_news(("stuck", keys)):
-            self._tell(view, stuck_title(found), True)
+        if lasting and self._is_news(("asleep", lasting)):
+            self.told.update((*staying, ("stuck", keys)))  # the dump begins with them
+            self._tell(view, NOBODY_LEFT, True, found)
+        elif self.stuck_for >= 2 and self._is_news(("stuck", keys)):
+            self.told.update(staying)
+            self._tell(view, stuck_title(found), True, found)
+        elif [cycle for cycle in staying if self._is_news(cycle)]:
+            self._tell(view, IN_A_CYCLE, False, found)
+        if self.longest is not None:
+            self._look_for_long_waits(view, self.longest)
 
     def _look_for_long_waits(self, view: View, longest: float) -> None:
         seen: dict[object, int] = {}
@@ -139,7 +136,7 @@ class Stalls:
             seen[key] = self.since.get(key, view.now) if wait is None else wait.since
             if view.now - seen[key] > longest * 1e9 and self._is_news(("long", key)):
                 what = f"{someone.name} has waited for {meaning.what} for more than {longest:g} s"
-                self._tell(view, what, True)
+                self._tell(view, what, True, stuck.Stuck([], []))
         self.since = seen
 
     def _is_news(self, key: object) -> bool:
@@ -147,9 +144,9 @@ class Stalls:
         self.told.add(key)
         return fresh
 
-    def _tell(self, view: View, what: str, is_stall: bool) -> None:
+    def _tell(self, view: View, what: str, is_stall: bool, found: stuck.Stuck) -> None:
         self.kept += [someone.wait.waiter if someone.wait else someone.awaits for someone in view.people]
-        self.report(dump_text(view.find_held(), what), is_stall)
+        self.report(dump_text(view.find_held(), what, found.cycle), is_stall)
 
 
 def _key_of(someone: Someone) -> object:
@@ -164,9 +161,10 @@ def _key_of(someone: Someone) -> object:
 
 def stuck_title(found: stuck.Stuck) -> str:
     """What was found, in a line."""
+    if len(found.cycle) == 1:
+        return f"{found.cycle[0].name} waits for what it would have to give itself"
     if found.cycle:
-        names = [each.name for each in [*found.cycle, found.cycle[0]]]
-        return f"these wait for each other in a cycle: {' -> '.join(names)}"
+        return IN_A_CYCLE
     return f"nobody who could end {'this wait' if len(found.people) == 1 else 'these waits'} is left: " + ", ".join(
         each.name for each in found.people[:8]
     )

@@ -220,20 +220,20 @@ def _reachable(start: int, edges: dict[int, set[int]]) -> set[int]:
 
 
 def _shortest_cycle(edges: dict[int, set[int]]) -> list[int]:
+    """The shortest of at least two; where there is none, one who waits for itself; else []."""
     best: list[int] = []
     for start in edges:
         ways = [[start]]
-        seen: set[int] = set()
+        seen: set[int] = {start}
         while ways:
             way = ways.pop(0)
             if best and len(way) >= len(best):
                 break
+            if len(way) > 1 and start in edges.get(way[-1], ()):
+                best = way
+                break
             for following in edges.get(way[-1], ()):
-                if following == start:
-                    best = way
-                    ways = []
-                    break
                 if following not in seen:
                     seen.add(following)
                     ways.append([*way, following])
-    return best
+    return best or next(([key] for key, following in edges.items() if key in following), [])
