@@ -74,6 +74,12 @@ class Inbox:
         """
         raise NotImplementedError
 
+    def rest(self) -> None:
+        """Nobody has waited for a while: whatever it costs to be told may be saved until the next `read`.
+
+        Called by the thread that reads, and by it after `close`.
+        """
+
     def close(self) -> None:
         """End a `read` that is under way, from whatever thread, and all later ones."""
         raise NotImplementedError

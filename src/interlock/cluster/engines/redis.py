@@ -254,6 +254,11 @@ class RedisInbox(Inbox):
                 told.append(Told(waiter, int(value)))
         return told
 
+    def rest(self) -> None:
+        if self.closed and self.connection is not None:
+            self.connection.disconnect()
+            self.connection = None
+
     def is_closed(self) -> bool:
         return self.closed
 
