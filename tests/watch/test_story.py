@@ -1,5 +1,6 @@
 """What a recording tells, also where events are missing or a little out of order."""
 
+import random
 from typing import Any
 
 import pytest
@@ -247,7 +248,7 @@ def test_what_threading_makes_for_itself_is_hidden() -> None:
 
 
 def blame(text: str, **attributes: Any) -> list[tuple[str, float, int, str]]:
-    """For each wait: who held it longest, for how many milliseconds, how many others did, and the line it was held at."""
+    """For each wait: who held it longest, for how many milliseconds, how many others did, and at which line."""
     story = Story(recording(text, **attributes))
     names = [*(party.name for party in story.recording.parties), ""]
     places = [*story.recording.places, ""]
@@ -273,8 +274,35 @@ def test_the_holder_is_the_party_that_held_longest_in_all_its_turns() -> None:
 
 def test_a_holder_among_hundreds_of_turns_is_found() -> None:
     turns = "".join(f"{n} p{n % 7} acquired Lock.a x:1\n{n + 0.5} p{n % 7} released Lock.a\n" for n in range(1, 400))
-    text = f"0 cy waiting Lock.a x:9\n{turns}400 ann acquired Lock.a x:2\n900 ann released Lock.a\n900 cy granted Lock.a x:9"
+    text = f"0 cy waiting Lock.a x:9\n{turns}400 ann acquired Lock.a x:2\n900 ann released Lock.a"
+    text += "\n900 cy granted Lock.a x:9"
     assert blame(text) == [("ann", 500, 7, "x:2")]
+
+
+def test_holders_are_those_of_a_plain_count() -> None:
+    """Against the plain way: each wait with each hold, of a lock and of permits, in runs of chance."""
+    for seed in range(60):
+        chance = random.Random(seed)
+        family = chance.choice(["Lock", "Semaphore"])
+        events = []
+        for party in range(5):
+            time = chance.randrange(20)
+            for _ in range(12):
+                begin, got = time, time + chance.randrange(30)
+                time = got + chance.randrange(12)
+                events += [(begin, party, "waiting", "-"), (got, party, "granted", str(got - begin))]
+                events.append((time, party, "released", "-"))
+        text = "\n".join(f"{t} p{p} {what} {family}.a x:{p} - {took}" for t, p, what, took in sorted(events))
+        story = Story(recording(text))
+        for wait in story.waits:
+            held: dict[int, int] = {}
+            for party in {hold.party for hold in story.holds} - {wait.party}:
+                its = [(max(h.start, wait.start), min(h.end, wait.end)) for h in story.holds if h.party == party]
+                ms = {at for start, end in its for at in range(start // MS, end // MS)}
+                if ms:
+                    held[party] = len(ms) * MS
+            assert (wait.held, wait.others) == (max(held.values(), default=0), max(0, len(held) - 1)), (seed, wait)
+            assert held.get(wait.holder, 0) == wait.held
 
 
 def test_two_permits_of_one_party_count_once() -> None:

@@ -17,6 +17,7 @@ short. And events may be missing: those before the recording began, and those th
 from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterable
+from itertools import accumulate
 from typing import NamedTuple
 
 from interlock.core.recorder import HAPPENINGS
@@ -255,35 +256,69 @@ class Story:
 
 
 class _Turns:
-    """Who held an object during a wait. It is asked for the waits in the order of their beginnings."""
+    """Who held an object during a wait. It is asked for the waits in the order of their beginnings.
+
+    Where many wait in a line, each waits for as many turns as there are waiters, and its turns are nearly those of the
+    wait before it. So the sums are kept, of the turns that begin during the wait, and only changed at both ends.
+    """
 
     def __init__(self, holds: list[Hold]) -> None:
-        self.holds = sorted(_merged(holds), key=_start)
-        self.starts = [hold.start for hold in self.holds]
-        self.reached = 0  # holds before this one have begun when the last wait began
-        self.under_way: list[Hold] = []  # those of them that had not ended
+        self.turns = sorted(_merged(holds), key=_start)
+        self.starts = [turn.start for turn in self.turns]
+        self.reach = list(accumulate((turn.end for turn in self.turns), max))  # the latest end so far
+        self.under_way: list[Hold] = []  # had begun when the wait began, and not ended
+        self.began = self.last = 0  # the sums are of the turns from `began` to before `last`
+        self.sums: dict[int, int] = {}  # party: nanoseconds; none is 0
 
     def blame(self, wait: Wait) -> Wait:
-        began = bisect_right(self.starts, wait.start, self.reached)
-        self.under_way += self.holds[self.reached : began]
-        self.under_way = [hold for hold in self.under_way if hold.end > wait.start]
-        self.reached = began
-        held: dict[int, int] = {}
-        for hold in (*self.under_way, *self.holds[began : bisect_left(self.starts, wait.end, began)]):
-            overlap = _overlap(hold, wait)
-            if overlap > 0 and hold.party != wait.party:
-                held[hold.party] = held.get(hold.party, 0) + overlap
-        if not held:
-            return wait
-        holder = max(held, key=held.__getitem__)
-        return wait._replace(
-            holder=holder, holder_place=self._place(holder, wait), held=held[holder], others=len(held) - 1
-        )
+        self._move(wait)
+        # What of these turns lies outside of the wait does not count, what of those under way lies in it does.
+        changes = [(turn.party, _overlap(turn, wait)) for turn in self.under_way]
+        number = self.last - 1
+        while number >= self.began and self.reach[number] > wait.end:
+            turn = self.turns[number]
+            if turn.end > wait.end:
+                changes.append((turn.party, wait.end - turn.end))
+            number -= 1
+        own = self.sums.get(wait.party, 0)
+        changes.append((wait.party, -own - sum(change for party, change in changes if party == wait.party)))
+        for party, change in changes:
+            self._add(party, change)
+        if self.sums:
+            holder = max(self.sums, key=self.sums.__getitem__)
+            wait = wait._replace(
+                holder=holder,
+                holder_place=self._longest(holder, wait).place,
+                held=self.sums[holder],
+                others=len(self.sums) - 1,
+            )
+        for party, change in changes:
+            self._add(party, -change)
+        return wait
 
-    def _place(self, holder: int, wait: Wait) -> int:
-        """Where the holder took it for the longest of its holds during the wait."""
-        during = (*self.under_way, *self.holds[self.reached : bisect_left(self.starts, wait.end, self.reached)])
-        return max((hold for hold in during if hold.party == holder), key=lambda hold: _overlap(hold, wait)).place
+    def _move(self, wait: Wait) -> None:
+        began = bisect_right(self.starts, wait.start, self.began)
+        last = bisect_left(self.starts, wait.end, began)
+        for turn in self.turns[self.began : min(began, self.last)]:
+            self._add(turn.party, turn.start - turn.end)
+        for turn in self.turns[max(began, last) : self.last]:
+            self._add(turn.party, turn.start - turn.end)
+        for turn in self.turns[max(began, self.last) : last]:
+            self._add(turn.party, turn.end - turn.start)
+        self.under_way += self.turns[self.began : began]
+        self.under_way = [turn for turn in self.under_way if turn.end > wait.start]
+        self.began, self.last = began, last
+
+    def _add(self, party: int, nanoseconds: int) -> None:
+        held = self.sums.get(party, 0) + nanoseconds
+        if held:
+            self.sums[party] = held
+        else:
+            self.sums.pop(party, None)
+
+    def _longest(self, holder: int, wait: Wait) -> Hold:
+        its = [turn for turn in (*self.under_way, *self.turns[self.began : self.last]) if turn.party == holder]
+        return max(its, key=lambda turn: _overlap(turn, wait))
 
 
 def _merged(holds: list[Hold]) -> Iterable[Hold]:
