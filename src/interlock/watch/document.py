@@ -12,6 +12,7 @@ none:
                  0 granted, 1 timed out, 2 cancelled, 3 waiting still
     marks        [time, party, primitive, kind, place]
     summary      {primitive, acquired, contended, wait_total, ..., worst_wait}; worst_wait: an index into waits
+    families     for each primitive, the class of ours that its own is or derives from
     holders      for each wait [held, others]: for how much of it the holder held, and how many others did
     objects      {holds, waits}: for each hold and wait which object it was of; there only where very many objects
                  share a name and are one primitive here
@@ -50,6 +51,7 @@ def document(recording: Recording | Summary) -> dict[str, Any]:
         "waits": [list(wait[:10]) for wait in story.waits],
         "marks": [list(mark) for mark in story.marks],
         "summary": rows,
+        "families": [primitive.family for primitive in story.primitives],
         "holders": [[wait.held, wait.others] for wait in story.waits],
         "findings": [finding.sentence for finding in summary.findings],
         "links": [[finding.primitive, finding.worst_wait] for finding in summary.findings],
