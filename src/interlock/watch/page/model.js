@@ -834,7 +834,7 @@ const model = (() => {
       }
       if (waiting.waker[wait] >= 0) {
         const { waker, wakeTime } = waiting;
-        const late = wakeTime[wait] >= 0 ? `, running ${formatTime(spans.end[span] - wakeTime[wait])} later` : "";
+        const late = wakeTime[wait] >= 0 && wakeTime[wait] < spans.end[span] ? `, running ${formatTime(spans.end[span] - wakeTime[wait])} later` : "";
         say("Woken by", party(waker[wait]), { text: late });
       }
       say("Outcome", { text: OUTCOMES[waiting.outcome[wait]] });

@@ -546,6 +546,10 @@ const paint = (() => {
       ctx.fill();
     }
     if (halo) {
+      ctx.fillStyle = halo;
+      ctx.globalAlpha = 0.6;
+      ctx.fillRect(from - 3, y + Math.max(1, height / 2 - 7), textWidth(ctx, text) + 6, Math.min(14, height - 2));
+      ctx.globalAlpha = 1;
       ctx.strokeStyle = halo;
       ctx.lineWidth = 3.5;
       ctx.lineJoin = "round";

@@ -253,8 +253,9 @@
     if (view.pointer) view.pointer = null; // the eye is on this lane now, not under the pointer
     const above = entry.top - view.layout.rowHeight;
     const below = entry.top + entry.height + view.layout.rowHeight - view.height;
-    if (lanesBox.scrollTop > above) lanesBox.scrollTop = above;
-    else if (lanesBox.scrollTop < below) lanesBox.scrollTop = below;
+    if (lanesBox.scrollTop > above || lanesBox.scrollTop < below) {
+      lanesBox.scrollTop = entry.top - (view.height - entry.height) / 2;
+    }
   }
 
   // Brings a span into the window: moved as little as will do, or zoomed to where it can be seen.
@@ -973,15 +974,17 @@
 
   // --- the table --------------------------------------------------------------------------------------------------------
 
+  const timeOrDash = (ns) => (ns > 0 ? model.formatTime(ns) : "-");
+
   const COLUMNS = [
     { key: "name", title: "Name" },
-    { key: "wait_total", title: "Waited", show: (entry) => model.formatTime(entry.wait_total), time: true },
-    { key: "wait_longest", title: "Longest", show: (entry) => model.formatTime(entry.wait_longest), time: true },
-    { key: "contended", title: "Contended", show: (entry) => model.formatShare(entry.contended) },
+    { key: "wait_total", title: "Waited", show: (entry) => timeOrDash(entry.wait_total), time: true },
+    { key: "wait_longest", title: "Longest", show: (entry) => timeOrDash(entry.wait_longest), time: true },
+    { key: "contended", title: "Contended", show: (entry) => (entry.contended ? model.formatShare(entry.contended) : "-") },
     { key: "acquired", title: "Acquired", show: (entry) => model.formatCount(entry.acquired) },
-    { key: "wait_p99", title: "p99 wait", show: (entry) => model.formatTime(entry.wait_p99) },
-    { key: "hold_total", title: "Held", show: (entry) => model.formatTime(entry.hold_total) },
-    { key: "hold_longest", title: "Longest hold", show: (entry) => model.formatTime(entry.hold_longest) },
+    { key: "wait_p99", title: "p99 wait", show: (entry) => timeOrDash(entry.wait_p99) },
+    { key: "hold_total", title: "Held", show: (entry) => timeOrDash(entry.hold_total) },
+    { key: "hold_longest", title: "Longest hold", show: (entry) => timeOrDash(entry.hold_longest) },
     { key: "parties", title: "Parties", show: (entry) => model.formatCount(entry.parties) },
   ];
 
