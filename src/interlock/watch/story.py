@@ -20,7 +20,7 @@ from collections.abc import Iterable
 from itertools import accumulate
 from typing import NamedTuple
 
-from interlock.core.recorder import HAPPENINGS
+from interlock.core.record.recorder import HAPPENINGS
 from interlock.watch.recording import Primitive, Progress, Recording, unseen
 
 ACQUIRED, WAITING, GRANTED, TIMED_OUT, CANCELLED, RELEASED, WOKE, NOTIFIED, REQUEUED = range(9)
