@@ -108,7 +108,7 @@ def test_outcomes_and_cycles_are_told(show: Open) -> None:
     for index, words in ((4, "timed out"), (6, "cancelled"), (7, "still waits")):
         timeline.click("wait", index)
         assert words in timeline.text("#details")
-    timeline = show(documents.circle())
+    timeline = show(documents.cycle())
     timeline.click("wait", 0)
     assert "a cycle, each waits for the next" in timeline.text("#details")
     assert "nobody in it could go on when the recording ended" in timeline.text("#details")
