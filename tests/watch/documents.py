@@ -92,8 +92,10 @@ class Builder:
         }
 
     def _holders(self, wait: list[int]) -> list[int]:
-        """For how much of a wait its holder held, and how many others did. Looks at the holds that began shortly before:
-        there are no longer ones in these documents where there are many."""
+        """For how much of a wait its holder held, and how many others did.
+
+        Looks at the holds that began shortly before: where there are many in these documents, none is longer.
+        """
         held: defaultdict[int, int] = defaultdict(int)
         holds = self._holds_by_primitive[wait[0]]
         at = bisect_left(holds, [wait[2]], key=lambda hold: hold[2:3])

@@ -116,7 +116,7 @@ def test_outcomes_and_cycles_are_told(show: Open) -> None:
 
 
 def test_granted_waits_are_no_cycle(show: Open) -> None:
-    """One lock that all go through: whoever is in another's way now may wait for that one later, and that is no cycle."""
+    """One lock that all go through: a party that is in another's way now may wait for that one later."""
     document = documents.busy(600, threads=8, locks=1)
     timeline = show(document)
     timeline.press("n")
@@ -457,10 +457,11 @@ def test_a_zoom_keeps_the_lane_under_the_pointer(show: Open) -> None:
     timeline.until("interlockTimeline.state().scrollTop === 600")
     timeline.page.mouse.click(700, 500)
     party = (timeline.state["selected"] or {}).get("party")
-    before = timeline.page.evaluate("interlockTimeline.laneTop(%d)" % party)
+    where = f"interlockTimeline.laneTop({party})"
+    before = timeline.page.evaluate(where)
     for _ in range(3):
         timeline.wheel(-400, "Control")
-    assert timeline.page.evaluate("interlockTimeline.laneTop(%d)" % party) == pytest.approx(before, abs=2)
+    assert timeline.page.evaluate(where) == pytest.approx(before, abs=2)
 
 
 def test_the_state_of_the_view_is_in_the_address(show: Open) -> None:
