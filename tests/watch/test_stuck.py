@@ -11,7 +11,7 @@ sys.path.insert(0, str(HERE))
 from legal import HEAD, LEGAL  # noqa: E402
 from stuck import STUCK  # noqa: E402
 
-SAID = ("nobody who could end", "in a cycle", "nobody is left", "interlock: ")
+SAID = ("nobody who could end", "in a cycle", "nobody is left", "would have to give itself")
 
 
 def drive(directory: Path, program: str, *options: str) -> "subprocess.CompletedProcess[str]":
@@ -32,7 +32,7 @@ def test_nothing_is_said_of_a_program_that_goes_on(tmp_path: Path, name: str) ->
     ended = drive(tmp_path, LEGAL[name])
     said = ended.stderr.partition("primitive")[0]
     assert ended.returncode == 0, ended.stderr
-    for words in SAID[:3]:
+    for words in SAID:
         assert words not in said
 
 
@@ -41,6 +41,6 @@ def test_a_hang_is_found_although_others_live(tmp_path: Path, name: str) -> None
     program, expected = STUCK[name]
     ended = drive(tmp_path, program)
     assert ended.returncode == 3, ended.stderr
-    assert any(words in ended.stderr for words in SAID[:3])
+    assert any(words in ended.stderr for words in SAID)
     for words in expected:
         assert words in ended.stderr

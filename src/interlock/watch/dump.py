@@ -90,9 +90,9 @@ def _write(text: str, file: "TextIO | None") -> None:
 # --- the text -----------------------------------------------------------------------------------------------------
 
 
-def dump_text(view: View, title: str | None = None, cycle: Iterable[Someone] = ()) -> str:
-    """The dump. ``title``: the first line, where there is more to say than how many wait. ``cycle``: one that leads
-    through more than locks."""
+def dump_text(view: View, title: str | None = None, through: Iterable[Someone] = ()) -> str:
+    """The dump. ``title``: the first line, where there is more to say than how many wait. ``through``: the
+    members of a cycle that leads through more than locks."""
     lines = [f"interlock: {title or _heading(view)}"]
     told: set[int] = set()
 
@@ -108,7 +108,7 @@ def dump_text(view: View, title: str | None = None, cycle: Iterable[Someone] = (
 
     for cycle in view.cycles:
         section(_cycle_heading(cycle), cycle.members, _block)
-    members = list(cycle)
+    members = list(through)
     if members:
         section(f"CYCLE: {' -> '.join(each.name for each in [*members, members[0]])}", members, _block)
     waiting = sorted(
