@@ -20,7 +20,7 @@ import sys
 
 from interlock.cli.report import report
 from interlock.cli.voice import Voice
-from interlock.core.probe import Tally, stop_counting
+from interlock.core.kernel.probe import Tally, stop_counting
 from interlock.watch.words import count
 
 TYPE_CHECKING = False
@@ -57,7 +57,7 @@ class Outputs:
 
     def start(self, title: str, directory: str) -> None:
         """Begin to record."""
-        from interlock.core.recorder import start_recording
+        from interlock.core.record.recorder import start_recording
 
         self.title = title
         self._token = start_recording() if self.events is None else start_recording(self.events)
@@ -73,7 +73,7 @@ class Outputs:
 
     def write(self, directory: str) -> list[str]:
         """Stop recording and write the files. Returns what to say about it, in lines."""
-        from interlock.core.recorder import stop_recording
+        from interlock.core.record.recorder import stop_recording
 
         taken = stop_recording(self._token)
         from interlock.watch.names import Names

@@ -23,7 +23,7 @@ from interlock.cli.frames import show_as_own
 from interlock.cli.program import CannotStart, current_directory, find_code, find_module, find_program
 from interlock.cli.voice import Voice
 from interlock.cli.watching import start_watching
-from interlock.core.probe import start_counting
+from interlock.core.kernel.probe import start_counting
 from interlock.dropin import install
 
 

@@ -17,7 +17,7 @@ import json
 import os
 import sys
 
-from interlock.core.recorder import LAYOUT, Taken, take_news
+from interlock.core.record.recorder import LAYOUT, Taken, take_news
 from interlock.watch.chunks import Chunks, write_chunk, write_start
 from interlock.watch.words import duration
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from types import CodeType
     from typing import IO, Any
 
-    from interlock.core.probe import Entry, Maker
+    from interlock.core.kernel.probe import Entry, Maker
     from interlock.watch.recording import Recording
 
 _EVENT = 48  # bytes

@@ -31,8 +31,8 @@ from operator import itemgetter
 from types import TracebackType
 from typing import Any, NamedTuple, Protocol, Self, TypeVar
 
-from interlock.core.probe import Entry
-from interlock.core.recorder import HAPPENINGS, LAYOUT, Taken, start_recording, stop_recording
+from interlock.core.kernel.probe import Entry
+from interlock.core.record.recorder import HAPPENINGS, LAYOUT, Taken, start_recording, stop_recording
 from interlock.watch.chunks import MAGIC, VERSION, Chunks, write_chunk, write_start
 from interlock.watch.files import Replaced
 from interlock.watch.names import Names, is_machinery
