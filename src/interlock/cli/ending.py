@@ -18,6 +18,7 @@ import os
 import signal
 import sys
 
+from interlock.cli.outside import Outside
 from interlock.cli.report import report
 from interlock.cli.voice import Voice
 from interlock.core.kernel.probe import Tally, stop_counting
@@ -48,23 +49,32 @@ class Outputs:
         self.path = path
         self.record = record and _checked(record)
         self.timeline = timeline and _checked(timeline)
-        self.events = events
+        self.events = events or 1_000_000
         self.wanted = record is not None or timeline is not None
         self.title = ""
         self.interrupted = False
         self.live: LiveFile | None = None
         self._token: object = None
 
+    def preload(self) -> None:
+        """Load what it takes to begin, while python looks for modules where it always does."""
+        if self.record is not None:
+            before = "zlib" in sys.modules
+            import interlock.watch.live
+
+            if not before:
+                del sys.modules["zlib"]  # the program may have one of its own
+
     def start(self, title: str, directory: str) -> None:
         """Begin to record."""
         from interlock.core.record.recorder import start_recording
 
         self.title = title
-        self._token = start_recording() if self.events is None else start_recording(self.events)
+        self._token = start_recording(self.events)
         if self.record is not None:
             from interlock.watch.live import LiveFile
 
-            self.live = LiveFile.begin(self.record, title, directory)
+            self.live = LiveFile.begin(self.record, title, directory, self.events)
 
     def give_up(self) -> None:
         """Nothing has run: leave no file behind."""
@@ -125,8 +135,9 @@ class Ending:
 
     harmless_to_waits = True  # as the handler of a signal, see core/waitgraph.py
 
-    def __init__(self, voice: Voice, directory: str, outputs: Outputs, quiet: bool) -> None:
+    def __init__(self, voice: Voice, directory: str, outputs: Outputs, outside: Outside, quiet: bool) -> None:
         self.voice = voice
+        self.outside = outside
         self.directory = directory
         self.outputs = outputs
         self.quiet = quiet
@@ -228,7 +239,7 @@ class Ending:
         self.voice.say(text)
 
     def _text(self, tallies: list[Tally], still: "list[StillWaiting]") -> str:
-        settings = {"colour": self.voice.may_colour(), "still": still, "unseen": _unseen(self.directory)}
+        settings = {"colour": self.voice.may_colour(), "still": still, "unseen": _unseen(self.outside)}
         try:
             from interlock.watch.names import Names, called
 
@@ -248,11 +259,11 @@ def _still_waiting() -> "list[StillWaiting]":
         return []  # likewise
 
 
-def _unseen(directory: str) -> list[str]:
+def _unseen(outside: Outside) -> list[str]:
     try:
         from interlock.watch.unseen import unseen
 
-        return unseen(directory)
+        return unseen(outside)
     except Exception:
         return []  # likewise
 

@@ -20,6 +20,7 @@ from types import ModuleType
 
 from interlock.cli.ending import Ending, Outputs
 from interlock.cli.frames import show_as_own
+from interlock.cli.outside import Outside
 from interlock.cli.program import CannotStart, current_directory, find_code, find_module, find_program
 from interlock.cli.voice import Voice
 from interlock.cli.watching import start_watching
@@ -62,18 +63,21 @@ def run(request: Request) -> None:
         del sys.path[0]
     voice = Voice()
     outputs = Outputs(request.record, request.timeline, request.events, list(sys.path))
+    outputs.preload()
     if program.path is not None:
         sys.path.insert(0, program.path)
     main = _fresh_main()
 
     install(asyncio=True)
-    ending = Ending(voice, directory or "", outputs, request.quiet)
+    outside = Outside()
+    ending = Ending(voice, directory or "", outputs, outside, request.quiet)
     if outputs.wanted or not request.quiet:
         # Registered before all that the program registers, so that it is called after all of that.
         atexit.register(ending.tell)
         ending.meet_signals()
         ending.meet_exit()
     if not request.quiet:
+        outside.watch()
         start_counting()
     if outputs.wanted:
         outputs.start(" ".join([request.module or request.program or "-c", *request.arguments]), directory or "")

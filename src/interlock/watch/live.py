@@ -2,22 +2,23 @@
 
 About once a second what is new is appended: events as the recorder has them, and the names of what they speak of for the
 first time, as raw as they are. To make sense of it takes time and the program's sources, so that is done by who reads
-it. The file has chunks (see `chunks.py`):
+it. The file has chunks (see `chunks.py`), in which a "literal" is a dictionary as Python writes it:
 
-    live    JSON: title, directory, began (monotonic nanoseconds), events (how many are kept), byteorder
-    more    a line of JSON: now, dropped, complete_from, parties {id: [name, id of its thread]}, codes {number: [file,
-            function, first line, [line, last line, column, last column of each instruction]]}, numbers {address:
-            number of a code}, entries {number: [kind, family, label, inner, maker]}, maker: [code, offset, outer code or
-            null, outer offset]; then events, see `LAYOUT`
+    live    a literal: title, directory, events (how many are kept), byteorder
+    more    a line with a literal: began, now (monotonic nanoseconds), dropped, complete_from, parties {id: [name, id of
+            its thread]}, codes {number: [file, function, first line, positions]}, numbers {address: number of a code},
+            entries {number: [kind, family, label, inner, maker]}, maker: [code, offset, outer code or None, outer
+            offset]; then events, see `LAYOUT`. Positions: those of each instruction, "line:end:column:end ..."
 
 Once it has twice the events that the recording keeps, it is written anew with those that are kept still.
+
+Its writer is loaded before a program that `interlock run` records, so this imports next to nothing.
 """
 
-import json
 import os
 import sys
 
-from interlock.core.record.recorder import LAYOUT, Taken, take_news
+from interlock.core.record.recorder import Taken, take_news
 from interlock.watch.chunks import Chunks, write_chunk, write_start
 from interlock.watch.words import duration
 
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from types import CodeType
     from typing import IO, Any
 
-    from interlock.core.kernel.probe import Entry, Maker
     from interlock.watch.recording import Recording
 
 _EVENT = 48  # bytes
@@ -47,9 +47,8 @@ class LiveFile:
         self.out = out
         self.head = head
         self.process = os.getpid()
-        self.written = 0  # events
         self.failed = False
-        self._forget_names()
+        self._forget()
 
     @classmethod
     def begin(cls, file: str, title: str, directory: str, events: int) -> "LiveFile | None":
@@ -71,10 +70,12 @@ class LiveFile:
             return
         try:
             again = self.written > 2 * self.head["events"]
-            if again:
-                self._start_again()
-            taken = take_news(again)
+            taken = take_news(again, 0 if again else self.entry)
             if taken is not None:
+                if again:
+                    self._start_again()
+                self.dropped += taken.dropped
+                self.complete_from = max(self.complete_from, taken.complete_from)
                 self._append(taken)
         except (OSError, ValueError):
             self.failed = True  # the disk is full; or the recording has ended meanwhile and so has the file
@@ -91,25 +92,27 @@ class LiveFile:
 
     def _start(self) -> None:
         write_start(self.out)
-        write_chunk(self.out, b"live", json.dumps(self.head).encode("ascii"))
+        write_chunk(self.out, b"live", ascii(self.head).encode("ascii"))
         self.out.flush()
 
     def _start_again(self) -> None:
         """In a file of its own, which takes the place of this one: killed between the two, a program leaves the old."""
         self.out.close()
         self.out = _begun(self.name)
-        self.written = 0
-        self._forget_names()
+        self._forget()
         self._start()
 
-    def _forget_names(self) -> None:
+    def _forget(self) -> None:
+        self.written = 0  # events
+        self.dropped = 0
+        self.complete_from = 0
         self.known: set[int] = set()  # ids of parties
-        self.codes: dict[CodeType, int] = {}
+        self.codes: dict[int, tuple[int, CodeType]] = {}  # id -> number, and the code itself, so that the id stays its own
         self.addresses = 0  # how many of the recorder's codes
         self.entry = 0  # the last number
 
     def _append(self, taken: Taken) -> None:
-        names = json.dumps(self._names(taken), separators=(",", ":")).encode("ascii") + b"\n"
+        names = ascii(self._names(taken)).encode("ascii") + b"\n"
         events = memoryview(taken.events)
         for start in range(0, max(len(events), 1), _AT_ONCE * _EVENT):
             write_chunk(self.out, b"more", names + bytes(events[start : start + _AT_ONCE * _EVENT]))
@@ -123,21 +126,18 @@ class LiveFile:
         def number(code: "CodeType | None") -> int | None:
             if code is None:
                 return None
-            if code not in self.codes:
-                self.codes[code] = len(self.codes)
-                spans = [position for positions in code.co_positions() for position in positions]
-                codes[self.codes[code]] = [code.co_filename, code.co_qualname, code.co_firstlineno, spans]
-            return self.codes[code]
+            if id(code) not in self.codes:
+                self.codes[id(code)] = len(self.codes), code
+                positions = " ".join(":".join(map(_written, each)) for each in code.co_positions())
+                codes[self.codes[id(code)][0]] = [code.co_filename, code.co_qualname, code.co_firstlineno, positions]
+            return self.codes[id(code)][0]
 
-        parties = {id: [name, thread] for id, (name, _, thread) in taken.parties.items() if id not in self.known}
+        parties = {key: [name, thread] for key, (name, _, thread) in taken.parties.items() if key not in self.known}
         self.known.update(parties)
         addresses = list(taken.codes.items())[self.addresses :]
         self.addresses += len(addresses)
         fresh = {}
-        for key in reversed(taken.entries):
-            if key <= self.entry:
-                break
-            entry = taken.entries[key]
+        for key, entry in taken.entries.items():
             maker = entry.maker
             made = maker and [number(maker.code), maker.offset, number(maker.outer_code), maker.outer_offset]
             fresh[key] = [entry.kind, entry.family, entry.label, entry.inner, made]
@@ -145,13 +145,17 @@ class LiveFile:
         return {
             "began": taken.began,
             "now": taken.ended,
-            "dropped": taken.dropped,
-            "complete_from": taken.complete_from,
+            "dropped": self.dropped,
+            "complete_from": self.complete_from,
             "parties": parties,
             "numbers": {address: number(code) for address, code in addresses},
             "codes": codes,
             "entries": fresh,
         }
+
+
+def _written(number: int | None) -> str:
+    return "" if number is None else str(number)
 
 
 def _begun(name: str) -> "IO[bytes]":
@@ -168,14 +172,15 @@ def _begun(name: str) -> "IO[bytes]":
 class _Code:
     """As much of a code object as names are made of."""
 
-    def __init__(self, file: str, function: str, first: int, spans: list[int | None]) -> None:
+    def __init__(self, file: str, function: str, first: int, positions: str) -> None:
         self.co_filename = file
         self.co_qualname = function
         self.co_firstlineno = first
-        self._spans = spans
+        self._positions = positions
 
     def co_positions(self) -> "Iterator[tuple[int | None, ...]]":
-        return zip(*[iter(self._spans)] * 4, strict=True)
+        for each in self._positions.split(" "):
+            yield tuple(int(number) if number else None for number in each.split(":"))
 
 
 class _Maker:
@@ -195,14 +200,26 @@ class _Entry:
         self.maker = maker
 
 
+def _literal(data: bytes) -> "dict[str, Any]":
+    import ast
+
+    try:
+        found = ast.literal_eval(data.decode("ascii"))
+    except SyntaxError as error:
+        raise ValueError from error
+    if type(found) is not dict:
+        raise TypeError
+    return found
+
+
 class Left:
     """What such a file says, put together as the recorder gives it (`Taken`)."""
 
-    def __init__(self, head: "dict[str, Any]") -> None:
+    def __init__(self, payload: bytes) -> None:
+        head = _literal(payload)
         self.title = str(head["title"])
         self.directory = str(head["directory"])
         self.began = self.ended = self.complete_from = self.dropped = 0
-        self.has_events = False
         self.parties: dict[int, tuple[str, bool, int]] = {}
         self.codes: dict[int, _Code] = {}
         self.entries: dict[int, _Entry] = {}
@@ -214,25 +231,25 @@ class Left:
 
     def read(self, payload: bytes) -> None:
         end = payload.index(b"\n")
-        names = json.loads(payload[:end])
+        names = _literal(payload[:end])
         self._events.append(payload[end + 1 :])
         if not names:
             return
         self.began, self.ended = int(names["began"]), int(names["now"])
         self.dropped, self.complete_from = int(names["dropped"]), int(names["complete_from"])
-        for id, (name, thread) in names["parties"].items():
-            self.parties[int(id)] = str(name), bool(int(id) >> 63), int(thread)
-        for number, (file, function, first, spans) in names["codes"].items():
-            self._numbers[int(number)] = _Code(str(file), str(function), int(first), list(spans))
+        for key, (name, thread) in names["parties"].items():
+            self.parties[key] = name, bool(key >> 63), thread
+        for number, code in names["codes"].items():
+            self._numbers[number] = _Code(*code)
         for address, number in names["numbers"].items():
             if number in self._numbers:  # which a chunk may have had that is damaged
-                self.codes[int(address)] = self._numbers[number]
+                self.codes[address] = self._numbers[number]
         for key, (kind, family, label, inner, made) in names["entries"].items():
             maker = None
             if made is not None and made[0] in self._numbers:
                 outer = None if made[2] is None else self._numbers.get(made[2])
-                maker = _Maker(self._numbers[made[0]], int(made[1]), outer, int(made[3]))
-            self.entries[int(key)] = _Entry(str(kind), str(family), label, bool(inner), maker)
+                maker = _Maker(self._numbers[made[0]], made[1], outer, made[3])
+            self.entries[key] = _Entry(kind, family, label, inner, maker)
 
     def fill(self, recording: "Recording", chunks: Chunks) -> None:
         """Put it into an empty recording."""
@@ -240,7 +257,6 @@ class Left:
         from interlock.watch.recording import fill
 
         self.events = b"".join(self._events)
-        self.has_events = bool(self.events)
         recording.title = self.title
         fill(recording, self, Names(self.directory))  # type: ignore[arg-type]
         recording.unfinished = (

@@ -199,7 +199,7 @@ class Recording:
             if kind == b"head":
                 expected = self._read_head(json.loads(payload))
             elif kind == b"live":
-                left = Left(json.loads(payload))
+                left = Left(payload)
             elif kind == b"more" and left is not None:
                 left.read(payload)
             elif kind == b"rows" and expected is not None:
@@ -212,7 +212,7 @@ class Recording:
                 whole = True
         if left is not None:
             left.fill(self, chunks)
-            return left.has_events
+            return bool(len(self))
         if expected is None:
             return False
         self._check()
