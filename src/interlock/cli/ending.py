@@ -216,7 +216,7 @@ class Ending:
 
     def _tell(self, flush: bool) -> None:
         sys.path[:] = self.outputs.path
-        still = _still_waiting()
+        still = _still_waiting(self.directory)
         said: list[str] = []
         complaints = []
         if self.outputs.wanted:
@@ -250,11 +250,11 @@ class Ending:
             return report(tallies, self.directory, **settings)
 
 
-def _still_waiting() -> "list[StillWaiting]":
+def _still_waiting(directory: str) -> "list[StillWaiting]":
     try:
         from interlock.watch.still import still_waiting
 
-        return still_waiting()
+        return still_waiting(directory)
     except Exception:
         return []  # likewise
 

@@ -122,7 +122,7 @@ def _in_module(module: "ModuleType", before: frozenset[str]) -> Iterator[str]:
 
 def _in_instance(owner: object, before: frozenset[str]) -> Iterator[str]:
     kind = type(owner)
-    if _is_told(kind.__module__, before):
+    if _is_told(kind.__module__, frozenset()):
         for name, value in list(vars(owner).items()):
             if type(value) in _LOCKS:
                 where = "" if kind.__module__ == "__main__" else f"{kind.__module__}."
