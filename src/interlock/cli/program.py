@@ -152,7 +152,9 @@ class _Module(_ByRunpy):
 
 def _not_python(error: SyntaxError, name: str) -> CannotStart:
     line = f":{error.lineno}" if error.lineno else ""
-    return CannotStart(f"{error.filename or name}{line}: {type(error).__name__}: {error.msg}", 1, error)
+    # With nothing to show, python does not even name the file.
+    shown = error if error.text else None
+    return CannotStart(f"{error.filename or name}{line}: {type(error).__name__}: {error.msg}", 1, shown)
 
 
 def current_directory() -> str | None:

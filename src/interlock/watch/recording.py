@@ -217,12 +217,15 @@ class Recording:
             return False
         self._check()
         missing = expected - len(self)
-        if missing or chunks.damaged or not whole:
+        if missing or chunks.damaged or chunks.cut or not whole:
+            if not 0 <= missing:
+                raise ValueError
             self.dropped += missing
             if len(self) and missing and (chunks.cut or chunks.damaged > damaged):
                 self.duration = self.columns["time"][-1]  # of what came later nothing is known
-            reason = "it ends too early" if chunks.cut or not whole else "a checksum is wrong"
-            self.damage = f"damaged, {reason}: {count(missing, 'event')} of {expected:,} lost"
+            reason = "a checksum is wrong" if chunks.damaged else "it does not end as it should"
+            lost = f"{missing:,} of its {count(expected, 'event')} lost" if missing else "no event is lost"
+            self.damage = f"damaged, {reason}: {lost}"
         return True
 
     def _read_head(self, head: Any) -> int:

@@ -211,6 +211,7 @@ class Summary:
             "duration": recording.duration,
             "events": len(recording),
             "dropped": recording.dropped,
+            "incomplete": self.incomplete(),
             "parties": [party._asdict() for party in recording.parties],
             "primitives": rows,
             "waited": [line(row) for row in self.waited],
@@ -241,6 +242,11 @@ class Summary:
             f"interlock: {count(len(recording), 'event')} in {duration(recording.duration)}, {' and '.join(parts)}, "
             f"{count(len(self.story.primitives), 'primitive')}; {waited}"
         )
+
+    def incomplete(self) -> list[str]:
+        """What the file that was read does not have, in lines that stand at the top."""
+        recording = self.recording
+        return [f"{line[0].upper()}{line[1:]}." for line in (recording.unfinished, recording.damage) if line]
 
     def remarks(self) -> list[str]:
         """What a reader has to know about what he does not see."""
@@ -313,7 +319,7 @@ class Summary:
 
     def text(self) -> str:
         """For people to read, in plain text."""
-        lines = [self.heading(), ""]
+        lines = [self.heading(), *self.incomplete(), ""]
         lines += [f"{number}. {finding.sentence}" for number, finding in enumerate(self.findings, 1)]
         if not self.findings:
             lines.append("None of the waiting is worth a look." if self.story.waits else "Nobody waited for anything.")
