@@ -108,7 +108,7 @@ def test_nobody_is_left(tmp_path: Path, program: str, missing: str) -> None:
     told = run(tmp_path, program, "--on-stall=exit")
     assert (told.status, told.out) == (3, "")
     assert told.err.count(NOBODY) == 1
-    assert "these wait for each other in a circle" not in told.err  # one dump, which begins with circles
+    assert "these wait for each other in a cycle" not in told.err  # one dump, which begins with cycles
     assert f"      {missing}\n" in told.err
     assert "\ninterlock: " in told.err.partition(missing)[2]  # and the report at the end
 
@@ -228,7 +228,7 @@ ready.set()
     assert "with a timeout for Event of prog.py:3" in told
 
 
-def test_a_circle_that_cannot_be_refused(tmp_path: Path) -> None:
+def test_a_cycle_that_cannot_be_refused(tmp_path: Path) -> None:
     """Locks taken with `acquire` may be anybody's signal: it is shown, and not raised. The main thread goes on."""
     program = """
 import sys, threading
@@ -242,7 +242,7 @@ for name, locks in ("one", (a, b)), ("two", (b, a)):
     threading.Thread(target=cross, args=locks, name=name, daemon=True).start()
 sys.stdin.read()
 """
-    what = "interlock: these wait for each other in a circle\n"
+    what = "interlock: these wait for each other in a cycle\n"
     told = told_until(tmp_path, program, what)
     assert told.count(what) == 1
     assert "not certain: Lock of prog.py:3 was taken with acquire()" in told
@@ -267,17 +267,17 @@ print("through")
 """
 
 
-def test_a_circle_that_stands_ends_the_program(tmp_path: Path) -> None:
+def test_a_cycle_that_stands_ends_the_program(tmp_path: Path) -> None:
     """The main thread is awake, and might let them go; but it has not for two seconds."""
     told = run(tmp_path, CROSS.format("sys.stdin.read(1) if False else threading.Event().wait(600)"), "--on-stall=exit")
     assert (told.status, told.out) == (3, ""), told
-    assert told.err.count("interlock: these wait for each other in a circle\n") == 1
+    assert told.err.count("interlock: these wait for each other in a cycle\n") == 1
 
 
-def test_a_circle_that_is_opened_soon_is_not_told(tmp_path: Path) -> None:
+def test_a_cycle_that_is_opened_soon_is_not_told(tmp_path: Path) -> None:
     told = run(tmp_path, CROSS.format("threading.Event().wait(1)"), "--on-stall=exit")
     assert (told.status, told.out) == (0, "through\n"), told
-    assert "these wait for each other in a circle" not in told.err
+    assert "these wait for each other in a cycle" not in told.err
 
 
 def test_waits_that_follow_each_other_are_not_one(tmp_path: Path) -> None:
@@ -313,7 +313,7 @@ ready.set()
     assert told.count(" for more than 1 s\n\n") == told.count("WAITING for more than 1 s\n") == 1
 
 
-def test_a_circle_of_tasks_under_timeouts_is_none(tmp_path: Path) -> None:
+def test_a_cycle_of_tasks_under_timeouts_is_none(tmp_path: Path) -> None:
     program = """
 import asyncio
 async def cross(first, second, meet, seconds):
@@ -329,7 +329,7 @@ asyncio.run(main())
 """
     told = run(tmp_path, program, "--on-stall=exit")
     assert (told.status, told.out) == (0, "gave up\nwent in\n"), told
-    assert "circle" not in told.err.partition("can end in a deadlock")[0]
+    assert "cycle" not in told.err.partition("can end in a deadlock")[0]
 
 
 def test_no_thread_before_there_is_something_to_watch(tmp_path: Path) -> None:

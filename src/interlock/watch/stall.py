@@ -9,7 +9,7 @@ waits. What it comes to suspect it says when it has stood unchanged for a while,
     timeout, or has nothing to do. One that does anything else (sleeps,
     reads, computes) could wake the others, and so could a signal handler
     of the program
-    a circle of waits that could not be refused, since it was not certain:     2 s           yes
+    a cycle of waits that could not be refused, since it was not certain:     2 s           yes
     whoever is awake may let them go yet, but has not
     with ``--stall SECONDS``, a single wait longer than that                   SECONDS       yes
 
@@ -34,7 +34,7 @@ LOOK = 1.0  # seconds between two looks
 PATIENCE = 2.0  # seconds for which a suspicion stands before it is told; but what nobody can change, for one look
 STALLED = 3  # the exit code for ``--on-stall=exit``
 NOBODY_LEFT = "nobody is left to wake these"
-IN_A_CIRCLE = "these wait for each other in a circle"
+IN_A_CYCLE = "these wait for each other in a cycle"
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -143,12 +143,12 @@ class Stalls:
             self._tell(view, titles)
 
     def _suspicions(self, view: View) -> list[Suspicion]:
-        circles = [frozenset(_keys(circle.members)) for circle in view.circles]
+        cycles = [frozenset(_keys(cycle.members)) for cycle in view.cycles]
         found = []
         if _all_sleep(view):
-            # Its dump begins with the circles.
-            found.append(Suspicion(("asleep", frozenset(_keys(view.people))), NOBODY_LEFT, LOOK, circles))
-        return found + [Suspicion(circle, IN_A_CIRCLE, PATIENCE) for circle in circles]
+            # Its dump begins with the cycles.
+            found.append(Suspicion(("asleep", frozenset(_keys(view.people))), NOBODY_LEFT, LOOK, cycles))
+        return found + [Suspicion(cycle, IN_A_CYCLE, PATIENCE) for cycle in cycles]
 
     def _long_waits(self, view: View, longest: float) -> list[str]:
         """What to say of waits that have become too long. Those who join others at the same line are no news."""
