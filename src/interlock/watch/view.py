@@ -79,6 +79,7 @@ class View:
         found = {each.party.id: each for each in self.people if each.party is not None}
         self._found = found
         self._tasks = {id(each.task): each for each in self.people if each.task is not None}
+        self.through: list[Someone] = []  # a cycle through more than locks, where somebody has looked for one
         self._meanings: dict[int, Meaning | None] = {}
         primitives: dict[int, Primitive] = {}
         for wait in waits():

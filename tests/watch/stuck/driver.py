@@ -10,6 +10,7 @@ from interlock.watch import stall
 
 if __name__ == "__main__":
     stall.LOOK = 0.05
+    stall.PATIENCE = 0.1
     program, *options = sys.argv[1:]
     sys.argv[:] = ["interlock", "run", "--on-stall=exit", *options, program]
     sys.exit(main())
