@@ -177,7 +177,9 @@ def _block(someone: Someone, view: View) -> list[str]:
             if wait.at is not wait.began:
                 what += f", after {name_of(wait.began)} was notified"
         lines += _sentence(what, "at", someone.place)
-        lines += [f"      {line}" for line in [*meaning.lines, *_dead(meaning)]]
+        poll = view.polls.get(id(someone))
+        polling = [] if poll is None else [str(poll)]
+        lines += [f"      {line}" for line in [*polling, *meaning.lines, *_dead(meaning)]]
     elif someone.place is not None:
         lines += _sentence("is", "at", someone.place)
     cut = handler_of(someone.frames)

@@ -29,6 +29,7 @@ from interlock.core.graph.waitgraph import call_at_wait, may_help
 from interlock.dropin import call_with_asyncio
 from interlock.watch import stuck
 from interlock.watch.dump import dump_text
+from interlock.watch.polling import Polls
 from interlock.watch.idle import TimerOfOurs, is_idle
 from interlock.watch.view import Someone, View, helpers
 
@@ -74,6 +75,7 @@ class Stalls:
         self.running = False
         self.standing: dict[object, float] = {}  # what was suspected at the last look, and since when
         self.told: set[object] = set()
+        self.polls = Polls()
         self.began: dict[object, int] = {}  # when a wait that is none of our primitives' was first seen, nanoseconds
         self.long: dict[object, set[object]] = {}  # primitive and line -> the long waits there that have been told
         self.shown: object = None  # the waits of the last dump
@@ -148,6 +150,7 @@ class Stalls:
             self._tell(view, titles)
 
     def _suspicions(self, view: View) -> list[Suspicion]:
+        self.polls.look(view)
         found = stuck.find(view)
         view.through = found.cycle
         waits = ("stuck", frozenset(map(key_of, found.people)))
@@ -163,6 +166,7 @@ class Stalls:
         """What to say of waits that have become too long. Those who join others at the same line are no news."""
         waits: dict[object, list[Someone]] = {}
         began: dict[object, int] = {}
+        polling = {id(each) for each in stuck.find(view, polling=True).people} if view.polls else set()
         for someone in view.people:
             meaning = view.meaning(someone)
             if meaning is None or meaning.idle or (meaning.outside and not meaning.child):
@@ -170,6 +174,11 @@ class Stalls:
             wait = someone.wait
             meaning = view.meaning(someone)
             if meaning is None or meaning.idle or (meaning.outside and not meaning.child):
+                continue
+            poll = view.polls.get(id(someone))
+            if poll is not None:
+                if poll.seconds > longest and id(someone) in polling:
+                    waits.setdefault((id(meaning.target), "polls"), []).append(someone)
                 continue
             key = key_of(someone)
             began[key] = self.began.get(key, view.now) if someone.wait is None else someone.wait.since
@@ -179,7 +188,7 @@ class Stalls:
         self.began = began
         titles = []
         for where, some in waits.items():
-            keys = set(map(key_of, some))
+            keys = {each.ident if id(each) in view.polls else key_of(each) for each in some}
             if not keys & self.long.get(where, set()):
                 titles.append(_long_title(some, view, longest))
             self.long[where] = keys

@@ -36,18 +36,19 @@ class Stuck:
         self.cycle = cycle
 
 
-def find(view: "View") -> Stuck:
-    """Who is stuck at this moment."""
-    return _Search(view).result()
+def find(view: "View", polling: bool = False) -> Stuck:
+    """Who is stuck at this moment. ``polling``: those count, too, who come back to a timed wait again and again."""
+    return _Search(view, polling).result()
 
 
 class _Search:
-    def __init__(self, view: "View") -> None:
+    def __init__(self, view: "View", polling: bool) -> None:
         self.view = view
         self.people = [each for each in view.people if each.party is None or not each.party.ended]
         self.meanings: dict[int, Meaning] = {}
         for someone in self.people:
-            meaning = None if someone.wait is not None and not _is_parked(someone) else view.meaning(someone)
+            waits = someone.wait is None or _is_parked(someone) or (polling and id(someone) in view.polls)
+            meaning = view.meaning(someone) if waits else None
             if meaning is not None and not meaning.outside:
                 self.meanings[id(someone)] = meaning
         self._reaches: dict[int, Reach] = {}

@@ -14,6 +14,7 @@ from interlock.core.kernel.primitive import Primitive
 from interlock.core.primitives.condition import Condition
 from interlock.core.primitives.join import Join
 from interlock.watch.idle import tasks_of
+from interlock.watch.polling import Poll
 from interlock.watch.waits import Meaning, meaning_of
 
 TYPE_CHECKING = False
@@ -79,6 +80,7 @@ class View:
         found = {each.party.id: each for each in self.people if each.party is not None}
         self._found = found
         self._tasks = {id(each.task): each for each in self.people if each.task is not None}
+        self.polls: dict[int, Poll] = {}  # who comes back to a timed wait, where somebody has followed that
         self.through: list[Someone] = []  # a cycle through more than locks, where somebody has looked for one
         self._meanings: dict[int, Meaning | None] = {}
         primitives: dict[int, Primitive] = {}

@@ -58,13 +58,21 @@ def tell_wait() -> cython.void:
         listener()
 
 
+def count_timeout(waiter: Waiter) -> cython.void:
+    """The time of this waiter was up. A party that comes back to the same wait again and again is known by that."""
+    party: Party = waiter.host
+    if party is not None:
+        with cython.critical_section(party):
+            party.timeouts += 1
+
+
 def end_wait(waiter: Waiter) -> cython.void:
     party: Party = waiter.host
     if party is None:
         return
+    if waiter.timed and waiter.state == CANCELLED:
+        count_timeout(waiter)
     with cython.critical_section(party):
-        if waiter.timed and waiter.state == CANCELLED:
-            party.timeouts += 1
         if party.wait is waiter:
             party.wait = waiter.outer
         else:
