@@ -423,7 +423,11 @@ LIFETIMES = {
 
 REPORTED_AT_ONCE = {
     "os._exit": "import os; print('x', flush=True); os._exit(6)",
-    "os._exit in a thread": "import os, threading, time; threading.Thread(target=os._exit, args=(6,)).start(); time.sleep(60)",
+    "os._exit in a thread": """
+        import os, threading, time
+        threading.Thread(target=os._exit, args=(6,)).start()
+        time.sleep(60)
+    """,
     "killed": "import os, signal; os.kill(os.getpid(), signal.SIGTERM)",
     "hung up": "import os, signal; os.kill(os.getpid(), signal.SIGHUP)",
     "alarm": "import signal; signal.raise_signal(signal.SIGALRM)",

@@ -28,7 +28,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType
-    from typing import NoReturn
+    from typing import Any, NoReturn
 
     from interlock.watch.live import LiveFile
     from interlock.watch.still import StillWaiting
@@ -60,7 +60,6 @@ class Outputs:
         """Load what it takes to begin, while python looks for modules where it always does."""
         if self.record is not None:
             before = "zlib" in sys.modules
-            import interlock.watch.live
 
             if not before:
                 del sys.modules["zlib"]  # the program may have one of its own
@@ -190,8 +189,8 @@ class Ending:
         signal.signal(number, signal.SIG_DFL)
         os.kill(os.getpid(), number)
 
-    # A child has nothing to tell, and dies at once. Python forgets a signal that comes before the child is set up and that
-    # has a handler, so until then the system keeps them.
+    # A child has nothing to tell, and dies at once. Python forgets a signal that comes before the child is set up and
+    # that has a handler, so until then the system keeps them.
 
     def _hold_signals(self) -> None:
         self._masks[_thread.get_ident()] = signal.pthread_sigmask(signal.SIG_BLOCK, self._signals)
@@ -249,7 +248,11 @@ class Ending:
         self.voice.say(text)
 
     def _text(self, tallies: list[Tally], still: "list[StillWaiting]") -> str:
-        settings = {"colour": self.voice.may_colour(), "still": still, "unseen": _unseen(self.outside)}
+        settings: dict[str, Any] = {
+            "colour": self.voice.may_colour(),
+            "still": still,
+            "unseen": _unseen(self.outside),
+        }
         try:
             from interlock.watch.names import Names, called
 

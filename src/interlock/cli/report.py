@@ -149,7 +149,9 @@ def _still_waiting(still: "Sequence[StillWaiting]", bold: str, plain: str) -> li
         for wait in still[:_STILL]
     ]
     # What is waited for can be long, so it has a line of its own.
-    titles, *table = aligned([("STILL WAITING", "AT", "SO FAR"), *((party, at, time) for party, _, at, time in cells)], 2)
+    titles, *table = aligned(
+        [("STILL WAITING", "AT", "SO FAR"), *((party, at, time) for party, _, at, time in cells)], 2
+    )
     lines = ["", f"{bold}{titles}{plain}"]
     for row, (_, what, _, _) in zip(table, cells, strict=True):
         lines += [row, f"    for {what}"]

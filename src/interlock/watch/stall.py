@@ -160,7 +160,7 @@ class Stalls:
                 waits.setdefault((id(wait.at), line), []).append(someone)
         titles = []
         for where, some in waits.items():
-            keys = set(_keys(some))
+            keys: set[object] = set(_keys(some))
             if not keys & self.long.get(where, set()):
                 titles.append(_long_title(some, longest))
             self.long[where] = keys
@@ -185,8 +185,8 @@ def _long_title(some: list[Someone], longest: float) -> str:
 
 
 def _keys(people: list[Someone]) -> list[tuple[int, int]]:
-    """Of those who wait: the waits. One has a waiter of its own, but another may come to lie where it was, later; a task
-    that waits for what is not ours has a future."""
+    """Of those who wait: the waits. One has a waiter of its own, but another may come to lie where it was, later; a
+    task that waits for what is not ours has a future."""
     keys = []
     for someone in people:
         if someone.wait is not None:
