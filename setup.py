@@ -21,6 +21,9 @@ C_DIR = f"build/{ABI}/c"
 BUILD_DIR = f"build/{ABI}/{'debug' if DEBUG else 'release'}"
 LIB_DIR, TEMP_DIR = f"{BUILD_DIR}/lib", f"{BUILD_DIR}/temp"
 
+# What is compiled.
+ROOMS = ["core", "explore/engine"]
+
 DIRECTIVES = {
     "language_level": 3,
     "freethreading_compatible": True,
@@ -63,12 +66,13 @@ class BuildExt(build_ext):
 def extensions():
     return [
         Extension(
-            f"interlock.core.{path.stem}",
+            ".".join(path.with_suffix("").parts[1:]),
             [str(path)],
             define_macros=[] if DEBUG else [("CYTHON_WITHOUT_ASSERTIONS", "1")],
             depends=["setup.py"],
         )
-        for path in sorted(Path("src/interlock/core").glob("*.py"))
+        for room in ROOMS
+        for path in sorted(Path("src/interlock", room).glob("*.py"))
         if path.stem != "__init__"
     ]
 

@@ -29,8 +29,9 @@ import types
 import cython
 from cython.cimports.interlock.core.awaiting import park
 from cython.cimports.interlock.core.condition_queue import ConditionQueue
+from cython.cimports.interlock.core.control import Operation, controlling, now, point, unwinding
 from cython.cimports.interlock.core.mutex import Mutex
-from cython.cimports.interlock.core.native import interlock_now, interlock_thread_id
+from cython.cimports.interlock.core.native import interlock_thread_id
 from cython.cimports.interlock.core.probe import Happening, happened, probing
 from cython.cimports.interlock.core.task import Library, TaskParty, caller_id
 from cython.cimports.interlock.core.task_waiter import TaskWaiter, new_task_waiter
@@ -72,7 +73,7 @@ def wait_foreign(condition: ConditionQueue, deadline: cython.longlong) -> cython
             raise
         error = raised
     saved: cython.bint = error is None
-    began: cython.longlong = interlock_now()
+    began: cython.longlong = now()
     if probing:
         happened(Happening.WAITING, condition, waiter.party.id, 0)
 
@@ -99,7 +100,7 @@ def wait_foreign(condition: ConditionQueue, deadline: cython.longlong) -> cython
                 condition.lock.acquire()
             times -= 1
         except BaseException as raised:
-            again = by_handler(raised)
+            again = by_handler(raised) and not unwinding()
             if error is None or not again:
                 error = raised
             again = again and surely_not_taken(condition, owned, in_c)
@@ -205,7 +206,7 @@ async def wait_foreign_async(condition: ConditionQueue, deadline: cython.longlon
             condition.withdraw(waiter)
             raise
         error = raised
-    began: cython.longlong = interlock_now()
+    began: cython.longlong = now()
     if probing:
         happened(Happening.WAITING, condition, waiter.party.id, 0)
     try:
@@ -214,7 +215,7 @@ async def wait_foreign_async(condition: ConditionQueue, deadline: cython.longlon
     except GeneratorExit:
         condition.withdraw(waiter)
         if probing:
-            happened(Happening.CANCELLED, condition, waiter.party.id, interlock_now() - began)
+            happened(Happening.CANCELLED, condition, waiter.party.id, now() - began)
         raise
     except BaseException as raised:
         error = raised

@@ -7,7 +7,7 @@ import cython
 from cython.cimports.interlock.core.awaiting import park, shielded_park
 from cython.cimports.interlock.core.condition_queue import ConditionQueue
 from cython.cimports.interlock.core.mutex import Mutex
-from cython.cimports.interlock.core.native import interlock_now
+from cython.cimports.interlock.core.control import controls, now
 from cython.cimports.interlock.core.owner_watch import keep_watch
 from cython.cimports.interlock.core.probe import Happening, happened, probing
 from cython.cimports.interlock.core.task_waiter import TaskWaiter, new_task_waiter
@@ -21,7 +21,7 @@ async def wait_requeued_async(condition: ConditionQueue, mutex: Mutex, deadline:
     begin_wait(waiter, condition, deadline)
     try:
         error = condition.lie_down(mutex, waiter)
-        began: cython.longlong = interlock_now()
+        began: cython.longlong = now()
         try:
             if error is None:
                 await park(waiter, deadline)
@@ -35,7 +35,8 @@ async def wait_requeued_async(condition: ConditionQueue, mutex: Mutex, deadline:
         while not taken(mutex, waiter):
             try:
                 mutex.check_block(waiter)
-                keep_watch(waiter.party)
+                if not controls():
+                    keep_watch(waiter.party)
             except BaseException as raised:
                 if waiter.refused:
                     condition.give_up(mutex, waiter)
@@ -49,7 +50,7 @@ async def wait_requeued_async(condition: ConditionQueue, mutex: Mutex, deadline:
             except BaseException as raised:
                 error = raised  # the last one, as asyncio does
         if probing:
-            happened(Happening.REQUEUED, mutex, waiter.mover, 0 if at_once else interlock_now() - waiter.since)
+            happened(Happening.REQUEUED, mutex, waiter.mover, 0 if at_once else now() - waiter.since)
             condition.tell_over(notified, error, began)
         if error is not None:
             if notified:
@@ -94,4 +95,4 @@ def drop(condition: ConditionQueue, mutex: Mutex, waiter: TaskWaiter):
     if not waiting:
         mutex.withdraw(waiter)
     if probing:
-        happened(Happening.CANCELLED, condition, waiter.party.id, interlock_now() - waiter.since)
+        happened(Happening.CANCELLED, condition, waiter.party.id, now() - waiter.since)

@@ -9,6 +9,7 @@ Open with a queue does not occur: the count-down to 0 empties the queue in the s
 
 import cython
 from cython.cimports.interlock.core.awaiting import acquire
+from cython.cimports.interlock.core.control import Operation, controlling, point
 from cython.cimports.interlock.core.probe import Happening, happened, made, probing
 from cython.cimports.interlock.core.waiting import (
     Primitive,
@@ -41,6 +42,8 @@ class Latch(Primitive):
     @property
     def count(self) -> int:
         """How many count-downs are missing."""
+        if controlling:
+            point(Operation.LOOK, self)
         with cython.critical_section(self):
             return self.left
 
@@ -52,6 +55,8 @@ class Latch(Primitive):
         down: cython.long = whole(n)
         if down < 1:
             raise ValueError(f"n must be one or more, not {n}")
+        if controlling:
+            point(Operation.ARRIVE, self)
         chain: Waiter = None
         left: cython.long
         with cython.critical_section(self):
@@ -74,6 +79,8 @@ class Latch(Primitive):
 
         Returns True, or False where it was not open in time.
         """
+        if controlling:
+            point(Operation.WAIT, self)
         left: cython.long
         with cython.critical_section(self):
             left = self.left
@@ -98,6 +105,8 @@ class Latch(Primitive):
         return self.describe("", f"count={left}")
 
     def take_now(self, want: cython.long) -> cython.bint:
+        if controlling:
+            point(Operation.WAIT, self)
         left: cython.long
         with cython.critical_section(self):
             left = self.left

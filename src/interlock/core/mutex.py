@@ -13,6 +13,7 @@ condition's waiter gets back the lock as deep as it gave it up.
 """
 
 import cython
+from cython.cimports.interlock.core.control import Operation, controlling, point
 from cython.cimports.interlock.core.party import Party, party_by_id
 from cython.cimports.interlock.core.task import caller_id
 from cython.cimports.interlock.core.waitgraph import refuse_cycle
@@ -25,6 +26,8 @@ class Mutex(Primitive):
 
     def locked(self) -> bool:
         """Whether anyone holds the lock."""
+        if controlling:
+            point(Operation.LOOK, self)
         with cython.critical_section(self):
             return self.holder != 0
 

@@ -18,6 +18,7 @@ threads that share one by mistake are told, and a signal handler too.
 
 import cython
 from cython.cimports.interlock.core.awaiting import DONE, in_line
+from cython.cimports.interlock.core.control import Operation, controlling, point, refused
 from cython.cimports.interlock.core.party import Party, forks, in_new_child, is_lost, meet, party_by_id
 from cython.cimports.interlock.core.probe import Happening, happened, made, probing, wanted
 from cython.cimports.interlock.core.task import caller, is_destroyed_task
@@ -136,6 +137,8 @@ class Side:
         Or it is left as it was, where it is to be taken `at_once` or not at all.
         """
         lock: RWLock = self.its_lock()
+        if controlling:
+            point(Operation.ACQUIRE, lock)
         writing: cython.bint = isinstance(self, WriteSide)
         taken: cython.bint = False
         reused: cython.bint
@@ -181,6 +184,8 @@ class Side:
         again: cython.bint = False
         refusal = lock.conflict(self.party, isinstance(self, WriteSide))
         if refusal is not None:
+            if controlling:
+                refused(refusal)
             raise DeadlockError(refusal)
         if isinstance(self, ReadSide):
             with cython.critical_section(lock):
@@ -215,6 +220,8 @@ class Side:
 
     def leave(self) -> cython.bint:
         lock: RWLock = self.its_lock()
+        if controlling:
+            point(Operation.RELEASE, lock)
         # By `with` it is the thread that takes it, by `async with` the task; who leaves may have changed over.
         thread: Party = meet()
         me: Party = caller()
@@ -317,6 +324,8 @@ class RWLock(Primitive):
 
     def locked(self) -> bool:
         """Whether anyone reads or writes."""
+        if controlling:
+            point(Operation.LOOK, self)
         with cython.critical_section(self):
             self.forget_lost()
             return self.holder != 0 or self.reading != 0

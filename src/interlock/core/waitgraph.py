@@ -45,6 +45,7 @@ import os
 import cython
 from cython.cimports.cpython.mem import PyMem_RawFree, PyMem_RawMalloc
 from cython.cimports.cpython.ref import Py_DECREF, Py_INCREF
+from cython.cimports.interlock.core.control import controlling, refused
 from cython.cimports.interlock.core.graph_guard import (
     interlock_graph_lock,
     interlock_graph_renew,
@@ -239,7 +240,10 @@ def refuse_cycle(waiter: Waiter) -> cython.int:
     if not is_certain(circle):
         waiter.refused = False
         return 0
-    raise DeadlockError(tell(circle))
+    words = tell(circle)
+    if controlling:
+        refused(words)
+    raise DeadlockError(words)
 
 
 def is_certain(circle: list) -> bool:

@@ -49,6 +49,7 @@ from cython.cimports.cpython.mem import PyMem_RawFree, PyMem_RawMalloc
 from cython.cimports.cpython.number import PyNumber_Index
 from cython.cimports.cpython.pythread import PyThread_get_thread_ident
 from cython.cimports.cpython.ref import Py_DECREF, Py_INCREF
+from cython.cimports.interlock.core.control import controlling, controls, now, park, refused, unparked
 from cython.cimports.interlock.core.native import (
     PY_LOCK_ACQUIRED,
     PY_LOCK_INTR,
@@ -59,7 +60,6 @@ from cython.cimports.interlock.core.native import (
     PyThread_free_lock,
     PyThread_release_lock,
     PyThread_type_lock,
-    interlock_now,
 )
 from cython.cimports.interlock.core.party import Party, forks, in_new_child, is_lost, living, main_ident, meet
 from cython.cimports.interlock.core.probe import Happening, happened, probing
@@ -92,7 +92,10 @@ def refuse_orphan(primitive: Primitive, waiter: Waiter, owner: Party) -> cython.
         )
     else:
         fate = f"is held by {owner.fate()} without releasing it. Enter the lock with 'with'"
-    raise DeadlockError(f"{primitive!r} {fate}: {owner.call_name()} can never release it")
+    words = f"{primitive!r} {fate}: {owner.call_name()} can never release it"
+    if controlling:
+        refused(words)
+    raise DeadlockError(words)
 
 
 # --- waiters -------------------------------------------------------------------------------------------------
@@ -133,6 +136,8 @@ class ThreadWaiter(Waiter):
 
     def unpark(self, by: Primitive) -> cython.bint:
         PyThread_release_lock(self.parker)
+        if controlling:
+            unparked(self)
         return True
 
     def handle_signals(self) -> cython.int:
@@ -152,6 +157,10 @@ class ThreadWaiter(Waiter):
         Whoever is `owed` an unpark gets it first, where the GIL is free already. One who is woken while we still
         have it wakes up twice, for the unpark and for the GIL: nearly half of what a hand-off by `wait` costs.
         """
+        if controlling:
+            outcome: cython.int = park(self, deadline)
+            if outcome != 2:
+                return outcome == 1
         parker: PyThread_type_lock = self.parker
         process: cython.uint = forks
         status: PyLockStatus
@@ -168,7 +177,7 @@ class ThreadWaiter(Waiter):
         while True:
             left = -1
             if deadline != NEVER:
-                left = max(0, deadline - interlock_now() + 999) // 1000
+                left = max(0, deadline - now() + 999) // 1000
             if PyThread_get_thread_ident() == main_ident:
                 # A signal that comes between here and the system call interrupts nothing and would wait as long as
                 # we do. POSIX has no wait that closes this gap for a signal which any thread may take, so the one
@@ -188,7 +197,7 @@ class ThreadWaiter(Waiter):
                 self.handle_signals()
                 if forks != process:
                     return self.in_child()
-            elif interlock_now() >= deadline:
+            elif now() >= deadline:
                 return False
 
     def in_child(self) -> cython.bint:
@@ -222,7 +231,7 @@ def begin_wait(waiter: Waiter, at: Primitive, deadline: cython.longlong) -> cyth
     waiter.host = party
     waiter.at = at
     waiter.timed = deadline != NEVER
-    waiter.shown = waiter.since if waiter.since != 0 else interlock_now()
+    waiter.shown = waiter.since if waiter.since != 0 else now()
     with cython.critical_section(party):
         waiter.outer = cython.cast(Waiter, party.wait)
         party.wait = waiter
@@ -289,7 +298,7 @@ class Primitive(Observed):
         pass
 
     def due(self, waiter: Waiter) -> cython.bint:
-        return waiter.strict or interlock_now() - waiter.since >= BARGING_NS
+        return waiter.strict or now() - waiter.since >= BARGING_NS
 
     def runs_again(self, waiter: Waiter) -> cython.void:
         """A task that was granted out of the queue runs again."""
@@ -385,7 +394,7 @@ class Primitive(Observed):
     def push(self, waiter: Waiter) -> cython.void:
         assert waiter.queue is None and waiter.state == PARKED
         waiter.queue = self
-        waiter.since = interlock_now()
+        waiter.since = now()
         waiter.prev = self.tail
         if self.head is None:
             self.head = waiter
@@ -534,12 +543,12 @@ class Primitive(Observed):
             if waiter.refused:
                 self.kick()
             if probing:
-                happened(Happening.CANCELLED, self, 0, interlock_now() - began)
+                happened(Happening.CANCELLED, self, 0, now() - began)
             raise
         finally:
             end_wait(waiter)
         if probing:
-            happened(Happening.GRANTED if granted else Happening.TIMED_OUT, self, 0, interlock_now() - began)
+            happened(Happening.GRANTED if granted else Happening.TIMED_OUT, self, 0, now() - began)
         return granted
 
     def await_turn(self, waiter: ThreadWaiter, deadline: cython.longlong, unparked: cython.bint) -> cython.bint:
@@ -555,8 +564,8 @@ class Primitive(Observed):
         while True:
             if not unparked:
                 # An owner that ends tells nobody, so whoever waits for one asks now and then.
-                slicing = deadline == NEVER and self.has_owners()
-                unparked = waiter.park(interlock_now() + LOOK_AGAIN_NS if slicing else deadline)
+                slicing = deadline == NEVER and self.has_owners() and not controls()
+                unparked = waiter.park(now() + LOOK_AGAIN_NS if slicing else deadline)
                 if slicing and not unparked:
                     self.check_block(waiter)
                     continue
@@ -736,9 +745,9 @@ def deadline_in(seconds: cython.double) -> cython.longlong:
         raise OverflowError(f"timeout value is too large: {seconds} s, the most is {TIMEOUT_MAX} s")
     if seconds <= 0:
         return 0
-    now: cython.longlong = interlock_now()
+    moment: cython.longlong = now()
     # TIMEOUT_MAX is as many nanoseconds as fit, counted from now it is too many: 292 years have to do.
-    return NEVER if seconds * 1e9 >= NEVER - now else now + cython.cast(cython.longlong, seconds * 1e9)
+    return NEVER if seconds * 1e9 >= NEVER - moment else moment + cython.cast(cython.longlong, seconds * 1e9)
 
 
 def lock_deadline(blocking: cython.bint, timeout) -> cython.longlong:
