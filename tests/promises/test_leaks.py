@@ -36,7 +36,7 @@ from interlock import (
     Semaphore,
     WaitQueue,
 )
-from interlock.core.task import current_party
+from interlock.core.tasks.task import current_party
 
 MAIN = threading.main_thread()
 

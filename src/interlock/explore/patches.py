@@ -16,9 +16,9 @@ from types import ModuleType
 from typing import Any
 
 import interlock
-from interlock.core.join import Join
-from interlock.core.lock import Lock
-from interlock.core.rlock import RLock
+from interlock.core.primitives.join import Join
+from interlock.core.primitives.lock import Lock
+from interlock.core.primitives.rlock import RLock
 from interlock.explore.engine.baton import Abandon, Baton, Strand
 
 LOOK, WAIT = 2, 5  # of core/control.pxd

@@ -1,6 +1,6 @@
 cimport cython
-from interlock.core.control cimport Controller, Operation
-from interlock.core.native cimport PyThread_type_lock
+from interlock.core.kernel.control cimport Controller, Operation
+from interlock.core.kernel.native cimport PyThread_type_lock
 
 # What the chooser goes by. The numbers stand in no file.
 cdef enum Strategy:

@@ -38,8 +38,8 @@ from cython.cimports.cpython.mem import PyMem_RawFree, PyMem_RawRealloc
 from cython.cimports.cpython.object import PyObject
 from cython.cimports.cpython.pystate import PyThreadState_GetDict
 from cython.cimports.cpython.pythread import PyThread_get_thread_ident
-from cython.cimports.interlock.core.control import Controller, Operation
-from cython.cimports.interlock.core.native import (
+from cython.cimports.interlock.core.kernel.control import Controller, Operation
+from cython.cimports.interlock.core.kernel.native import (
     PY_LOCK_ACQUIRED,
     PY_LOCK_INTR,
     PyLockStatus,
@@ -50,9 +50,9 @@ from cython.cimports.interlock.core.native import (
     PyThread_release_lock,
     interlock_thread_id,
 )
-from cython.cimports.interlock.core.party import renew
-from cython.cimports.interlock.core.probe import control
-from cython.cimports.interlock.core.waiting import NEVER, Primitive, ThreadWaiter
+from cython.cimports.interlock.core.kernel.party import renew
+from cython.cimports.interlock.core.kernel.probe import control
+from cython.cimports.interlock.core.kernel.waiting import NEVER, Primitive, ThreadWaiter
 from cython.cimports.interlock.explore.engine.strand_local import interlock_set_strand, interlock_strand
 
 SLICE_US = cython.declare(cython.longlong, 50_000)  # the main thread looks for signals: see core/waiting.py
