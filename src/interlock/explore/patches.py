@@ -7,6 +7,7 @@ there before. What is changed is put back when the exploration ends.
 import _thread
 import contextlib
 import gc
+import itertools
 import random
 import sys
 import threading
@@ -36,6 +37,7 @@ class Patches:
         self.before_thread: Callable[[], None] = lambda: None
         self._undo = contextlib.ExitStack()
         self._random = random.Random(0).getstate()
+        self._numpy: Any = None
 
     def __enter__(self) -> "Patches":
         with contextlib.ExitStack() as undo:
@@ -43,6 +45,8 @@ class Patches:
             self._patch_threads(undo)
             self._patch_time(undo)
             self._patch_library(undo)
+            self._numpy = sys.modules.get("numpy")
+            undo.callback(setattr, threading, "_counter", threading._counter)  # type: ignore[attr-defined]
             if "asyncio" in sys.modules:
                 self._patch_asyncio(undo)
             self._undo = undo.pop_all()
@@ -223,9 +227,14 @@ class Patches:
     def fresh_start(self) -> None:
         """Before each schedule."""
         random.setstate(self._random)
+        if self._numpy is not None:
+            self._numpy.random.seed(0)
+        # Their names are the same in each schedule.
+        threading._counter = itertools.count(1).__next__  # type: ignore[attr-defined]
         futures = sys.modules.get("concurrent.futures.thread")
         if futures is not None:
             # It is held while a thread is started.
+            futures.ThreadPoolExecutor._counter = itertools.count().__next__
             if not isinstance(futures._global_shutdown_lock, Lock):
                 self.replace(self._undo, futures, "_global_shutdown_lock", Lock(name="concurrent.futures"))
         if "asyncio" in sys.modules:

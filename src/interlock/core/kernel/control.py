@@ -44,7 +44,7 @@ class Controller:
         return False
 
 
-def set_controller(controller: Controller):
+def set_controller(controller: Controller | None):
     """Begin, or with None end, control. Told to the probe as well: see there."""
     global controlling
     if controller is not None and (not _controllers or _controllers[-1] is not controller):

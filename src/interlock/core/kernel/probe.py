@@ -99,7 +99,7 @@ def unwatch() -> cython.void:
     probing = _counting or controlling
 
 
-def control(controller: Controller):
+def control(controller: Controller | None):
     """Let `controller` decide who goes on; None: nobody. It needs the points that only a probed operation passes."""
     global probing
     set_controller(controller)

@@ -117,6 +117,9 @@ cdef class Baton(Controller):
     cdef public object place_now
     cdef unsigned long long next_party
     cdef readonly long switches
+    # When it failed.
+    cdef readonly long switches_then
+    cdef readonly long traced_then
 
     cdef Strand me(self)
     cdef int step(self, Strand me, int operation, object what, bint raises) except -1

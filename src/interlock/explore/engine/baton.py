@@ -51,7 +51,7 @@ from cython.cimports.interlock.core.kernel.native import (
     interlock_thread_id,
 )
 from cython.cimports.interlock.core.kernel.party import renew
-from cython.cimports.interlock.core.kernel.probe import control
+from cython.cimports.interlock.core.kernel.probe import Entry, Maker, Observed, Tally, control
 from cython.cimports.interlock.core.kernel.waiting import NEVER, Primitive, ThreadWaiter
 from cython.cimports.interlock.explore.engine.strand_local import interlock_set_strand, interlock_strand
 
@@ -146,7 +146,7 @@ class Baton(Controller):
 
     Attributes: ``limit`` (points in one schedule), ``pause`` (nanoseconds), ``stay``, ``tree``, ``trace`` (a list to
     fill, or None), ``switching`` (lines are points), ``on_stuck`` (called when nobody can go on; returns words),
-    ``place_now`` (called for the story).
+    ``place_now`` (called for the story, with the object that is about to be used).
     """
 
     def __cinit__(self):
@@ -434,7 +434,7 @@ class Baton(Controller):
             return 0
         one.controlled = cython.cast(cython.p_void, me)
         me.operation = Operation.ACQUIRE
-        me.what = one.at.leads_to() if one.at is not None else one.queue
+        me.what = one.at if one.at is not None else one.queue
         try:
             while True:
                 woken: cython.bint = self.block(me, deadline)
@@ -516,6 +516,8 @@ class Baton(Controller):
         """The schedule has failed, and is over. The first failure counts."""
         if self.failure is None and not self.over:
             self.failure = (kind, words, error, strand)
+            self.switches_then = self.switches
+            self.traced_then = 0 if self.trace is None else len(self.trace)
         self.over = True
 
     def cut(self) -> None:
@@ -1027,7 +1029,7 @@ class Baton(Controller):
     def tell_switch(self, me: Strand, to: Strand):
         me.quiet += 1
         try:
-            place = self.place_now() if self.place_now is not None else None
+            place = self.place_now(me.what) if self.place_now is not None else None
         finally:
             me.quiet -= 1
         kind: str = "blocked" if me.state == State.BLOCKED else "switched"
@@ -1056,7 +1058,7 @@ class Baton(Controller):
             finally:
                 me.quiet -= 1
 
-    def next_to_unwind(self, me: Strand) -> Strand:
+    def next_to_unwind(self, me: Strand | None) -> Strand:
         """Who is next to be told that all is over: `me`, as long as it runs."""
         if me is not None and me.state != State.ENDED and not me.given_up and me.begun:
             return me
@@ -1155,6 +1157,22 @@ class Baton(Controller):
             self.current = self.idle
             PyThread_release_lock(self.idle.worker.turn)
         self.await_turn(me)
+
+    def maker(self, what: object) -> tuple | None:
+        """The line of the program that made a primitive, while they are counted."""
+        if not isinstance(what, Observed):
+            return None
+        record = cython.cast(Observed, what).record
+        if isinstance(record, Tally):
+            record = cython.cast(Tally, record).maker
+        elif isinstance(record, Entry):
+            record = cython.cast(Entry, record).maker
+        if not isinstance(record, Maker):
+            return None
+        maker: Maker = record
+        if maker.outer_code is not None:
+            return (maker.outer_code.co_filename, maker.outer_line)
+        return (maker.code.co_filename, maker.line)
 
     @property
     def holder(self):
