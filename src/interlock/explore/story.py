@@ -1,6 +1,7 @@
 """A schedule in words: each switch with who, where and why, and the end in the words of `interlock.dump`."""
 
 import os
+import re
 import sys
 import traceback
 from types import FrameType, TracebackType
@@ -13,6 +14,7 @@ from interlock.watch.dump import name_of, what_is_missing
 from interlock.watch.view import Someone, View
 
 LINE, AFTER, STEP, BEGIN, END, PAUSE = range(100, 106)
+_ADDRESS = re.compile(r" at 0x[0-9a-f]+")  # another in each process
 _DOES = {
     0: "before it takes {}",
     1: "before it releases {}",
@@ -205,7 +207,7 @@ class Teller:
         while kept is not None and not self.is_program(kept.tb_frame.f_code.co_filename):
             kept = kept.tb_next
         shown = traceback.TracebackException(type(error), error, kept or error.__traceback__)
-        return [line.rstrip("\n") for line in shown.format(chain=False)]
+        return [_ADDRESS.sub("", line.rstrip("\n")) for line in shown.format(chain=False)]
 
 
 def _name_in(name: str, value: object, what: object) -> str | None:
