@@ -8,7 +8,7 @@ from types import FrameType, TracebackType
 from typing import Any
 
 from interlock.core.primitives.join import Join
-from interlock.core.kernel.waiting import Primitive
+from interlock.core.kernel.primitive import Primitive
 from interlock.explore.engine.baton import Baton, Strand
 from interlock.watch.dump import name_of, what_is_missing
 from interlock.watch.view import Someone, View

@@ -27,23 +27,11 @@ import sys
 import types
 
 import cython
-from cython.cimports.interlock.core.tasks.awaiting import park
-from cython.cimports.interlock.core.primitives.condition_queue import ConditionQueue
-from cython.cimports.interlock.core.kernel.control import Operation, controlling, now, point, unwinding
-from cython.cimports.interlock.core.primitives.mutex import Mutex
+from cython.cimports.interlock.core.kernel.control import now, unwinding
 from cython.cimports.interlock.core.kernel.native import interlock_thread_id
 from cython.cimports.interlock.core.kernel.probe import Happening, happened, probing
-from cython.cimports.interlock.core.tasks.task import Library, TaskParty, caller_id
-from cython.cimports.interlock.core.tasks.task_waiter import TaskWaiter, new_task_waiter
-from cython.cimports.interlock.core.kernel.waiting import (
-    CANCELLED,
-    GRANTED,
-    TAKEN,
-    ThreadWaiter,
-    begin_wait,
-    end_wait,
-    new_waiter,
-)
+from cython.cimports.interlock.core.kernel.wait import begin_wait, end_wait
+from cython.cimports.interlock.core.kernel.waiter import CANCELLED, GRANTED, TAKEN, ThreadWaiter, new_waiter
 from cython.cimports.interlock.core.primitives.condition_queue import ConditionQueue
 from cython.cimports.interlock.core.primitives.mutex import Mutex
 from cython.cimports.interlock.core.tasks.awaiting import park

@@ -4,14 +4,15 @@ The states are those of `core/primitives/condition.py`, without WOKEN and with T
 """
 
 import cython
-from cython.cimports.interlock.core.tasks.awaiting import park, shielded_park
+from cython.cimports.interlock.core.kernel.control import controls, now
+from cython.cimports.interlock.core.kernel.probe import Happening, happened, probing
+from cython.cimports.interlock.core.kernel.wait import begin_wait, end_wait
+from cython.cimports.interlock.core.kernel.waiter import CANCELLED, GRANTED, TAKEN
 from cython.cimports.interlock.core.primitives.condition_queue import ConditionQueue
 from cython.cimports.interlock.core.primitives.mutex import Mutex
-from cython.cimports.interlock.core.kernel.control import controls, now
+from cython.cimports.interlock.core.tasks.awaiting import park, shielded_park
 from cython.cimports.interlock.core.tasks.owner_watch import keep_watch
-from cython.cimports.interlock.core.kernel.probe import Happening, happened, probing
 from cython.cimports.interlock.core.tasks.task_waiter import TaskWaiter, new_task_waiter
-from cython.cimports.interlock.core.kernel.waiting import CANCELLED, GRANTED, TAKEN, begin_wait, end_wait
 
 
 async def wait_requeued_async(condition: ConditionQueue, mutex: Mutex, deadline: cython.longlong) -> bool:

@@ -8,18 +8,13 @@ Open with a queue does not occur: the count-down to 0 empties the queue in the s
 """
 
 import cython
-from cython.cimports.interlock.core.tasks.awaiting import acquire
 from cython.cimports.interlock.core.kernel.control import Operation, controlling, point
+from cython.cimports.interlock.core.kernel.arguments import checked_name, whole
+from cython.cimports.interlock.core.kernel.primitive import Primitive
 from cython.cimports.interlock.core.kernel.probe import Happening, happened, made, probing
-from cython.cimports.interlock.core.kernel.waiting import (
-    Primitive,
-    Waiter,
-    checked_name,
-    deadline_after,
-    new_waiter,
-    wait_seconds,
-    whole,
-)
+from cython.cimports.interlock.core.kernel.public_name import interlock_keep_name
+from cython.cimports.interlock.core.kernel.timeouts import deadline_after, wait_seconds
+from cython.cimports.interlock.core.kernel.waiter import Waiter, new_waiter
 from cython.cimports.interlock.core.tasks.awaiting import acquire
 
 
@@ -117,3 +112,6 @@ class Latch(Primitive):
 
     def fits(self, waiter: Waiter) -> cython.bint:
         return self.left == 0
+
+
+interlock_keep_name(Latch, b"interlock.core.latch.Latch")

@@ -10,25 +10,13 @@ joined the queue, so whoever changes the state and then unparks is either seen b
 """
 
 import cython
-from cython.cimports.interlock.core.tasks.awaiting import in_line
 from cython.cimports.interlock.core.kernel.control import Operation, controlling, point
+from cython.cimports.interlock.core.kernel.arguments import checked_name, whole
+from cython.cimports.interlock.core.kernel.primitive import Primitive
 from cython.cimports.interlock.core.kernel.probe import made, probing
-from cython.cimports.interlock.core.tasks.task_waiter import TaskWaiter, new_task_waiter
-from cython.cimports.interlock.core.kernel.waiting import (
-    CANCELLED,
-    GRANTED,
-    NEVER,
-    TAKEN,
-    Primitive,
-    ThreadWaiter,
-    Waiter,
-    checked_name,
-    deadline_after,
-    deadline_in,
-    new_waiter,
-    wait_seconds,
-    whole,
-)
+from cython.cimports.interlock.core.kernel.public_name import interlock_keep_name
+from cython.cimports.interlock.core.kernel.timeouts import NEVER, deadline_after, deadline_in, wait_seconds
+from cython.cimports.interlock.core.kernel.waiter import CANCELLED, GRANTED, TAKEN, ThreadWaiter, Waiter, new_waiter
 from cython.cimports.interlock.core.tasks.awaiting import in_line
 from cython.cimports.interlock.core.tasks.task_waiter import TaskWaiter, new_task_waiter
 
@@ -166,3 +154,6 @@ class WaitQueue(Primitive):
             self.remove(waiter)
         waiter.state = CANCELLED
         return chain
+
+
+interlock_keep_name(WaitQueue, b"interlock.core.waitqueue.WaitQueue")

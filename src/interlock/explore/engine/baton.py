@@ -52,7 +52,9 @@ from cython.cimports.interlock.core.kernel.native import (
 )
 from cython.cimports.interlock.core.kernel.party import renew
 from cython.cimports.interlock.core.kernel.probe import Entry, Maker, Observed, Tally, control
-from cython.cimports.interlock.core.kernel.waiting import NEVER, Primitive, ThreadWaiter
+from cython.cimports.interlock.core.kernel.primitive import Primitive
+from cython.cimports.interlock.core.kernel.timeouts import NEVER
+from cython.cimports.interlock.core.kernel.waiter import ThreadWaiter
 from cython.cimports.interlock.explore.engine.strand_local import interlock_set_strand, interlock_strand
 
 SLICE_US = cython.declare(cython.longlong, 50_000)  # the main thread looks for signals: see core/waiting.py
