@@ -64,7 +64,8 @@ def parse_explore(arguments: list[str]) -> ExploreRequest:
     """Exits where there is nothing to explore: help, a wrong option."""
     parser = argparse.ArgumentParser(
         prog="interlock explore",
-        usage="interlock explore [options] FILE[::TEST] [ARG ...]\n       interlock explore [options] -m MODULE [ARG ...]",
+        usage="interlock explore [options] FILE[::TEST] [ARG ...]\n"
+        "       interlock explore [options] -m MODULE [ARG ...]",
         description=_ABOUT,
         epilog=_EXAMPLES,
         allow_abbrev=False,

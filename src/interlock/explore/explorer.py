@@ -25,6 +25,7 @@ from interlock.explore.patches import Patches, quiet_collector
 from interlock.explore.points import Points
 from interlock.explore.story import Teller
 from interlock.explore.token import AT, ORDER, Token, check_sum, read_token
+from interlock.watch.recording import Record
 
 DEFAULT, WALK, POS, PCT, URW, TREE = range(6)
 STRATEGIES = {"walk": WALK, "pos": POS, "pct": PCT, "urw": URW}
@@ -32,8 +33,6 @@ MIX = ("walk", "pos", "urw", "deviation", "walk", "pos", "walk", "urw", "pos", "
 SHRINKS = 500  # replays at most
 _STUCK_SECONDS = 10.0
 _sleep = time.sleep
-
-from interlock.watch.recording import Record
 
 
 class ScheduleError(AssertionError):
@@ -399,7 +398,7 @@ class Explorer:
 
     def _tell(self, outcome: Outcome, trace: list[Any]) -> None:
         found = self.found
-        kind, words, error, _ = outcome.failure
+        kind, _, error, _ = outcome.failure
         token = Token(self.at, self.order, self.pause, outcome.options, outcome.choices)
         found.token = str(token)
         found.error = error
@@ -586,5 +585,3 @@ def headline(found: Exploration) -> str:
 
 def _count(number: int, one: str, many: str | None = None) -> str:
     return f"{number:,} {one if number == 1 else many or one + 's'}"
-
-

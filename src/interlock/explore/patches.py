@@ -270,5 +270,3 @@ def quiet_collector() -> Iterator[None]:
         random.setstate(state)
         if was:
             gc.enable()
-
-

@@ -1,6 +1,6 @@
 """Where a thread may be switched away from, beyond the operations of primitives: at lines, or at accesses to memory.
 
-From Python 3.12 `sys.monitoring` calls back for the program's own code alone; on 3.11 `sys.settrace` does it. Code of the
+From Python 3.12 `sys.monitoring` calls back for the program's own code alone; on 3.11 `sys.settrace` does. Code of the
 standard library and of installed packages has no points.
 """
 

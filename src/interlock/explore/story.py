@@ -7,8 +7,8 @@ import traceback
 from types import FrameType, TracebackType
 from typing import Any
 
-from interlock.core.primitives.join import Join
 from interlock.core.kernel.primitive import Primitive
+from interlock.core.primitives.join import Join
 from interlock.explore.engine.baton import Baton, Strand
 from interlock.watch.dump import name_of, what_is_missing
 from interlock.watch.view import Someone, View
@@ -108,7 +108,7 @@ class Teller:
             if kind == "timer":
                 if place:  # it fired early
                     moment = f"{(clock - 1_000_000_000_000) / 1e9:.6g} s"
-                    rows.append((self.name(who), "", f"its time is up, at {moment}: supposes that the others were slow"))
+                    rows.append((self.name(who), "", f"its time is up, at {moment}: the others are slow"))
                 continue
             if kind == "ended":
                 reason = "has ended"

@@ -43,7 +43,6 @@ import gc
 import os
 
 import cython
-from cython.cimports.interlock.core.kernel.control import controlling, refused
 from cython.cimports.cpython.mem import PyMem_RawFree, PyMem_RawMalloc
 from cython.cimports.cpython.ref import Py_DECREF, Py_INCREF
 from cython.cimports.interlock.core.graph.graph_guard import (
@@ -51,6 +50,7 @@ from cython.cimports.interlock.core.graph.graph_guard import (
     interlock_graph_renew,
     interlock_graph_unlock,
 )
+from cython.cimports.interlock.core.kernel.control import controlling, refused
 from cython.cimports.interlock.core.kernel.party import Party, by_ident, living, main_ident, party_by_id, set_on_leaving
 from cython.cimports.interlock.core.kernel.primitive import Primitive
 from cython.cimports.interlock.core.kernel.timeouts import NEVER

@@ -52,9 +52,9 @@ own `Python/lock.c` settled on the same constant.
 import os
 
 import cython
-from cython.cimports.interlock.core.kernel.control import controls, now
 from cython.cimports.cpython.mem import PyMem_RawFree, PyMem_RawMalloc
 from cython.cimports.cpython.ref import Py_DECREF, Py_INCREF
+from cython.cimports.interlock.core.kernel.control import controls, now
 from cython.cimports.interlock.core.kernel.party import Party, forks, in_new_child, is_lost, living
 from cython.cimports.interlock.core.kernel.probe import Happening, happened, probing
 from cython.cimports.interlock.core.kernel.timeouts import NEVER

@@ -7,8 +7,8 @@ a task when it is awaited, which may be long after the call was made: hence the 
 import threading
 
 import cython
-from cython.cimports.interlock.core.kernel.control import now
 from cython.cimports.cpython.number import PyNumber_Index
+from cython.cimports.interlock.core.kernel.control import now
 
 NEVER = 0x7FFFFFFFFFFFFFFF
 TIMEOUT_MAX = cython.declare(cython.double, threading.TIMEOUT_MAX)

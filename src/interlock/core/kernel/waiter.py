@@ -17,9 +17,9 @@ see `primitive.py`, which knows what a waiter may stand in. A waiter only has a 
 """
 
 import cython
-from cython.cimports.interlock.core.kernel.control import controlling, now, park, unparked
 from cython.cimports.cpython.exc import PyErr_CheckSignals
 from cython.cimports.cpython.pythread import PyThread_get_thread_ident
+from cython.cimports.interlock.core.kernel.control import controlling, now, park, unparked
 from cython.cimports.interlock.core.kernel.native import (
     PY_LOCK_ACQUIRED,
     PY_LOCK_INTR,

@@ -20,8 +20,8 @@ once more. Here a party carries its verdict with it, so the next generation can 
 from threading import BrokenBarrierError
 
 import cython
-from cython.cimports.interlock.core.kernel.control import Operation, controlling, point
 from cython.cimports.interlock.core.kernel.arguments import checked_name, whole
+from cython.cimports.interlock.core.kernel.control import Operation, controlling, point
 from cython.cimports.interlock.core.kernel.native import interlock_thread_id
 from cython.cimports.interlock.core.kernel.party import forks, in_new_child
 from cython.cimports.interlock.core.kernel.primitive import Primitive

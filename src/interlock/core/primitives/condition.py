@@ -23,9 +23,9 @@ tasks, and locks that are not ours, have files of their own.
 import warnings
 
 import cython
-from cython.cimports.interlock.core.kernel.control import Operation, controlling, now, point, unwinding
 from cython.cimports.interlock.core.kernel.arguments import checked_name, whole
 from cython.cimports.interlock.core.kernel.construct import interlock_construct_directly
+from cython.cimports.interlock.core.kernel.control import Operation, controlling, now, point, unwinding
 from cython.cimports.interlock.core.kernel.native import interlock_thread_id
 from cython.cimports.interlock.core.kernel.probe import Happening, happened, made, probing
 from cython.cimports.interlock.core.kernel.public_name import interlock_keep_name

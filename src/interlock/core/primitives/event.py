@@ -11,9 +11,9 @@ in it then has seen the event, even if it is cleared before he runs again.
 import warnings
 
 import cython
-from cython.cimports.interlock.core.kernel.control import Operation, controlling, point
 from cython.cimports.interlock.core.kernel.arguments import checked_name
 from cython.cimports.interlock.core.kernel.construct import interlock_construct_directly
+from cython.cimports.interlock.core.kernel.control import Operation, controlling, point
 from cython.cimports.interlock.core.kernel.primitive import Primitive
 from cython.cimports.interlock.core.kernel.probe import Happening, happened, made, probing
 from cython.cimports.interlock.core.kernel.public_name import interlock_keep_name

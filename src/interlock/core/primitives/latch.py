@@ -8,8 +8,8 @@ Open with a queue does not occur: the count-down to 0 empties the queue in the s
 """
 
 import cython
-from cython.cimports.interlock.core.kernel.control import Operation, controlling, point
 from cython.cimports.interlock.core.kernel.arguments import checked_name, whole
+from cython.cimports.interlock.core.kernel.control import Operation, controlling, point
 from cython.cimports.interlock.core.kernel.primitive import Primitive
 from cython.cimports.interlock.core.kernel.probe import Happening, happened, made, probing
 from cython.cimports.interlock.core.kernel.public_name import interlock_keep_name

@@ -16,9 +16,9 @@ Turned down: handing every release to the head of the queue (see `core/kernel/pr
 """
 
 import cython
-from cython.cimports.interlock.core.kernel.control import Operation, controlling, point
 from cython.cimports.interlock.core.kernel.arguments import checked_name
 from cython.cimports.interlock.core.kernel.construct import interlock_construct_directly
+from cython.cimports.interlock.core.kernel.control import Operation, controlling, point
 from cython.cimports.interlock.core.kernel.native import interlock_thread_id
 from cython.cimports.interlock.core.kernel.party import KNOWN_MASK, Party, known, meet, party_by_id
 from cython.cimports.interlock.core.kernel.probe import Happening, happened, made, probing, wanted

@@ -13,9 +13,9 @@ import sys
 import warnings
 
 import cython
-from cython.cimports.interlock.core.kernel.control import Operation, controlling, point
 from cython.cimports.interlock.core.kernel.arguments import checked_name
 from cython.cimports.interlock.core.kernel.construct import interlock_construct_directly
+from cython.cimports.interlock.core.kernel.control import Operation, controlling, point
 from cython.cimports.interlock.core.kernel.party import Party, party_by_id
 from cython.cimports.interlock.core.kernel.probe import Happening, happened, made, probing, wanted
 from cython.cimports.interlock.core.kernel.public_name import interlock_keep_name

@@ -17,9 +17,9 @@ threads that share one by mistake are told, and a signal handler too.
 """
 
 import cython
-from cython.cimports.interlock.core.kernel.control import Operation, controlling, point, refused
 from cython.cimports.interlock.core.graph.waitgraph import refuse_cycle
 from cython.cimports.interlock.core.kernel.arguments import checked_name
+from cython.cimports.interlock.core.kernel.control import Operation, controlling, point, refused
 from cython.cimports.interlock.core.kernel.deadlock import refuse_orphan
 from cython.cimports.interlock.core.kernel.party import Party, forks, in_new_child, is_lost, meet, party_by_id
 from cython.cimports.interlock.core.kernel.primitive import Primitive

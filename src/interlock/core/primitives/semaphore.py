@@ -17,9 +17,9 @@ for that: their loop may be another one, and busy.
 """
 
 import cython
-from cython.cimports.interlock.core.kernel.control import Operation, controlling, point
 from cython.cimports.interlock.core.kernel.arguments import checked_name, whole
 from cython.cimports.interlock.core.kernel.construct import interlock_construct_directly
+from cython.cimports.interlock.core.kernel.control import Operation, controlling, point
 from cython.cimports.interlock.core.kernel.party import forks, in_new_child
 from cython.cimports.interlock.core.kernel.primitive import Primitive
 from cython.cimports.interlock.core.kernel.probe import Happening, happened, made, probing

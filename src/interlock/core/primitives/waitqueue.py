@@ -10,8 +10,8 @@ joined the queue, so whoever changes the state and then unparks is either seen b
 """
 
 import cython
-from cython.cimports.interlock.core.kernel.control import Operation, controlling, point
 from cython.cimports.interlock.core.kernel.arguments import checked_name, whole
+from cython.cimports.interlock.core.kernel.control import Operation, controlling, point
 from cython.cimports.interlock.core.kernel.primitive import Primitive
 from cython.cimports.interlock.core.kernel.probe import made, probing
 from cython.cimports.interlock.core.kernel.public_name import interlock_keep_name

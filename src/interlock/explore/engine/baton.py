@@ -1,7 +1,7 @@
 """The baton: one of the program's threads runs at a time, and who has it decides who gets it next.
 
 A *strand* is a thread of the program, or the caller of `run`, while a schedule is run. Strands are real threads of the
-system, lent by a pool; each waits for its turn on a lock of CPython's, and the holder of the baton frees the lock of the
+system, lent by a pool; each waits for its turn on a lock of CPython's, and the holder of the baton frees that of the
 next. There is no thread for the scheduler: a decision is made by the strand that comes to a point, in its own thread.
 
     READY      it holds the baton, or stands at a point and could go on
@@ -29,7 +29,6 @@ the next reads. `woken` and `state` of a strand that waits may be written by an 
 
 import _thread
 import contextvars
-import sys
 import threading
 
 import cython
@@ -41,7 +40,6 @@ from cython.cimports.cpython.pythread import PyThread_get_thread_ident
 from cython.cimports.interlock.core.kernel.control import Controller, Operation
 from cython.cimports.interlock.core.kernel.native import (
     PY_LOCK_ACQUIRED,
-    PY_LOCK_INTR,
     PyLockStatus,
     PyThread_acquire_lock,
     PyThread_acquire_lock_timed,
@@ -51,8 +49,8 @@ from cython.cimports.interlock.core.kernel.native import (
     interlock_thread_id,
 )
 from cython.cimports.interlock.core.kernel.party import renew
-from cython.cimports.interlock.core.kernel.probe import Entry, Maker, Observed, Tally, control
 from cython.cimports.interlock.core.kernel.primitive import Primitive
+from cython.cimports.interlock.core.kernel.probe import Entry, Maker, Observed, Tally, control
 from cython.cimports.interlock.core.kernel.timeouts import NEVER
 from cython.cimports.interlock.core.kernel.waiter import ThreadWaiter
 from cython.cimports.interlock.explore.engine.strand_local import interlock_set_strand, interlock_strand
@@ -858,9 +856,7 @@ class Baton(Controller):
             if can and chosen is not me:
                 self.order.remove(me)
                 self.order.append(me)
-            if chosen is not me:
-                me.run_length = 0
-            elif n == 1:
+            if chosen is not me or n == 1:
                 me.run_length = 0
             if self.strategy == Strategy.POS:
                 self.redraw(options, chosen)
