@@ -74,15 +74,15 @@ def test_nothing_made() -> None:
 def test_nothing_acquired() -> None:
     text = told(tally(acquired=0, made=3), tally("Event", file=f"{LIBRARY}/threading.py", acquired=9))
     assert text == "interlock: the program has not acquired any of its 3 primitives, and nobody had to wait"
-    assert told(tally(acquired=0)) == (
-        "interlock: the program has not acquired its primitive, and nobody had to wait"
-    )
+    assert told(tally(acquired=0)) == ("interlock: the program has not acquired its primitive, and nobody had to wait")
     assert told() == "interlock: the program used no primitives"
 
 
 def still(party: str, seconds: float | None) -> Any:
     nanoseconds = None if seconds is None else int(seconds * SECOND)
-    return SimpleNamespace(party=party, what="Event ready: nobody has set it", where="a.py:3 in f", nanoseconds=nanoseconds)
+    return SimpleNamespace(
+        party=party, what="Event ready: nobody has set it", where="a.py:3 in f", nanoseconds=nanoseconds
+    )
 
 
 def test_waits_that_have_not_ended_stand_first() -> None:

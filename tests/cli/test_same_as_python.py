@@ -423,7 +423,11 @@ LIFETIMES = {
 
 REPORTED_AT_ONCE = {
     "os._exit": "import os; print('x', flush=True); os._exit(6)",
-    "os._exit in a thread": "import os, threading; threading.Thread(target=os._exit, args=(6,)).start(); input()",
+    "os._exit in a thread": """
+        import os, threading, time
+        threading.Thread(target=os._exit, args=(6,)).start()
+        time.sleep(60)
+    """,
     "killed": "import os, signal; os.kill(os.getpid(), signal.SIGTERM)",
     "hung up": "import os, signal; os.kill(os.getpid(), signal.SIGHUP)",
     "alarm": "import signal; signal.raise_signal(signal.SIGALRM)",
@@ -434,10 +438,11 @@ UNREPORTED = {
     "killed for good": "import os, signal; os.kill(os.getpid(), signal.SIGKILL)",
     "a child killed": """
         import os, signal
-        child = os.fork()
-        if not child: signal.pause()
-        os.kill(child, signal.SIGTERM)
-        print(os.WTERMSIG(os.waitpid(child, 0)[1]), flush=True)
+        for _ in range(20):  # the signal comes before the child is set up, in it, or after that
+            child = os.fork()
+            while not child: signal.pause()
+            os.kill(child, signal.SIGTERM)
+            print(os.WTERMSIG(os.waitpid(child, 0)[1]), flush=True)
         os.kill(os.getpid(), signal.SIGKILL)
     """,
     "aborted": "import os; os.abort()",

@@ -28,7 +28,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType
-    from typing import NoReturn
+    from typing import Any, NoReturn
 
     from interlock.watch.live import LiveFile
     from interlock.watch.still import StillWaiting
@@ -60,7 +60,6 @@ class Outputs:
         """Load what it takes to begin, while python looks for modules where it always does."""
         if self.record is not None:
             before = "zlib" in sys.modules
-            import interlock.watch.live
 
             if not before:
                 del sys.modules["zlib"]  # the program may have one of its own
@@ -146,6 +145,8 @@ class Ending:
         self._told = False
         self._telling = False
         self._signal = 0
+        self._signals: set[int] = set()
+        self._masks: dict[int, set[int]] = {}  # of each thread that is forking, the signals that it held back before
 
     def meet_signals(self) -> None:
         """Tell before a signal ends the process, where that is what it would do."""
@@ -156,9 +157,12 @@ class Ending:
                     try:
                         signal.signal(number, self)
                     except ValueError:
-                        break  # not in the main thread: it ends as it would without us
-            if hasattr(os, "register_at_fork"):
-                os.register_at_fork(after_in_child=self._leave_signals)
+                        return  # not in the main thread: it ends as it would without us
+                    self._signals.add(number)
+            if self._signals and hasattr(os, "register_at_fork"):
+                os.register_at_fork(
+                    before=self._hold_signals, after_in_parent=self._let_signals, after_in_child=self._leave_signals
+                )
 
     def meet_exit(self) -> None:
         """Tell before `os._exit`."""
@@ -185,15 +189,20 @@ class Ending:
         signal.signal(number, signal.SIG_DFL)
         os.kill(os.getpid(), number)
 
+    # A child has nothing to tell, and dies at once. Python forgets a signal that comes before the child is set up and
+    # that has a handler, so until then the system keeps them.
+
+    def _hold_signals(self) -> None:
+        self._masks[_thread.get_ident()] = signal.pthread_sigmask(signal.SIG_BLOCK, self._signals)
+
+    def _let_signals(self) -> None:
+        signal.pthread_sigmask(signal.SIG_SETMASK, self._masks.pop(_thread.get_ident()))
+
     def _leave_signals(self) -> None:
-        """In a child, which has nothing to tell."""
-        for name in _ENDING:
-            number = getattr(signal, name, None)
-            if number is not None and signal.getsignal(number) is self:
-                try:
-                    signal.signal(number, signal.SIG_DFL)
-                except ValueError:
-                    return
+        for number in self._signals:
+            if signal.getsignal(number) is self:
+                signal.signal(number, signal.SIG_DFL)
+        self._let_signals()
 
     def tell(self, flush: bool = True) -> None:
         """Print the report and write the files. ``flush``: let what the program printed come first."""
@@ -239,7 +248,11 @@ class Ending:
         self.voice.say(text)
 
     def _text(self, tallies: list[Tally], still: "list[StillWaiting]") -> str:
-        settings = {"colour": self.voice.may_colour(), "still": still, "unseen": _unseen(self.outside)}
+        settings: dict[str, Any] = {
+            "colour": self.voice.may_colour(),
+            "still": still,
+            "unseen": _unseen(self.outside),
+        }
         try:
             from interlock.watch.names import Names, called
 

@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 
 
 class Outside:
-    """Attributes: ``forked`` ((name or '', pid or 0) of each forked child), ``started`` ((pid, arguments) of each program
-    that `subprocess` or `multiprocessing` started), ``threads`` (names) and ``modules`` that were there before."""
+    """Attributes: ``forked`` ((name or '', pid or 0) of each forked child), ``started`` ((pid, arguments) of each
+    program that `subprocess` or `multiprocessing` started), ``threads`` (names) and ``modules`` that were there before.
+    """
 
     def __init__(self) -> None:
         self.forked: list[tuple[str, int]] = []
@@ -39,7 +40,7 @@ class Outside:
             self.started.append((pid, [os.fsdecode(each) for each in arguments]))
             return pid
 
-        _posixsubprocess.fork_exec = noted
+        _posixsubprocess.fork_exec = noted  # type: ignore[assignment]
         subprocess = sys.modules.get("subprocess")
         if getattr(subprocess, "_fork_exec", None) is fork_exec:
             subprocess._fork_exec = noted  # type: ignore[union-attr]

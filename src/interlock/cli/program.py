@@ -51,8 +51,8 @@ def find_module(name: str) -> Program:
 
 
 class _Text(Program):
-    """A program that stands in no file: ``text``, or what is on stdin where that is None. ``file``: what tracebacks call
-    it."""
+    """A program that stands in no file: ``text``, or what is on stdin where that is None. ``file``: what tracebacks
+    call it."""
 
     def __init__(self, argument: str, file: str, text: str | None) -> None:
         self.argument = argument

@@ -125,7 +125,7 @@ def _heading(used: list[Tally], idle: int, still: int) -> str:
             return f"interlock: the program has not acquired {none}, and nobody had to wait"
         return "interlock: the program used no primitives"
     times = sum(tally.acquired for tally in used)
-    acquired = f"acquired {count(times, 'time')}" if times else "and nobody acquired any"
+    acquired = f" acquired {count(times, 'time')}" if times else ", acquired by nobody"
     waited = sum(tally.waited for tally in used)
     waits = "" if still else "; nobody had to wait"
     if waited:
@@ -133,7 +133,7 @@ def _heading(used: list[Tally], idle: int, still: int) -> str:
         waits = f"; somebody had to wait {count(waited, 'time')}, {total} in all"
     if still:
         waits += f"; {open_waits}"
-    return f"interlock: {count(_made(used), 'primitive')} {acquired}{waits}"
+    return f"interlock: {count(_made(used), 'primitive')}{acquired}{waits}"
 
 
 def _still_waiting(still: "Sequence[StillWaiting]", bold: str, plain: str) -> list[str]:
@@ -149,7 +149,9 @@ def _still_waiting(still: "Sequence[StillWaiting]", bold: str, plain: str) -> li
         for wait in still[:_STILL]
     ]
     # What is waited for can be long, so it has a line of its own.
-    titles, *table = aligned([("STILL WAITING", "AT", "SO FAR"), *((party, at, time) for party, _, at, time in cells)], 2)
+    titles, *table = aligned(
+        [("STILL WAITING", "AT", "SO FAR"), *((party, at, time) for party, _, at, time in cells)], 2
+    )
     lines = ["", f"{bold}{titles}{plain}"]
     for row, (_, what, _, _) in zip(table, cells, strict=True):
         lines += [row, f"    for {what}"]

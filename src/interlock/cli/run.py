@@ -12,7 +12,6 @@ run, which python itself takes away.
 
 import atexit
 import builtins
-import os
 import sys
 from collections.abc import Sequence
 from importlib.machinery import BuiltinImporter

@@ -48,7 +48,11 @@ class Chunks:
             if len(header) < _HEADER:
                 self.cut = True
                 return
-            kind, length, checksum = header[:4], int.from_bytes(header[4:8], "little"), int.from_bytes(header[8:], "little")
+            kind, length, checksum = (
+                header[:4],
+                int.from_bytes(header[4:8], "little"),
+                int.from_bytes(header[8:], "little"),
+            )
             if kind not in KINDS:
                 self.damaged += 1
                 self.cut = True

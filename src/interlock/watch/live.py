@@ -1,8 +1,8 @@
 """What is left of a recording where the program is killed: a file beside the one that is wanted, written as it goes.
 
-About once a second what is new is appended: events as the recorder has them, and the names of what they speak of for the
-first time, as raw as they are. To make sense of it takes time and the program's sources, so that is done by who reads
-it. The file has chunks (see `chunks.py`), in which a "literal" is a dictionary as Python writes it:
+About once a second what is new is appended: events as the recorder has them, and the names of what they speak of for
+the first time, as raw as they are. To make sense of it takes time and the program's sources, so that is done by who
+reads it. The file has chunks (see `chunks.py`), in which a "literal" is a dictionary as Python writes it:
 
     live    a literal: title, directory, events (how many are kept), byteorder
     more    a line with a literal: began, now (monotonic nanoseconds), dropped, complete_from, parties {id: [name, id of
@@ -48,6 +48,8 @@ class LiveFile:
         self.head = head
         self.process = os.getpid()
         self.failed = False
+        self.complete_from = 0
+        self.entry = 0  # the number of the last one that has been written
         self._forget()
 
     @classmethod
@@ -107,9 +109,11 @@ class LiveFile:
         self.dropped = 0
         self.complete_from = 0
         self.known: set[int] = set()  # ids of parties
-        self.codes: dict[int, tuple[int, CodeType]] = {}  # id -> number, and the code itself, so that the id stays its own
+        self.codes: dict[
+            int, tuple[int, CodeType]
+        ] = {}  # id -> number, and the code itself, so that the id stays its own
         self.addresses = 0  # how many of the recorder's codes
-        self.entry = 0  # the last number
+        self.entry = 0
 
     def _append(self, taken: Taken) -> None:
         names = ascii(self._names(taken)).encode("ascii") + b"\n"
@@ -159,10 +163,8 @@ def _written(number: int | None) -> str:
 
 
 def _begun(name: str) -> "IO[bytes]":
-    try:
-        os.remove(name)  # another run may still be writing it
-    except FileNotFoundError:
-        pass
+    if os.path.lexists(name):
+        os.remove(name)  # not emptied: another run may still be writing it
     return open(name, "xb")
 
 

@@ -179,7 +179,9 @@ class Recording:
             try:
                 if not recording._read(chunks):
                     if left is not None or recording.unfinished:
-                        raise BadRecording(f"{name}: the program ended before it was written, and before anything else was")
+                        raise BadRecording(
+                            f"{name}: the program ended before it was written, and before anything else was"
+                        )
                     raise BadRecording(f"{name}: a damaged recording: its names are lost")
             except BadRecording:
                 raise
@@ -218,7 +220,7 @@ class Recording:
         self._check()
         missing = expected - len(self)
         if missing or chunks.damaged or chunks.cut or not whole:
-            if not 0 <= missing:
+            if not missing >= 0:
                 raise ValueError
             self.dropped += missing
             if len(self) and missing and (chunks.cut or chunks.damaged > damaged):

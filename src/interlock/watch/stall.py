@@ -188,7 +188,11 @@ class Stalls:
         self.began = began
         titles = []
         for where, some in waits.items():
+<<<<<<< HEAD
             keys = {each.ident if id(each) in view.polls else key_of(each) for each in some}
+=======
+            keys: set[object] = set(_keys(some))
+>>>>>>> heard
             if not keys & self.long.get(where, set()):
                 titles.append(_long_title(some, view, longest))
             self.long[where] = keys
@@ -219,6 +223,8 @@ def _long_title(some: list[Someone], view: View, longest: float) -> str:
     meaning = view.meaning(some[0])
     assert meaning is not None
     others = f" and {len(some) - 1:,} more have" if len(some) > 1 else " has"
+    if id(some[0]) in view.polls:
+        return f"{some[0].name}{others} come back to a wait for {meaning.what} for more than {longest:g} s"
     return f"{some[0].name}{others} waited for {meaning.what} for more than {longest:g} s"
 
 
@@ -233,8 +239,8 @@ def key_of(someone: Someone) -> object:
 
 
 def _keys(people: list[Someone]) -> list[tuple[int, int]]:
-    """Of those who wait: the waits. One has a waiter of its own, but another may come to lie where it was, later; a task
-    that waits for what is not ours has a future."""
+    """Of those who wait: the waits. One has a waiter of its own, but another may come to lie where it was, later; a
+    task that waits for what is not ours has a future."""
     keys = []
     for someone in people:
         if someone.wait is not None:

@@ -24,7 +24,7 @@ class StillWaiting:
         self.nanoseconds = None if wait is None else max(0, now - wait.since)
 
     def count(self) -> None:
-        """Have it counted as a wait of its primitive's. Of a join, which is no primitive of the program's, nothing is."""
+        """Have it counted as a wait of its primitive's. A join is of none that the program has made."""
         wait = self._wait
         if wait is not None and self.nanoseconds is not None and not isinstance(wait.began, Join):
             count_open(wait.began, self.nanoseconds)

@@ -38,7 +38,9 @@ def unseen(outside: "Outside") -> list[str]:
         what = count(len(outside.threads), "thread that was", "threads that were")
         lines.append(f"Not seen from its beginning: what {what} there before interlock{_listed(outside.threads)}.")
     if locks:
-        what = count(len(locks), "lock of _thread, or older than interlock", "locks of _thread, or older than interlock")
+        what = count(
+            len(locks), "lock of _thread, or older than interlock", "locks of _thread, or older than interlock"
+        )
         lines.append(f"Not seen: {what}{_listed(locks)}.")
     return lines
 
@@ -83,7 +85,7 @@ def _python_program(words: list[str]) -> str | None:
 
 
 def _raw_locks(before: frozenset[str]) -> Iterator[str]:
-    """The names of the program's locks that are not ours; of the standard library's, those that were there before us."""
+    """The names of the program's locks that are not ours; of the standard library's, those that were there before."""
     objects = gc.get_objects()
     if len(objects) > _MOST_OBJECTS:
         return

@@ -336,7 +336,7 @@ def take(began, ended) -> Taken:
 
 
 def take_news(everything: bool, known: int) -> Taken | None:
-    """Return what has been recorded since the last call, or ``everything`` that is kept; None where nothing is recorded.
+    """Return what has been recorded since the last call, or ``everything`` that is kept; None while nothing records.
 
     ``known``: the number of the last entry that the caller has seen: the younger ones are given, and all codes and
     parties. ``dropped`` is how many events no call has returned, of those that were due now.
