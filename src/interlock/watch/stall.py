@@ -188,11 +188,7 @@ class Stalls:
         self.began = began
         titles = []
         for where, some in waits.items():
-<<<<<<< HEAD
             keys = {each.ident if id(each) in view.polls else key_of(each) for each in some}
-=======
-            keys: set[object] = set(_keys(some))
->>>>>>> heard
             if not keys & self.long.get(where, set()):
                 titles.append(_long_title(some, view, longest))
             self.long[where] = keys
