@@ -43,6 +43,9 @@ cdef class Waiter:
     cdef object interruption
     # A task's: its owner may have ended, and it is to look again. In the thread of its loop.
     cdef bint look_again
+    # At a queue: the item that it brings, or was handed; and which of all that were handed out it is.
+    cdef object payload
+    cdef unsigned long long turn
     cdef bint unpark(self, Primitive by) noexcept
     cdef object ask(self)
 
@@ -110,6 +113,7 @@ cdef class Primitive(Observed):
     cdef Waiter pass_over_notified(self, Primitive mutex, Waiter waiter)
     cdef object wake(self, Waiter first)
     cdef list queued(self)
+    cdef list queued_in(self, Primitive line)
     cdef tuple blocked(self)
     cdef str describe(self, str state, str more)
 

@@ -619,7 +619,11 @@ class Primitive(Observed):
         return self.serve(None)
 
     def queued(self) -> list:
-        """The waiters in the queue. They are counted and collected inside, and made a list of outside."""
+        """The waiters in the queue."""
+        return self.queued_in(self)
+
+    def queued_in(self, line: Primitive) -> list:
+        """The waiters in `line`, which this guards. They are counted and collected inside, and made a list of outside."""
         room: cython.Py_ssize_t = 0
         count: cython.Py_ssize_t
         found: cython.pp_void = cython.NULL
@@ -627,7 +631,7 @@ class Primitive(Observed):
             count = 0
             with cython.critical_section(self):
                 self.forget_lost()
-                waiter: Waiter = self.head
+                waiter: Waiter = line.head
                 while waiter is not None:
                     if count < room:
                         Py_INCREF(waiter)
