@@ -8,7 +8,7 @@ from collections.abc import Callable
 from interlock.core.explain.order import called
 from interlock.core.explain.places import Place, preload
 from interlock.core.graph.waitgraph import Wait, holders, owners
-from interlock.core.kernel.waiting import Primitive
+from interlock.core.kernel.primitive import Primitive
 from interlock.core.primitives.barrier import Barrier
 from interlock.core.primitives.condition import Condition
 from interlock.core.primitives.event import Event

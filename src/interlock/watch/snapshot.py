@@ -5,7 +5,7 @@ from typing import TypedDict
 from interlock.core.explain.order import called
 from interlock.core.explain.places import Place
 from interlock.core.graph.waitgraph import holders
-from interlock.core.kernel.waiting import Primitive
+from interlock.core.kernel.primitive import Primitive
 from interlock.watch.view import Circle, Someone, View
 
 

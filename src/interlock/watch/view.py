@@ -10,7 +10,7 @@ from interlock.core.explain.places import Place, frames_of, frames_of_task, is_o
 from interlock.core.graph.waitgraph import Wait, holders, is_certain_edge, keeper, parties, task_of, waits
 from interlock.core.graph.waitgraph import primitives as every_primitive
 from interlock.core.kernel.party import Party
-from interlock.core.kernel.waiting import Primitive
+from interlock.core.kernel.primitive import Primitive
 from interlock.core.primitives.condition import Condition
 from interlock.core.primitives.join import Join
 from interlock.watch.idle import tasks_of

@@ -15,8 +15,8 @@ import sys
 
 import cython
 from cython.cimports.interlock.core.kernel.native import interlock_thread_id
+from cython.cimports.interlock.core.kernel.primitive import Primitive
 from cython.cimports.interlock.core.kernel.probe import Happening, Observed, Sink, unwatch, watch
-from cython.cimports.interlock.core.kernel.waiting import Primitive
 from cython.cimports.interlock.core.primitives.mutex import Mutex
 from cython.cimports.interlock.core.primitives.within import hints
 from cython.cimports.interlock.core.tasks.task import caller_id

@@ -51,21 +51,15 @@ from cython.cimports.interlock.core.graph.graph_guard import (
     interlock_graph_unlock,
 )
 from cython.cimports.interlock.core.kernel.party import Party, by_ident, living, main_ident, party_by_id, set_on_leaving
-from cython.cimports.interlock.core.kernel.waiting import (
-    NEVER,
-    PARKED,
-    Primitive,
-    Waiter,
-    begin_wait,
-    end_wait,
-    new_waiter,
-    set_on_wait,
-)
+from cython.cimports.interlock.core.kernel.primitive import Primitive
+from cython.cimports.interlock.core.kernel.timeouts import NEVER
+from cython.cimports.interlock.core.kernel.wait import begin_wait, end_wait, set_on_wait
+from cython.cimports.interlock.core.kernel.waiter import PARKED, Waiter, new_waiter
 from cython.cimports.interlock.core.tasks.task import TaskParty
 from cython.cimports.interlock.core.tasks.task_waiter import TaskWaiter
 from cython.cimports.libc.string import memcpy
 
-from interlock.core.kernel.waiting import DeadlockError
+from interlock.core.kernel.deadlock import DeadlockError
 
 walks = cython.declare(cython.ulonglong, 0)  # how many there were; guarded by the guard of the graph
 
@@ -94,7 +88,7 @@ def seen(party: Party, waiter: Waiter, at: Primitive) -> Wait:
     wait.party = party
     if waiter is not None:
         wait.waiter = waiter
-        wait.began = waiter.at
+        wait.began = cython.cast(Primitive, waiter.at)
         wait.at = at
         wait.timed = waiter.timed and waiter.at is at
         wait.since = waiter.shown
@@ -111,7 +105,7 @@ def waits() -> list[Wait]:
             waiter = party.wait
         if waiter is None:
             continue
-        at: Primitive = cython.cast(Waiter, waiter).at
+        at: Primitive = cython.cast(Primitive, cython.cast(Waiter, waiter).at)
         end: Primitive = at.leads_to()
         requeued: cython.bint
         parked: cython.bint
@@ -381,7 +375,7 @@ def add(walk: cython.pointer(Walk), party: Party, parent: cython.int) -> cython.
     step.parent = parent
     if wait is not None:
         waiter: Waiter = cython.cast(Waiter, wait)
-        at: Primitive = waiter.at.leads_to()
+        at: Primitive = cython.cast(Primitive, waiter.at).leads_to()
         Py_INCREF(waiter)
         Py_INCREF(at)
         step.waiter = cython.cast(cython.p_void, waiter)
@@ -430,7 +424,7 @@ def owners_now(at: Primitive, waiter: Waiter, ids: cython.pointer(cython.ulonglo
             waiter.queue is at
             and not waiter.refused
             and not waiter.handling
-            and not (waiter.strict and waiter.outer is not None)  # a task that is driven by hand
+            and not (waiter.is_task and waiter.outer is not None)  # a task that is driven by hand
             and not (waiter.timed and waiter.at is at)
         ):
             count = at.owners(waiter, ids, room)
@@ -484,7 +478,7 @@ def look_for(id: cython.ulonglong):
             waiter = party.wait
         if waiter is None:
             continue
-        began: Primitive = cython.cast(Waiter, waiter).at
+        began: Primitive = cython.cast(Primitive, cython.cast(Waiter, waiter).at)
         at: Primitive = began.leads_to()
         if at is not began and id in at.held_by():
             at.kick()

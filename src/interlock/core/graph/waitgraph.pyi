@@ -2,7 +2,8 @@ from collections.abc import Callable
 from typing import Any, final
 
 from interlock.core.kernel.party import Party
-from interlock.core.kernel.waiting import Primitive, Waiter
+from interlock.core.kernel.primitive import Primitive
+from interlock.core.kernel.waiter import Waiter
 
 @final
 class Wait:

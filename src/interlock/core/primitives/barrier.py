@@ -20,24 +20,13 @@ once more. Here a party carries its verdict with it, so the next generation can 
 from threading import BrokenBarrierError
 
 import cython
+from cython.cimports.interlock.core.kernel.arguments import checked_name, whole
 from cython.cimports.interlock.core.kernel.native import interlock_thread_id
 from cython.cimports.interlock.core.kernel.party import forks, in_new_child
+from cython.cimports.interlock.core.kernel.primitive import Primitive
 from cython.cimports.interlock.core.kernel.probe import Happening, happened, made, probing
-from cython.cimports.interlock.core.kernel.waiting import (
-    CANCELLED,
-    NEVER,
-    PARKED,
-    TAKEN,
-    Primitive,
-    ThreadWaiter,
-    Waiter,
-    checked_name,
-    deadline_after,
-    deadline_in,
-    new_waiter,
-    wait_seconds,
-    whole,
-)
+from cython.cimports.interlock.core.kernel.timeouts import NEVER, deadline_after, deadline_in, wait_seconds
+from cython.cimports.interlock.core.kernel.waiter import CANCELLED, PARKED, TAKEN, ThreadWaiter, Waiter, new_waiter
 from cython.cimports.interlock.core.tasks.awaiting import in_line
 from cython.cimports.interlock.core.tasks.task import caller_id
 from cython.cimports.interlock.core.tasks.task_waiter import TaskWaiter, new_task_waiter

@@ -23,22 +23,14 @@ tasks, and locks that are not ours, have files of their own.
 import warnings
 
 import cython
+from cython.cimports.interlock.core.kernel.arguments import checked_name, whole
 from cython.cimports.interlock.core.kernel.construct import interlock_construct_directly
 from cython.cimports.interlock.core.kernel.native import interlock_now, interlock_thread_id
 from cython.cimports.interlock.core.kernel.probe import Happening, happened, made, probing
 from cython.cimports.interlock.core.kernel.spare import interlock_keep_spares
-from cython.cimports.interlock.core.kernel.waiting import (
-    NEVER,
-    ThreadWaiter,
-    begin_wait,
-    checked_name,
-    deadline_after,
-    deadline_in,
-    end_wait,
-    new_waiter_of,
-    wait_seconds,
-    whole,
-)
+from cython.cimports.interlock.core.kernel.timeouts import NEVER, deadline_after, deadline_in, wait_seconds
+from cython.cimports.interlock.core.kernel.wait import begin_wait, end_wait
+from cython.cimports.interlock.core.kernel.waiter import ThreadWaiter, new_waiter_of
 from cython.cimports.interlock.core.primitives.condition_foreign import wait_foreign
 from cython.cimports.interlock.core.primitives.condition_queue import ConditionQueue
 from cython.cimports.interlock.core.primitives.lock import Lock
@@ -48,7 +40,7 @@ from cython.cimports.interlock.core.primitives.within import within
 from cython.cimports.interlock.core.tasks.awaiting import DONE
 from cython.cimports.interlock.core.tasks.task import caller_id
 
-from interlock.core.kernel.waiting import DeadlockError
+from interlock.core.kernel.deadlock import DeadlockError
 from interlock.core.primitives.condition_foreign import wait_foreign_async
 from interlock.core.primitives.condition_tasks import wait_requeued_async
 

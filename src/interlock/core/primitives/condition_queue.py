@@ -7,16 +7,9 @@ of the two, `mutex` says. How the parties wait stands beside this: in `condition
 
 import cython
 from cython.cimports.interlock.core.kernel.native import interlock_now, interlock_thread_id
+from cython.cimports.interlock.core.kernel.primitive import Primitive
 from cython.cimports.interlock.core.kernel.probe import Happening, happened, probing
-from cython.cimports.interlock.core.kernel.waiting import (
-    CANCELLED,
-    GRANTED,
-    PARKED,
-    TAKEN,
-    Primitive,
-    ThreadWaiter,
-    Waiter,
-)
+from cython.cimports.interlock.core.kernel.waiter import CANCELLED, GRANTED, PARKED, TAKEN, ThreadWaiter, Waiter
 from cython.cimports.interlock.core.primitives.mutex import Mutex
 from cython.cimports.interlock.core.tasks.task import TASK_BIT, caller_id
 from cython.cimports.interlock.core.tasks.task_waiter import expect_all
@@ -152,7 +145,7 @@ class ConditionQueue(Primitive):
         self.remove(first)
         first.mover = by
         mutex.push(first)
-        if first.strict:
+        if first.is_task:
             first.notifier = self
 
     def notify_foreign(self, n: cython.long) -> cython.void:

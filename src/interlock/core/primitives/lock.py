@@ -11,24 +11,19 @@ The id is the thread's where `acquire` or `with` took it, also in a task, and th
 `async with` did. So a task that enters with the one and leaves with the other is found to be the same party on the
 slow path.
 
-Turned down: handing every release to the head of the queue (see `core/kernel/waiting.py`); spinning before parking
+Turned down: handing every release to the head of the queue (see `core/kernel/primitive.py`); spinning before parking
 (under the GIL the holder cannot run while we spin).
 """
 
 import cython
+from cython.cimports.interlock.core.kernel.arguments import checked_name
 from cython.cimports.interlock.core.kernel.construct import interlock_construct_directly
 from cython.cimports.interlock.core.kernel.native import interlock_thread_id
 from cython.cimports.interlock.core.kernel.party import KNOWN_MASK, Party, known, meet, party_by_id
 from cython.cimports.interlock.core.kernel.probe import Happening, happened, made, probing, wanted
 from cython.cimports.interlock.core.kernel.spare import interlock_keep_spares
-from cython.cimports.interlock.core.kernel.waiting import (
-    NEVER,
-    Waiter,
-    checked_name,
-    lock_deadline,
-    lock_seconds,
-    new_waiter,
-)
+from cython.cimports.interlock.core.kernel.timeouts import NEVER, lock_deadline, lock_seconds
+from cython.cimports.interlock.core.kernel.waiter import Waiter, new_waiter
 from cython.cimports.interlock.core.primitives.mutex import Mutex
 from cython.cimports.interlock.core.tasks.awaiting import DONE, acquire, enter
 from cython.cimports.interlock.core.tasks.task import TASK_BIT, caller_id, is_destroyed_task

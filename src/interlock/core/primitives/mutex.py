@@ -14,8 +14,10 @@ condition's waiter gets back the lock as deep as it gave it up.
 
 import cython
 from cython.cimports.interlock.core.graph.waitgraph import refuse_cycle
+from cython.cimports.interlock.core.kernel.deadlock import refuse_orphan
 from cython.cimports.interlock.core.kernel.party import Party, party_by_id
-from cython.cimports.interlock.core.kernel.waiting import Primitive, Waiter, refuse_orphan
+from cython.cimports.interlock.core.kernel.primitive import Primitive
+from cython.cimports.interlock.core.kernel.waiter import Waiter
 from cython.cimports.interlock.core.primitives.within import within, within_order
 from cython.cimports.interlock.core.tasks.task import caller_id
 

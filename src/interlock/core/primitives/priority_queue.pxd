@@ -1,4 +1,4 @@
-from interlock.core.kernel.waiting cimport Waiter
+from interlock.core.kernel.waiter cimport Waiter
 from interlock.core.primitives.queue cimport Queue
 from interlock.core.primitives.queue_base cimport Outcome
 

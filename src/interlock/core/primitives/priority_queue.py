@@ -22,7 +22,7 @@ A putter that had to wait always puts its item in itself (`keeps_slot`): whoever
 import cython
 from cython.cimports.interlock.core.kernel.construct import interlock_construct_directly
 from cython.cimports.interlock.core.kernel.probe import Happening, happened, probing
-from cython.cimports.interlock.core.kernel.waiting import Waiter
+from cython.cimports.interlock.core.kernel.waiter import Waiter
 from cython.cimports.interlock.core.primitives.items import (
     interlock_heap_add,
     interlock_heap_down,

@@ -9,14 +9,9 @@ from _collections import deque
 import cython
 from cython.cimports.interlock.core.kernel.construct import interlock_construct_directly
 from cython.cimports.interlock.core.kernel.probe import Happening, happened, made, probing
-from cython.cimports.interlock.core.kernel.waiting import (
-    NEVER,
-    Waiter,
-    checked_name,
-    deadline_in,
-    seconds_of,
-    whole,
-)
+from cython.cimports.interlock.core.kernel.arguments import checked_name, whole
+from cython.cimports.interlock.core.kernel.timeouts import NEVER, deadline_in, seconds_of
+from cython.cimports.interlock.core.kernel.waiter import Waiter
 from cython.cimports.interlock.core.primitives.queue_base import (
     Mark,
     Outcome,

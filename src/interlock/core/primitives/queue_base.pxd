@@ -1,5 +1,6 @@
 cimport cython
-from interlock.core.kernel.waiting cimport Primitive, ThreadWaiter, Waiter
+from interlock.core.kernel.primitive cimport Primitive
+from interlock.core.kernel.waiter cimport ThreadWaiter, Waiter
 from interlock.core.primitives.items cimport interlock_items
 
 # What a waiter of a queue wants; and what it finds there where it was granted something else.

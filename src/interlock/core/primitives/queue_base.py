@@ -26,13 +26,8 @@ waits is sent there (MOVED).
 import cython
 from cython.cimports.interlock.core.kernel.party import forks, in_new_child, main_ident
 from cython.cimports.interlock.core.kernel.probe import Happening, happened, probing
-from cython.cimports.interlock.core.kernel.waiting import (
-    GRANTED,
-    Primitive,
-    ThreadWaiter,
-    Waiter,
-    new_waiter,
-)
+from cython.cimports.interlock.core.kernel.primitive import Primitive
+from cython.cimports.interlock.core.kernel.waiter import CANCELLED, GRANTED, ThreadWaiter, Waiter, new_waiter
 from cython.cimports.interlock.core.primitives.items import (
     interlock_items,
     interlock_items_fit,
@@ -148,6 +143,9 @@ class QueueBase(Primitive):
             if self.head is not None and (self.items.count != 0 or self.shut):
                 waiter = self.head
                 self.remove(waiter)
+                if not waiter.claim():
+                    waiter.state = CANCELLED
+                    continue
                 if self.items.count == 0:
                     waiter.want = Want.REFUSED
                 else:
@@ -157,6 +155,9 @@ class QueueBase(Primitive):
             elif self.putting is not None and self.putting.head is not None and self.may_put(self.putting.head):
                 waiter = self.putting.head
                 self.remove(waiter)
+                if not waiter.claim():
+                    waiter.state = CANCELLED
+                    continue
                 if self.shut:
                     waiter.want = Want.REFUSED
                 elif self.keeps_slot(waiter):
@@ -187,7 +188,7 @@ class QueueBase(Primitive):
 
     def keeps_slot(self, waiter: Waiter) -> cython.bint:
         """Whether a putter may still go away without having put anything, once it has been let in."""
-        return waiter.strict or waiter.party.ident == main_ident
+        return waiter.is_task or waiter.party.ident == main_ident
 
     def put_all(self, waiter: Waiter) -> cython.bint:
         """Put in what a putter brings. There is memory for it."""
@@ -388,6 +389,9 @@ class QueueBase(Primitive):
             if waiter is None:
                 return first
             self.remove(waiter)
+            if not waiter.claim():
+                waiter.state = CANCELLED
+                continue
             waiter.want = Want.MOVED
             waiter.state = GRANTED
             if first is None:

@@ -9,7 +9,7 @@ import warnings
 
 import cython
 from cython.cimports.interlock.core.kernel.spare import interlock_keep_spares
-from cython.cimports.interlock.core.kernel.waiting import NEVER, deadline_in
+from cython.cimports.interlock.core.kernel.timeouts import NEVER, deadline_in
 from cython.cimports.interlock.core.primitives.queue_base import Mark, Outcome, QueueBase, Want
 from cython.cimports.interlock.core.tasks.awaiting import Call, CallState, as_error, described, in_line, named_as, stop_or
 from cython.cimports.interlock.core.tasks.coroutine import interlock_coroutines_setup, interlock_make_coroutine

@@ -13,7 +13,8 @@ from _collections import deque
 
 import cython
 from cython.cimports.interlock.core.kernel.native import interlock_now
-from cython.cimports.interlock.core.kernel.waiting import NEVER, Waiter
+from cython.cimports.interlock.core.kernel.timeouts import NEVER
+from cython.cimports.interlock.core.kernel.waiter import Waiter
 from cython.cimports.interlock.core.primitives.condition import Condition
 from cython.cimports.interlock.core.primitives.items import (
     interlock_items,

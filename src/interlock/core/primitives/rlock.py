@@ -13,18 +13,13 @@ import sys
 import warnings
 
 import cython
+from cython.cimports.interlock.core.kernel.arguments import checked_name
 from cython.cimports.interlock.core.kernel.construct import interlock_construct_directly
 from cython.cimports.interlock.core.kernel.party import Party, party_by_id
 from cython.cimports.interlock.core.kernel.probe import Happening, happened, made, probing, wanted
 from cython.cimports.interlock.core.kernel.spare import interlock_keep_spares
-from cython.cimports.interlock.core.kernel.waiting import (
-    NEVER,
-    Waiter,
-    checked_name,
-    lock_deadline,
-    lock_seconds,
-    new_waiter_of,
-)
+from cython.cimports.interlock.core.kernel.timeouts import NEVER, lock_deadline, lock_seconds
+from cython.cimports.interlock.core.kernel.waiter import Waiter, new_waiter_of
 from cython.cimports.interlock.core.primitives.mutex import Mutex
 from cython.cimports.interlock.core.tasks.awaiting import DONE, acquire, enter
 from cython.cimports.interlock.core.tasks.task import caller, caller_id, is_destroyed_task

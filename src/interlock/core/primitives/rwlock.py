@@ -18,26 +18,19 @@ threads that share one by mistake are told, and a signal handler too.
 
 import cython
 from cython.cimports.interlock.core.graph.waitgraph import refuse_cycle
+from cython.cimports.interlock.core.kernel.arguments import checked_name
+from cython.cimports.interlock.core.kernel.deadlock import refuse_orphan
 from cython.cimports.interlock.core.kernel.party import Party, forks, in_new_child, is_lost, meet, party_by_id
+from cython.cimports.interlock.core.kernel.primitive import Primitive
 from cython.cimports.interlock.core.kernel.probe import Happening, happened, made, probing, wanted
-from cython.cimports.interlock.core.kernel.waiting import (
-    GRANTED,
-    NEVER,
-    Primitive,
-    Waiter,
-    checked_name,
-    deadline_after,
-    deadline_in,
-    new_waiter,
-    refuse_orphan,
-    wait_seconds,
-)
+from cython.cimports.interlock.core.kernel.timeouts import NEVER, deadline_after, deadline_in, wait_seconds
+from cython.cimports.interlock.core.kernel.waiter import GRANTED, Waiter, new_waiter
 from cython.cimports.interlock.core.primitives.within import within, within_order
 from cython.cimports.interlock.core.tasks.awaiting import DONE, in_line
 from cython.cimports.interlock.core.tasks.task import caller, is_destroyed_task
 from cython.cimports.interlock.core.tasks.task_waiter import TaskWaiter, new_task_waiter
 
-from interlock.core.kernel.waiting import DeadlockError
+from interlock.core.kernel.deadlock import DeadlockError
 
 READ = cython.declare(cython.long, 0)
 WRITE = cython.declare(cython.long, 1)

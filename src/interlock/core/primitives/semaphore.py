@@ -17,20 +17,13 @@ for that: their loop may be another one, and busy.
 """
 
 import cython
+from cython.cimports.interlock.core.kernel.arguments import checked_name, whole
 from cython.cimports.interlock.core.kernel.construct import interlock_construct_directly
 from cython.cimports.interlock.core.kernel.party import forks, in_new_child
+from cython.cimports.interlock.core.kernel.primitive import Primitive
 from cython.cimports.interlock.core.kernel.probe import Happening, happened, made, probing
-from cython.cimports.interlock.core.kernel.waiting import (
-    GRANTED,
-    NEVER,
-    Primitive,
-    Waiter,
-    checked_name,
-    deadline_after,
-    new_waiter,
-    wait_seconds,
-    whole,
-)
+from cython.cimports.interlock.core.kernel.timeouts import NEVER, deadline_after, wait_seconds
+from cython.cimports.interlock.core.kernel.waiter import GRANTED, Waiter, new_waiter
 from cython.cimports.interlock.core.primitives.within import within
 from cython.cimports.interlock.core.tasks.awaiting import DONE, acquire, enter
 from cython.cimports.interlock.core.tasks.task_waiter import TaskWaiter
@@ -184,7 +177,7 @@ class Semaphore(Primitive):
 
     def take_or_join(self, waiter: Waiter) -> cython.bint:
         behind: cython.bint = False
-        if waiter.strict:
+        if waiter.is_task:
             with cython.critical_section(self):
                 behind = self.coming > 0 and self.head is None and self.value >= waiter.want
                 if behind:
@@ -239,7 +232,7 @@ class Semaphore(Primitive):
     def grant(self, waiter: Waiter) -> cython.void:
         self.value -= waiter.want
         # Not one who finds them free, and never stood in the queue.
-        if waiter.strict and waiter.state == GRANTED:
+        if waiter.is_task and waiter.state == GRANTED:
             self.coming += 1
 
     def runs_again(self, waiter: Waiter) -> cython.void:
@@ -247,7 +240,7 @@ class Semaphore(Primitive):
             self.coming -= 1
 
     def take_back(self, waiter: Waiter) -> cython.void:
-        if waiter.strict:
+        if waiter.is_task:
             self.runs_again(waiter)
         # A release too many may have come between the grant and now.
         self.value = min(self.value + waiter.want, self.most)

@@ -10,22 +10,11 @@ joined the queue, so whoever changes the state and then unparks is either seen b
 """
 
 import cython
+from cython.cimports.interlock.core.kernel.arguments import checked_name, whole
+from cython.cimports.interlock.core.kernel.primitive import Primitive
 from cython.cimports.interlock.core.kernel.probe import made, probing
-from cython.cimports.interlock.core.kernel.waiting import (
-    CANCELLED,
-    GRANTED,
-    NEVER,
-    TAKEN,
-    Primitive,
-    ThreadWaiter,
-    Waiter,
-    checked_name,
-    deadline_after,
-    deadline_in,
-    new_waiter,
-    wait_seconds,
-    whole,
-)
+from cython.cimports.interlock.core.kernel.timeouts import NEVER, deadline_after, deadline_in, wait_seconds
+from cython.cimports.interlock.core.kernel.waiter import CANCELLED, GRANTED, TAKEN, ThreadWaiter, Waiter, new_waiter
 from cython.cimports.interlock.core.tasks.awaiting import in_line
 from cython.cimports.interlock.core.tasks.task_waiter import TaskWaiter, new_task_waiter
 

@@ -15,19 +15,12 @@ import warnings
 
 import cython
 from cython.cimports.interlock.core.kernel.native import interlock_now
+from cython.cimports.interlock.core.kernel.primitive import Primitive
 from cython.cimports.interlock.core.kernel.probe import Happening, happened, probing, wanted
 from cython.cimports.interlock.core.kernel.spare import interlock_keep_spares
-from cython.cimports.interlock.core.kernel.waiting import (
-    CANCELLED,
-    GRANTED,
-    NEVER,
-    TAKEN,
-    Primitive,
-    Waiter,
-    begin_wait,
-    deadline_in,
-    end_wait,
-)
+from cython.cimports.interlock.core.kernel.timeouts import NEVER, deadline_in
+from cython.cimports.interlock.core.kernel.wait import begin_wait, end_wait
+from cython.cimports.interlock.core.kernel.waiter import CANCELLED, GRANTED, TAKEN, Waiter
 from cython.cimports.interlock.core.tasks.coroutine import interlock_coroutines_setup, interlock_make_coroutine
 from cython.cimports.interlock.core.tasks.owner_watch import keep_watch
 from cython.cimports.interlock.core.tasks.task import Library, TaskParty
