@@ -7,7 +7,7 @@
 What changes is which class a name in a module stands for. So it holds for whatever is made through that name
 afterwards: by user code, by `queue`, `concurrent.futures`, `logging`, and by `threading` itself for its Thread
 and Timer. `NAMES` is the whole list for threads: the public classes of `threading`, the two names by which
-`threading` makes locks inside, and `Thread.join`, so that a circle of waits which leads through a join is found.
+`threading` makes locks inside, and `Thread.join`, so that a cycle of waits which leads through a join is found.
 `ASYNCIO_NAMES` are the classes of `asyncio` and of `asyncio.locks`, by which
 asyncio's own queues make theirs; where the program has not imported asyncio yet, we do not either, and take the
 names as soon as it does.
