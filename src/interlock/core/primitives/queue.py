@@ -12,6 +12,7 @@ from cython.cimports.interlock.core.kernel.probe import Happening, happened, mad
 from cython.cimports.interlock.core.kernel.arguments import checked_name, whole
 from cython.cimports.interlock.core.kernel.timeouts import NEVER, deadline_in, seconds_of
 from cython.cimports.interlock.core.kernel.waiter import Waiter
+from cython.cimports.interlock.core.primitives.items import interlock_items_at
 from cython.cimports.interlock.core.primitives.queue_base import (
     Mark,
     Outcome,
@@ -161,6 +162,23 @@ class QueueFace(QueueBase):
 
     def __repr__(self):
         return self.describe("", f"size={self.qsize()}")
+
+    # As `queue`'s: Queue[int] is a type for annotations.
+    __class_getitem__ = classmethod(type(list[int]))
+
+    def _items(self) -> list:
+        """The items as they lie there now, for code that peeks."""
+        if self.open is not None:
+            return list(self.open.container)
+        while True:
+            with cython.critical_section(self):
+                count: cython.Py_ssize_t = self.items.count
+            found: list = [None] * count
+            with cython.critical_section(self):
+                if self.items.count == count:
+                    for i in range(count):
+                        found[i] = interlock_items_at(cython.address(self.items), i)
+                    return found
 
     def _at_fork_reinit(self) -> None:
         with cython.critical_section(self):
@@ -398,6 +416,8 @@ class LifoQueue(Queue):
 
 def has_hooks(kind) -> cython.bint:
     """Whether a subclass keeps its items in a way of its own."""
+    if kind.__module__ == "interlock.aio":
+        return False
     ours = next(each for each in kind.__mro__ if each.__module__.startswith("interlock.core."))
     return any(getattr(kind, name) is not getattr(ours, name) for name in ("_init", "_qsize", "_put", "_get"))
 
