@@ -335,6 +335,10 @@ class _Queued:
     def _unfinished_tasks(self) -> int:
         return self.unfinished_tasks
 
+    @_unfinished_tasks.setter
+    def _unfinished_tasks(self, number: int) -> None:
+        self.unfinished_tasks = number
+
     def _format(self) -> str:
         words = [f"maxsize={self.maxsize!r}"]
         items = self._items()
@@ -369,11 +373,12 @@ class Queue(_Peeked, _Queued, _queue.Queue[Any]):
     join = _queue.Queue.join_async  # type: ignore[assignment]
 
 
-class LifoQueue(Queue, _queue.LifoQueue[Any]):
+# The core's class first: it is the one whose objects these are.
+class LifoQueue(_queue.LifoQueue[Any], Queue):
     """LifoQueue(maxsize=0, *, name=None): `asyncio.LifoQueue`."""
 
 
-class PriorityQueue(Queue, _priority_queue.PriorityQueue[Any]):
+class PriorityQueue(_priority_queue.PriorityQueue[Any], Queue):
     """PriorityQueue(maxsize=0, *, name=None): `asyncio.PriorityQueue`."""
 
 
