@@ -58,6 +58,24 @@ __all__ = [
 ]
 
 
+# The errors of interlock.cluster, which is not imported by a program that stays on one machine.
+_CLUSTER = frozenset(
+    {
+        "ClusterError", "EngineRestarted", "EngineUnavailable", "ForkedLock", "LeaseLost", "NotHeld", "SetupNeeded",
+        "ShapeError",
+    }
+)  # fmt: skip
+
+
+def __getattr__(name: str) -> object:
+    if name == "cluster" or name in _CLUSTER:
+        from importlib import import_module
+
+        module = import_module("interlock.cluster")
+        return module if name == "cluster" else getattr(module, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
 # What reads and prints is not imported before it is wanted: whoever only wants a lock should not have to load it.
 
 

@@ -25,6 +25,7 @@ from cython.cimports.cpython.object import PyObject
 from cython.cimports.cpython.pystate import PyThreadState_GetDict
 from cython.cimports.cpython.pythread import PyThread_get_thread_ident
 from cython.cimports.interlock.core.kernel.native import interlock_pid, interlock_thread_id
+from cython.cimports.interlock.core.kernel.public_name import interlock_keep_name
 from cython.cimports.interlock.core.kernel.thread_end import (
     interlock_end,
     interlock_end_reached,
@@ -261,3 +262,6 @@ def _after_fork_in_child():
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(before=_before_fork, after_in_child=_after_fork_in_child)
+
+
+interlock_keep_name(Party, b"interlock.core.party.Party")

@@ -25,6 +25,7 @@ from cython.cimports.interlock.core.kernel.native import interlock_thread_id
 from cython.cimports.interlock.core.kernel.party import forks, in_new_child
 from cython.cimports.interlock.core.kernel.primitive import Primitive
 from cython.cimports.interlock.core.kernel.probe import Happening, happened, made, probing
+from cython.cimports.interlock.core.kernel.public_name import interlock_keep_name
 from cython.cimports.interlock.core.kernel.timeouts import NEVER, deadline_after, deadline_in, wait_seconds
 from cython.cimports.interlock.core.kernel.waiter import CANCELLED, PARKED, TAKEN, ThreadWaiter, Waiter, new_waiter
 from cython.cimports.interlock.core.tasks.awaiting import in_line
@@ -293,3 +294,6 @@ class Barrier(Primitive):
                 waiter = waiter.next
             if self.phase == ACTING and self.actor_thread != interlock_thread_id():
                 self.phase = BROKEN
+
+
+interlock_keep_name(Barrier, b"interlock.core.barrier.Barrier")

@@ -27,6 +27,7 @@ from cython.cimports.interlock.core.kernel.arguments import checked_name, whole
 from cython.cimports.interlock.core.kernel.construct import interlock_construct_directly
 from cython.cimports.interlock.core.kernel.native import interlock_now, interlock_thread_id
 from cython.cimports.interlock.core.kernel.probe import Happening, happened, made, probing
+from cython.cimports.interlock.core.kernel.public_name import interlock_keep_name
 from cython.cimports.interlock.core.kernel.spare import interlock_keep_spares
 from cython.cimports.interlock.core.kernel.timeouts import NEVER, deadline_after, deadline_in, wait_seconds
 from cython.cimports.interlock.core.kernel.wait import begin_wait, end_wait
@@ -324,3 +325,4 @@ def rename(subclass: type, lock: type) -> None:
 
 interlock_construct_directly(Condition)
 interlock_keep_spares(Condition)
+interlock_keep_name(Condition, b"interlock.core.condition.Condition")

@@ -15,6 +15,7 @@ from cython.cimports.interlock.core.kernel.arguments import checked_name
 from cython.cimports.interlock.core.kernel.construct import interlock_construct_directly
 from cython.cimports.interlock.core.kernel.primitive import Primitive
 from cython.cimports.interlock.core.kernel.probe import Happening, happened, made, probing
+from cython.cimports.interlock.core.kernel.public_name import interlock_keep_name
 from cython.cimports.interlock.core.kernel.timeouts import deadline_after, wait_seconds
 from cython.cimports.interlock.core.kernel.waiter import Waiter, new_waiter
 from cython.cimports.interlock.core.tasks.awaiting import acquire
@@ -114,3 +115,4 @@ class Event(Primitive):
 
 
 interlock_construct_directly(Event)
+interlock_keep_name(Event, b"interlock.core.event.Event")

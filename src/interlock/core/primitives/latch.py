@@ -11,6 +11,7 @@ import cython
 from cython.cimports.interlock.core.kernel.arguments import checked_name, whole
 from cython.cimports.interlock.core.kernel.primitive import Primitive
 from cython.cimports.interlock.core.kernel.probe import Happening, happened, made, probing
+from cython.cimports.interlock.core.kernel.public_name import interlock_keep_name
 from cython.cimports.interlock.core.kernel.timeouts import deadline_after, wait_seconds
 from cython.cimports.interlock.core.kernel.waiter import Waiter, new_waiter
 from cython.cimports.interlock.core.tasks.awaiting import acquire
@@ -102,3 +103,6 @@ class Latch(Primitive):
 
     def fits(self, waiter: Waiter) -> cython.bint:
         return self.left == 0
+
+
+interlock_keep_name(Latch, b"interlock.core.latch.Latch")

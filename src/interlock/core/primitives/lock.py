@@ -21,6 +21,7 @@ from cython.cimports.interlock.core.kernel.construct import interlock_construct_
 from cython.cimports.interlock.core.kernel.native import interlock_thread_id
 from cython.cimports.interlock.core.kernel.party import KNOWN_MASK, Party, known, meet, party_by_id
 from cython.cimports.interlock.core.kernel.probe import Happening, happened, made, probing, wanted
+from cython.cimports.interlock.core.kernel.public_name import interlock_keep_name
 from cython.cimports.interlock.core.kernel.spare import interlock_keep_spares
 from cython.cimports.interlock.core.kernel.timeouts import NEVER, lock_deadline, lock_seconds
 from cython.cimports.interlock.core.kernel.waiter import Waiter, new_waiter
@@ -266,3 +267,4 @@ def rename(subclass: type) -> None:
 
 interlock_construct_directly(Lock)
 interlock_keep_spares(Lock)
+interlock_keep_name(Lock, b"interlock.core.lock.Lock")

@@ -17,6 +17,7 @@ from cython.cimports.interlock.core.kernel.arguments import checked_name
 from cython.cimports.interlock.core.kernel.construct import interlock_construct_directly
 from cython.cimports.interlock.core.kernel.party import Party, party_by_id
 from cython.cimports.interlock.core.kernel.probe import Happening, happened, made, probing, wanted
+from cython.cimports.interlock.core.kernel.public_name import interlock_keep_name
 from cython.cimports.interlock.core.kernel.spare import interlock_keep_spares
 from cython.cimports.interlock.core.kernel.timeouts import NEVER, lock_deadline, lock_seconds
 from cython.cimports.interlock.core.kernel.waiter import Waiter, new_waiter_of
@@ -274,3 +275,4 @@ def refuse_arguments():
 
 interlock_construct_directly(RLock)
 interlock_keep_spares(RLock)
+interlock_keep_name(RLock, b"interlock.core.rlock.RLock")

@@ -23,6 +23,7 @@ from cython.cimports.interlock.core.kernel.deadlock import refuse_orphan
 from cython.cimports.interlock.core.kernel.party import Party, forks, in_new_child, is_lost, meet, party_by_id
 from cython.cimports.interlock.core.kernel.primitive import Primitive
 from cython.cimports.interlock.core.kernel.probe import Happening, happened, made, probing, wanted
+from cython.cimports.interlock.core.kernel.public_name import interlock_keep_name
 from cython.cimports.interlock.core.kernel.timeouts import NEVER, deadline_after, deadline_in, wait_seconds
 from cython.cimports.interlock.core.kernel.waiter import GRANTED, Waiter, new_waiter
 from cython.cimports.interlock.core.primitives.within import within, within_order
@@ -493,3 +494,6 @@ class RWLock(Primitive):
 
     def has_owners(self) -> cython.bint:
         return True
+
+
+interlock_keep_name(RWLock, b"interlock.core.rwlock.RWLock")

@@ -22,6 +22,7 @@ from cython.cimports.interlock.core.kernel.construct import interlock_construct_
 from cython.cimports.interlock.core.kernel.party import forks, in_new_child
 from cython.cimports.interlock.core.kernel.primitive import Primitive
 from cython.cimports.interlock.core.kernel.probe import Happening, happened, made, probing
+from cython.cimports.interlock.core.kernel.public_name import interlock_keep_name
 from cython.cimports.interlock.core.kernel.timeouts import NEVER, deadline_after, wait_seconds
 from cython.cimports.interlock.core.kernel.waiter import GRANTED, Waiter, new_waiter
 from cython.cimports.interlock.core.primitives.within import within
@@ -273,3 +274,5 @@ def rename(semaphore: type, bounded: type) -> None:
 
 interlock_construct_directly(Semaphore)
 interlock_construct_directly(BoundedSemaphore)
+interlock_keep_name(Semaphore, b"interlock.core.semaphore.Semaphore")
+interlock_keep_name(BoundedSemaphore, b"interlock.core.semaphore.BoundedSemaphore")

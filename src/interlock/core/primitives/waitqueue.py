@@ -13,6 +13,7 @@ import cython
 from cython.cimports.interlock.core.kernel.arguments import checked_name, whole
 from cython.cimports.interlock.core.kernel.primitive import Primitive
 from cython.cimports.interlock.core.kernel.probe import made, probing
+from cython.cimports.interlock.core.kernel.public_name import interlock_keep_name
 from cython.cimports.interlock.core.kernel.timeouts import NEVER, deadline_after, deadline_in, wait_seconds
 from cython.cimports.interlock.core.kernel.waiter import CANCELLED, GRANTED, TAKEN, ThreadWaiter, Waiter, new_waiter
 from cython.cimports.interlock.core.tasks.awaiting import in_line
@@ -146,3 +147,6 @@ class WaitQueue(Primitive):
             self.remove(waiter)
         waiter.state = CANCELLED
         return chain
+
+
+interlock_keep_name(WaitQueue, b"interlock.core.waitqueue.WaitQueue")
