@@ -8,6 +8,7 @@ What a thread would block on is refused: a thread uses the objects of `interlock
 """
 
 import asyncio as _asyncio
+import sys
 from asyncio import BrokenBarrierError as _AsyncioBrokenBarrierError
 from asyncio import QueueEmpty as _AsyncioQueueEmpty
 from asyncio import QueueFull as _AsyncioQueueFull
@@ -61,14 +62,14 @@ class QueueFull(_AsyncioQueueFull, _queue_errors.Full):
     """There is no room in a queue. Both asyncio's exception of this name and `queue.Full`."""
 
 
-if hasattr(_asyncio, "QueueShutDown"):
+if sys.version_info >= (3, 13):
 
     class QueueShutDown(_asyncio.QueueShutDown, _queue_errors.ShutDown):
         """A queue has been shut down. Both asyncio's exception of this name and `queue.ShutDown`."""
 
 else:
 
-    class QueueShutDown(_queue_errors.ShutDown):  # type: ignore[no-redef]
+    class QueueShutDown(_queue_errors.ShutDown):
         """A queue has been shut down: `interlock.ShutDown`, too."""
 
 

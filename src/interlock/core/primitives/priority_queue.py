@@ -1,7 +1,8 @@
 """PriorityQueue: the least item first. As `queue.PriorityQueue`, and safe wherever the others are.
 
-The items are a heap, in the order in which `heapq` keeps one. To find the place of an item, items are compared, and that
-may be anybody's code: it must not run in the critical section, and whatever it does to this very queue must be all right.
+The items are a heap, in the order in which `heapq` keeps one. To find the place of an item, items are compared, and
+that may be anybody's code: it must not run in the critical section, and whatever it does to this very queue must be all
+right.
 
 So nothing is changed while items are compared. The way of the item through the heap is found first, outside; each look
 at the heap, and the change at the end, is a critical section of its own, which finds out whether the heap is still the
@@ -280,9 +281,7 @@ class PriorityQueue(Queue):
                 return ELSEWHERE
             return interlock_items_at(cython.address(self.items), index)
 
-    def way_up(
-        self, changes: cython.ulonglong, at: cython.uint, item, path: cython.pointer(Path)
-    ) -> cython.bint:
+    def way_up(self, changes: cython.ulonglong, at: cython.uint, item, path: cython.pointer(Path)) -> cython.bint:
         """The way of `item` from the free slot `at`. False: others have changed the heap meanwhile."""
         path.length = 0
         path.slots[0] = at

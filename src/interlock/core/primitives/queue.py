@@ -7,9 +7,9 @@ The states stand in `primitives/queue_base.py`, what happens when a program look
 from _collections import deque
 
 import cython
+from cython.cimports.interlock.core.kernel.arguments import checked_name, whole
 from cython.cimports.interlock.core.kernel.construct import interlock_construct_directly
 from cython.cimports.interlock.core.kernel.probe import Happening, happened, made, probing
-from cython.cimports.interlock.core.kernel.arguments import checked_name, whole
 from cython.cimports.interlock.core.kernel.timeouts import NEVER, deadline_in, seconds_of
 from cython.cimports.interlock.core.kernel.waiter import Waiter
 from cython.cimports.interlock.core.primitives.items import interlock_items_at
@@ -91,7 +91,7 @@ class QueueFace(QueueBase):
     def get_many(self, n: object, block: cython.bint = True, timeout: object = None) -> list:
         """Take out as many items as there are, in one step, and no more than ``n``; wait for the first.
 
-        ``n``: 1 or more. ``block``, ``timeout``: as for `get`. Returns a list of at least one item. Raises as `get` does.
+        ``n``: 1 or more. ``block``, ``timeout``: as for `get`. Returns a list of one item or more. Raises as `get`.
         """
         most: cython.Py_ssize_t = checked_number(n)
         deadline: cython.longlong = checked_deadline(block, timeout)

@@ -6,17 +6,17 @@
     n > 0   none      none                  the next get gets one; a put fits while n + `coming` < `limit`
     n > 0   none      some                  full: n + `coming` + what the first putter brings is more than `limit`
 
-No other state occurs: whoever changes one of these serves both lines in the same critical section. So nobody ever passes
-a getter that waits, and nobody a putter.
+No other state occurs: whoever changes one of these serves both lines in the same critical section. So nobody ever
+passes a getter that waits, and nobody a putter.
 
 A getter is handed its item in the section in which that is there: the first in the line the first item, whoever runs
 again first. Where it leaves without it (cancelled, interrupted) the item goes to the next getter, or back to where it
 was, before all that came after it.
 
 A putter that cannot be interrupted any more (a thread other than the main one) has its item put in by whoever makes
-room. A task may still be cancelled, the main thread interrupted, and then the item must not have been seen by anybody: so
-they are given the slot (`coming`), and put the item in themselves when they run. What is behind them in the line does not
-wait for that: their loop may be busy, or wait for this very putter.
+room. A task may still be cancelled, the main thread interrupted, and then the item must not have been seen by anybody:
+so they are given the slot (`coming`), and put the item in themselves when they run. What is behind them in the line does
+not wait for that: their loop may be busy, or wait for this very putter.
 
 When the program looks inside (`mutex`, `queue`, the conditions) or brings `_put` and `_get` of its own, the queue is
 opened for good: `primitives/queue_open.py` takes over, which does all as `queue.Queue` does it, under a lock. Whoever
@@ -25,8 +25,8 @@ waits is sent there (MOVED).
 
 import cython
 from cython.cimports.interlock.core.kernel.party import forks, in_new_child, main_ident
-from cython.cimports.interlock.core.kernel.probe import Happening, happened, probing
 from cython.cimports.interlock.core.kernel.primitive import Primitive
+from cython.cimports.interlock.core.kernel.probe import Happening, happened, probing
 from cython.cimports.interlock.core.kernel.waiter import CANCELLED, GRANTED, ThreadWaiter, Waiter, new_waiter
 from cython.cimports.interlock.core.primitives.items import (
     interlock_items,

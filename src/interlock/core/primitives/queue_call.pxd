@@ -23,9 +23,11 @@ cdef class QueueCall:
     cdef object ask_inside(self, long long deadline)
     cdef object finish(self, object item)
     cdef object refuse(self, int outcome)
+    cdef str call_name(self)
 
 
 cdef QueueCall new_queue_call(QueueBase queue, Want want, object payload, double seconds)
+cdef object shut_down_error()
 cdef object resume(object coroutine, object sent, int *over)
 cdef bint is_unfinished(object coroutine) noexcept
 cdef bint finish_call(object coroutine) except -1

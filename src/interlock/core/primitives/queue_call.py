@@ -1,7 +1,7 @@
 """The calls of a queue that a task awaits: `get_async`, `put_async`, `join_async`.
 
-A coroutine by hand, as `core/tasks/awaiting.py` has them. Where it need not wait it ends in its first step; where it has
-to, it awaits a `Call` for its waiter, which stands in the line already; where the queue is open, a coroutine of that.
+A coroutine by hand, as `core/tasks/awaiting.py` has them. Where it need not wait it ends in its first step; where it
+has to, it awaits a `Call` for its waiter, which stands in the line already; where the queue is open, a coroutine of that.
 """
 
 import collections.abc
@@ -11,9 +11,17 @@ import cython
 from cython.cimports.interlock.core.kernel.spare import interlock_keep_spares
 from cython.cimports.interlock.core.kernel.timeouts import NEVER, deadline_in
 from cython.cimports.interlock.core.primitives.queue_base import Mark, Outcome, QueueBase, Want
-from cython.cimports.interlock.core.tasks.awaiting import Call, CallState, as_error, described, in_line, named_as, stop_or
+from cython.cimports.interlock.core.tasks.awaiting import (
+    Call,
+    CallState,
+    as_error,
+    described,
+    in_line,
+    named_as,
+    stop_or,
+)
 from cython.cimports.interlock.core.tasks.coroutine import interlock_coroutines_setup, interlock_make_coroutine
-from cython.cimports.interlock.core.tasks.task_waiter import TaskWaiter, new_task_waiter
+from cython.cimports.interlock.core.tasks.task_waiter import new_task_waiter
 
 
 class QueueCall:

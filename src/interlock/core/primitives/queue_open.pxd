@@ -11,6 +11,7 @@ cdef class Opened:
     cdef readonly Condition not_full
     cdef readonly Condition all_tasks_done
     cdef public object container
+    cdef bint is_full(self, Py_ssize_t more) except -1
     cdef bint pause(self, Condition condition, long long deadline) except -1
 
 
