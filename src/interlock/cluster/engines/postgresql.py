@@ -80,7 +80,8 @@ class PostgresEngine(Engine):
             if not self.durable:
                 connection.execute("SET synchronous_commit = off")
             self.look_at_schema(connection)
-            self.hello(connection)
+            if not self.settings.looks:
+                self.hello(connection)
         except BaseException as error:
             connection.close()
             if isinstance(error, psycopg.Error):
@@ -111,6 +112,14 @@ class PostgresEngine(Engine):
                 f"{self.shown} has no schema {self.schema} yet, and this user may not make it: run as one who may:"
                 f" interlock setup {self.shown}"
             ) from error
+
+    def install(self) -> None:
+        """What `interlock setup` does. Raises `Unreachable`, `ClusterError`."""
+        try:
+            with psycopg.connect(self.settings.url, autocommit=True, connect_timeout=round(CONNECT)) as connection:
+                self.setup(connection)
+        except psycopg.Error as error:
+            raise self.meaning(error) from error
 
     def setup(self, connection: Any) -> None:
         """Make the schema, or bring it up to date. Two at once are no harm."""

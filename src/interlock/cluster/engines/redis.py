@@ -99,7 +99,8 @@ class RedisEngine(Engine):
             connection.socket_timeout = timeout
             connection.connect()
             connection._sock.settimeout(timeout)
-            self.hello(connection)
+            if not self.settings.looks:
+                self.hello(connection)
         except BaseException as error:
             with contextlib.suppress(Exception):
                 connection.disconnect()
