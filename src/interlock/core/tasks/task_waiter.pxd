@@ -64,8 +64,5 @@ cdef class TrioBed:
 
 
 cdef object find_asyncio()
-cdef bint has_plain_queue(object loop) except -1
-cdef bint is_plain_class(object kind) except -1
-cdef bint is_function_of(object function, object module) except -1
 cdef object find_trio_trap()
 cdef void tell_cured(Primitive by, object loop) noexcept
