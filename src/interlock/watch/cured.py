@@ -1,7 +1,7 @@
 """Cured in silence: where our object does what asyncio's own would not have done, `interlock run` says so once.
 
-asyncio's primitives are not for other threads: `event.set()` makes the task ready, and does not wake the loop that
-sleeps in another thread. So the task goes on when something else happens to wake that loop, or never. Ours wakes it, and
+asyncio's primitives are not for other threads: `event.set()` makes the task ready and does not wake a loop that sleeps
+in another thread. So the task goes on when something else happens to wake that loop, or never. Ours wakes it, and
 the program works for as long as it runs under interlock. That has to be said, or it is a trap.
 """
 
@@ -15,6 +15,7 @@ from interlock.core.tasks.task_waiter import call_when_woken_from_afar
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
+    from types import FrameType
 
     from interlock.core.kernel.primitive import Primitive
 
@@ -39,11 +40,11 @@ def start(tell: Callable[[str], object]) -> None:
         if kind is None or getattr(loop, "_thread_id", None) in (None, _thread.get_ident()):
             return
         frames = []
-        frame = sys._getframe(1)
+        frame: FrameType | None = sys._getframe(1)
         while frame is not None:
             if not is_ours(frame):
                 frames.append(frame)
-            frame = frame.f_back  # type: ignore[assignment]
+            frame = frame.f_back
         where = place_of_wait(frames)
         key = (where and where.file, where and where.line)
         if key in told:
@@ -68,8 +69,8 @@ def _text(kind: str, where: str, line: str) -> str:
     if line:
         lines.append(f"    {line}")
     lines.append(
-        f"    It works here because interlock wakes the loop. asyncio's own {kind} does not: the task that waits would\n"
-        "    sleep on until something else wakes its loop, or for ever."
+        f"    It works here because interlock wakes the loop. asyncio's own {kind} does not: the task that waits\n"
+        "    would sleep on until something else wakes its loop, or for ever."
     )
     lines.append(f"    Use loop.call_soon_threadsafe(...), or an interlock.{kind}, which threads and tasks may share.")
     return "\n".join(lines)

@@ -3,7 +3,7 @@
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from interlock.core.explain.order import called
 from interlock.core.explain.places import Place, preload
@@ -117,7 +117,9 @@ def dump_text(view: View, *titles: str) -> str:
     section(f"WAITING for more than {LONG:g} s", [w for w in waiting if view.seconds(_wait_of(w)) > LONG], _block)
     section("WAITING", waiting, _block)
     section("WAITING", [each for each in view.people if _is_waiting(each, view)], _block)
-    section("WAITING FOR THE OUTSIDE, OR FOR WORK", [each for each in view.people if view.meaning(each) is not None], _block)
+    section(
+        "WAITING FOR THE OUTSIDE, OR FOR WORK", [each for each in view.people if view.meaning(each) is not None], _block
+    )
     section("NOT WAITING", view.people, _block)
     lines += _told_ended()
     return "\n".join(lines) + "\n"

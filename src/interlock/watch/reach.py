@@ -13,6 +13,7 @@ Nothing is run for it: names are looked up without descriptors or `__getattr__`.
 """
 
 import builtins
+import contextlib
 import dis
 import functools
 import gc
@@ -140,8 +141,8 @@ class Reach:
             self.add_given(list(names.values()))
 
     def add_given(self, values: list[object]) -> None:
-        """What code of a library has in its hands. It does what it was made to do, and it calls what of the program's it
-        was given: functions and objects that can be come to from there."""
+        """What code of a library has in its hands. It does what it was made to do, and calls what it was given of the
+        program's: functions, and methods of objects, that can be reached from there."""
         pending, seen = list(values), set()
         while pending:
             value = pending.pop()
@@ -219,10 +220,8 @@ class Reach:
             return
         known = dict(names)
         for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=False):
-            try:
+            with contextlib.suppress(ValueError):  # not set yet
                 known[name] = cell.cell_contents
-            except ValueError:
-                pass  # not set yet
         self._add_code(code, known, function.__globals__)
 
     def _add_code(self, code: "CodeType", names: "dict[str, Any]", module_names: "dict[str, Any]") -> None:
@@ -321,9 +320,7 @@ class Reach:
         self._relied_on.add(name)
         return attribute_of(owner, name)
 
-    def _look_up(
-        self, name: str, code: "CodeType", names: "dict[str, Any]", module_names: "dict[str, Any]"
-    ) -> object:
+    def _look_up(self, name: str, code: "CodeType", names: "dict[str, Any]", module_names: "dict[str, Any]") -> object:
         if name in names:
             return names[name]
         if name in self._stored or name in _stored_in_loops(code):

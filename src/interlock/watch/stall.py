@@ -29,8 +29,8 @@ from interlock.core.graph.waitgraph import call_at_wait, may_help
 from interlock.dropin import call_with_asyncio
 from interlock.watch import stuck
 from interlock.watch.dump import dump_text
-from interlock.watch.polling import Polls
 from interlock.watch.idle import TimerOfOurs, is_idle
+from interlock.watch.polling import Polls
 from interlock.watch.view import Someone, View, helpers
 
 LOOK = 1.0  # seconds between two looks
@@ -168,10 +168,6 @@ class Stalls:
         began: dict[object, int] = {}
         polling = {id(each) for each in stuck.find(view, polling=True).people} if view.polls else set()
         for someone in view.people:
-            meaning = view.meaning(someone)
-            if meaning is None or meaning.idle or (meaning.outside and not meaning.child):
-                continue
-            wait = someone.wait
             meaning = view.meaning(someone)
             if meaning is None or meaning.idle or (meaning.outside and not meaning.child):
                 continue

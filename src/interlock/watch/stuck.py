@@ -1,14 +1,14 @@
 """Whose wait can end no more, although others live: cycles through futures, queues, tasks, permits, and dead givers.
 
 A party is *stuck* when nobody who lives and is not stuck itself could end its wait: neither by being who it waits for,
-nor by what its code could do (`watch/reach.py`). That set is found by taking parties out until nothing changes. What may
-end by itself, by time or from outside, is never in it.
+nor by what its code could do (`watch/reach.py`). That set is found by taking parties out until nothing changes. What
+may end by itself, by time or from outside, is never in it.
 
 A party may be stuck on purpose: one that sleeps until Ctrl-C, a worker of a pool without work. So a stuck party is told
 only where there is evidence that somebody was to end its wait and no longer can:
 
-- it is on a cycle of stuck parties, each of which waits for what the next would have to give, or gives further on in the
-  code in which it stands;
+- it is on a cycle of stuck parties, each of which waits for what the next would have to give, or gives further on in
+  the code in which it stands;
 - or whoever would have given it has ended, of an exception or by a signal;
 - or it waits for somebody of whom that is so.
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class Stuck:
-    """What was found. ``people``: those who are stuck, with evidence. ``cycle``: the shortest cycle among them, or []."""
+    """``people``: those who are stuck, with evidence. ``cycle``: the shortest cycle among them, or []."""
 
     def __init__(self, people: "list[Someone]", cycle: "list[Someone]") -> None:
         self.people = people

@@ -1,6 +1,6 @@
 """Runs a program as `interlock run --on-stall=exit` does, with looks that are 20 times as frequent.
 
-    python driver.py PROGRAM [OPTION ...]
+python driver.py PROGRAM [OPTION ...]
 """
 
 import sys

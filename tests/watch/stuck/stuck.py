@@ -114,7 +114,12 @@ async def main():
     await asyncio.gather(*tasks.values())
 asyncio.run(main())
 """,
-        ["these wait for each other in a cycle", "CYCLE: close -> flush -> close", "waits for task close", "waits for task flush"],
+        [
+            "these wait for each other in a cycle",
+            "CYCLE: close -> flush -> close",
+            "waits for task close",
+            "waits for task flush",
+        ],
     ),
     "a task that awaits itself through a gather": (
         """

@@ -1,7 +1,7 @@
 """What a party really waits for, who could end that, and whether one of them still can.
 
-The wait graph of the core knows locks. People's programs wait for futures, queues, tasks, children, sockets; what stands
-in the wait graph then is a condition inside somebody's class, or nothing at all. So when somebody looks, one adapter
+The wait graph of the core knows locks. People's programs wait for futures, queues, tasks, children, sockets; what the
+wait graph has then is a condition inside somebody's class, or nothing at all. So when somebody looks, one adapter
 after the other is asked what the frames of a party and the objects in them mean. An adapter is one function in one file
 of this folder; the next kind of wait is the next file.
 
@@ -24,8 +24,8 @@ class Meaning:
 
     - ``what``: what is waited for, as it stands behind "waits for"; "" where ``lines`` say all.
     - ``lines``: what else is to be said of it, each a sentence without a full stop.
-    - ``target`` and ``gives``: the object, and the names of its methods by which code ends such a wait. Whoever runs code
-      that names one of them on it may end the wait.
+    - ``target`` and ``gives``: the object, and the names of its methods by which code ends such a wait. Whoever
+      runs code that names one of them on it may end the wait.
     - ``givers``: parties who may end it, whatever their code says: the owner of a lock, the thread that is to end.
     - ``outside``: it ends by itself, or by what comes from outside the process.
     - ``limited``: a timeout of the task's library ends it.

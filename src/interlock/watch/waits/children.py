@@ -181,7 +181,8 @@ def process_pool_of(future: "Any", view: "View") -> Meaning | None:
                 from interlock.watch.waits.futures import job_call
 
                 meaning = Meaning(
-                    f"the result of job {job_call(item.fn, item.args, item.kwargs)} in a pool of processes", outside=True
+                    f"the result of job {job_call(item.fn, item.args, item.kwargs)} in a pool of processes",
+                    outside=True,
                 )
                 workers = list((executor._processes or {}).values())
                 meaning.lines.append("a worker has it" if future.running() else "no worker has it yet")

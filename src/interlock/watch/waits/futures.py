@@ -76,7 +76,9 @@ def of_future(future: "Any", view: "View", waiting: "Someone") -> Meaning:
     if queued is not None:
         job, number, queue = queued
         workers = workers_of(queue, view)
-        meaning = Meaning(f"the result of job {job} in {pool_name(workers)}", target=future, gives=GIVES, givers=workers)
+        meaning = Meaning(
+            f"the result of job {job} in {pool_name(workers)}", target=future, gives=GIVES, givers=workers
+        )
         meaning.lines.append(f"the job is number {number} in the queue of {pool_name(workers)}, nobody runs it yet")
         waiting_too = [worker for worker in workers if _waits_for_queue(worker, queue)]
         if workers and len(waiting_too) == len(workers):
@@ -142,7 +144,7 @@ def job_text(item: "Any") -> str:
 def job_call(function: object, args: "tuple[Any, ...]", keywords: "dict[str, Any]") -> str:
     """A job as a call. `asyncio.to_thread` wraps it."""
     inner = getattr(function, "func", None)
-    if inner is not None and function_name(inner) == "Context.run" or getattr(inner, "__name__", "") == "run":
+    if (inner is not None and function_name(inner) == "Context.run") or getattr(inner, "__name__", "") == "run":
         wrapped = getattr(function, "args", ())
         if wrapped:
             return call_text(wrapped[0], tuple(wrapped[1:]), getattr(function, "keywords", {}))

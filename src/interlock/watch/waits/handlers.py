@@ -1,5 +1,6 @@
 """Signal handlers and finalizers that cut into a line."""
 
+import itertools
 import signal
 import types
 
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
 
 def handler_of(frames: "list[FrameType]") -> str | None:
     """What a party is in the middle of that was called in the midst of another line; None where it is in no such."""
-    for frame, below in zip(frames, frames[1:], strict=False):
+    for frame, below in itertools.pairwise(frames):
         where = f"which cut into {Place(below.f_code.co_filename, below.f_lineno or 0, below.f_code.co_name)}"
         number = _signal_of(frame, below)
         if number is not None:
@@ -29,7 +30,7 @@ def _signal_of(frame: "FrameType", below: "FrameType") -> str | None:
         return None
     names = frame.f_code.co_varnames[: frame.f_code.co_argcount]
     values = [frame.f_locals.get(name) for name in names]
-    for number, other in zip(values, values[1:], strict=False):
+    for number, other in itertools.pairwise(values):
         if isinstance(other, types.FrameType) and other is below and isinstance(number, int):
             try:
                 return signal.Signals(number).name

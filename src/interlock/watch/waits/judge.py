@@ -1,7 +1,7 @@
 """A call that blocks in a loop's own thread for what only that loop can give: refused at once.
 
-`run_coroutine_threadsafe(...).result()` is for other threads. In the thread of the loop it stops the loop that is to run
-the coroutine, so it never returns. That is certain, and DeadlockError is raised in the call.
+`run_coroutine_threadsafe(...).result()` is for other threads. In the thread of the loop it stops the loop that is to
+run the coroutine, so it never returns. That is certain, and DeadlockError is raised in the call.
 """
 
 import signal
@@ -16,6 +16,7 @@ from interlock.watch.waits.loops import loop_to_take, source_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from types import FrameType
     from typing import Any
 
 
@@ -40,13 +41,13 @@ def judge() -> None:
 def _future_of_caller() -> "Any":
     result = code_of("concurrent.futures._base", "Future", "result")
     exception = code_of("concurrent.futures._base", "Future", "exception")
-    frame = sys._getframe(2)
+    frame: FrameType | None = sys._getframe(2)
     for _ in range(3):
         if frame is None:
             return None
         if frame.f_code is result or frame.f_code is exception:
             return frame.f_locals["self"] if frame.f_locals.get("timeout") is None else None
-        frame = frame.f_back  # type: ignore[assignment]
+        frame = frame.f_back
     return None
 
 
@@ -56,10 +57,10 @@ def _may_be_interrupted() -> bool:
 
 def _story(source: "Any", coroutine: object) -> str:
     frames = []
-    frame = sys._getframe(3)
+    frame: FrameType | None = sys._getframe(3)
     while frame is not None:
         frames.append(frame)
-        frame = frame.f_back  # type: ignore[assignment]
+        frame = frame.f_back
     where = place_of_wait(frames)
     if source is not None and hasattr(source, "get_coro"):
         name, coroutine = f"task {source.get_name()}", source.get_coro()

@@ -13,7 +13,8 @@ _WITH_DESCRIPTOR = {
     "accept4": "a connection at", "connect": "a connection by", "flock": "the lock of", "fcntl": "the lock of",
 }  # fmt: skip
 _OTHERS = {
-    "poll": "data from outside", "ppoll": "data from outside", "select": "data from outside", "pselect6": "data from outside",
+    "poll": "data from outside", "ppoll": "data from outside", "select": "data from outside",
+    "pselect6": "data from outside",
     "epoll_wait": "data from outside", "epoll_pwait": "data from outside", "epoll_pwait2": "data from outside",
     "wait4": "a child process to end", "waitid": "a child process to end", "pause": "a signal",
     "rt_sigtimedwait": "a signal", "rt_sigsuspend": "a signal",

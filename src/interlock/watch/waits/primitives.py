@@ -1,14 +1,14 @@
 """Locks, permits, events, conditions, barriers: who holds, who could give, who is missing."""
 
+from interlock.core.explain.places import place_of_hold
+from interlock.core.graph.waitgraph import Wait, holders, owners
+from interlock.core.kernel.primitive import Primitive
 from interlock.core.primitives.barrier import Barrier
 from interlock.core.primitives.condition import Condition
 from interlock.core.primitives.event import Event
 from interlock.core.primitives.join import Join
 from interlock.core.primitives.latch import Latch
-from interlock.core.explain.places import place_of_hold
 from interlock.core.primitives.semaphore import Semaphore
-from interlock.core.graph.waitgraph import Wait, holders, owners
-from interlock.core.kernel.primitive import Primitive
 from interlock.core.primitives.waitqueue import WaitQueue
 from interlock.watch.waits import Meaning
 
@@ -55,7 +55,7 @@ def adapter(someone: "Someone", view: "View") -> Meaning | None:
 
 
 def _of_thread(join: Join, view: "View") -> "list[Someone]":
-    return [each for each in view.people if not each.is_task and each.ident == join.ident]
+    return [each for each in view.people if not each.is_task and each.ident == join.thread.ident]
 
 
 def _say_holders(meaning: Meaning, at: Primitive, wait: Wait, view: "View") -> None:

@@ -1,10 +1,18 @@
 """A queue: what is in it, who puts and who takes, and who of them is no more."""
 
+import gc
+
+from interlock.core.explain.order import called
+from interlock.core.graph.waitgraph import task_of
+from interlock.core.primitives.condition import Condition
+from interlock.core.primitives.queue_base import QueueBase
+from interlock.watch.reach import is_program_file
 from interlock.watch.waits import Meaning
 from interlock.watch.waits.frames import frame_in
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from types import FrameType
     from typing import Any
 
     from interlock.watch.view import Someone, View
@@ -12,7 +20,18 @@ if TYPE_CHECKING:
 GET, PUT, JOIN = "get", "put", "join"
 GIVES = {
     GET: ("put", "put_nowait", "put_async", "put_many", "put_many_async", "putting", "shutdown", "close", "_put"),
-    PUT: ("get", "get_nowait", "get_async", "get_many", "get_many_async", "getting", "shutdown", "queue", "maxsize", "_get"),
+    PUT: (
+        "get",
+        "get_nowait",
+        "get_async",
+        "get_many",
+        "get_many_async",
+        "getting",
+        "shutdown",
+        "queue",
+        "maxsize",
+        "_get",
+    ),
     JOIN: ("task_done", "shutdown", "all_tasks_done", "unfinished_tasks"),
 }
 VERBS = {GET: "an item of", PUT: "room in", JOIN: "all jobs of"}
@@ -32,10 +51,32 @@ def _ours(someone: "Someone") -> "tuple[Any, str] | None":
     wait = someone.wait
     if wait is None:
         return None
-    kind = getattr(wait, "queue_wait", None)
-    if kind is not None:
-        found = kind()
-        return (wait.began, found) if found else None
+    at = wait.at
+    if isinstance(at, QueueBase):
+        if _stands_in(at.getters, someone):
+            return at, GET
+        return at, (PUT if _stands_in(getattr(at, "putters", ()), someone) else JOIN)
+    if isinstance(wait.began, Condition):
+        queue = _opened(wait.began)
+        if queue is not None:
+            if queue.not_empty is wait.began:
+                return queue, GET
+            return queue, (PUT if queue.not_full is wait.began else JOIN)
+    return None
+
+
+def _stands_in(parties: "tuple[Any, ...]", someone: "Someone") -> bool:
+    if someone.is_task:
+        task = None if someone.party is None else task_of(someone.party)
+        return any(each is task for each in parties)
+    return any(getattr(each, "ident", None) == someone.ident and not hasattr(each, "get_coro") for each in parties)
+
+
+def _opened(condition: Condition) -> "Any":
+    """The queue that waits at this condition since the program has looked into it."""
+    for holder in gc.get_referrers(condition):
+        if type(holder).__name__ == "Opened":
+            return next((each for each in gc.get_referents(holder) if isinstance(each, QueueBase)), None)
     return None
 
 
@@ -63,16 +104,27 @@ def name_of_queue(queue: "Any", someone: "Someone") -> str:
     if isinstance(name, str):
         return f"{kind} {name!r}"
     place = someone.place
-    if place is not None and place.what:
+    if place is not None and place.what and is_program_file(place.file):
         return f"{kind} {place.what}"
-    return f"{kind} at {id(queue):#x}"
+    name = _name_in(someone.frames, queue)
+    if name:
+        return f"{kind} {name}"
+    return (called(queue) if isinstance(queue, QueueBase) else None) or f"{kind} at {id(queue):#x}"
+
+
+def _name_in(frames: "list[FrameType]", value: object) -> str | None:
+    """What the innermost line of the program that has a name for it calls it."""
+    for frame in frames:
+        if is_program_file(frame.f_code.co_filename):
+            for names in (frame.f_locals, frame.f_globals):
+                for name, found in list(names.items()):
+                    if found is value:
+                        return name
+    return None
 
 
 def _state(queue: "Any", what: str) -> str:
-    inside = getattr(queue, "queue", None)
-    if inside is None:
-        inside = getattr(queue, "_queue", None)
-    size = len(inside) if inside is not None else queue.qsize()
+    size = queue.qsize()
     if what == GET:
         return "it is empty" if size == 0 else f"{size} in it"
     if what == PUT:

@@ -1,4 +1,4 @@
-"""What the kernel says of a thread that is in a system call, of a descriptor, of a process. Linux; elsewhere: nothing."""
+"""What the kernel says of a thread in a system call, of a descriptor, of a process. Linux; elsewhere: nothing."""
 
 import os
 import platform

@@ -17,7 +17,15 @@ if TYPE_CHECKING:
 
 GIVES = ("set_result", "set_exception", "cancel")
 # What waits in a file of asyncio's with one of these names waits for the outside.
-_OUTSIDE = ("streams", "selector_events", "base_events", "base_subprocess", "sslproto", "unix_events", "proactor_events")
+_OUTSIDE = (
+    "streams",
+    "selector_events",
+    "base_events",
+    "base_subprocess",
+    "sslproto",
+    "unix_events",
+    "proactor_events",
+)
 
 
 def adapter(someone: "Someone", view: "View") -> Meaning | None:
@@ -39,7 +47,7 @@ def adapter(someone: "Someone", view: "View") -> Meaning | None:
 
 
 def _seconds(delay: object) -> str:
-    return f"for {delay:g} s" if type(delay) in (int, float) else "for a while"  # type: ignore[str-format]
+    return f"for {delay:g} s" if type(delay) in (int, float) else "for a while"
 
 
 def of_awaited(awaited: "Any", someone: "Someone", view: "View") -> Meaning:
@@ -122,7 +130,7 @@ def _waited_with_timeout(frames: "list[FrameType]") -> "Any":
     """`wait_for` of 3.11 awaits a future of its own."""
     frame = frame_in(frames[:2], "asyncio.tasks", "wait_for")
     inner = None if frame is None else frame.f_locals.get("fut")
-    return inner if hasattr(inner, "add_done_callback") and not inner.done() else None
+    return inner if inner is not None and hasattr(inner, "add_done_callback") and not inner.done() else None
 
 
 def _shielded(awaited: "Any") -> "Any":
@@ -171,11 +179,11 @@ def _is_limited(task: "Any", awaited: "Any") -> bool:
 
 def is_held_by_nobody(future: "Any", task: "Any") -> bool:
     """Whether only the waiting task and its own frames refer to this future."""
-    gc_frames = {id(sys._getframe())}
-    frame = sys._getframe()
+    gc_frames = set()
+    frame: FrameType | None = sys._getframe()
     while frame is not None:
         gc_frames.add(id(frame))
-        frame = frame.f_back  # type: ignore[assignment]
+        frame = frame.f_back
     own = set()
     coroutine = task.get_coro()
     while coroutine is not None:
@@ -186,8 +194,6 @@ def is_held_by_nobody(future: "Any", task: "Any") -> bool:
         coroutine = following
     for holder in gc.get_referrers(future):
         if holder is task or id(holder) in own or id(holder) in gc_frames:
-            continue
-        if type(holder) is dict and any(holder is names for names in ()):
             continue
         if type(holder).__name__ in ("FutureIter", "method", "builtin_function_or_method"):
             continue
