@@ -15,6 +15,7 @@ from interlock.core.primitives.semaphore import BoundedSemaphore, Semaphore
 from interlock.core.primitives.waitqueue import WaitQueue
 from interlock.dropin import install, uninstall
 from interlock.errors import BrokenBarrierError, DeadlockError, Empty, Full, LockOrderWarning, ShutDown
+from interlock.keyed import KeyedLock, cached_property, once
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ __all__ = [
     "Empty",
     "Event",
     "Full",
+    "KeyedLock",
     "Latch",
     "LifoQueue",
     "Lock",
@@ -55,11 +57,13 @@ __all__ = [
     "ShutDown",
     "SimpleQueue",
     "WaitQueue",
+    "cached_property",
     "dump",
     "dump_on_signal",
-    "fd",
     "explore",
+    "fd",
     "install",
+    "once",
     "record",
     "select",
     "select_async",

@@ -14,7 +14,9 @@ class Alternative:
     """An alternative of `select`, made by the object that it is about: ``queue.getting()``, ``event.waiting()``, ..."""
 
     def __init__(self):
-        raise TypeError("an alternative is made by what it is about: queue.getting(), event.waiting(), lock.acquiring()")
+        raise TypeError(
+            "an alternative is made by what it is about: queue.getting(), event.waiting(), lock.acquiring()"
+        )
 
     def __repr__(self):
         return f"<to {WORDS[self.kind] or 'wait for '}{self.target!r}>"

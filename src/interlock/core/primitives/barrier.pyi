@@ -1,7 +1,6 @@
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from interlock.core.primitives.alternative import Alternative
 from interlock.core.kernel.primitive import Primitive
 
 class Barrier(Primitive):

@@ -1,8 +1,8 @@
 from collections.abc import Coroutine
 from typing import Any
 
-from interlock.core.primitives.alternative import Alternative
 from interlock.core.kernel.primitive import Primitive
+from interlock.core.primitives.alternative import Alternative
 
 class Event(Primitive):
     def __init__(self, *, name: str | None = None) -> None: ...

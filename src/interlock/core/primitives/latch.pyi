@@ -1,8 +1,8 @@
 from collections.abc import Coroutine
 from typing import Any
 
-from interlock.core.primitives.alternative import Alternative
 from interlock.core.kernel.primitive import Primitive
+from interlock.core.primitives.alternative import Alternative
 
 class Latch(Primitive):
     def __init__(self, count: int, *, name: str | None = None) -> None: ...

@@ -13,8 +13,8 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary, ref
 
-from interlock.core.primitives.event import Event
 from interlock.core.primitives.alternative import outside_alternative
+from interlock.core.primitives.event import Event
 
 if TYPE_CHECKING:
     from interlock.core.primitives.alternative import Alternative

@@ -15,8 +15,8 @@ was, before all that came after it.
 
 A putter that cannot be interrupted any more (a thread other than the main one) has its item put in by whoever makes
 room. A task may still be cancelled, the main thread interrupted, and then the item must not have been seen by anybody:
-so they are given the slot (`coming`), and put the item in themselves when they run. What is behind them in the line does
-not wait for that: their loop may be busy, or wait for this very putter.
+so they are given the slot (`coming`), and put the item in themselves when they run. What is behind them in the line
+does not wait for that: their loop may be busy, or wait for this very putter.
 
 When the program looks inside (`mutex`, `queue`, the conditions) or brings `_put` and `_get` of its own, the queue is
 opened for good: `primitives/queue_open.py` takes over, which does all as `queue.Queue` does it, under a lock. Whoever
@@ -153,7 +153,11 @@ class QueueBase(Primitive):
                     waiter.payload = self.hand_out()
                     self.changes += 1
                     waiter.turn = self.changes
-            elif self.putters_line is not None and self.putters_line.head is not None and self.may_put(self.putters_line.head):
+            elif (
+                self.putters_line is not None
+                and self.putters_line.head is not None
+                and self.may_put(self.putters_line.head)
+            ):
                 waiter = self.putters_line.head
                 self.remove(waiter)
                 if not waiter.claim():

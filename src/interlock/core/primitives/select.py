@@ -5,21 +5,21 @@ other, that parks on the sleeper. All cases share one word:
 
     word        cases                               meaning
     UNDECIDED   PARKED, each in its queue           nothing has happened yet
-    i           i GRANTED; others PARKED or         alternative i happens: whoever served its queue has changed the word,
-                CANCELLED                           in that queue's critical section, and owes the sleeper one unpark
+    i           i GRANTED; others PARKED or         alternative i happens: whoever served its queue has written it in
+                CANCELLED                           that queue's critical section, and owes the sleeper one unpark
     NONE        PARKED or CANCELLED                 the party has given up: its time is up, or it was cancelled
 
 The word changes once, by compare and exchange, so exactly one of them happens: a grant, another grant elsewhere, the
 timeout and the interrupt all come to it. Whoever serves a queue asks the case first (`Waiter.claim`); one whose choice
-is decided leaves the queue as if it had never come, and the next is served. When its party runs again it takes its cases
-out of the other queues, and what stood behind them is served. A party that is interrupted after i was granted gives i
-back, as any other waiter does.
+is decided leaves the queue as if it had never come, and the next is served. When its party runs again it takes its
+cases out of the other queues, and what stood behind them is served. A party that is interrupted after i was granted
+gives i back, as any other waiter does.
 
 A case counts as a task's: it is handed what it waits for, and never told to come and compete, since it could lose there
 and meanwhile win elsewhere.
 
-Before anybody waits, the alternatives are tried in the order in which they are written, so of several that are ready the
-first one happens. One that becomes ready while the party lines up is found then: all cases are taken back, and it
+Before anybody waits, the alternatives are tried in the order in which they are written, so of several that are ready
+the first one happens. One that becomes ready while the party lines up is found then: all cases are taken back, and it
 begins anew.
 """
 
@@ -282,8 +282,8 @@ def select(*alternatives: object, timeout: object = None) -> tuple:
     `concurrent.futures`, a thread or a process, which happen when they are done; or `fd`. ``timeout``: for how many
     seconds; None means for ever, 0 or less not at all.
 
-    Exactly one happens; of several that are ready, the first. All others are as if they had never been tried, also where
-    the call is interrupted. Returns the index of the one that has happened, and what it comes to: the item for
+    Exactly one happens; of several that are ready, the first. All others are as if they had never been tried, also
+    where the call is interrupted. Returns the index of the one that has happened, and what it comes to: the item for
     ``getting``, the hold for ``reading`` and ``writing``, the object itself for what is done, else what the call itself
     returns. Raises TimeoutError where nothing happens in time, `ShutDown` where it is a queue's end that happens.
     """

@@ -5,8 +5,8 @@
     n       head PARKED       the head asks for more than n; nobody passes it, so what is released adds up for it
     n       head WOKEN        the head has been told to come for permits that were enough for it; a newcomer
                               may be faster, and the head then parks again
-    value <= most always: acquire takes only what is there, release refuses what would not fit. Below 0 a bounded one has
-    been made smaller than what is out: that is paid back first.
+    value <= most always: acquire takes only what is there, release refuses what would not fit. Below 0 a bounded one
+    has been made smaller than what is out: that is paid back first.
 
 A PARKED head that could be served does not occur: whoever changes the value or the queue serves it in the same
 critical section. Since newcomers pass only a WOKEN head, and that for `BARGING_NS` at most, a party that asks for
@@ -119,7 +119,7 @@ class Semaphore(Primitive):
 
     def __repr__(self):
         with cython.critical_section(self):
-            value: cython.long = self.value
+            value: cython.long = max(0, self.value)
         more = f"value={value}"
         if isinstance(self, BoundedSemaphore):
             more += f"/{self.most}"
@@ -132,7 +132,7 @@ class Semaphore(Primitive):
         if controlling:
             point(Operation.LOOK, self)
         with cython.critical_section(self):
-            return self.value
+            return max(0, self.value)
 
     def _at_fork_reinit(self) -> None:
         with cython.critical_section(self):

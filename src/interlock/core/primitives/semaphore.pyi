@@ -2,8 +2,8 @@ from collections.abc import Awaitable, Coroutine
 from types import TracebackType
 from typing import Any
 
-from interlock.core.primitives.alternative import Alternative
 from interlock.core.kernel.primitive import Primitive
+from interlock.core.primitives.alternative import Alternative
 from interlock.core.primitives.within import Within
 
 class Semaphore(Primitive):
