@@ -1,5 +1,4 @@
-"""What is built on the primitives in a few lines: a lock for each key, functions and properties that are computed
-once."""
+"""What is built on the primitives in a few lines: locks by key, functions and properties computed once."""
 
 import inspect
 import threading
@@ -169,7 +168,7 @@ def once(function: Callable[_P, _T]) -> Callable[_P, _T]:
     return _OnceAsync(function) if inspect.iscoroutinefunction(function) else _Once(function)
 
 
-class cached_property(Generic[_T]):  # noqa: N801  # as functools calls it
+class cached_property(Generic[_T]):  # as functools calls it
     """A decorator: a property that is computed once for each instance, also where several ask for it at once.
 
     As `functools.cached_property`, which since Python 3.12 lets several threads compute it. Who asks while it is being
