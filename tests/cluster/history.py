@@ -28,18 +28,18 @@ def linearizable(ops: list[Op], deadlines: dict[int, float]) -> str:
     ops = sorted(ops, key=lambda op: op.start)
     everything = (1 << len(ops)) - 1
     must = sum(1 << i for i, op in enumerate(ops) if op.end < inf)
-    seen: set[tuple[int, int, int]] = set()
+    seen: dict[tuple[int, int, int], float] = {}  # and the earliest moment at which it was come to
     # done, held under (0: free), last token, not before
-    stack = [(0, 0, 0, -inf)]
+    stack: list[tuple[int, int, int, float]] = [(0, 0, 0, -inf)]
     for _ in itertools.repeat(None, STEPS):
         if not stack:
             return "no"
         done, held, last, at = stack.pop()
         if done & must == must:
             return "yes"
-        if (done, held, last) in seen:
+        if seen.get((done, held, last), inf) <= at:
             continue
-        seen.add((done, held, last))
+        seen[done, held, last] = at
         # The next one begins before any other that is left has returned.
         horizon = min((op.end for i, op in enumerate(ops) if not done >> i & 1), default=inf)
         for i, op in enumerate(ops):
@@ -50,8 +50,7 @@ def linearizable(ops: list[Op], deadlines: dict[int, float]) -> str:
                 expires = deadlines.get(held, inf)
                 if op.token > last and (held == 0 or max(then, expires) <= horizon):
                     stack.append((done | 1 << i, op.token, op.token, then if held == 0 else max(then, expires)))
-            elif op.kind == "release":
-                if held == op.token:
-                    stack.append((done | 1 << i, 0, last, then))
+            elif held == op.token:
+                stack.append((done | 1 << i, 0, last, then))
         assert done <= everything
     return "unknown"

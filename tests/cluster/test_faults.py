@@ -7,6 +7,7 @@ Every nemesis has a mutant, an engine or a client that is wrong in one way, whic
 """
 
 import contextlib
+import itertools
 import json
 import os
 import signal
@@ -120,8 +121,8 @@ class Crowd:
                     deadlines[token] = end["deadline"] if end["op"] == "release" else min(end["deadline"], end["t0"])
                 else:
                     # It was killed, or is at it still: the lease that it had when it was granted is sure.
-                    deadlines[token] = e["t0"] + LEASE * 0.9
-                    until = min(until, deadlines[token])
+                    deadlines[token] = e["deadline"]
+                    until = min(until, deadlines[token] - LEASE / 10)
                 if token in told:
                     deadlines[token] = min(deadlines[token], told[token])
                 tell_at = (end["deadline"] if end is not None else deadlines[token]) - LEASE / 10
@@ -132,7 +133,7 @@ class Crowd:
                 beliefs.append((e["t1"], until, token, i))
         wrong: list[str] = []
         beliefs.sort()
-        for (_, end, token, who), (begin, _, after, other) in zip(beliefs, beliefs[1:], strict=False):
+        for (_, end, token, who), (begin, _, after, other) in itertools.pairwise(beliefs):
             if begin < end:
                 wrong.append(f"{who} under {token} and {other} under {after} both believe for {end - begin:.3f} s")
         answer = history.linearizable(ops, deadlines)

@@ -83,7 +83,8 @@ def main() -> None:
             time.sleep(0.02)
             continue
         assert ticket is not None
-        say(op="grant", token=ticket.value, t0=t0, t1=time.monotonic())
+        deadline = ticket.session.deadline + offset
+        say(op="grant", token=ticket.value, t0=t0, t1=time.monotonic(), deadline=deadline)
         until = time.monotonic() + random.choice([0.0, 0.0, 0.01, 0.05, float(lease) * 1.5])
         while time.monotonic() < until and not ticket.lost.is_set():
             ticket.lost.wait(min(0.02, max(0.0, until - time.monotonic())))
