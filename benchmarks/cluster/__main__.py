@@ -71,7 +71,7 @@ def pair_of(lock: Any) -> Pair:
 
 # --- hand-offs ------------------------------------------------------------------------------------------------------
 
-RELAY = '''
+RELAY = """
 import sys, threading, time
 kind, url, prefix, name, waiters = sys.argv[1:]
 sys.path.insert(0, {tests!r})
@@ -115,7 +115,7 @@ def other(lock):
 for lock in others:
     threading.Thread(target=other, args=(lock,), daemon=True).start()
 wait(first)
-'''
+"""
 
 
 def hand_off(kind: str, url: str, prefix: str, make: Callable[[], Any], waiting: Callable[[], int] | None) -> float:
@@ -203,7 +203,11 @@ def measure_redis(report: Report) -> None:
         if "python-redis-lock" in times:
             report.goal("pair, of python-redis-lock", times["ours"] / times["python-redis-lock"], 1.0)
             theirs_us = hand_off(
-                "python-redis-lock", server.url, "x", lambda: redis_lock.Lock(client, "hand-off-python-redis-lock"), None
+                "python-redis-lock",
+                server.url,
+                "x",
+                lambda: redis_lock.Lock(client, "hand-off-python-redis-lock"),
+                None,
             )
             lock = cluster.Lock("hand-off-ours")
             ours_us = hand_off("ours", server.url, "interlock", lambda: lock, lambda: len(lock.waiters))

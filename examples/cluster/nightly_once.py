@@ -19,7 +19,7 @@ NIGHT = "2026-01-31"
 
 
 class Table:
-    """What the job writes to: it takes no write with a token below the last one. In SQL: UPDATE ... WHERE fence <= %s"""
+    """What the job writes to. It takes no write with a token below the last; in SQL: UPDATE ... WHERE fence <= %s"""
 
     def __init__(self) -> None:
         self.done_for = ""
