@@ -27,10 +27,11 @@ def small(part: str) -> list[Figure]:
 def with_floor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     kept = tmp_path_factory.mktemp("floor")
     floor.compile_into(kept)
-    module = floor.load(kept)
+    for module in floor.SOURCES:
+        floor.load(kept, module)
     yield kept
-    if module is not None:
-        sys.modules.pop(floor.MODULE, None)
+    for module in floor.SOURCES:
+        sys.modules.pop(module, None)
 
 
 @pytest.mark.parametrize("part", matrix.PARTS)

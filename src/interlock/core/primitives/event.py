@@ -19,7 +19,7 @@ from cython.cimports.interlock.core.kernel.probe import Happening, happened, mad
 from cython.cimports.interlock.core.kernel.public_name import interlock_keep_name
 from cython.cimports.interlock.core.kernel.timeouts import deadline_after, wait_seconds
 from cython.cimports.interlock.core.kernel.waiter import Waiter, new_waiter
-from cython.cimports.interlock.core.tasks.awaiting import acquire
+from cython.cimports.interlock.core.tasks.awaiting import acquire_call
 
 
 class Event(Primitive):
@@ -89,7 +89,7 @@ class Event(Primitive):
 
         Awaited, it returns True, or False where the flag was not set in time.
         """
-        return acquire(self, 0, -1 if timeout is None else wait_seconds(timeout))
+        return acquire_call(self, 0, -1 if timeout is None else wait_seconds(timeout))
 
     def __repr__(self):
         with cython.critical_section(self):
