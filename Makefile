@@ -26,7 +26,7 @@ STUBTEST := --mypy-config-file pyproject.toml --allowlist tools/stubtest.txt --i
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL: # every target uses the same venv
-.PHONY: help demo test test-all browser loops check format bench bench-quick screenshot build clean FORCE
+.PHONY: help demo test test-all test-cluster browser loops check format bench bench-quick screenshot build clean FORCE
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -39,6 +39,13 @@ test: $(VENV)/.has-test $(VENV)/.interlock ## Run the tests: ARGS="-k lock", PYT
 
 test-all: $(VENV)/.has-test $(VENV)/.interlock ## The same and those in tests/slow
 	$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
+
+# ENGINES="redis postgresql" takes some of them only.
+ENGINES ?= all
+CLIENTS := $(VENV)/.has-redis $(VENV)/.has-postgresql $(VENV)/.has-etcd
+test-cluster: $(VENV)/.has-test $(CLIENTS) $(VENV)/.interlock ## Test interlock.cluster on real servers: ENGINES=redis
+	@python3 tools/servers.py
+	INTERLOCK_CLUSTER="$(ENGINES)" $(BIN)/python -m pytest tests/cluster $(ARGS)
 
 browser: $(VENV)/.has-browser ## Add what the tests in a browser need beside Chromium; `make test` then runs them
 

@@ -82,4 +82,66 @@ class InRedis:
         self.engine.close()
 
 
-SUBJECTS: dict[str, Any] = {"memory": Reference, "redis": InRedis}
+class InPostgres:
+    """The functions, in a schema of their own whose clock is a table."""
+
+    def __init__(self, engine: Any) -> None:
+        import psycopg
+
+        from interlock.cluster.engines.postgresql import PostgresEngine
+
+        self.prefix = f"same{next(prefixes)}"
+        self.engine = PostgresEngine(Settings(engine.url, self.prefix), "interlock_test")
+        self.engine.hello = lambda connection: None  # type: ignore[method-assign] - the test says it itself
+        self.engine.connect(5).close()  # makes the schema
+        self.line: Any = psycopg.connect(engine.url, autocommit=True, prepare_threshold=None)
+        self.line.execute("CREATE TABLE IF NOT EXISTS interlock_test.at (us bigint)")
+        self.line.execute("TRUNCATE interlock_test.at")
+        self.line.execute("INSERT INTO interlock_test.at VALUES (0)")
+        self.line.execute(
+            "CREATE OR REPLACE FUNCTION interlock_test.clock() RETURNS bigint LANGUAGE sql VOLATILE AS"
+            " 'SELECT us FROM interlock_test.at'"
+        )
+        self.line.execute("SET synchronous_commit = off")
+        self.line.execute("LISTEN x")
+        self.notices: list[Any] = []
+        self.line.add_notify_handler(self.notices.append)
+        self.now = START
+
+    @property
+    def now(self) -> int:
+        return self._now
+
+    @now.setter
+    def now(self, us: int) -> None:
+        self._now = us
+        self.line.execute("UPDATE interlock_test.at SET us = %s", (us,))
+
+    def step(self, op: str, *arguments: Argument) -> Answer:
+        if op == "open":
+            self.line.execute(f'LISTEN "interlock_{arguments[0]}"')
+        # On the line that listens, so that what was told has come with the answer.
+        return self.engine.run(self.line, op, arguments, 5)
+
+    def told(self, sessions: Sequence[str]) -> list[tuple[str, str, int]]:
+        self.line.execute("SELECT 1")
+        living = {
+            row[0] for row in self.line.execute(
+                "SELECT id FROM interlock_test.session WHERE prefix = %s", (self.prefix,)
+            )
+        }  # fmt: skip
+        told = []
+        for notice in self.notices:
+            waiter, value = notice.payload.split(" ")
+            told.append((notice.channel.removeprefix("interlock_"), waiter, int(value)))
+        self.notices.clear()
+        return sorted((each for each in told if each[0] in living), key=lambda each: each[0])
+
+    def end(self) -> None:
+        for table in ("state", "session", "answer", "record", "waiter"):
+            self.line.execute(f"DELETE FROM interlock_test.{table} WHERE prefix = %s", (self.prefix,))
+        self.line.close()
+        self.engine.close()
+
+
+SUBJECTS: dict[str, Any] = {"memory": Reference, "redis": InRedis, "postgresql": InPostgres}

@@ -1,6 +1,5 @@
 """The command lines of `interlock hold`, `ps` and `setup`."""
 
-import sys
 from argparse import Namespace
 
 from interlock.cli.parser import Parser, seconds
@@ -68,6 +67,35 @@ def parse_hold(arguments: list[str]) -> Namespace:
     return request
 
 
+def parse_ps(arguments: list[str]) -> Namespace:
+    """What is to be shown. Exits where there is nothing to show: help, a wrong option."""
+    parser = Parser(
+        prog="interlock ps",
+        usage="interlock ps [options] URL [NAME]",
+        description="Show who holds what on an engine, for how long, and who waits.",
+        epilog="exit status:\n  0; 1 where the engine does not answer, or --deadlocks has found one; 2 for a wrong option.",
+    )
+    parser.add_argument("target", metavar="URL", help="an engine: redis://, postgresql://, etcd://")
+    parser.add_argument("name", metavar="NAME", nargs="?", help="one name only")
+    parser.add_argument("--watch", action="store_true", help="look again every second")
+    parser.add_argument("--json", action="store_true", help="for programs")
+    parser.add_argument("--deadlocks", action="store_true", help="show who waits for each other in a cycle")
+    parser.add_argument("--prefix", default="interlock", help="the world that the names belong to (interlock)")
+    return parser.parse_args(arguments)
+
+
+def parse_setup(arguments: list[str]) -> Namespace:
+    """What is to be made. Exits where there is nothing to make: help, a wrong option."""
+    parser = Parser(
+        prog="interlock setup",
+        usage="interlock setup [options] postgresql://...",
+        description="Make the schema that interlock.cluster needs in a PostgreSQL database, or bring it up to date.",
+    )
+    parser.add_argument("target", metavar="URL", help="the database, as a user that may make a schema there")
+    parser.add_argument("--print", action="store_true", help="print the SQL instead")
+    return parser.parse_args(arguments)
+
+
 def _shown(url: str) -> str:
     from interlock.cluster.engine import shown
 
@@ -85,4 +113,8 @@ def main(arguments: list[str]) -> None:
         from interlock.cli.hold import hold
 
         hold(parse_hold(rest))
-    sys.exit(2)
+    from interlock.cli.cluster_ps import ps, setup
+
+    if command == "ps":
+        ps(parse_ps(rest))
+    setup(parse_setup(rest))

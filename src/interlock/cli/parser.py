@@ -113,6 +113,8 @@ def parse(arguments: list[str]) -> Request:
         epilog=_EXAMPLES_RUN,
     )
     commands.add_parser("hold", help="run a command while holding a lock between machines")
+    commands.add_parser("ps", help="show who holds what on an engine, and who waits")
+    commands.add_parser("setup", help="make what interlock.cluster needs in a PostgreSQL database")
     commands.add_parser("report", help="show a recording again, or make a page or a trace of it")
     if arguments[:1] == ["run"]:
         return _parse_run(run_parser, arguments[1:])

@@ -90,7 +90,7 @@ class Remote:
     """Somebody who holds or waits: a thread or task of some process on some machine.
 
     ``since``: seconds since the epoch, on the engine's clock. ``where``: the line that asked. ``token``: of a holder,
-    else 0. ``left``: seconds of the lease that are left.
+    else 0. ``left``: seconds of the lease that are left. ``timed``: whether it will give up by itself.
     """
 
     host: str
@@ -103,6 +103,8 @@ class Remote:
     token: int
     left: float
     session: str
+    party: int
+    timed: bool
 
     def __str__(self) -> str:
         return f"{self.label} (pid {self.pid}) on host {self.host}"
@@ -156,6 +158,7 @@ class Cluster:
         max_lease: float | None,
         after_restart: str,
         replicas: int,
+        looks: bool = False,
         **options: Any,
     ) -> None:
         if not isinstance(url, str):
@@ -172,7 +175,7 @@ class Cluster:
         self.prefix = checked_name(prefix, "prefix")
         self.label = os.path.basename(sys.argv[0]) or "python" if label is None else checked_name(label, "label")
         self.engine = make_engine(
-            Settings(url, prefix, self.max_lease if after_restart == "quarantine" else 0.0, replicas, options)
+            Settings(url, prefix, self.max_lease if after_restart == "quarantine" else 0.0, looks, replicas, options)
         )
         self.url = self.engine.shown
         self.start()
@@ -277,6 +280,8 @@ class Cluster:
                 token=who.get("token", 0),
                 left=max(0, session["left"]) / 1_000_000,
                 session=who["session"],
+                party=party.get("party", 0),
+                timed=party.get("timed", False),
             )
 
         return [

@@ -111,7 +111,7 @@ class Condition(Shared):
             hold.check()
             raise LeaseLost(f"{lock!r} is no longer held here")
         ask = (
-            session.id, ticket.waiter, self.name, hold.waiter, lock.name, lock.kind, lock.capacity, party.info(),
+            session.id, ticket.waiter, self.name, hold.waiter, lock.name, lock.kind, lock.capacity, party.info(True),
         )  # fmt: skip
         hold.moving = True
         try:

@@ -57,6 +57,7 @@ class Settings:
     url: str
     prefix: str
     quarantine: float = 0.0  # seconds without a grant after a life of the server that may have lost some
+    looks: bool = False  # only looks: says no hello, which would change what others may be granted
     replicas: int = 0
     options: dict[str, Any] = field(default_factory=dict)
 
@@ -73,6 +74,12 @@ class Inbox:
         Raises `Unreachable`.
         """
         raise NotImplementedError
+
+    def rest(self) -> None:
+        """Nobody has waited for a while: whatever it costs to be told may be saved until the next `read`.
+
+        Called by the thread that reads, and by it after `close`.
+        """
 
     def close(self) -> None:
         """End a `read` that is under way, from whatever thread, and all later ones."""

@@ -68,7 +68,7 @@ class Shared:
         Survives an engine that forgets us: stands again, at the end.
         """
         cluster = self.cluster
-        info = party.info()
+        info = party.info(limit is not None)
         while True:
             session = cluster.sessions.get(self.lease)
             if session is None or session.over is not None or now_or_later(session):

@@ -262,6 +262,8 @@ class Session:
                     self.suspect = True
                     self.wake.wait(RETRY)
                     continue
+                if not self.waiting and self.inbox is not None:
+                    self.inbox.rest()
                 beat_at = sent + self.lease / 3
                 look_at = sent + look_in
                 if self.owed:
@@ -350,6 +352,7 @@ class Session:
         clock.forget(self)
         if self.inbox is not None:
             self.inbox.close()
+            self.inbox.rest()
         if self.closing:
             return  # whoever closes says it himself
         until = now() + 2 * self.lease

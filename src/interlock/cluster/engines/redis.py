@@ -99,7 +99,8 @@ class RedisEngine(Engine):
             connection.socket_timeout = timeout
             connection.connect()
             connection._sock.settimeout(timeout)
-            self.hello(connection)
+            if not self.settings.looks:
+                self.hello(connection)
         except BaseException as error:
             with contextlib.suppress(Exception):
                 connection.disconnect()
@@ -253,6 +254,11 @@ class RedisInbox(Inbox):
             for self.last, (_, waiter, _, value) in answer[0][1]:
                 told.append(Told(waiter, int(value)))
         return told
+
+    def rest(self) -> None:
+        if self.closed and self.connection is not None:
+            self.connection.disconnect()
+            self.connection = None
 
     def is_closed(self) -> bool:
         return self.closed
