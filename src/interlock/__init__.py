@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from interlock.watch.recording import Record
     from interlock.watch.snapshot import Snapshot
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "Barrier",
