@@ -24,6 +24,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     else:
         from interlock.cli.parser import parse, parse_report
 
+        if asked[:1] == ["explore"]:
+            from interlock.cli.exploring import explore_program, parse_explore
+
+            return explore_program(parse_explore(asked[1:]))
         if asked[:1] == ["report"]:
             from interlock.cli.reading import show_report
 

@@ -18,6 +18,7 @@ examples:
   interlock run -m package         the same for a module
   interlock run --timeline out.html prog.py
                                    and make a page that shows who waited for whom
+  interlock explore test_prog.py   search its schedules for one that fails, and tell it
   interlock report FILE            show a recording again
   interlock run --help             all about running
 """
@@ -112,6 +113,7 @@ def parse(arguments: list[str]) -> Request:
         description=_ABOUT_RUN,
         epilog=_EXAMPLES_RUN,
     )
+    commands.add_parser("explore", help="search the schedules of a program for one that fails")
     commands.add_parser("hold", help="run a command while holding a lock between machines")
     commands.add_parser("ps", help="show who holds what on an engine, and who waits")
     commands.add_parser("setup", help="make what interlock.cluster needs in a PostgreSQL database")

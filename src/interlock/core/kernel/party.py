@@ -24,7 +24,12 @@ import cython
 from cython.cimports.cpython.object import PyObject
 from cython.cimports.cpython.pystate import PyThreadState_GetDict
 from cython.cimports.cpython.pythread import PyThread_get_thread_ident
-from cython.cimports.interlock.core.kernel.native import interlock_pid, interlock_thread_id
+from cython.cimports.interlock.core.kernel.native import (
+    interlock_pid,
+    interlock_set_id_of,
+    interlock_thread,
+    interlock_thread_id,
+)
 from cython.cimports.interlock.core.kernel.public_name import interlock_keep_name
 from cython.cimports.interlock.core.kernel.thread_end import (
     interlock_end,
@@ -237,6 +242,18 @@ def in_new_child() -> cython.bint:
 def is_lost(party: Party) -> cython.bint:
     """Whether this party did not come along in a fork. Also inside critical sections."""
     return party.lost_in_fork or (in_new_child() and party.thread != interlock_thread_id())
+
+
+def renew(id: cython.ulonglong):
+    """The calling thread, one of a pool, goes on as another party, whose id is `id`: what it was until now has ended.
+
+    A number from above all that the interpreter gives out and below those of tasks (`core/task.py`).
+    """
+    former = living.get(interlock_thread_id())
+    if former is not None:
+        cython.cast(Party, former).forgotten = True
+        retire(former)
+    interlock_set_id_of(interlock_thread(), id)
 
 
 def _before_fork():

@@ -13,6 +13,7 @@ import sys
 import threading
 
 import cython
+from cython.cimports.interlock.core.kernel.control import Controller, after, controlling, set_controller
 
 probing = False
 _sinks: list = []  # every sink there ever was: a late caller may still be inside a stopped one
@@ -56,6 +57,13 @@ def happened(happening: Happening, what: Observed, other: cython.ulonglong, wait
         cython.cast(Sink, _sinks[-1]).happened(happening, what, other, waited)
     if _watching:
         cython.cast(Sink, _watchers[-1]).happened(happening, what, other, waited)
+    if controlling and (
+        happening == Happening.RELEASED
+        or happening == Happening.SET
+        or happening == Happening.CLEARED
+        or happening == Happening.NOTIFIED
+    ):
+        after(what)
 
 
 def wanted(what: Observed) -> cython.int:
@@ -75,7 +83,7 @@ def start(to: Sink) -> cython.void:
 def stop() -> cython.void:
     global probing, _counting
     _counting = False
-    probing = _watching
+    probing = _watching or controlling
 
 
 def watch(to: Sink) -> cython.void:
@@ -88,7 +96,14 @@ def watch(to: Sink) -> cython.void:
 def unwatch() -> cython.void:
     global probing, _watching
     _watching = False
-    probing = _counting
+    probing = _counting or controlling
+
+
+def control(controller: Controller | None):
+    """Let `controller` decide who goes on; None: nobody. It needs the points that only a probed operation passes."""
+    global probing
+    set_controller(controller)
+    probing = controlling or _counting or _watching
 
 
 def active() -> Sink:

@@ -21,6 +21,7 @@ from threading import BrokenBarrierError
 
 import cython
 from cython.cimports.interlock.core.kernel.arguments import checked_name, whole
+from cython.cimports.interlock.core.kernel.control import Operation, controlling, point
 from cython.cimports.interlock.core.kernel.native import interlock_thread_id
 from cython.cimports.interlock.core.kernel.party import forks, in_new_child
 from cython.cimports.interlock.core.kernel.primitive import Primitive
@@ -73,6 +74,8 @@ class Barrier(Primitive):
     @property
     def broken(self) -> bool:
         """Whether the barrier is broken; `reset` mends it."""
+        if controlling:
+            point(Operation.LOOK, self)
         with cython.critical_section(self):
             self.forget_lost()
             return self.phase == BROKEN
@@ -143,6 +146,8 @@ class Barrier(Primitive):
 
     def arrive(self, waiter: Waiter, me: cython.ulonglong) -> Arrival:
         """Come to the barrier, with a waiter to queue if there is one yet. Raises where it is broken."""
+        if controlling and waiter is None:
+            point(Operation.ARRIVE, self)
         chain: Waiter = None
         phase: Phase
         generation: cython.ulong
@@ -187,6 +192,8 @@ class Barrier(Primitive):
 
     def reset(self) -> None:
         """Make the barrier new. Parties that wait get BrokenBarrierError."""
+        if controlling:
+            point(Operation.CHANGE, self)
         chain: Waiter
         with cython.critical_section(self):
             self.phase = FILLING
@@ -196,6 +203,8 @@ class Barrier(Primitive):
 
     def abort(self) -> None:
         """Break the barrier: parties that wait, now or later, get BrokenBarrierError until `reset`."""
+        if controlling:
+            point(Operation.CHANGE, self)
         chain: Waiter
         with cython.critical_section(self):
             self.phase = BROKEN

@@ -13,6 +13,7 @@ import warnings
 import cython
 from cython.cimports.interlock.core.kernel.arguments import checked_name
 from cython.cimports.interlock.core.kernel.construct import interlock_construct_directly
+from cython.cimports.interlock.core.kernel.control import Operation, controlling, point
 from cython.cimports.interlock.core.kernel.primitive import Primitive
 from cython.cimports.interlock.core.kernel.probe import Happening, happened, made, probing
 from cython.cimports.interlock.core.kernel.public_name import interlock_keep_name
@@ -35,11 +36,15 @@ class Event(Primitive):
 
     def is_set(self) -> bool:
         """Whether the flag is set."""
+        if controlling:
+            point(Operation.LOOK, self)
         with cython.critical_section(self):
             return self.flag
 
     def set(self) -> None:
         """Set the flag and wake everybody who waits for it."""
+        if controlling:
+            point(Operation.SET, self)
         chain: Waiter = None
         with cython.critical_section(self):
             self.flag = True
@@ -52,6 +57,8 @@ class Event(Primitive):
 
     def clear(self) -> None:
         """Clear the flag: whoever waits from now on blocks until it is set again."""
+        if controlling:
+            point(Operation.CLEAR, self)
         with cython.critical_section(self):
             self.flag = False
         if probing:
@@ -64,6 +71,8 @@ class Event(Primitive):
 
         Returns True, or False where it was not set in time.
         """
+        if controlling:
+            point(Operation.WAIT, self)
         flag: cython.bint
         with cython.critical_section(self):
             flag = self.flag
@@ -103,6 +112,8 @@ class Event(Primitive):
             self.forget_lost()
 
     def take_now(self, want: cython.long) -> cython.bint:
+        if controlling:
+            point(Operation.WAIT, self)
         flag: cython.bint
         with cython.critical_section(self):
             flag = self.flag

@@ -18,6 +18,7 @@ Turned down: handing every release to the head of the queue (see `core/kernel/pr
 import cython
 from cython.cimports.interlock.core.kernel.arguments import checked_name
 from cython.cimports.interlock.core.kernel.construct import interlock_construct_directly
+from cython.cimports.interlock.core.kernel.control import Operation, controlling, point
 from cython.cimports.interlock.core.kernel.native import interlock_thread_id
 from cython.cimports.interlock.core.kernel.party import KNOWN_MASK, Party, known, meet, party_by_id
 from cython.cimports.interlock.core.kernel.probe import Happening, happened, made, probing, wanted
@@ -134,6 +135,8 @@ class Lock(Mutex):
         return DONE
 
     def take_now(self, want: cython.long) -> cython.bint:
+        if controlling:
+            point(Operation.ACQUIRE, self)
         me: cython.ulonglong = caller_id()
         taken: cython.bint = False
         with cython.critical_section(self):
@@ -180,6 +183,8 @@ def take(lock: Lock, count: cython.ulong, deadline: cython.longlong) -> cython.b
 def take_probed(lock: Lock, count: cython.ulong, deadline: cython.longlong) -> cython.bint:
     """`take`, while somebody looks on. A function of its own: one test of the flag is all that `take` has to pay."""
     me: cython.ulonglong = interlock_thread_id()
+    if controlling:
+        point(Operation.ACQUIRE, lock)
     if deadline == NEVER:
         wanted(lock)
     taken: cython.bint = False
@@ -195,6 +200,8 @@ def take_probed(lock: Lock, count: cython.ulong, deadline: cython.longlong) -> c
 
 
 def give(lock: Lock, me: cython.ulonglong) -> cython.bint:
+    if controlling:
+        point(Operation.RELEASE, lock)
     chain: Waiter = None
     own: cython.bint = False
     entered_by_task: cython.bint = False

@@ -15,6 +15,7 @@ import warnings
 import cython
 from cython.cimports.interlock.core.kernel.arguments import checked_name
 from cython.cimports.interlock.core.kernel.construct import interlock_construct_directly
+from cython.cimports.interlock.core.kernel.control import Operation, controlling, point
 from cython.cimports.interlock.core.kernel.party import Party, party_by_id
 from cython.cimports.interlock.core.kernel.probe import Happening, happened, made, probing, wanted
 from cython.cimports.interlock.core.kernel.public_name import interlock_keep_name
@@ -110,6 +111,8 @@ class RLock(Mutex):
 
     def _release_save(self) -> tuple:
         chain: Waiter = None
+        if controlling:
+            point(Operation.RELEASE, self)
         count: cython.ulong = 0
         me: cython.ulonglong = caller_id()
         with cython.critical_section(self):
@@ -153,6 +156,8 @@ class RLock(Mutex):
         return caller()
 
     def take_now(self, want: cython.long) -> cython.bint:
+        if controlling:
+            point(Operation.ACQUIRE, self)
         me: cython.ulonglong = caller_id()
         taken: cython.bint = False
         with cython.critical_section(self):
@@ -189,6 +194,8 @@ def take(lock: RLock, deadline: cython.longlong) -> cython.bint:
 
 def take_probed(lock: RLock, me: cython.ulonglong, deadline: cython.longlong) -> cython.bint:
     """`take`, while somebody looks on: see there."""
+    if controlling:
+        point(Operation.ACQUIRE, lock)
     if deadline == NEVER:
         wanted(lock)
     taken: cython.bint = False
@@ -208,6 +215,8 @@ def give(lock: RLock) -> cython.bint:
 
 
 def give_as(lock: RLock, me: cython.ulonglong) -> cython.bint:
+    if controlling:
+        point(Operation.RELEASE, lock)
     chain: Waiter = None
     own: cython.bint = False
     holder: cython.ulonglong

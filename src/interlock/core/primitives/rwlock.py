@@ -19,6 +19,7 @@ threads that share one by mistake are told, and a signal handler too.
 import cython
 from cython.cimports.interlock.core.graph.waitgraph import refuse_cycle
 from cython.cimports.interlock.core.kernel.arguments import checked_name
+from cython.cimports.interlock.core.kernel.control import Operation, controlling, point, refused
 from cython.cimports.interlock.core.kernel.deadlock import refuse_orphan
 from cython.cimports.interlock.core.kernel.party import Party, forks, in_new_child, is_lost, meet, party_by_id
 from cython.cimports.interlock.core.kernel.primitive import Primitive
@@ -130,6 +131,8 @@ class Side:
         Or it is left as it was, where it is to be taken `at_once` or not at all.
         """
         lock: RWLock = self.its_lock()
+        if controlling:
+            point(Operation.ACQUIRE, lock)
         writing: cython.bint = isinstance(self, WriteSide)
         taken: cython.bint = False
         reused: cython.bint
@@ -175,6 +178,8 @@ class Side:
         again: cython.bint = False
         refusal = lock.conflict(self.party, isinstance(self, WriteSide))
         if refusal is not None:
+            if controlling:
+                refused(refusal)
             raise DeadlockError(refusal)
         if isinstance(self, ReadSide):
             with cython.critical_section(lock):
@@ -209,6 +214,8 @@ class Side:
 
     def leave(self) -> cython.bint:
         lock: RWLock = self.its_lock()
+        if controlling:
+            point(Operation.RELEASE, lock)
         # By `with` it is the thread that takes it, by `async with` the task; who leaves may have changed over.
         thread: Party = meet()
         me: Party = caller()
@@ -311,6 +318,8 @@ class RWLock(Primitive):
 
     def locked(self) -> bool:
         """Whether anyone reads or writes."""
+        if controlling:
+            point(Operation.LOOK, self)
         with cython.critical_section(self):
             self.forget_lost()
             return self.holder != 0 or self.reading != 0

@@ -19,6 +19,7 @@ for that: their loop may be another one, and busy.
 import cython
 from cython.cimports.interlock.core.kernel.arguments import checked_name, whole
 from cython.cimports.interlock.core.kernel.construct import interlock_construct_directly
+from cython.cimports.interlock.core.kernel.control import Operation, controlling, point
 from cython.cimports.interlock.core.kernel.party import forks, in_new_child
 from cython.cimports.interlock.core.kernel.primitive import Primitive
 from cython.cimports.interlock.core.kernel.probe import Happening, happened, made, probing
@@ -122,6 +123,8 @@ class Semaphore(Primitive):
 
     @property
     def _value(self) -> int:
+        if controlling:
+            point(Operation.LOOK, self)
         with cython.critical_section(self):
             return self.value
 
@@ -153,6 +156,8 @@ class Semaphore(Primitive):
 
     def take_now(self, want: cython.long) -> cython.bint:
         """As `take_free`, but never past anybody: tasks are served strictly in order."""
+        if controlling:
+            point(Operation.ACQUIRE, self)
         taken: cython.bint = False
         with cython.critical_section(self):
             if self.head is not None or self.coming != 0:
@@ -165,6 +170,8 @@ class Semaphore(Primitive):
         return taken
 
     def take_past(self, want: cython.long) -> cython.bint:
+        if controlling:
+            point(Operation.ACQUIRE, self)
         taken: cython.bint = False
         with cython.critical_section(self):
             if self.head is not None:
@@ -193,6 +200,8 @@ class Semaphore(Primitive):
 
     def take_free(self, permits: cython.long) -> cython.bint:
         """Take `permits` if they are free and the caller's turn has come."""
+        if controlling:
+            point(Operation.ACQUIRE, self)
         taken: cython.bint = False
         with cython.critical_section(self):
             if self.head is not None:
@@ -206,6 +215,8 @@ class Semaphore(Primitive):
 
     def give(self, permits: cython.long) -> cython.bint:
         chain: Waiter = None
+        if controlling:
+            point(Operation.RELEASE, self)
         given: cython.bint = False
         with cython.critical_section(self):
             if permits <= self.most - self.value:

@@ -11,6 +11,7 @@ joined the queue, so whoever changes the state and then unparks is either seen b
 
 import cython
 from cython.cimports.interlock.core.kernel.arguments import checked_name, whole
+from cython.cimports.interlock.core.kernel.control import Operation, controlling, point
 from cython.cimports.interlock.core.kernel.primitive import Primitive
 from cython.cimports.interlock.core.kernel.probe import made, probing
 from cython.cimports.interlock.core.kernel.public_name import interlock_keep_name
@@ -63,6 +64,8 @@ class WaitQueue(Primitive):
         return await in_line(self, waiter, NEVER if seconds < 0 else deadline_in(seconds))
 
     def line_up(self, waiter: Waiter):
+        if controlling:
+            point(Operation.WAIT, self)
         with cython.critical_section(self):
             self.forget_lost()
             self.push(waiter)
@@ -94,6 +97,8 @@ class WaitQueue(Primitive):
         wakes: cython.long = whole(n)
         if wakes < 0:
             raise ValueError(f"n must be 0 or more, not {n}")
+        if controlling:
+            point(Operation.NOTIFY, self)
         chain: Waiter
         woken: cython.long
         with cython.critical_section(self):
@@ -107,6 +112,8 @@ class WaitQueue(Primitive):
 
     def unpark_all(self) -> int:
         """Wake everybody in the queue. Returns how many there were."""
+        if controlling:
+            point(Operation.NOTIFY, self)
         chain: Waiter
         woken: cython.long = 0
         with cython.critical_section(self):
