@@ -6,6 +6,7 @@ every other module stays Python. So a room may have both, and a new one needs no
 
 import filecmp
 import os
+import re
 import sys
 import sysconfig
 from pathlib import Path
@@ -117,10 +118,12 @@ def hide_tables():
     """Give the table of C functions that stands in each class a name that help() leaves out: one underscore begins it.
 
     All modules find it by this name, so it is the same in each; and as long, since it stands in C among other strings.
+    Cython breaks long literals in two where a compiler might find them too long: "so""so".
     """
+    broken = re.compile(b'(?:"")?'.join(bytes([letter]) for letter in b"__pyx_vtable__"))
     for path in Path(C_DIR).rglob("*.c"):
         text = path.read_bytes()
-        hidden = text.replace(b"__pyx_vtable__", b"_pyx_vtable___")
+        hidden = broken.sub(lambda found: b"_pyx_functions" + found[0].count(b'"') * b'"', text)
         if hidden != text:
             path.write_bytes(hidden)
 
