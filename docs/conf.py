@@ -1,6 +1,7 @@
 """The site: Sphinx with Furo and MyST. `make docs` builds it into build/site/html; a warning is an error.
 
-A page is taken in where its file exists: the toctrees of index.md name whole folders, so a new chapter needs no word here.
+A page is taken in where its file exists: the toctrees of index.md name whole folders, and a chapter that is not there is
+left out.
 """
 
 import inspect
@@ -8,6 +9,7 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 from docutils import nodes
 from docutils.statemachine import StringList
@@ -24,8 +26,7 @@ release = version = interlock.__version__
 
 extensions = ["myst_parser", "sphinx.ext.autodoc"]
 exclude_patterns = ["_build"]
-# A chapter may be missing, a page may stand under a heading of its own: neither is a mistake.
-suppress_warnings = ["toc.empty_glob", "toc.not_included"]
+suppress_warnings = ["toc.not_included"]
 default_role = "code"
 nitpicky = True
 
@@ -86,6 +87,22 @@ class CommandHelp(SphinxDirective):
         return [nodes.literal_block(told, told, language="text")]
 
 
+def chapters(app: Sphinx, docname: str, source: list[str]) -> None:
+    """Leave out of index.md what is not there: `queues*` while no file is called so, and a toctree with nothing in it."""
+    if docname != "index":
+        return
+    there = {path.name for path in Path(app.srcdir).iterdir()}
+    missing = [name for name in re.findall(r"^(\w+)\*$", source[0], re.MULTILINE) if f"{name}.md" not in there]
+    for name in missing:
+        source[0] = re.sub(rf"^{name}\*\n", "", source[0], flags=re.MULTILINE)
+    source[0] = re.sub(r"^```\{toctree\}\n(?::.*\n)*\n```\n", "", source[0], flags=re.MULTILINE)
+
+
+def plain(app: Sphinx, what: str, name: str, thing: object, options: object, lines: list[str]) -> None:
+    """A text may begin with a call, whose `*` is none of reStructuredText."""
+    lines[:1] = [re.sub(r"^\w+\([^)]*\)", r"``\g<0>``", line) for line in lines[:1]]
+
+
 def outside(app: Sphinx, docname: str, source: list[str]) -> None:
     """A link to something of the repository that is no page becomes its name: the site does not know where that is."""
 
@@ -106,4 +123,6 @@ def setup(app: Sphinx) -> None:
     app.add_directive("interlock-help", CommandHelp)
     for kind in ("output", "output-masked"):
         app.add_lexer(kind, TextLexer)
+    app.connect("source-read", chapters)
     app.connect("source-read", outside)
+    app.connect("autodoc-process-docstring", plain)

@@ -1,6 +1,7 @@
-"""How complete the types of the public names are, as pyright counts them for whoever installs the package: at least 98 %.
+"""How complete the types of the public names are, as pyright counts them for an installed package: at least 98 %.
 
-pyright looks at installed packages only, so the sources and stubs are laid into a venv of their own; nothing is compiled.
+pyright looks at installed packages only, so the sources and stubs are laid into a venv of their own. Nothing is
+compiled.
 """
 
 import os

@@ -2,7 +2,8 @@
 
 Each wheel is built offline from the sdist and the build requirements alone, repaired by auditwheel so that it runs on
 any Linux of its age, and tried away from the source tree: in a venv with nothing else in it, and then by the tests of
-the core. `make wheels` runs this; other systems are built by cibuildwheel (pyproject.toml, .github/workflows/release.yml).
+the core. `make wheels` runs this; wheels for other systems are built by cibuildwheel, as .github/workflows/release.yml
+says.
 """
 
 import argparse

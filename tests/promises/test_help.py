@@ -1,4 +1,4 @@
-"""What `help()` and `inspect` show of the classes: their own members, with signatures, and nothing of how they are made."""
+"""What `help()` and `inspect` show of the classes: their members, with signatures, and nothing of how they are made."""
 
 import inspect
 import pydoc

@@ -1,6 +1,7 @@
 """A user's program that uses every class: `mypy --strict` has nothing to say about it, and it runs."""
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Sequence
 
@@ -84,6 +85,24 @@ def shared() -> None:
     print(woken)
 
 
+def queues() -> None:
+    jobs: interlock.Queue[int] = interlock.Queue(2, name="jobs")
+    jobs.put(1)
+    got: int = jobs.get(timeout=1.0)
+    jobs.task_done()
+    jobs.join()
+    assert got == 1
+    last: interlock.LifoQueue[str] = interlock.LifoQueue()
+    first: interlock.PriorityQueue[int] = interlock.PriorityQueue()
+    simple: interlock.SimpleQueue[bytes] = interlock.SimpleQueue()
+    last.put("a")
+    first.put(2)
+    simple.put(b"c")
+    assert (last.get(), first.get(), simple.get()) == ("a", 2, b"c")
+    with contextlib.suppress(interlock.Empty):
+        jobs.get_nowait()
+
+
 async def tasks() -> None:
     lock = interlock.Lock()
     async with lock:
@@ -129,6 +148,7 @@ def main() -> None:
     permits()
     signals()
     shared()
+    queues()
     asyncio.run(tasks())
     tools()
 

@@ -22,7 +22,13 @@ def test_mypy_strict_has_nothing_to_say(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "mypy", "--strict", "--cache-dir", str(tmp_path), "--config-file=", str(PROGRAM)]
     # As an installed package: no settings of this project.
     result = subprocess.run(
-        command, capture_output=True, text=True, timeout=110, check=False, cwd=tmp_path, env={"MYPYPATH": str(ROOT / "src")}
+        command,
+        capture_output=True,
+        text=True,
+        timeout=110,
+        check=False,
+        cwd=tmp_path,
+        env={"MYPYPATH": str(ROOT / "src")},
     )
     assert result.returncode == 0, result.stdout + result.stderr
 

@@ -44,13 +44,13 @@ class Step:
         undo: Callable[[], object] | None = None,
         shielded: bool = False,
     ) -> None:
-        self.engine = engine
-        self.caller = caller
-        self.op = op
-        self.arguments = arguments
-        self.timeout = timeout
+        self.engine: Engine = engine
+        self.caller: Caller = caller
+        self.op: str = op
+        self.arguments: Sequence[str | int] = arguments
+        self.timeout: float = timeout
         self.undo = undo
-        self.shielded = shielded
+        self.shielded: bool = shielded
 
     def perform(self) -> Answer:
         return self.engine.call(self.op, self.arguments, self.timeout)
@@ -75,9 +75,9 @@ class Park:
     __slots__ = ("event", "shielded", "timeout")
 
     def __init__(self, event: Event, timeout: float | None, shielded: bool = False) -> None:
-        self.event = event
-        self.timeout = timeout
-        self.shielded = shielded
+        self.event: Event = event
+        self.timeout: float | None = timeout
+        self.shielded: bool = shielded
 
     def perform(self) -> bool:
         return self.event.wait(self.timeout)
@@ -145,8 +145,8 @@ class Trip:
     def __init__(self, perform: Callable[[], Any], undo: Callable[[], object] | None = None) -> None:
         self.perform = perform
         self.undo = undo
-        self.guard = _thread.allocate_lock()
-        self.over = Event()
+        self.guard: _thread.LockType = _thread.allocate_lock()
+        self.over: Event = Event()
         self.done = False
         self.abandoned = False
         self.answer: Any = None
@@ -185,7 +185,7 @@ class Caller:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.guard = _thread.allocate_lock()
+        self.guard: _thread.LockType = _thread.allocate_lock()
         self.trips: deque[Trip] = deque()
         self.idle: deque[Event] = deque()
         self.threads = 0

@@ -51,9 +51,9 @@ class Shared:
 
     def __init__(self, cluster: Cluster, name: str, capacity: int, lease: float | None = None) -> None:
         self.cluster = cluster
-        self.name = checked_name(name)
+        self.name: str = checked_name(name)
         self.capacity = capacity
-        self.lease = cluster.lease if lease is None else checked_seconds(lease, "lease", MAX_LEASE)
+        self.lease: float = cluster.lease if lease is None else checked_seconds(lease, "lease", MAX_LEASE)
         if self.lease > cluster.max_lease:
             raise ValueError(
                 f"lease must be at most {cluster.max_lease:g} seconds, not {lease}: all handles of the prefix have to"
@@ -446,8 +446,8 @@ class Within:
     __slots__ = ("target", "timeout")
 
     def __init__(self, target: Permits, timeout: float) -> None:
-        self.target = target
-        self.timeout = timeout
+        self.target: Permits = target
+        self.timeout: float = timeout
 
     def __enter__(self) -> Ticket:
         return self.target.enter(self.timeout)

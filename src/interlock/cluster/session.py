@@ -41,7 +41,7 @@ from interlock.cluster.ticket import AGAIN, BROKEN, GONE, HELD, LOST, WAITING, T
 if TYPE_CHECKING:
     from interlock.cluster.client import Cluster
 
-log = logging.getLogger("interlock.cluster")
+log: logging.Logger = logging.getLogger("interlock.cluster")
 
 RETRY = 0.1  # seconds after a renewal that failed
 SLACK = 0.002  # seconds: a deadline is looked at just after it, not just before
@@ -65,20 +65,20 @@ class Session:
         self.cluster = cluster
         self.engine = cluster.engine
         self.lease = lease
-        self.id = secrets.token_hex(8)
-        self.guard = _thread.allocate_lock()
-        self.numbers = count(1)
+        self.id: str = secrets.token_hex(8)
+        self.guard: _thread.LockType = _thread.allocate_lock()
+        self.numbers: count[int] = count(1)
         self.mine: dict[str, Ticket] = {}
         self.owed: dict[str, None] = {}  # waiters to leave
         self.waiting = 0  # tickets that wait; changed under the guard
-        self.calls = count(1)
+        self.calls: count[int] = count(1)
         self.answered: list[str] = []  # numbers of calls whose answers came, to be told to the engine
         self.deadline = 0.0  # 0: not open yet
         self.over: LeaseLost | None = None
         self.closing = False
         self.suspect = False  # the next beat asks for everything, and comes at once where somebody waits
         self.inbox: Inbox | None = None
-        self.wake = Event()
+        self.wake: Event = Event()
         self.line: threading.Thread | None = None
         self.beats = 0
 
@@ -382,9 +382,9 @@ class Clock:
     """Ends the sessions whose time is over. One thread for the process; it does no I/O and takes no lock for long."""
 
     def __init__(self) -> None:
-        self.guard = _thread.allocate_lock()
+        self.guard: _thread.LockType = _thread.allocate_lock()
         self.sessions: set[Session] = set()
-        self.wake = Event()
+        self.wake: Event = Event()
         self.thread: threading.Thread | None = None
 
     def watch(self, session: Session) -> None:
@@ -421,4 +421,4 @@ class Clock:
         self.__init__()  # type: ignore[misc]
 
 
-clock = Clock()
+clock: Clock = Clock()

@@ -46,7 +46,7 @@ class LiveFile:
         self.name = name
         self.out = out
         self.head = head
-        self.process = os.getpid()
+        self.process: int = os.getpid()
         self.failed = False
         self.complete_from = 0
         self.entry = 0  # the number of the last one that has been written
@@ -106,7 +106,7 @@ class LiveFile:
 
     def _forget(self) -> None:
         self.written = 0  # events
-        self.dropped = 0
+        self.dropped: int = 0
         self.complete_from = 0
         self.known: set[int] = set()  # ids of parties
         self.codes: dict[
@@ -219,8 +219,8 @@ class Left:
 
     def __init__(self, payload: bytes) -> None:
         head = _literal(payload)
-        self.title = str(head["title"])
-        self.directory = str(head["directory"])
+        self.title: str = str(head["title"])
+        self.directory: str = str(head["directory"])
         self.began = self.ended = self.complete_from = self.dropped = 0
         self.parties: dict[int, tuple[str, bool, int]] = {}
         self.codes: dict[int, _Code] = {}

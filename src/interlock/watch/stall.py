@@ -50,7 +50,7 @@ class Suspicion:
         self.key = key
         self.title = title
         self.patience = patience
-        self.covers = list(covers)
+        self.covers: list[object] = list(covers)
 
 
 class Stalls:

@@ -32,7 +32,7 @@ from interlock import Event
 from interlock.cluster.engine import Answer, Argument, Engine, Inbox, Settings, Told, Unreachable, without_password
 from interlock.cluster.errors import ClusterError, SetupNeeded
 
-log = logging.getLogger("interlock.cluster")
+log: logging.Logger = logging.getLogger("interlock.cluster")
 
 SCHEMA = resources.files("interlock.cluster.engines").joinpath("machine.sql").read_text("utf-8")
 VERSION = 1
@@ -49,12 +49,12 @@ class PostgresEngine(Engine):
     def __init__(self, settings: Settings, schema: str = "interlock") -> None:
         super().__init__(settings)
         options = dict(settings.options)
-        self.durable = bool(options.pop("durable", True))
+        self.durable: bool = bool(options.pop("durable", True))
         self.listen: str = options.pop("listen", settings.url)
         self.options = options
-        self.step = f"SELECT {schema}.step($1, $2, $3)".encode()
+        self.step: bytes = f"SELECT {schema}.step($1, $2, $3)".encode()
         self.schema = schema
-        self.prefix = settings.prefix.encode()
+        self.prefix: bytes = settings.prefix.encode()
         self.idle: list[Any] = []
         self.closed = False
         self.told_polling = False
@@ -282,9 +282,9 @@ class PostgresInbox(Inbox):
     def __init__(self, engine: PostgresEngine, session: str) -> None:
         self.engine = engine
         self.session = session
-        self.channel = f"interlock_{session}"
+        self.channel: str = f"interlock_{session}"
         self.connection: Any = None
-        self.closing = Event()
+        self.closing: Event = Event()
         self.asked = 0
         self.used = 0.0
 

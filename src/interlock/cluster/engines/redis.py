@@ -34,7 +34,7 @@ from interlock.cluster.engine import (
 )
 from interlock.cluster.errors import ClusterError
 
-log = logging.getLogger("interlock.cluster")
+log: logging.Logger = logging.getLogger("interlock.cluster")
 
 SCRIPT = resources.files("interlock.cluster.engines").joinpath("machine.lua").read_text("utf-8")
 KEEP = 8  # idle connections
@@ -49,8 +49,8 @@ class RedisEngine(Engine):
     def __init__(self, settings: Settings, script: str = SCRIPT) -> None:
         super().__init__(settings)
         self.script = script
-        self.sha = _sha1(script)
-        self.tag = f"{{{settings.prefix}}}"
+        self.sha: str = _sha1(script)
+        self.tag: str = f"{{{settings.prefix}}}"
         self.idle: list[Any] = []
         self.closed = False
         self.sentinel: tuple[Any, str] | None = None
@@ -220,7 +220,7 @@ class RedisEngine(Engine):
 class RedisInbox(Inbox):
     def __init__(self, engine: RedisEngine, session: str) -> None:
         self.engine = engine
-        self.key = f"{engine.tag}:b:{session}"
+        self.key: str = f"{engine.tag}:b:{session}"
         self.connection: Any = None
         self.last = "0-0"
         self.closed = False
