@@ -1,6 +1,6 @@
 """The site: Sphinx with Furo and MyST. `make docs` builds it into build/site/html; a warning is an error.
 
-A page is taken in where its file exists: the toctrees of index.md name whole folders, and a chapter that is not there is
+A page is taken in where its file exists: the toctrees of index.md name whole folders. A chapter that is not there is
 left out.
 """
 
@@ -88,7 +88,7 @@ class CommandHelp(SphinxDirective):
 
 
 def chapters(app: Sphinx, docname: str, source: list[str]) -> None:
-    """Leave out of index.md what is not there: `queues*` while no file is called so, and a toctree with nothing in it."""
+    """Leave out of index.md what is not there: `queues*` while no file is called so, and a toctree without entries."""
     if docname != "index":
         return
     there = {path.name for path in Path(app.srcdir).iterdir()}

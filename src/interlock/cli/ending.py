@@ -51,7 +51,7 @@ class Outputs:
         self.timeline: str | None = timeline and _checked(timeline)
         self.events: int = events or 1_000_000
         self.wanted: bool = record is not None or timeline is not None
-        self.title = ""
+        self.title: str = ""
         self.interrupted = False
         self.live: LiveFile | None = None
         self._token: object = None

@@ -139,7 +139,7 @@ class Progress:
     def __init__(self, out: TextIO | None) -> None:
         self.out: TextIO | None = out if out is not None and out.isatty() else None
         self.began: float = time.monotonic()
-        self.shown = 0
+        self.shown: int = 0
 
     def __call__(self, what: str, things: Iterable[T], number: int) -> Iterable[T]:
         return things if self.out is None else self._watch(self.out, what, things, number)

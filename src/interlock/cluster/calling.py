@@ -147,8 +147,8 @@ class Trip:
         self.undo = undo
         self.guard: _thread.LockType = _thread.allocate_lock()
         self.over: Event = Event()
-        self.done = False
-        self.abandoned = False
+        self.done: bool = False
+        self.abandoned: bool = False
         self.answer: Any = None
         self.error: BaseException | None = None
 
@@ -188,8 +188,8 @@ class Caller:
         self.guard: _thread.LockType = _thread.allocate_lock()
         self.trips: deque[Trip] = deque()
         self.idle: deque[Event] = deque()
-        self.threads = 0
-        self.closed = False
+        self.threads: int = 0
+        self.closed: bool = False
 
     def submit(self, trip: Trip) -> None:
         start = False

@@ -25,8 +25,8 @@ class AsyncioGuard:
         self.task = task
         self.loop: asyncio.events.AbstractEventLoop = task.get_loop()
         self.before: int = task.cancelling()
-        self.cancelled = False
-        self.left = False
+        self.cancelled: bool = False
+        self.left: bool = False
 
     def fire(self) -> None:
         with suppress(RuntimeError):  # the loop is closed, and its tasks with it

@@ -24,6 +24,7 @@ from interlock.cluster.engine import (
     MAX_NAME,
     Answer,
     Argument,
+    Engine,
     Settings,
     Unreachable,
     make_engine,
@@ -176,7 +177,7 @@ class Cluster:
         )
         self.prefix: str = checked_name(prefix, "prefix")
         self.label: str = os.path.basename(sys.argv[0]) or "python" if label is None else checked_name(label, "label")
-        self.engine = make_engine(
+        self.engine: Engine = make_engine(
             Settings(url, prefix, self.max_lease if after_restart == "quarantine" else 0.0, looks, replicas, options)
         )
         self.url: str = self.engine.shown
@@ -188,8 +189,8 @@ class Cluster:
         self.sessions: dict[float, Session] = {}
         self.caller: Caller = Caller("interlock-cluster-calls")
         self.closing: Event = Event()
-        self.closed = False
-        self.was_reached = False
+        self.closed: bool = False
+        self.was_reached: bool = False
         self.out_since: float | None = None
         self.requeued = 0  # waits that began anew at the end of the queue, since the engine had forgotten them
         self.forks: Any | int = getattr(self, "forks", -1) + 1

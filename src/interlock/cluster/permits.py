@@ -230,10 +230,10 @@ class Permits(Shared):
             raise TypeError(f"on_lost must be callable, not {type(on_lost).__name__}")
         self.on_lost = on_lost
         self.cancel_on_loss = cancel_on_loss
-        self.guard = _thread.allocate_lock()
+        self.guard: _thread.LockType = _thread.allocate_lock()
         self.held: dict[int, list[Ticket]] = {}
         self.forks = cluster.forks
-        self.foreign = False  # in a child: the parent held it when it forked
+        self.foreign: bool = False  # in a child: the parent held it when it forked
 
     # --- what this process holds ------------------------------------------------------------------------------------
 

@@ -34,7 +34,7 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 from interlock import Event
-from interlock.cluster.engine import Answer, Inbox, Unreachable
+from interlock.cluster.engine import Answer, Engine, Inbox, Unreachable
 from interlock.cluster.errors import ClusterError, EngineRestarted, LeaseLost
 from interlock.cluster.ticket import AGAIN, BROKEN, GONE, HELD, LOST, WAITING, Ticket
 
@@ -63,24 +63,24 @@ else:
 class Session:
     def __init__(self, cluster: Cluster, lease: float) -> None:
         self.cluster = cluster
-        self.engine = cluster.engine
+        self.engine: Engine = cluster.engine
         self.lease = lease
         self.id: str = secrets.token_hex(8)
         self.guard: _thread.LockType = _thread.allocate_lock()
         self.numbers: count[int] = count(1)
         self.mine: dict[str, Ticket] = {}
         self.owed: dict[str, None] = {}  # waiters to leave
-        self.waiting = 0  # tickets that wait; changed under the guard
+        self.waiting: int = 0  # tickets that wait; changed under the guard
         self.calls: count[int] = count(1)
         self.answered: list[str] = []  # numbers of calls whose answers came, to be told to the engine
-        self.deadline = 0.0  # 0: not open yet
+        self.deadline: float = 0.0  # 0: not open yet
         self.over: LeaseLost | None = None
-        self.closing = False
-        self.suspect = False  # the next beat asks for everything, and comes at once where somebody waits
+        self.closing: bool = False
+        self.suspect: bool = False  # the next beat asks for everything, and comes at once where somebody waits
         self.inbox: Inbox | None = None
         self.wake: Event = Event()
         self.line: threading.Thread | None = None
-        self.beats = 0
+        self.beats: int = 0
 
     # --- opening and ending -----------------------------------------------------------------------------------------
 

@@ -140,9 +140,9 @@ class Explorer:
         self.function = function
         self.at, self.seed, self.strategy, self.pause, self.order = at, seed, strategy, pause, order
         self.directory: str = os.getcwd() if directory is None else directory
-        self.is_program = files or program_files(self.directory)
+        self.is_program: Callable[[str], bool] = files or program_files(self.directory)
         self.passing = passing
-        self.after_each = after_each or (lambda: None)
+        self.after_each: Callable[[], object] = after_each or (lambda: None)
         self.baton = baton = Baton()
         baton.limit = limit
         baton.pause = round(pause * 1e9)

@@ -16,7 +16,7 @@ class StillWaiting:
     def __init__(self, someone: Someone, wait: Wait | None, now: int, names: Names) -> None:
         self._wait = wait
         self.party: str = f"task {someone.name}" if someone.is_task else someone.name
-        self.what = "what is not interlock's" if wait is None else _name_of(wait.at, names)
+        self.what: str = "what is not interlock's" if wait is None else _name_of(wait.at, names)
         missing = "" if wait is None else what_is_missing(wait)
         if missing:
             self.what += f": {missing}"

@@ -96,7 +96,7 @@ class Story:
         self.recording = recording
         self._progress = progress
         self.primitives: list[Primitive] = []
-        self.hidden = 0
+        self.hidden: int = 0
         self._group = self._group_primitives()
         self.marks: list[Mark] = []
         self.acquired: Counter[tuple[int, int, int]] = Counter()

@@ -33,7 +33,7 @@ class Someone:
     ) -> None:
         self.party = party
         self.is_task: bool = task is not None or (party is not None and keeper(party) is not None)
-        self.awaits = private.awaited_by(task)
+        self.awaits: object = private.awaited_by(task)
         self.ident = ident
         self.name = name
         self.frames = frames

@@ -176,7 +176,7 @@ class EtcdEngine(Engine):
             (unquote(parts.username), unquote(parts.password or "")) if parts.username else None
         )
         self.root: bytes = f"/interlock/{settings.prefix}/".encode()
-        self.guard = _thread.allocate_lock()
+        self.guard: _thread.LockType = _thread.allocate_lock()
         # Waiters of this process: where they may be. Filled before they are sent, so that nothing of ours is unknown.
         self.home: dict[str, list[str]] = {}
         self.cache: OrderedDict[str, tuple[int, bytes]] = OrderedDict()
@@ -184,11 +184,11 @@ class EtcdEngine(Engine):
         self.start()
 
     def start(self) -> None:
-        self.at = 0
+        self.at: int = 0
         self.channel: Any = None
         self.stubs: dict[str, Any] = {}
         self.metadata: tuple[tuple[str, str], ...] = ()
-        self.closed = False
+        self.closed: bool = False
         self.fading: tuple[float, int] = (0.0, 0)
 
     # --- calls ------------------------------------------------------------------------------------------------------
@@ -575,7 +575,7 @@ class EtcdInbox(Inbox):
         self.came: queue.SimpleQueue[Told | tuple[str, str] | None] = queue.SimpleQueue()
         self.requests: queue.SimpleQueue[bytes | None] | None = None
         self.stream: Any = None
-        self.closed = False
+        self.closed: bool = False
 
     def expect(self, waiter: str, names: list[str], at: int) -> None:
         """`waiter` waits in one of these records, since revision `at`."""

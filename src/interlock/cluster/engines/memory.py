@@ -45,8 +45,8 @@ def store_of(settings: Settings) -> Store:
 class MemoryEngine(Engine):
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
-        self.store = store_of(settings)
-        self.closed = False
+        self.store: Store = store_of(settings)
+        self.closed: bool = False
 
     def call(self, op: str, arguments: Sequence[Argument], timeout: float) -> Answer:
         store = self.store
@@ -78,8 +78,8 @@ class MemoryInbox(Inbox):
         self.session = session
         self.told: deque[Told] = deque()
         self.came: Event = Event()
-        self.first = True
-        self.closed = False
+        self.first: bool = True
+        self.closed: bool = False
 
     def put(self, told: Told) -> None:
         self.told.append(told)

@@ -56,7 +56,7 @@ class PostgresEngine(Engine):
         self.schema = schema
         self.prefix: bytes = settings.prefix.encode()
         self.idle: list[Any] = []
-        self.closed = False
+        self.closed: bool = False
         self.told_polling = False
 
     # --- connections ------------------------------------------------------------------------------------------------
@@ -285,8 +285,8 @@ class PostgresInbox(Inbox):
         self.channel: str = f"interlock_{session}"
         self.connection: Any = None
         self.closing: Event = Event()
-        self.asked = 0
-        self.used = 0.0
+        self.asked: int = 0
+        self.used: float = 0.0
 
     def read(self, timeout: float) -> list[Told] | None:
         if self.closing.is_set():

@@ -52,7 +52,7 @@ class RedisEngine(Engine):
         self.sha: str = _sha1(script)
         self.tag: str = f"{{{settings.prefix}}}"
         self.idle: list[Any] = []
-        self.closed = False
+        self.closed: bool = False
         self.sentinel: tuple[Any, str] | None = None
         self.node: tuple[str, int] | None = None  # of a Cluster, once it has said where the prefix lives
         self.pool = self.parse(settings.url)
@@ -222,8 +222,8 @@ class RedisInbox(Inbox):
         self.engine = engine
         self.key: str = f"{engine.tag}:b:{session}"
         self.connection: Any = None
-        self.last = "0-0"
-        self.closed = False
+        self.last: str = "0-0"
+        self.closed: bool = False
 
     def read(self, timeout: float) -> list[Told] | None:
         if self.closed:
