@@ -49,7 +49,7 @@ class Step:
         self.op: str = op
         self.arguments: Sequence[str | int] = arguments
         self.timeout: float = timeout
-        self.undo = undo
+        self.undo: Callable[[], object] | None = undo
         self.shielded: bool = shielded
 
     def perform(self) -> Answer:

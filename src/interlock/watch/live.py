@@ -221,7 +221,10 @@ class Left:
         head = _literal(payload)
         self.title: str = str(head["title"])
         self.directory: str = str(head["directory"])
-        self.began = self.ended = self.complete_from = self.dropped = 0
+        self.began: int = 0
+        self.ended: int = 0
+        self.complete_from: int = 0
+        self.dropped: int = 0
         self.parties: dict[int, tuple[str, bool, int]] = {}
         self.codes: dict[int, _Code] = {}
         self.entries: dict[int, _Entry] = {}
