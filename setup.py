@@ -6,7 +6,6 @@ every other module stays Python. So a room may have both, and a new one needs no
 
 import filecmp
 import os
-import re
 import sys
 import sysconfig
 from pathlib import Path
@@ -54,11 +53,6 @@ class BuildExt(build_ext):
             for extension in self.extensions:
                 # What an assert used is unused without it; nobody should have to read past that.
                 extension.extra_compile_args = ["-O3", "-Wno-unused-function", "-Wno-unused-variable"]
-                if not DEBUG:
-                    # Without what only a debugger reads, which is five times what is run.
-                    extension.extra_compile_args.append("-g0")
-                    if sys.platform == "linux":
-                        extension.extra_link_args.append("-Wl,--strip-all")
         super().build_extensions()
 
     def run(self):
@@ -84,10 +78,7 @@ def extensions():
         Extension(
             ".".join(path.relative_to("src").with_suffix("").parts),
             [str(path)],
-            define_macros=[
-                ("CYTHON_COMPRESS_STRINGS", "0"),  # see hide_tables
-                *([] if DEBUG else [("CYTHON_WITHOUT_ASSERTIONS", "1")]),
-            ],
+            define_macros=[] if DEBUG else [("CYTHON_WITHOUT_ASSERTIONS", "1")],
             depends=["setup.py"],
         )
         for path in sorted(pxd.with_suffix(".py") for pxd in Path("src/interlock").rglob("*.pxd"))
@@ -99,7 +90,7 @@ def to_c(modules):
     # Cython compares the times of the sources only; changed directives must reach every module too.
     changed = Path(__file__).stat().st_mtime
     try:
-        made = cythonize(
+        return cythonize(
             modules,
             build_dir=C_DIR,
             compiler_directives=DIRECTIVES,
@@ -110,22 +101,6 @@ def to_c(modules):
     except CompileError as error:
         # What is wrong with the module has been printed; where Cython stood when it saw that is no help.
         sys.exit(f"not compiled: {error}")
-    hide_tables()
-    return made
-
-
-def hide_tables():
-    """Give the table of C functions that stands in each class a name that help() leaves out: one underscore begins it.
-
-    All modules find it by this name, so it is the same in each; and as long, since it stands in C among other strings.
-    Cython breaks long literals in two where a compiler might find them too long: "so""so".
-    """
-    broken = re.compile(b'(?:"")?'.join(bytes([letter]) for letter in b"__pyx_vtable__"))
-    for path in Path(C_DIR).rglob("*.c"):
-        text = path.read_bytes()
-        hidden = broken.sub(lambda found: b"_pyx_functions" + found[0].count(b'"') * b'"', text)
-        if hidden != text:
-            path.write_bytes(hidden)
 
 
 # cythonize may start worker processes, and those import this file.

@@ -124,15 +124,12 @@ class Condition(ConditionQueue):
             return self.mutex.leave_async()
         return DONE
 
-    # Described by the arguments of our own locks; another's gets what it is given.
-    @cython.embedsignature(False)
     def acquire(self, *args: object, **kwargs: object) -> object:
-        """acquire($self, /, blocking=True, timeout=-1)\n--\n\nAcquire the lock: by its own ``acquire``."""
+        """Acquire the lock: its own ``acquire``, with its arguments."""
         return self.lock.acquire(*args, **kwargs)
 
-    @cython.embedsignature(False)
     def acquire_async(self, *args: object, **kwargs: object) -> object:
-        """acquire_async($self, /, timeout=None)\n--\n\nAcquire the lock for the calling task, the same way."""
+        """Acquire the lock for the calling task: its own ``acquire_async``, with its arguments."""
         return self.lock.acquire_async(*args, **kwargs)
 
     def release(self) -> None:
