@@ -1,6 +1,6 @@
 """Synchronization between the processes of one machine: by name or inherited, and never wedged by a killed process."""
 
-from interlock.machine.barrier import Barrier
+from interlock.machine.barrier import Barrier, BrokenBarrierError
 from interlock.machine.condition import Condition
 from interlock.machine.event import Event
 from interlock.machine.kernel import Died, Party
@@ -13,6 +13,7 @@ from interlock.machine.semaphore import BoundedSemaphore, Semaphore
 __all__ = [
     "Barrier",
     "BoundedSemaphore",
+    "BrokenBarrierError",
     "Condition",
     "Died",
     "Event",

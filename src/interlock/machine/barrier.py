@@ -7,7 +7,7 @@ on is one change of the turn, which wakes all. Each member (who has ever come) l
 all members: so one who had come and dies breaks the barrier for all, at once.
 """
 
-from threading import BrokenBarrierError
+from interlock.errors import BrokenBarrierError
 
 import cython
 from cython.cimports.cpython.exc import PyErr_CheckSignals
@@ -18,6 +18,7 @@ from cython.cimports.interlock.machine.kernel import (
     LATE,
     SPOILED,
     TAKEN,
+    Asking,
     Shared,
     barrier_break,
     barrier_finish,
@@ -36,6 +37,7 @@ from cython.cimports.interlock.machine.kernel import (
     u64,
     Waiting,
 )
+from interlock.machine import tasks
 
 ilk_use(process_address())
 
@@ -122,6 +124,27 @@ class Barrier(Shared):
                 raise
             if i.id != mine:
                 raise BrokenBarrierError("a signal handler has forked, and the child has not come")
+
+    async def wait_async(self, timeout: object = None) -> int:
+        """`wait` for the calling task. Cancelling it breaks the barrier."""
+        return await tasks.wait_at_barrier(self, self.timeout if timeout is None else timeout, self.action)
+
+    def _finish(self, asking: Asking, well: cython.bint) -> int:
+        i = caller()
+        self.enter_guard(i)
+        step: cython.int = barrier_finish(self.r, cython.address(asking.w), well)
+        guard_unlock(i, self.r)
+        return self.ended(step, cython.address(asking.w))
+
+    def _leave(self, asking: Asking) -> int:
+        return self.leave(caller(), cython.address(asking.w))
+
+    def _extra(self) -> object:
+        return self.action, self.timeout
+
+    def _restore(self, extra: object) -> object:
+        self.action, self.timeout = extra
+        return None
 
     def abort(self) -> None:
         """Break it: all who wait or come get BrokenBarrierError."""

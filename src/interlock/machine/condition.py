@@ -36,6 +36,7 @@ from cython.cimports.interlock.machine.kernel import (
 )
 from cython.cimports.interlock.machine.lock import Lock
 from cython.cimports.interlock.machine.rlock import RLock
+from interlock.machine import tasks
 from interlock.machine.within import Within
 
 ilk_use(process_address())
@@ -142,6 +143,55 @@ class Condition(Shared):
         if load(cython.address(held.word)) & ABANDONED:
             self.lock.recovered(i)
         return w.noticed == 1
+
+    def __aenter__(self) -> object:
+        """Acquire the lock for the calling task, waiting for ever."""
+        return self.lock.__aenter__()
+
+    def __aexit__(self, exc_type: object = None, exc_value: object = None, traceback: object = None) -> object:
+        return self.lock.__aexit__()
+
+    def acquire_async(self, timeout: object = None) -> object:
+        """Take the lock for the calling task, as its own `acquire_async` does."""
+        return self.lock.acquire_async(timeout)
+
+    async def wait_async(self, timeout: object = None) -> bool:
+        """`wait` for the calling task, which holds the lock."""
+        i = caller()
+        self.check_owner(i, "wait on")
+        held: cython.pointer(record) = self.lock.r
+        depth: u64 = held.count
+        task: u64 = held.task
+        flags: u32 = ENTER if load(cython.address(held.word)) & ENTERED else 0
+        noticed = await tasks.wait_in_condition(self, timeout, flags)
+        if self.reentrant:
+            store(cython.address(held.task), task)
+            store(cython.address(held.count), depth)
+        if isinstance(noticed, BaseException):
+            raise noticed
+        if load(cython.address(held.word)) & ABANDONED:
+            self.lock.recovered(i)
+        return noticed == 1
+
+    async def wait_for_async(self, predicate: object, timeout: object = None) -> object:
+        """`wait_for` for the calling task."""
+        result = predicate()
+        end = deadline_after(timeout)
+        while not result:
+            left = None if timeout is None else max(0.0, (end - now()) / 1e9) if end > now() else 0.0
+            if left == 0.0:
+                break
+            await self.wait_async(left)
+            result = predicate()
+        return result
+
+    def _extra(self) -> object:
+        return self.lock
+
+    def _restore(self, extra: object) -> object:
+        self.lock = extra
+        self.reentrant = isinstance(extra, RLock)
+        return extra
 
     def wait_for(self, predicate: object, timeout: object = None) -> object:
         """Wait until ``predicate()`` is true. ``timeout``: for how many seconds. Returns the last value of it."""

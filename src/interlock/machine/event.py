@@ -19,9 +19,11 @@ from cython.cimports.interlock.machine.kernel import (
     load_u32,
     process_address,
     turn_set,
+    u32,
     u64,
     Waiting,
 )
+from interlock.machine import tasks
 
 ilk_use(process_address())
 
@@ -60,6 +62,16 @@ class Event(Shared):
         if load_u32(cython.address(self.r.turn)) & 1:
             return True
         return self.take(deadline_after(timeout))
+
+    def wait_async(self, timeout: object = None) -> object:
+        """The same for the calling task: ``await it.wait_async()``."""
+        return tasks.acquire(self, timeout, 0)
+
+    def _try(self, flags: u32, want: u32) -> bool:
+        return load_u32(cython.address(self.r.turn)) & 1 != 0
+
+    def _taken(self) -> None:
+        pass
 
     def __repr__(self):
         return self.describe("", "set" if self.is_set() else "unset")

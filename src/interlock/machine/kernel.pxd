@@ -1,3 +1,4 @@
+cimport cython
 from libc.stdint cimport uint32_t as u32, uint64_t as u64
 
 cdef extern from "kernel.h" nogil:
@@ -25,7 +26,7 @@ cdef extern from "kernel.h" nogil:
 
     cdef struct node:
         u32 word, at, want, flags, next, fifo
-        u64 owner, ticket, since
+        u64 owner, ticket, since, watch
 
     ctypedef struct Waiting "struct wait":
         u32 record, node, flags, want
@@ -40,7 +41,7 @@ cdef extern from "kernel.h" nogil:
     cdef struct process:
         u32 pid, forks
 
-    me *ilk_me() noexcept
+    me *ilk_me() noexcept nogil
     void ilk_use(void *) noexcept
     record *record_at(u32) noexcept
     node *node_at(u32) noexcept
@@ -101,6 +102,14 @@ cdef class Shared:
     cdef bint drive(self, Waiting *w) except -1
     cdef bint enter_guard(self, me *i) except -1
     cdef str describe(self, str state, str more)
+
+
+@cython.final
+cdef class Asking:
+    cdef Shared shared
+    cdef u64 mine
+    cdef int acts
+    cdef Waiting w
 
 
 # The calling thread, with a slot.

@@ -8,6 +8,7 @@ two instructions, so the order of stores is the algorithm. `layout.h` says what 
 import os
 import sys
 from _thread import allocate_lock, get_ident
+from collections import deque
 from typing import NamedTuple
 
 import cython
@@ -293,6 +294,86 @@ def named(first, second, name, default) -> tuple:
 # --- a primitive ------------------------------------------------------------------------------------------------------
 
 
+class Asking:
+    """The wait of a task: what `Shared.drive` is for a thread, in steps between which its loop runs."""
+
+    def __init__(self, shared: Shared, flags: u32, want: u32, acts: cython.int):
+        i = caller()
+        self.shared = shared
+        self.mine = i.id
+        self.acts = acts
+        self.w.record = shared.index
+        self.w.node = 0
+        self.w.flags = flags | TASK
+        self.w.want = want
+        self.w.noticed = 0
+        self.w.begun = NEVER if shared.kind == BARRIER else 0
+
+    def step(self) -> int:
+        """Look. Returns 1: it has what it wants; 0: look again soon; -1: it is queued; -2 no memory, -3 broken, -4 act."""
+        i = caller()
+        step: cython.int
+        if i.id != self.mine:
+            raise RuntimeError("a task goes on in the thread in which it began to wait")
+        self.w.deadline = now() + 50000000
+        with cython.nogil:
+            if self.shared.kind == BARRIER:
+                step = barrier_step(i, cython.address(self.w), 0, self.acts)
+            else:
+                step = any_step(i, cython.address(self.w), 0)
+        return step
+
+    def leave(self) -> bool:
+        """Leave. Returns whether it has got it by then."""
+        i = caller()
+        if self.w.node == 0 or i.id != self.mine:
+            return False
+        step: cython.int
+        with cython.nogil:
+            step = any_leave(i, cython.address(self.w))
+        return step != 0
+
+    def give_up(self) -> None:
+        """Condition: time is up, or it was cancelled. It has to get the lock back."""
+        with cython.nogil:
+            condition_give_up(ilk_me(), cython.address(self.w))
+
+    def take_back(self) -> None:
+        self.shared.take_back(cython.address(self.w))
+
+    def restless(self) -> bool:
+        """Whether it should look: something was told it, or somebody has died."""
+        if self.w.node == 0:
+            return True
+        n: cython.pointer(node) = node_at(self.w.node)
+        kind = self.shared.kind
+        if kind == EVENT or kind == LATCH or kind == BARRIER:
+            return True
+        return n.word != PARKED or n.watch >> 62 != 0 or (n.watch != 0 and n.watch != self.mine and is_dead(n.watch))
+
+    def restless_now(self) -> bool:
+        """Whether it was told something before its loop knew to whom the mail belongs."""
+        kind = self.shared.kind
+        if self.w.node == 0 or node_at(self.w.node).word != PARKED:
+            return True
+        if kind == EVENT or kind == LATCH:
+            return self.shared.r.turn & 1 != 0 or self.shared.r.turn >> 3 != self.w.begun
+        return kind == BARRIER and (self.shared.r.turn & 1 != 0 or self.shared.r.turn >> 1 != self.w.begun)
+
+    def post_to(self, fifo: u32) -> int:
+        """Whoever wakes it writes to that FIFO. Returns by which number."""
+        if self.w.node != 0:
+            node_at(self.w.node).fifo = fifo
+        return self.w.node
+
+    @property
+    def place(self) -> int:
+        return self.w.want
+
+    @property
+    def noticed(self) -> int:
+        return self.w.noticed
+
 class Shared:
     """One object of this process that stands for a record: what all primitives between processes have in common."""
 
@@ -440,6 +521,94 @@ class Shared:
 
     def __repr__(self):
         return self.describe("", "")
+
+
+    def __reduce__(self):
+        """A name goes as it is. What has none goes to a process that is being started, as `multiprocessing`'s do."""
+        if self.name is None:
+            from multiprocessing.context import assert_spawning
+
+            assert_spawning(self)
+            # The child opens it when it comes to it: until then it must stay, also where the caller drops it.
+            sent.append(self)
+        bound: u64 = 0 if self.kind == CONDITION else self.r.bound
+        return rebuild, (type(self), self.name, self.index, self.serial, self.kind, bound, self._extra())
+
+    def _extra(self) -> object:
+        """What this object has beyond the record."""
+        return None
+
+    def _restore(self, extra: object) -> object:
+        """Take it over; returns the lock of a condition."""
+
+
+def rebuild(cls, name, index: u32, serial: u32, kind: u32, bound: u64, extra):
+    """Make an object of what another process has pickled."""
+    made: Shared = cls.__new__(cls)
+    lock = made._restore(extra)
+    try:
+        made.reopen(name, index, serial, kind)
+    except OSError:
+        if name is None:
+            raise
+        made.open(kind, name, bound, lock)
+    return made
+
+
+sent = deque(maxlen=4096)
+
+
+def seen() -> list:
+    """What all processes have open, who holds it and who waits: plain data for `interlock ps`."""
+    open_arena()
+    found = []
+    waits: dict = {}
+    holds: dict = {}
+    index: u32
+    for index in range(1, this_process.arena.chunks * 8):
+        n: cython.pointer(node) = node_at(index)
+        if index % 8 == 0 or n.at == 0:
+            continue
+        word: u32 = n.word
+        party = party_of(n.owner, n.since)
+        if party is None:
+            continue
+        if word & HOLDING and not word & CANCELLED:
+            holds.setdefault(n.at, []).append(party)
+        elif word & PARKED and not word & (GRANTED | CANCELLED):
+            waits.setdefault(n.at, []).append((n.ticket, n.since, party))
+    for index in range(1, this_process.arena.records):
+        r: cython.pointer(record) = record_at(index)
+        kind: u32 = r.kind
+        if kind == 0:
+            continue
+        holders = list(holds.get(index, [])) if kind != BARRIER else []
+        value: object = None
+        if kind == LOCK or kind == RLOCK or (kind == RWLOCK and not r.word & READ):
+            owner = party_of(r.word & ID_MASK, 0)
+            if owner is not None:
+                holders.append(owner)
+        elif kind == SEMAPHORE or kind == BOUNDED:
+            value = r.word & PERMITS
+        elif kind == LATCH:
+            value = 0 if r.turn & 1 else r.word & PERMITS
+        elif kind == EVENT:
+            value = r.turn & 1 != 0
+        elif kind == BARRIER:
+            value = "broken" if r.turn & 1 else None
+        died = died_of(r) if (kind == LOCK or kind == RLOCK or kind == RWLOCK) and r.word & ABANDONED else None
+        found.append(
+            {
+                "name": text(r.name) or None,
+                "number": index,
+                "kind": KINDS[kind],
+                "value": value,
+                "holders": holders,
+                "waiters": [party for _, _, party in sorted(waits.get(index, []), key=lambda entry: entry[:2])],
+                "abandoned": died,
+            }
+        )
+    return found
 
 
 def drain():

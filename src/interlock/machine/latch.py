@@ -19,9 +19,10 @@ from cython.cimports.interlock.machine.kernel import (
     load_u32,
     named,
     process_address,
-    u64,
+    u32,
     Waiting,
 )
+from interlock.machine import tasks
 
 ilk_use(process_address())
 
@@ -77,6 +78,16 @@ class Latch(Shared):
         w.deadline = deadline_after(timeout)
         w.noticed = 0
         return self.drive(cython.address(w))
+
+    def wait_async(self, timeout: object = None) -> object:
+        """The same for the calling task: ``await it.wait_async()``."""
+        return tasks.acquire(self, timeout, 0)
+
+    def _try(self, flags: u32, want: u32) -> bool:
+        return load_u32(cython.address(self.r.turn)) & 1 != 0
+
+    def _taken(self) -> None:
+        pass
 
     def __repr__(self):
         return self.describe("", f"count={self.count}")

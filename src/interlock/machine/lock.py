@@ -24,6 +24,7 @@ from cython.cimports.interlock.machine.kernel import (
     PASSING,
     Shared,
     caller,
+    deadline_after,
     died_of,
     guard_unlock,
     ilk_me,
@@ -38,9 +39,11 @@ from cython.cimports.interlock.machine.kernel import (
     me,
     party_of,
     process_address,
+    u32,
     u64,
     Waiting,
 )
+from interlock.machine import tasks
 from interlock.machine.within import Within, make_within
 
 NO_TIMEOUT = cython.declare(object, -1)
@@ -97,6 +100,45 @@ class Lock(Shared):
         i = ilk_me()
         if i.id == 0 or not lock_untie(i, self.r, 0):
             self.give(False)
+
+    def __aenter__(self) -> object:
+        """Acquire the lock for the calling task, waiting for ever."""
+        return tasks.enter(self, None)
+
+    async def __aexit__(self, exc_type: object = None, exc_value: object = None, traceback: object = None) -> None:
+        self.__exit__()
+
+    def acquire_async(self, timeout: object = None) -> object:
+        """Take the lock for the calling task: ``await lock.acquire_async()``.
+
+        ``timeout``: for how many seconds to wait, 0 for not at all; None or -1 means for ever.
+
+        Awaited, it returns True, or False where the lock was not to be had in time.
+        """
+        return tasks.acquire(self, timeout, 0)
+
+    def _enter(self, timeout: object) -> bool:
+        return self.take(ENTERED, deadline_after(timeout))
+
+    def _enter_async(self, timeout: object) -> object:
+        return tasks.acquire(self, timeout, ENTER)
+
+    def _try(self, flags: u32, want: u32) -> bool:
+        """At once, or not."""
+        i = caller()
+        return lock_try(i, self.r, ENTERED if flags & ENTER else 0)
+
+    def _taken(self) -> None:
+        """A task has it, after a wait."""
+        if load(cython.address(self.r.word)) & ABANDONED:
+            self.recovered(caller())
+
+    def _extra(self) -> object:
+        return self.recover
+
+    def _restore(self, extra: object) -> object:
+        self.recover = extra
+        return None
 
     def within(self, timeout: float) -> Within:
         """A context manager that holds the lock, or raises TimeoutError when it is not to be had in ``timeout`` seconds."""

@@ -13,6 +13,53 @@ static struct me *find_me(void) {
     return &this_thread;
 }
 
+/* --- the mail of tasks: bytes in the FIFO of their loop ------------------------------------------------------------ */
+
+enum { MAILS = 64 };
+struct mail {
+    u64 start;
+    u32 pid, fifo;
+    int fd;
+};
+static struct mail mails[MAILS];
+static u32 next_mail;
+static char mail_busy;
+
+/* In a guard. The number of the node goes to the loop of its task. Where that is full there is something to read anyway. */
+static void send_mail(struct process *process, struct node *n, u32 index) {
+    struct slot *slot = slot_of(n->owner);
+    u32 pid = slot->pid, fifo = n->fifo;
+    u64 start = slot->start;
+    char path[sizeof process->folder + 48];
+    int fd = -1;
+    if (fifo == 0) {
+        return;
+    }
+    while (__atomic_test_and_set(&mail_busy, __ATOMIC_ACQUIRE)) {
+    }
+    for (int i = 0; i < MAILS && fd < 0; i++) {
+        if (mails[i].pid == pid && mails[i].fifo == fifo && mails[i].start == start) {
+            fd = mails[i].fd;
+        }
+    }
+    if (fd < 0) {
+        snprintf(path, sizeof path, "%s/mail-%u-%u", process->folder, pid, fifo);
+        fd = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW); /* a reader too, so that no SIGPIPE comes */
+        if (fd >= 0) {
+            struct mail *mail = &mails[next_mail++ % MAILS];
+            if (mail->pid != 0) {
+                close(mail->fd);
+            }
+            *mail = (struct mail){start, pid, fifo, fd};
+        }
+    }
+    if (fd >= 0) {
+        ssize_t sent = write(fd, &index, sizeof index);
+        (void) sent;
+    }
+    __atomic_clear(&mail_busy, __ATOMIC_RELEASE);
+}
+
 /* --- threads ------------------------------------------------------------------------------------------------------ */
 
 /* The child has no slot yet, holds nothing and waits for nothing. */
@@ -24,6 +71,7 @@ static void in_child(void) {
     this_process.pid = (u32) getpid();
     this_process.start = 0;
     this_process.forks += 1;
+    mail_busy = 0;
 }
 
 static int prepare_slot(struct me *me, u32 index) {
@@ -138,13 +186,13 @@ static inline u64 entry_of(struct record *r) {
     return (u64) number_of(r) | (u64) r->serial << 32;
 }
 
-/* Whether a process that lives has it open; not the caller's, where `others`. */
-static int is_open(struct record *r, int others) {
+/* Whether a process that lives has it open. */
+static int is_open(struct record *r) {
     u32 sheets = load(&ilk->arena->sheets);
     u64 entry = entry_of(r);
     for (u32 i = 1; i < sheets; i++) {
         struct opens *sheet = &ilk->opens[i];
-        if (sheet->process == 0 || (others && sheet->process == this_process.pid && sheet->start == this_process.start)) {
+        if (sheet->process == 0) {
             continue;
         }
         for (int k = 0; k < OPENS; k++) {
@@ -159,6 +207,18 @@ static int is_open(struct record *r, int others) {
         }
     }
     return 0;
+}
+
+static inline u64 holder_of(struct record *r) {
+    u64 word = load(&r->word), owner = word & ID_MASK;
+    int has_one = is_exclusive(r->kind) || (r->kind == RWLOCK && !(word & READ));
+    return has_one && owner != PASSING ? owner : 0;
+}
+
+/* Whether it stays: somebody has it open, or holds it and has dropped the object. */
+static int is_in_use(struct record *r) {
+    u64 owner = holder_of(r);
+    return is_open(r) || (owner != 0 && !is_dead(owner));
 }
 
 static int note_open(u64 entry) {
@@ -279,11 +339,10 @@ static int open_record(struct me *me, const char *name, u32 hash, u32 kind, u64 
             break;
         }
     }
-    if (r != NULL && !is_open(r, 0)) {
+    if (r != NULL && !is_in_use(r)) {
         /* Its users have all ended. A lock whose holder died tells the next one. */
-        u64 word = load(&r->word), owner = word & ID_MASK;
-        int held = r->kind == kind && (is_exclusive(kind) || (kind == RWLOCK && !(word & READ))) && owner != 0 &&
-                   owner != PASSING;
+        u64 word = load(&r->word), owner = holder_of(r);
+        int held = r->kind == kind && owner != 0;
         int abandoned = r->kind == kind && (is_exclusive(kind) || kind == RWLOCK) && (word & ABANDONED) != 0;
         u64 when = r->died_when;
         u32 pid = r->died_pid;
@@ -313,7 +372,7 @@ static int open_record(struct me *me, const char *name, u32 hash, u32 kind, u64 
         for (index = 1; index < records && load(&record_at(index)->kind) != FREE; index++) {
         }
         if (index == records && (index = grow(&a->records, RECORDS, ilk->records, sizeof(struct record))) == 0) {
-            for (index = 1; index < records && (record_at(index)->name[0] == 0 ? is_open(record_at(index), 0) : 1);
+            for (index = 1; index < records && (record_at(index)->name[0] == 0 ? is_in_use(record_at(index)) : 1);
                  index++) {
             }
             if (index == records) {
@@ -372,7 +431,9 @@ static void close_record(struct me *me, u32 index, u32 serial) {
     struct record *r = record_at(index);
     if (r->serial == serial && r->kind != FREE) {
         note_closed(entry_of(r));
-        if (!is_open(r, 0)) {
+        /* Whoever comes next is told of a holder that has died by then. */
+        int keeps = r->name[0] != 0 && (holder_of(r) != 0 || (is_exclusive(r->kind) && (load(&r->word) & ABANDONED)));
+        if (!keeps && !is_in_use(r)) {
             free_record(r);
         }
     }
@@ -430,6 +491,7 @@ static void use_arena(struct arena *a) {
 static void begin_process(const char *program) {
     ilk = &this_process;
     this_process.me = find_me;
+    this_process.mail = send_mail;
     this_process.pid = (u32) getpid();
     this_process.cpus = (int) sysconf(_SC_NPROCESSORS_ONLN);
     strncpy(this_process.program, program, TEXT - 1);

@@ -13,6 +13,7 @@ from cython.cimports.interlock.machine.kernel import (
     NEVER,
     RLOCK,
     caller,
+    deadline_after,
     ilk_use,
     load,
     lock_deadline,
@@ -21,10 +22,12 @@ from cython.cimports.interlock.machine.kernel import (
     me,
     process_address,
     store,
+    u32,
     u64,
     Waiting,
 )
 from cython.cimports.interlock.machine.lock import Lock
+from interlock.machine import tasks
 
 NO_TIMEOUT = cython.declare(object, -1)
 
@@ -59,6 +62,34 @@ class RLock(Lock):
     def release(self) -> None:
         """Give it back once. Raises RuntimeError where the caller does not own it."""
         self.give_as(0)
+
+    async def __aexit__(self, exc_type: object = None, exc_value: object = None, traceback: object = None) -> None:
+        self.give_as(tasks.current())
+
+    def _enter(self, timeout: object) -> bool:
+        return self.take_as(0, deadline_after(timeout))
+
+    def _try(self, flags: u32, want: u32) -> bool:
+        i = caller()
+        task: u64 = tasks.current()
+        if self.is_mine(i, task):
+            store(cython.address(self.r.count), self.r.count + 1)
+            return True
+        if not lock_try(i, self.r, ENTERED):
+            return False
+        store(cython.address(self.r.task), task)
+        store(cython.address(self.r.count), 1)
+        return True
+
+    def _taken(self) -> None:
+        store(cython.address(self.r.task), tasks.current())
+        store(cython.address(self.r.count), 1)
+        if load(cython.address(self.r.word)) & ABANDONED:
+            self.recovered(caller())
+
+    def release_async(self) -> None:
+        """Give it back once, by the task that took it with `acquire_async`."""
+        self.give_as(tasks.current())
 
     def _is_owned(self) -> bool:
         return self.is_mine(caller(), 0)

@@ -39,6 +39,7 @@ from cython.cimports.interlock.machine.kernel import (
     Waiting,
     writer_release,
 )
+from interlock.machine import tasks
 from interlock.machine.within import Within, make_within
 
 ilk_use(process_address())
@@ -109,13 +110,24 @@ class RWLock(Shared):
         w.noticed = 0
         if not self.drive(cython.address(w)):
             return False
-        if self.recover is not None and not flags & READING and load(cython.address(self.r.word)) & ABANDONED:
+        if not flags & READING:
+            self.recovered()
+        return True
+
+    def recovered(self):
+        if self.recover is not None and load(cython.address(self.r.word)) & ABANDONED:
             try:
                 self.recover(died_of(self.r))
             except BaseException:
                 self.give_write(True)
                 raise
-        return True
+
+    def _extra(self) -> object:
+        return self.recover
+
+    def _restore(self, extra: object) -> object:
+        self.recover = extra
+        return None
 
     def take_back(self, w: cython.pointer(Waiting)):
         if w.flags & READING:
@@ -176,6 +188,37 @@ class Side:
             self.lock.give_read()
         else:
             self.lock.give_write(False)
+
+    def __aenter__(self) -> object:
+        """Acquire this side for the calling task, waiting for ever."""
+        return tasks.enter(self, None)
+
+    async def __aexit__(self, exc_type: object = None, exc_value: object = None, traceback: object = None) -> None:
+        self.release()
+
+    def acquire_async(self, timeout: object = None) -> object:
+        """Take this side for the calling task. ``timeout``: for how many seconds to wait; None means for ever.
+
+        Awaited, it returns True, or False where it was not to be had in time.
+        """
+        return tasks.acquire(self, timeout, READING | HOLD if self.reads else ENTER)
+
+    def _enter(self, timeout: object) -> bool:
+        return self.acquire(timeout=timeout)
+
+    def _enter_async(self, timeout: object) -> object:
+        return self.acquire_async(timeout)
+
+    def _try(self, flags: u32, want: u32) -> bool:
+        return self.lock.take(flags & (READING | HOLD | ENTER), 0)
+
+    def _taken(self) -> None:
+        if not self.reads:
+            self.lock.recovered()
+
+    @property
+    def _shared(self) -> RWLock:
+        return self.lock
 
     def within(self, timeout: float) -> Within:
         """A context manager that holds this side, or raises TimeoutError after ``timeout`` seconds."""

@@ -34,6 +34,7 @@ from cython.cimports.interlock.machine.kernel import (
     u64,
     Waiting,
 )
+from interlock.machine import tasks
 from interlock.machine.within import Within, make_within
 
 MOST = cython.declare(cython.long, 0x3FFFFFFF)
@@ -80,11 +81,7 @@ class Semaphore(Shared):
         Returns True, or False where they were not to be had (in time). Raises ValueError for a timeout given to a call
         that does not block, for fewer than 1 permits and for more than can ever be there.
         """
-        wanted: cython.long = permits
-        if wanted < 1:
-            raise ValueError("permits must be one or more")
-        if wanted > (cython.cast(cython.long, self.r.bound) if self.bounded else MOST):
-            raise ValueError(f"{permits} permits can never be there: {self!r}")
+        wanted: cython.long = self.checked(permits)
         if not blocking:
             if timeout is not None:
                 raise ValueError("can't specify timeout for non-blocking acquire")
@@ -102,6 +99,31 @@ class Semaphore(Shared):
             raise ValueError("n must be one or more")
         if self.bounded or count != 1 or not permits_add(self.r):
             self.give(count, self.bounded)
+
+    def __aenter__(self) -> object:
+        """Acquire one permit for the calling task, waiting for ever."""
+        return tasks.enter(self, None)
+
+    async def __aexit__(self, exc_type: object = None, exc_value: object = None, traceback: object = None) -> None:
+        self.give(1, True)
+
+    def acquire_async(self, timeout: object = None, *, permits: object = 1) -> object:
+        """Take permits for the calling task: ``await semaphore.acquire_async()``. Arguments and result: see `acquire`."""
+        return tasks.acquire(self, timeout, HOLD if self.bounded else 0, self.checked(permits))
+
+    def _enter(self, timeout: object) -> bool:
+        return self.take(HOLD, 1, deadline_after(timeout))
+
+    def _enter_async(self, timeout: object) -> object:
+        return tasks.acquire(self, timeout, HOLD)
+
+    def _try(self, flags: u32, want: u32) -> bool:
+        if flags & HOLD == 0 and want == 1:
+            return permits_try(self.r)
+        return self.take(flags & HOLD, want, 0)
+
+    def _taken(self) -> None:
+        pass
 
     def within(self, timeout: float) -> Within:
         """A context manager that holds one permit, or raises TimeoutError after ``timeout`` seconds."""
@@ -129,6 +151,18 @@ class Semaphore(Shared):
 
     def take_back(self, w: cython.pointer(Waiting)):
         self.give(w.want, w.flags & HOLD)
+
+    def checked(self, permits) -> cython.long:
+        wanted: cython.long = permits
+        if wanted < 1:
+            raise ValueError("permits must be one or more")
+        if wanted > (cython.cast(cython.long, self.r.bound) if self.bounded else MOST):
+            raise ValueError(f"{permits} permits can never be there: {self!r}")
+        return wanted
+
+    def _restore(self, extra: object) -> object:
+        self.bounded = isinstance(self, BoundedSemaphore)
+        return None
 
     def give(self, count: u64, held: cython.bint):
         i = caller()
