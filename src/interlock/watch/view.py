@@ -1,7 +1,6 @@
 """Everybody at one moment: who runs where, who waits for what and for how long, who holds what and since which line."""
 
 import sys
-import threading
 import time
 from collections.abc import Iterable
 
@@ -9,8 +8,9 @@ from interlock.core.explain import order
 from interlock.core.explain.places import Place, frames_of, frames_of_task, is_ours, place_of_hold, place_of_wait
 from interlock.core.graph.waitgraph import Wait, holders, is_certain_edge, keeper, parties, task_of, waits
 from interlock.core.graph.waitgraph import primitives as every_primitive
+from interlock.core.kernel import private
 from interlock.core.kernel.party import Party
-from interlock.core.kernel.waiting import Primitive
+from interlock.core.kernel.primitive import Primitive
 from interlock.core.primitives.condition import Condition
 from interlock.core.primitives.join import Join
 from interlock.watch.idle import tasks_of
@@ -33,7 +33,7 @@ class Someone:
     ) -> None:
         self.party = party
         self.is_task = task is not None or (party is not None and keeper(party) is not None)
-        self.awaits = getattr(task, "_fut_waiter", None)
+        self.awaits = private.awaited_by(task)
         self.ident = ident
         self.name = name
         self.frames = frames
@@ -46,7 +46,7 @@ class Someone:
         return self.wait is not None and self.wait.parked and not self.wait.timed
 
 
-class Circle:
+class Cycle:
     """Parties each of which waits for the next, and the last for the first.
 
     ``certain``: whether nobody else could help, as far as locks go. A Lock taken with ``acquire`` may be released by
@@ -64,7 +64,7 @@ class Circle:
 
 
 class View:
-    """Everybody, as ``people``, and those of them who wait in ``circles``. ``now``: monotonic nanoseconds.
+    """Everybody, as ``people``, and those of them who wait in ``cycles``. ``now``: monotonic nanoseconds.
 
     What they hold is known where somebody waits for it or the order of locks is watched; of everything only after
     `find_held`, which looks at every object there is.
@@ -90,7 +90,7 @@ class View:
                 someone.holds += watcher.locks_of(someone.party.id)
         for primitive in primitives.values():
             self._add_holders(primitive)
-        self.circles = [Circle(members) for members in _circles(found)]
+        self.cycles = [Cycle(members) for members in _cycles(found)]
 
     def seconds(self, wait: Wait) -> float:
         """For how long it has lasted."""
@@ -130,7 +130,7 @@ def _everybody(frames: "dict[int, FrameType]") -> list[Someone]:
             continue
         outward = list(_outward(frame))
         if ident not in known:
-            thread = threading._active.get(ident)  # type: ignore[attr-defined]
+            thread = private.listed_thread(ident)
             name = f"thread {ident}" if thread is None else thread.name
             people.append(Someone(None, ident, name, outward))
         for task in tasks_of(outward):
@@ -146,9 +146,9 @@ def _outward(frame: "FrameType | None") -> "Iterable[FrameType]":
         frame = frame.f_back
 
 
-def _circles(found: dict[int, Someone]) -> list[list[Someone]]:
-    """Each circle once, beginning with the party that was met first."""
-    circles = []
+def _cycles(found: dict[int, Someone]) -> list[list[Someone]]:
+    """Each cycle once, beginning with the party that was met first."""
+    cycles = []
     gone_through: set[int] = set()
     for start in sorted(found):
         way: list[int] = []
@@ -159,7 +159,7 @@ def _circles(found: dict[int, Someone]) -> list[list[Someone]]:
             if key in way:
                 members = way[way.index(key) :]
                 if not gone_through.intersection(members):
-                    circles.append([found[member] for member in members])
+                    cycles.append([found[member] for member in members])
                     gone_through.update(members)
                 continue
             if key in gone_through:
@@ -173,7 +173,7 @@ def _circles(found: dict[int, Someone]) -> list[list[Someone]]:
             if thread is not None:
                 pending.append((thread.id, depth + 1))
         gone_through.update(way)
-    return circles
+    return cycles
 
 
 # Idents of threads of our own, which look at the others.

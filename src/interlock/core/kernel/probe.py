@@ -13,6 +13,7 @@ import sys
 import threading
 
 import cython
+from cython.cimports.interlock.core.kernel.control import Controller, after, controlling, set_controller
 
 probing = False
 _sinks: list = []  # every sink there ever was: a late caller may still be inside a stopped one
@@ -56,6 +57,13 @@ def happened(happening: Happening, what: Observed, other: cython.ulonglong, wait
         cython.cast(Sink, _sinks[-1]).happened(happening, what, other, waited)
     if _watching:
         cython.cast(Sink, _watchers[-1]).happened(happening, what, other, waited)
+    if controlling and (
+        happening == Happening.RELEASED
+        or happening == Happening.SET
+        or happening == Happening.CLEARED
+        or happening == Happening.NOTIFIED
+    ):
+        after(what)
 
 
 def wanted(what: Observed) -> cython.int:
@@ -75,7 +83,7 @@ def start(to: Sink) -> cython.void:
 def stop() -> cython.void:
     global probing, _counting
     _counting = False
-    probing = _watching
+    probing = _watching or controlling
 
 
 def watch(to: Sink) -> cython.void:
@@ -88,7 +96,14 @@ def watch(to: Sink) -> cython.void:
 def unwatch() -> cython.void:
     global probing, _watching
     _watching = False
-    probing = _counting
+    probing = _counting or controlling
+
+
+def control(controller: Controller | None):
+    """Let `controller` decide who goes on; None: nobody. It needs the points that only a probed operation passes."""
+    global probing
+    set_controller(controller)
+    probing = controlling or _counting or _watching
 
 
 def active() -> Sink:
@@ -112,6 +127,11 @@ def is_library(file) -> cython.bint:
     if file.startswith(("<frozen ", _OURS)):
         return True
     return file.startswith(_LIBRARY) and "/site-packages/" not in file and "/dist-packages/" not in file
+
+
+def is_of_library(file: str) -> bool:
+    """`is_library`, for Python."""
+    return is_library(file)
 
 
 def maker_of(what: Observed) -> Maker:
@@ -201,7 +221,11 @@ class Counter(Sink):
             fresh.line = maker.line
             if maker.outer_code is not None:
                 fresh.outer = (maker.outer_code.co_filename, maker.outer_line)
-        return self.tallies.setdefault((kind, what.label, fresh.file, fresh.line, fresh.outer), fresh)
+        # Two that one line made may have two names.
+        spot = None
+        if maker is not None:
+            spot = (maker.offset, maker.outer_offset)
+        return self.tallies.setdefault((kind, what.label, fresh.file, fresh.line, fresh.outer, spot), fresh)
 
     def tally_made(self, what: Observed, maker: Maker) -> Tally:
         # A primitive made inside another (the lock of a condition) counts for the outer one's line.
@@ -246,6 +270,22 @@ class Counter(Sink):
                 tally.waited_ns += waited
                 if waited > tally.longest_ns:
                     tally.longest_ns = waited
+
+
+def made_by(what: Observed) -> Maker | None:
+    """The line that made ``what``, where somebody counted or recorded then."""
+    with cython.critical_section(what):
+        record = what.record
+    if isinstance(record, Tally):
+        return cython.cast(Tally, record).maker
+    return cython.cast(Entry, record).maker if isinstance(record, Entry) else None
+
+
+def count_open(what: Observed, waited: int) -> None:
+    """Count a wait for ``what`` that goes on still, as if it ended now. ``waited``: nanoseconds until now."""
+    sink = active()
+    if isinstance(sink, Counter):
+        cython.cast(Counter, sink).happened(Happening.CANCELLED, what, 0, waited)
 
 
 def start_counting() -> None:

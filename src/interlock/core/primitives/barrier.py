@@ -20,24 +20,15 @@ once more. Here a party carries its verdict with it, so the next generation can 
 from threading import BrokenBarrierError
 
 import cython
+from cython.cimports.interlock.core.kernel.arguments import checked_name, whole
+from cython.cimports.interlock.core.kernel.control import Operation, controlling, point
 from cython.cimports.interlock.core.kernel.native import interlock_thread_id
 from cython.cimports.interlock.core.kernel.party import forks, in_new_child
+from cython.cimports.interlock.core.kernel.primitive import Primitive
 from cython.cimports.interlock.core.kernel.probe import Happening, happened, made, probing
-from cython.cimports.interlock.core.kernel.waiting import (
-    CANCELLED,
-    NEVER,
-    PARKED,
-    TAKEN,
-    Primitive,
-    ThreadWaiter,
-    Waiter,
-    checked_name,
-    deadline_after,
-    deadline_in,
-    new_waiter,
-    wait_seconds,
-    whole,
-)
+from cython.cimports.interlock.core.kernel.public_name import interlock_keep_name
+from cython.cimports.interlock.core.kernel.timeouts import NEVER, deadline_after, deadline_in, wait_seconds
+from cython.cimports.interlock.core.kernel.waiter import CANCELLED, PARKED, TAKEN, ThreadWaiter, Waiter, new_waiter
 from cython.cimports.interlock.core.tasks.awaiting import in_line
 from cython.cimports.interlock.core.tasks.task import caller_id
 from cython.cimports.interlock.core.tasks.task_waiter import TaskWaiter, new_task_waiter
@@ -83,6 +74,8 @@ class Barrier(Primitive):
     @property
     def broken(self) -> bool:
         """Whether the barrier is broken; `reset` mends it."""
+        if controlling:
+            point(Operation.LOOK, self)
         with cython.critical_section(self):
             self.forget_lost()
             return self.phase == BROKEN
@@ -153,6 +146,8 @@ class Barrier(Primitive):
 
     def arrive(self, waiter: Waiter, me: cython.ulonglong) -> Arrival:
         """Come to the barrier, with a waiter to queue if there is one yet. Raises where it is broken."""
+        if controlling and waiter is None:
+            point(Operation.ARRIVE, self)
         chain: Waiter = None
         phase: Phase
         generation: cython.ulong
@@ -197,6 +192,8 @@ class Barrier(Primitive):
 
     def reset(self) -> None:
         """Make the barrier new. Parties that wait get BrokenBarrierError."""
+        if controlling:
+            point(Operation.CHANGE, self)
         chain: Waiter
         with cython.critical_section(self):
             self.phase = FILLING
@@ -206,6 +203,8 @@ class Barrier(Primitive):
 
     def abort(self) -> None:
         """Break the barrier: parties that wait, now or later, get BrokenBarrierError until `reset`."""
+        if controlling:
+            point(Operation.CHANGE, self)
         chain: Waiter
         with cython.critical_section(self):
             self.phase = BROKEN
@@ -304,3 +303,6 @@ class Barrier(Primitive):
                 waiter = waiter.next
             if self.phase == ACTING and self.actor_thread != interlock_thread_id():
                 self.phase = BROKEN
+
+
+interlock_keep_name(Barrier, b"interlock.core.barrier.Barrier")

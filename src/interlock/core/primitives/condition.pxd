@@ -1,6 +1,6 @@
 from interlock.core.primitives.condition_queue cimport ConditionQueue
 from interlock.core.primitives.mutex cimport Mutex
-from interlock.core.kernel.waiting cimport ThreadWaiter
+from interlock.core.kernel.waiter cimport ThreadWaiter
 
 
 cdef class Condition(ConditionQueue):

@@ -1,5 +1,6 @@
 from interlock.core.primitives.mutex cimport Mutex
-from interlock.core.kernel.waiting cimport Primitive, Waiter
+from interlock.core.kernel.primitive cimport Primitive
+from interlock.core.kernel.waiter cimport Waiter
 
 
 cdef class ConditionQueue(Primitive):

@@ -14,8 +14,11 @@ condition's waiter gets back the lock as deep as it gave it up.
 
 import cython
 from cython.cimports.interlock.core.graph.waitgraph import refuse_cycle
+from cython.cimports.interlock.core.kernel.control import Operation, controlling, point
+from cython.cimports.interlock.core.kernel.deadlock import refuse_orphan
 from cython.cimports.interlock.core.kernel.party import Party, party_by_id
-from cython.cimports.interlock.core.kernel.waiting import Primitive, Waiter, refuse_orphan
+from cython.cimports.interlock.core.kernel.primitive import Primitive
+from cython.cimports.interlock.core.kernel.waiter import Waiter
 from cython.cimports.interlock.core.primitives.within import within, within_order
 from cython.cimports.interlock.core.tasks.task import caller_id
 
@@ -25,6 +28,8 @@ class Mutex(Primitive):
 
     def locked(self) -> bool:
         """Whether anyone holds the lock."""
+        if controlling:
+            point(Operation.LOOK, self)
         with cython.critical_section(self):
             return self.holder != 0
 

@@ -18,26 +18,21 @@ threads that share one by mistake are told, and a signal handler too.
 
 import cython
 from cython.cimports.interlock.core.graph.waitgraph import refuse_cycle
+from cython.cimports.interlock.core.kernel.arguments import checked_name
+from cython.cimports.interlock.core.kernel.control import Operation, controlling, point, refused
+from cython.cimports.interlock.core.kernel.deadlock import refuse_orphan
 from cython.cimports.interlock.core.kernel.party import Party, forks, in_new_child, is_lost, meet, party_by_id
+from cython.cimports.interlock.core.kernel.primitive import Primitive
 from cython.cimports.interlock.core.kernel.probe import Happening, happened, made, probing, wanted
-from cython.cimports.interlock.core.kernel.waiting import (
-    GRANTED,
-    NEVER,
-    Primitive,
-    Waiter,
-    checked_name,
-    deadline_after,
-    deadline_in,
-    new_waiter,
-    refuse_orphan,
-    wait_seconds,
-)
+from cython.cimports.interlock.core.kernel.public_name import interlock_keep_name
+from cython.cimports.interlock.core.kernel.timeouts import NEVER, deadline_after, deadline_in, wait_seconds
+from cython.cimports.interlock.core.kernel.waiter import GRANTED, Waiter, new_waiter
 from cython.cimports.interlock.core.primitives.within import within, within_order
 from cython.cimports.interlock.core.tasks.awaiting import DONE, in_line
 from cython.cimports.interlock.core.tasks.task import caller, is_destroyed_task
 from cython.cimports.interlock.core.tasks.task_waiter import TaskWaiter, new_task_waiter
 
-from interlock.core.kernel.waiting import DeadlockError
+from interlock.core.kernel.deadlock import DeadlockError
 
 READ = cython.declare(cython.long, 0)
 WRITE = cython.declare(cython.long, 1)
@@ -136,6 +131,8 @@ class Side:
         Or it is left as it was, where it is to be taken `at_once` or not at all.
         """
         lock: RWLock = self.its_lock()
+        if controlling:
+            point(Operation.ACQUIRE, lock)
         writing: cython.bint = isinstance(self, WriteSide)
         taken: cython.bint = False
         reused: cython.bint
@@ -181,6 +178,8 @@ class Side:
         again: cython.bint = False
         refusal = lock.conflict(self.party, isinstance(self, WriteSide))
         if refusal is not None:
+            if controlling:
+                refused(refusal)
             raise DeadlockError(refusal)
         if isinstance(self, ReadSide):
             with cython.critical_section(lock):
@@ -215,6 +214,8 @@ class Side:
 
     def leave(self) -> cython.bint:
         lock: RWLock = self.its_lock()
+        if controlling:
+            point(Operation.RELEASE, lock)
         # By `with` it is the thread that takes it, by `async with` the task; who leaves may have changed over.
         thread: Party = meet()
         me: Party = caller()
@@ -317,6 +318,8 @@ class RWLock(Primitive):
 
     def locked(self) -> bool:
         """Whether anyone reads or writes."""
+        if controlling:
+            point(Operation.LOOK, self)
         with cython.critical_section(self):
             self.forget_lost()
             return self.holder != 0 or self.reading != 0
@@ -500,3 +503,6 @@ class RWLock(Primitive):
 
     def has_owners(self) -> cython.bint:
         return True
+
+
+interlock_keep_name(RWLock, b"interlock.core.rwlock.RWLock")

@@ -17,20 +17,15 @@ for that: their loop may be another one, and busy.
 """
 
 import cython
+from cython.cimports.interlock.core.kernel.arguments import checked_name, whole
 from cython.cimports.interlock.core.kernel.construct import interlock_construct_directly
+from cython.cimports.interlock.core.kernel.control import Operation, controlling, point
 from cython.cimports.interlock.core.kernel.party import forks, in_new_child
+from cython.cimports.interlock.core.kernel.primitive import Primitive
 from cython.cimports.interlock.core.kernel.probe import Happening, happened, made, probing
-from cython.cimports.interlock.core.kernel.waiting import (
-    GRANTED,
-    NEVER,
-    Primitive,
-    Waiter,
-    checked_name,
-    deadline_after,
-    new_waiter,
-    wait_seconds,
-    whole,
-)
+from cython.cimports.interlock.core.kernel.public_name import interlock_keep_name
+from cython.cimports.interlock.core.kernel.timeouts import NEVER, deadline_after, wait_seconds
+from cython.cimports.interlock.core.kernel.waiter import GRANTED, Waiter, new_waiter
 from cython.cimports.interlock.core.primitives.within import within
 from cython.cimports.interlock.core.tasks.awaiting import DONE, acquire, enter
 from cython.cimports.interlock.core.tasks.task_waiter import TaskWaiter
@@ -128,6 +123,8 @@ class Semaphore(Primitive):
 
     @property
     def _value(self) -> int:
+        if controlling:
+            point(Operation.LOOK, self)
         with cython.critical_section(self):
             return self.value
 
@@ -159,6 +156,8 @@ class Semaphore(Primitive):
 
     def take_now(self, want: cython.long) -> cython.bint:
         """As `take_free`, but never past anybody: tasks are served strictly in order."""
+        if controlling:
+            point(Operation.ACQUIRE, self)
         taken: cython.bint = False
         with cython.critical_section(self):
             if self.head is not None or self.coming != 0:
@@ -171,6 +170,8 @@ class Semaphore(Primitive):
         return taken
 
     def take_past(self, want: cython.long) -> cython.bint:
+        if controlling:
+            point(Operation.ACQUIRE, self)
         taken: cython.bint = False
         with cython.critical_section(self):
             if self.head is not None:
@@ -184,7 +185,7 @@ class Semaphore(Primitive):
 
     def take_or_join(self, waiter: Waiter) -> cython.bint:
         behind: cython.bint = False
-        if waiter.strict:
+        if waiter.is_task:
             with cython.critical_section(self):
                 behind = self.coming > 0 and self.head is None and self.value >= waiter.want
                 if behind:
@@ -199,6 +200,8 @@ class Semaphore(Primitive):
 
     def take_free(self, permits: cython.long) -> cython.bint:
         """Take `permits` if they are free and the caller's turn has come."""
+        if controlling:
+            point(Operation.ACQUIRE, self)
         taken: cython.bint = False
         with cython.critical_section(self):
             if self.head is not None:
@@ -212,6 +215,8 @@ class Semaphore(Primitive):
 
     def give(self, permits: cython.long) -> cython.bint:
         chain: Waiter = None
+        if controlling:
+            point(Operation.RELEASE, self)
         given: cython.bint = False
         with cython.critical_section(self):
             if permits <= self.most - self.value:
@@ -239,7 +244,7 @@ class Semaphore(Primitive):
     def grant(self, waiter: Waiter) -> cython.void:
         self.value -= waiter.want
         # Not one who finds them free, and never stood in the queue.
-        if waiter.strict and waiter.state == GRANTED:
+        if waiter.is_task and waiter.state == GRANTED:
             self.coming += 1
 
     def runs_again(self, waiter: Waiter) -> cython.void:
@@ -247,7 +252,7 @@ class Semaphore(Primitive):
             self.coming -= 1
 
     def take_back(self, waiter: Waiter) -> cython.void:
-        if waiter.strict:
+        if waiter.is_task:
             self.runs_again(waiter)
         # A release too many may have come between the grant and now.
         self.value = min(self.value + waiter.want, self.most)
@@ -280,3 +285,5 @@ def rename(semaphore: type, bounded: type) -> None:
 
 interlock_construct_directly(Semaphore)
 interlock_construct_directly(BoundedSemaphore)
+interlock_keep_name(Semaphore, b"interlock.core.semaphore.Semaphore")
+interlock_keep_name(BoundedSemaphore, b"interlock.core.semaphore.BoundedSemaphore")

@@ -1,7 +1,8 @@
 cimport cython
 from interlock.core.tasks.task cimport TaskParty
 from interlock.core.tasks.task_waiter cimport TaskWaiter
-from interlock.core.kernel.waiting cimport Primitive, Waiter
+from interlock.core.kernel.primitive cimport Primitive
+from interlock.core.kernel.waiter cimport Waiter
 
 
 cdef enum CallState:

@@ -1,6 +1,7 @@
 cimport cython
 from interlock.core.tasks.task cimport TaskParty
-from interlock.core.kernel.waiting cimport Primitive, Waiter
+from interlock.core.kernel.primitive cimport Primitive
+from interlock.core.kernel.waiter cimport Waiter
 
 
 @cython.final
@@ -63,7 +64,4 @@ cdef class TrioBed:
 
 
 cdef object find_asyncio()
-cdef bint has_plain_queue(object loop) except -1
-cdef bint is_plain_class(object kind) except -1
-cdef bint is_function_of(object function, object module) except -1
 cdef object find_trio_trap()

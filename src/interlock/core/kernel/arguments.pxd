@@ -1,0 +1,2 @@
+cdef str checked_name(object name)
+cdef long whole(object number) except? -1
