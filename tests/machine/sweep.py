@@ -15,6 +15,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 
 from interlock import machine
 
@@ -98,8 +99,11 @@ class Scene:
         if not until(lambda: len(of.waiters) >= count):
             raise AssertionError("those who should wait do not")
 
+    def left(self) -> list[int]:
+        return [pid for pid in self.others if not ended(pid)]
+
     def all_ended(self) -> str:
-        return "" if until(lambda: all([ended(pid) for pid in self.others])) else "somebody is stuck"
+        return "" if until(lambda: not self.left()) else "somebody is stuck"
 
 
 class Release(Scene):
@@ -313,10 +317,8 @@ class Arrive(Scene):
 
     def start_others(self) -> None:
         def wait() -> None:
-            try:
+            with suppress(machine.BrokenBarrierError):
                 self.barrier.wait()
-            except machine.BrokenBarrierError:
-                pass
 
         self.others = [child(wait), child(wait)]
         self.waiting(2, self.barrier)
@@ -325,7 +327,7 @@ class Arrive(Scene):
         self.barrier.wait()
 
     def settle(self) -> str:
-        if not all([ended(pid) for pid in self.others]):
+        if self.left():
             self.barrier.abort()
         return self.all_ended()
 

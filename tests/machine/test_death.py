@@ -6,6 +6,7 @@ import threading
 import time
 
 import pytest
+
 from interlock import machine
 
 from .conftest import PATIENCE, Others, until

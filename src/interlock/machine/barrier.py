@@ -2,12 +2,12 @@
 
     turn      broken(1)  round << 1
 
-Who has come stands in the queue, with the number of the round; there is no counter that a death could leave wrong. Going
-on is one change of the turn, which wakes all. Each member (who has ever come) leaves a hold behind, and all who wait watch
+Who has come stands in the queue, with the number of the round; there is no counter that a death could leave wrong.
+Going
+on is one change of the turn, which wakes all. Each member (who has ever come) leaves a hold behind, and all who wait
+watch
 all members: so one who had come and dies breaks the barrier for all, at once.
 """
-
-from interlock.errors import BrokenBarrierError
 
 import cython
 from cython.cimports.cpython.exc import PyErr_CheckSignals
@@ -20,6 +20,7 @@ from cython.cimports.interlock.machine.kernel import (
     TAKEN,
     Asking,
     Shared,
+    Waiting,
     barrier_break,
     barrier_finish,
     barrier_reset,
@@ -35,8 +36,9 @@ from cython.cimports.interlock.machine.kernel import (
     process_address,
     store_u32,
     u64,
-    Waiting,
 )
+
+from interlock.errors import BrokenBarrierError
 from interlock.machine import tasks
 
 ilk_use(process_address())
@@ -53,9 +55,7 @@ class Barrier(Shared):
     Raises ValueError for a wrong number, and where the name is in use for something else.
     """
 
-    def __init__(
-        self, parties: object, action: object = None, timeout: object = None, *, name: str | None = None
-    ):
+    def __init__(self, parties: object, action: object = None, timeout: object = None, *, name: str | None = None):
         if isinstance(parties, str):
             given = named(parties, action, name, None)
             name, parties, action = given[0], given[1], None

@@ -17,6 +17,7 @@ from cython.cimports.interlock.machine.kernel import (
     LATE,
     TAKEN,
     Shared,
+    Waiting,
     caller,
     condition_give_up,
     condition_notify,
@@ -32,10 +33,10 @@ from cython.cimports.interlock.machine.kernel import (
     store,
     u32,
     u64,
-    Waiting,
 )
 from cython.cimports.interlock.machine.lock import Lock
 from cython.cimports.interlock.machine.rlock import RLock
+
 from interlock.machine import tasks
 from interlock.machine.within import Within
 
@@ -46,7 +47,8 @@ class Condition(Shared):
     """Condition(lock=None, *, name=None)\n--\n\n\
     A condition between the processes of this machine. Like `threading.Condition`. ``Condition("name")`` will do too.
 
-    ``lock``: a `Lock` or `RLock` of this module; None makes an RLock, of the name ``"NAME.lock"`` where there is a name.
+    ``lock``: a `Lock` or `RLock` of this module; None makes an RLock, of the name ``"NAME.lock"`` where there is a
+    name.
     ``name``: all who give the same name and lock share one.
 
     Raises ValueError where the name is in use for something else or with another lock.

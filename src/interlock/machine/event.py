@@ -10,6 +10,7 @@ import cython
 from cython.cimports.interlock.machine.kernel import (
     EVENT,
     Shared,
+    Waiting,
     caller,
     deadline_after,
     event_clear,
@@ -21,8 +22,8 @@ from cython.cimports.interlock.machine.kernel import (
     turn_set,
     u32,
     u64,
-    Waiting,
 )
+
 from interlock.machine import tasks
 
 ilk_use(process_address())

@@ -101,7 +101,8 @@ def check_folder(path: str) -> None:
         pass
     except OSError as error:
         raise OSError(
-            error.errno, f"interlock.machine cannot make its folder {path} ({error.strerror}): set INTERLOCK_MACHINE_DIR"
+            error.errno,
+            f"interlock.machine cannot make its folder {path} ({error.strerror}): set INTERLOCK_MACHINE_DIR",
         ) from None
     found = os.stat(path, follow_symlinks=False)
     if not os.path.isdir(path) or os.path.islink(path):
@@ -203,7 +204,9 @@ def enrol_caller():
     with cython.nogil:
         done: cython.int = enrol()
     if not done:
-        raise OSError("interlock.machine: no room for another thread: 8192 take part, or the memory of the folder is full")
+        raise OSError(
+            "interlock.machine: no room for another thread: 8192 take part, or the memory of the folder is full"
+        )
     i: cython.pointer(me) = ilk_me()
     threading = sys.modules.get("threading")
     thread = None if threading is None else getattr(threading, "_active", {}).get(get_ident())
@@ -235,9 +238,13 @@ def died_of(r: cython.pointer(record)):
 
 
 def seconds_of(timeout) -> cython.double:
-    seconds: cython.double = timeout if isinstance(timeout, float) else timeout.__index__() if hasattr(
-        timeout, "__index__"
-    ) else wrong_timeout(timeout)
+    seconds: cython.double = (
+        timeout
+        if isinstance(timeout, float)
+        else timeout.__index__()
+        if hasattr(timeout, "__index__")
+        else wrong_timeout(timeout)
+    )
     if isnan(seconds):
         raise ValueError("timeout must be a number of seconds, not NaN")
     if not -TIMEOUT_MAX < seconds < TIMEOUT_MAX:
@@ -310,7 +317,8 @@ class Asking:
         self.w.begun = NEVER if shared.kind == BARRIER else 0
 
     def step(self) -> int:
-        """Look. Returns 1: it has what it wants; 0: look again soon; -1: it is queued; -2 no memory, -3 broken, -4 act."""
+        """Look. Returns 1: it has what it wants; 0: look again soon; -1: it is queued; -2 no memory, -3 broken, -4
+        act."""
         i = caller()
         step: cython.int
         if i.id != self.mine:
@@ -374,6 +382,7 @@ class Asking:
     def noticed(self) -> int:
         return self.w.noticed
 
+
 class Shared:
     """One object of this process that stands for a record: what all primitives between processes have in common."""
 
@@ -404,7 +413,9 @@ class Shared:
         drain()
         self.name = name
         if wrong == -1:
-            raise OSError(f"interlock.machine: no room in {place} for another primitive: 65,535 are open, or the disk is full")
+            raise OSError(
+                f"interlock.machine: no room in {place} for another primitive: 65,535 are open, or the disk is full"
+            )
         if wrong == -2:
             raise ValueError(
                 f"{name!r} is open on this machine as {KINDS[f.kind]}, not as {KINDS[kind]}: choose another name"
@@ -521,7 +532,6 @@ class Shared:
 
     def __repr__(self):
         return self.describe("", "")
-
 
     def __reduce__(self):
         """A name goes as it is. What has none goes to a process that is being started, as `multiprocessing`'s do."""

@@ -1,7 +1,7 @@
 """Latch between processes: opens when it has been counted down, and stays open.
 
-    word     what is left; QUEUED: somebody is in the guard
-    turn     as an Event's: set when it opens, which commits the last count. The word follows.
+word     what is left; QUEUED: somebody is in the guard
+turn     as an Event's: set when it opens, which commits the last count. The word follows.
 """
 
 import cython
@@ -9,6 +9,7 @@ from cython.cimports.interlock.machine.kernel import (
     LATCH,
     PERMITS,
     Shared,
+    Waiting,
     caller,
     deadline_after,
     guard_unlock,
@@ -20,8 +21,8 @@ from cython.cimports.interlock.machine.kernel import (
     named,
     process_address,
     u32,
-    Waiting,
 )
+
 from interlock.machine import tasks
 
 ilk_use(process_address())
@@ -29,7 +30,8 @@ ilk_use(process_address())
 
 class Latch(Shared):
     """Latch(count, *, name=None)\n--\n\n\
-    A gate between the processes of this machine that opens when it has been counted down. ``Latch("name", count)`` will do too.
+    A gate between the processes of this machine that opens when it has been counted down. ``Latch("name", count)``
+    will do too.
 
     ``count``: from how many, 0 or more. A process that dies before it has counted down does not count down.
     Raises ValueError for a count below 0, and where the name is in use for something else.

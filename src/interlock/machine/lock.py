@@ -6,14 +6,14 @@
     id [| QUEUED]            held, taken with `acquire`: any party may release it
     id | ENTERED [| QUEUED]  held, entered with `with`: that thread alone may leave it
     id of somebody dead      the head of the queue, or the next who comes, takes it over
-    ... | ABANDONED          a holder died; whoever holds it now was told so, and has not released it yet. With no id: who
+    ... | ABANDONED          a holder died; whoever holds it now was told so, and has not released it yet. With no id:
+    who
                              was told has failed to repair it, and the next one is told again
 
 The id is the thread's, also where a task holds it.
 """
 
 import cython
-from cython.cimports.cpython.exc import PyErr_CheckSignals
 from cython.cimports.interlock.machine.kernel import (
     ABANDONED,
     ENTER,
@@ -23,6 +23,7 @@ from cython.cimports.interlock.machine.kernel import (
     NEVER,
     PASSING,
     Shared,
+    Waiting,
     caller,
     deadline_after,
     died_of,
@@ -41,8 +42,8 @@ from cython.cimports.interlock.machine.kernel import (
     process_address,
     u32,
     u64,
-    Waiting,
 )
+
 from interlock.machine import tasks
 from interlock.machine.within import Within, make_within
 
@@ -141,7 +142,7 @@ class Lock(Shared):
         return None
 
     def within(self, timeout: float) -> Within:
-        """A context manager that holds the lock, or raises TimeoutError when it is not to be had in ``timeout`` seconds."""
+        """A context manager that holds the lock, or raises TimeoutError after ``timeout`` seconds."""
         return make_within(self, timeout)
 
     def locked(self) -> bool:

@@ -1,6 +1,7 @@
 """RLock between processes: its owner may take it again, and must give it back as often.
 
-The word is a Lock's, always ENTERED. How often, and by which task of the owner's thread (0: by the thread), stands beside
+The word is a Lock's, always ENTERED. How often, and by which task of the owner's thread (0: by the thread), stands
+beside
 it, written by the owner alone. A new owner begins at 1, so a death needs no repair.
 """
 
@@ -12,6 +13,7 @@ from cython.cimports.interlock.machine.kernel import (
     ID_MASK,
     NEVER,
     RLOCK,
+    Waiting,
     caller,
     deadline_after,
     ilk_use,
@@ -24,9 +26,9 @@ from cython.cimports.interlock.machine.kernel import (
     store,
     u32,
     u64,
-    Waiting,
 )
 from cython.cimports.interlock.machine.lock import Lock
+
 from interlock.machine import tasks
 
 NO_TIMEOUT = cython.declare(object, -1)

@@ -22,12 +22,12 @@ from cython.cimports.interlock.machine.kernel import (
     READING,
     RWLOCK,
     Shared,
+    Waiting,
     caller,
     deadline_after,
     died_of,
     guard_unlock,
     ilk_use,
-    is_dead,
     load,
     lock_try,
     lock_untie,
@@ -36,9 +36,9 @@ from cython.cimports.interlock.machine.kernel import (
     reader_release,
     u32,
     u64,
-    Waiting,
     writer_release,
 )
+
 from interlock.machine import tasks
 from interlock.machine.within import Within, make_within
 
@@ -178,9 +178,7 @@ class Side:
         """
         if not blocking and timeout is not None:
             raise ValueError("can't specify a timeout for a non-blocking call")
-        return self.lock.take(
-            READING | HOLD if self.reads else ENTER, deadline_after(timeout) if blocking else 0
-        )
+        return self.lock.take(READING | HOLD if self.reads else ENTER, deadline_after(timeout) if blocking else 0)
 
     def release(self) -> None:
         """Give it back. Raises RuntimeError where this thread has not taken it."""

@@ -4,7 +4,8 @@
     n                  n permits are free, nobody waits
     n | QUEUED         somebody waits for more than n, or somebody is in the guard
 
-A permit taken with `with`, and any permit of a BoundedSemaphore, is a hold: a node that says whose it is, so that it comes
+A permit taken with `with`, and any permit of a BoundedSemaphore, is a hold: a node that says whose it is, so that it
+comes
 back when its holder dies. A permit of a plain Semaphore taken with `acquire` is not: who signals with a semaphore takes
 a thousand and gives back none, and its death must not make them appear. Who waits is served in the order of arrival.
 """
@@ -17,6 +18,7 @@ from cython.cimports.interlock.machine.kernel import (
     PERMITS,
     SEMAPHORE,
     Shared,
+    Waiting,
     caller,
     deadline_after,
     guard_unlock,
@@ -32,8 +34,8 @@ from cython.cimports.interlock.machine.kernel import (
     serve,
     u32,
     u64,
-    Waiting,
 )
+
 from interlock.machine import tasks
 from interlock.machine.within import Within, make_within
 
@@ -108,7 +110,8 @@ class Semaphore(Shared):
         self.give(1, True)
 
     def acquire_async(self, timeout: object = None, *, permits: object = 1) -> object:
-        """Take permits for the calling task: ``await semaphore.acquire_async()``. Arguments and result: see `acquire`."""
+        """Take permits for the calling task: ``await semaphore.acquire_async()``. Arguments and result: see
+        `acquire`."""
         return tasks.acquire(self, timeout, HOLD if self.bounded else 0, self.checked(permits))
 
     def _enter(self, timeout: object) -> bool:
@@ -186,6 +189,7 @@ class Semaphore(Shared):
 
 class BoundedSemaphore(Semaphore):
     """BoundedSemaphore(value=1, *, name=None)\n--\n\n\
-    A semaphore whose permits all belong to somebody: releasing more than were taken is an error, and what a process held
+    A semaphore whose permits all belong to somebody: releasing more than were taken is an error, and what a process
+    held
     when it died comes back.
     """

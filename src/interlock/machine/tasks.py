@@ -1,7 +1,9 @@
 """How a task waits between processes: its loop reads a FIFO into which whoever wakes the task writes.
 
-One FIFO for each loop, in the folder of the arena, named by the process and a number. A wake is two steps: the word of the
-node, then the bytes in the FIFO. Should whoever wakes die between them, or a holder die (which nobody tells a loop), the
+One FIFO for each loop, in the folder of the arena, named by the process and a number. A wake is two steps: the word
+of the
+node, then the bytes in the FIFO. Should whoever wakes die between them, or a holder die (which nobody tells a loop),
+the
 timer of the loop, which runs only while a task of it waits, looks within 50 ms. No thread is needed.
 """
 
