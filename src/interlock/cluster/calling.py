@@ -20,6 +20,7 @@ from collections.abc import Callable, Generator, Sequence
 from typing import Any, TypeAlias, TypeVar
 
 from interlock import Event
+from interlock.cluster.bell import Bell
 from interlock.cluster.engine import Answer, Argument, Engine, Unreachable
 
 _T = TypeVar("_T")
@@ -44,13 +45,13 @@ class Step:
         undo: Callable[[], object] | None = None,
         shielded: bool = False,
     ) -> None:
-        self.engine: Engine = engine
-        self.caller: Caller = caller
-        self.op: str = op
-        self.arguments: Sequence[str | int] = arguments
-        self.timeout: float = timeout
-        self.undo: Callable[[], object] | None = undo
-        self.shielded: bool = shielded
+        self.engine = engine
+        self.caller = caller
+        self.op = op
+        self.arguments = arguments
+        self.timeout = timeout
+        self.undo = undo
+        self.shielded = shielded
 
     def perform(self) -> Answer:
         return self.engine.call(self.op, self.arguments, self.timeout)
@@ -75,9 +76,9 @@ class Park:
     __slots__ = ("event", "shielded", "timeout")
 
     def __init__(self, event: Event, timeout: float | None, shielded: bool = False) -> None:
-        self.event: Event = event
-        self.timeout: float | None = timeout
-        self.shielded: bool = shielded
+        self.event = event
+        self.timeout = timeout
+        self.shielded = shielded
 
     def perform(self) -> bool:
         return self.event.wait(self.timeout)
@@ -145,10 +146,10 @@ class Trip:
     def __init__(self, perform: Callable[[], Any], undo: Callable[[], object] | None = None) -> None:
         self.perform = perform
         self.undo = undo
-        self.guard: _thread.LockType = _thread.allocate_lock()
-        self.over: Event = Event()
-        self.done: bool = False
-        self.abandoned: bool = False
+        self.guard = _thread.allocate_lock()
+        self.over = Event(name="answer of the engine")
+        self.done = False
+        self.abandoned = False
         self.answer: Any = None
         self.error: BaseException | None = None
 
@@ -185,11 +186,11 @@ class Caller:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.guard: _thread.LockType = _thread.allocate_lock()
+        self.guard = _thread.allocate_lock()
         self.trips: deque[Trip] = deque()
-        self.idle: deque[Event] = deque()
-        self.threads: int = 0
-        self.closed: bool = False
+        self.idle: deque[Bell] = deque()
+        self.threads = 0
+        self.closed = False
 
     def submit(self, trip: Trip) -> None:
         start = False
@@ -213,7 +214,7 @@ class Caller:
             threading.Thread(target=self.live, name=self.name, daemon=True).start()
 
     def live(self) -> None:
-        waker = Event()
+        waker = Bell()
         while True:
             with self.guard:
                 trip = self.trips.popleft() if self.trips else None

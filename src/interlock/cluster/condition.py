@@ -11,7 +11,7 @@ as if notified, in the order of newcomers. So look again at what you wait for, o
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from interlock.cluster import party
@@ -42,11 +42,11 @@ class Condition(Shared):
             raise TypeError("lock must be a Lock or an RLock of the same handle")
         super().__init__(cluster, name, 0, lock.lease)
         self.lock = lock
-        self.acquire: Callable[..., bool] = lock.acquire
-        self.acquire_async: Callable[..., Coroutine[Any, Any, bool]] = lock.acquire_async
-        self.release: Callable[[], None] = lock.release
-        self.release_async: Callable[[], Coroutine[Any, Any, None]] = lock.release_async
-        self.locked: Callable[[], bool] = lock.locked
+        self.acquire = lock.acquire
+        self.acquire_async = lock.acquire_async
+        self.release = lock.release
+        self.release_async = lock.release_async
+        self.locked = lock.locked
 
     def __enter__(self) -> Ticket:
         return self.lock.__enter__()
@@ -106,7 +106,7 @@ class Condition(Shared):
     def parking(self, hold: Ticket) -> Calling[Ticket]:
         """Give up `hold` and stand in the condition's queue."""
         lock, session = self.lock, hold.session
-        ticket = session.begin(lock.name, hold.units)
+        ticket = session.begin(self.name, hold.units)
         if ticket is None:
             hold.check()
             raise LeaseLost(f"{lock!r} is no longer held here")
@@ -128,6 +128,8 @@ class Condition(Shared):
         if code in ("queued", "granted"):
             session.take_out(hold)
             self.forget_hold(hold)
+            if hold.board is not None:
+                hold.board.released()
             if code == "queued":
                 session.queued(ticket)
             else:
@@ -171,6 +173,8 @@ class Condition(Shared):
             ticket = again
         assert ticket.state in (HELD, LOST, GONE)
         ticket.count = hold.count
+        ticket.board = hold.board
+        ticket.asked = False  # what it waited for was the condition
         ticket.cancelling = hold.cancelling
         ticket.cancel = hold.cancel
         self.lock.put(ticket)

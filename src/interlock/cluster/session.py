@@ -33,15 +33,17 @@ from contextlib import suppress
 from itertools import count
 from typing import TYPE_CHECKING
 
-from interlock import Event
-from interlock.cluster.engine import Answer, Engine, Inbox, Unreachable
+from interlock.cluster.bell import Bell
+from interlock.cluster.engine import Answer, Inbox, Unreachable
 from interlock.cluster.errors import ClusterError, EngineRestarted, LeaseLost
+from interlock.cluster.seen import wait_at
 from interlock.cluster.ticket import AGAIN, BROKEN, GONE, HELD, LOST, WAITING, Ticket
 
 if TYPE_CHECKING:
     from interlock.cluster.client import Cluster
+    from interlock.core.primitives.remote import Remote
 
-log: logging.Logger = logging.getLogger("interlock.cluster")
+log = logging.getLogger("interlock.cluster")
 
 RETRY = 0.1  # seconds after a renewal that failed
 SLACK = 0.002  # seconds: a deadline is looked at just after it, not just before
@@ -63,25 +65,25 @@ else:
 class Session:
     def __init__(self, cluster: Cluster, lease: float) -> None:
         self.cluster = cluster
-        self.engine: Engine = cluster.engine
+        self.engine = cluster.engine
         self.lease = lease
-        self.id: str = secrets.token_hex(8)
-        self.guard: _thread.LockType = _thread.allocate_lock()
-        self.numbers: count[int] = count(1)
+        self.id = secrets.token_hex(8)
+        self.guard = _thread.allocate_lock()
+        self.numbers = count(1)
         self.mine: dict[str, Ticket] = {}
         self.owed: dict[str, None] = {}  # waiters to leave
         self.leaving: set[str] = set()  # waiters that are being released: nobody else may, their answer counts
-        self.waiting: int = 0  # tickets that wait; changed under the guard
-        self.calls: count[int] = count(1)
+        self.waiting = 0  # tickets that wait; changed under the guard
+        self.calls = count(1)
         self.answered: list[str] = []  # numbers of calls whose answers came, to be told to the engine
-        self.deadline: float = 0.0  # 0: not open yet
+        self.deadline = 0.0  # 0: not open yet
         self.over: LeaseLost | None = None
-        self.closing: bool = False
-        self.suspect: bool = False  # the next beat asks for everything, and comes at once where somebody waits
+        self.closing = False
+        self.suspect = False  # the next beat asks for everything, and comes at once where somebody waits
         self.inbox: Inbox | None = None
-        self.wake: Event = Event()
+        self.wake = Bell()
         self.line: threading.Thread | None = None
-        self.beats: int = 0
+        self.beats = 0
 
     # --- opening and ending -----------------------------------------------------------------------------------------
 
@@ -136,9 +138,10 @@ class Session:
 
     # --- tickets ----------------------------------------------------------------------------------------------------
 
-    def begin(self, name: str, units: int) -> Ticket | None:
+    def begin(self, name: str, units: int, board: Remote | None = None) -> Ticket | None:
         """A ticket for somebody who is about to ask. None where the session is over."""
-        ticket = Ticket(self, f"{self.id}:{next(self.numbers)}", name, units)
+        event = wait_at(board, self.engine.shown, name)
+        ticket = Ticket(self, f"{self.id}:{next(self.numbers)}", name, units, event, board)
         with self.guard:
             if self.over is not None:
                 return None
@@ -396,9 +399,9 @@ class Clock:
     """Ends the sessions whose time is over. One thread for the process; it does no I/O and takes no lock for long."""
 
     def __init__(self) -> None:
-        self.guard: _thread.LockType = _thread.allocate_lock()
+        self.guard = _thread.allocate_lock()
         self.sessions: set[Session] = set()
-        self.wake: Event = Event()
+        self.wake = Bell()
         self.thread: threading.Thread | None = None
 
     def watch(self, session: Session) -> None:
@@ -435,4 +438,4 @@ class Clock:
         self.__init__()  # type: ignore[misc]
 
 
-clock: Clock = Clock()
+clock = Clock()

@@ -44,6 +44,7 @@ class Ticket:
     __slots__ = (
         "_lost",
         "asked",
+        "board",
         "cancel",
         "cancelling",
         "count",
@@ -61,19 +62,20 @@ class Ticket:
         "waiter",
     )
 
-    def __init__(self, session: Session, waiter: str, name: str, units: int) -> None:
-        self.session: Session = session
-        self.waiter: str = waiter
-        self.name: str = name
-        self.units: int = units
-        self.event: Event = Event()
-        self.state: int = WAITING
-        self.asked: bool = False  # the engine has said that we wait, so it has to know of us
-        self.moving: bool = False  # on its way to a condition, which gives it up: not missed meanwhile
-        self.value: int = 0
-        self.party: int = 0
-        self.count: int = 1
-        self.since: float = 0.0
+    def __init__(self, session: Session, waiter: str, name: str, units: int, event: Event, board: Any = None) -> None:
+        self.session = session
+        self.waiter = waiter
+        self.name = name
+        self.units = units
+        self.event = event
+        self.board = board
+        self.state = WAITING
+        self.asked = False  # the engine has said that we wait, so it has to know of us
+        self.moving = False  # on its way to a condition, which gives it up: not missed meanwhile
+        self.value = 0
+        self.party = 0
+        self.count = 1
+        self.since = 0.0
         self.reason: LeaseLost | None = None
         self._lost: Lost | None = None
         self.on_lost: Callable[[Ticket], object] | None = None
@@ -106,6 +108,8 @@ class Ticket:
 
     def tell_loss(self) -> None:
         """Tell everybody. Called once, outside the guard, after the state has become LOST."""
+        if self.board is not None:
+            self.board.lost()
         lost = self._lost
         if lost is not None:
             lost.set()
