@@ -96,7 +96,7 @@ class Story:
         self.recording = recording
         self._progress = progress
         self.primitives: list[Primitive] = []
-        self.hidden = 0
+        self.hidden: int = 0
         self._group = self._group_primitives()
         self.marks: list[Mark] = []
         self.acquired: Counter[tuple[int, int, int]] = Counter()
@@ -107,10 +107,12 @@ class Story:
         self.blamed: Counter[tuple[int, int]] = Counter()
         self._find_holders()
         group = self._group
-        self.holds = sorted(
+        self.holds: list[Hold] = sorted(
             (hold._replace(primitive=group[hold.primitive], object=hold.primitive) for hold in self._holds), key=_start
         )
-        self.waits = [wait._replace(primitive=group[wait.primitive], object=wait.primitive) for wait in self._waits]
+        self.waits: list[Wait] = [
+            wait._replace(primitive=group[wait.primitive], object=wait.primitive) for wait in self._waits
+        ]
         del self._holds, self._waits
 
     def _group_primitives(self) -> list[int]:
