@@ -160,6 +160,7 @@ class Explorer:
         self.deviations: list[tuple[int, int]] = []
         self.progress: Callable[[Exploration], object] | None = None
         self.blocked_at: list[str] = []
+        self.unlike: tuple[Outcome, Outcome] | None = None
         self.timeline = timeline
         self.recording: Any = None
 
@@ -256,7 +257,7 @@ class Explorer:
         outcome = self.default = self.run(DEFAULT)
         again = self.run(DEFAULT, [], outcome.options)
         if outcome.failure is None and (again.split_at >= 0 or again.options != outcome.options):
-            return self._not_deterministic(outcome, again)
+            self.unlike = (outcome, again)
         self.steps = self.baton.steps_by_place()
         self.deviations = [(i, c) for i, n in enumerate(outcome.options) for c in range(1, n)]
         self.random.shuffle(self.deviations)
@@ -276,6 +277,8 @@ class Explorer:
             turn += 1
         if self.blocked_at:
             self._tell_outside()
+        elif self.unlike is not None:
+            self._not_deterministic(*self.unlike)
         return found
 
     def _next(self, turn: int) -> Outcome:
@@ -321,7 +324,10 @@ class Explorer:
                 f"stopped after {self.baton.limit:,} points of one schedule: no end in sight\n{outcome.failure[1]}"
             )
             return found
-        again = self.run(DEFAULT, outcome.choices, outcome.options)
+        for _ in range(1 if self.unlike is None else 10):
+            again = self.run(DEFAULT, outcome.choices, outcome.options)
+            if again.key == outcome.key:
+                break
         if again.key != outcome.key:
             found.schedules = schedules
             if again.split_at >= 0 or again.options != outcome.options:
@@ -333,7 +339,10 @@ class Explorer:
             )
             return found
         best = self._shrink(again)
-        last = self.run(DEFAULT, best.choices, best.options, story=True)
+        for _ in range(1 if self.unlike is None else 10):
+            last = self.run(DEFAULT, best.choices, best.options, story=True)
+            if last.key == best.key:
+                break
         trace = self._trace()
         if last.key != best.key:
             return self._not_deterministic(best, last)

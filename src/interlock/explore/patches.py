@@ -6,6 +6,7 @@ there before. What is changed is put back when the exploration ends.
 
 import _thread
 import contextlib
+import functools
 import gc
 import itertools
 import random
@@ -234,6 +235,8 @@ class Patches:
         futures = sys.modules.get("concurrent.futures.thread")
         if futures is not None:
             # It is held while a thread is started.
+            if not hasattr(futures.ThreadPoolExecutor.__init__, "ordered"):
+                self.replace(self._undo, futures.ThreadPoolExecutor, "__init__", _in_order(futures.ThreadPoolExecutor))
             futures.ThreadPoolExecutor._counter = itertools.count().__next__
             if not isinstance(futures._global_shutdown_lock, Lock):
                 self.replace(self._undo, futures, "_global_shutdown_lock", Lock(name="concurrent.futures"))
@@ -256,6 +259,32 @@ class Patches:
 
             self._asyncio_done = True
             patch_loops(self.baton, lambda owner, name, value: self.replace(undo, owner, name, value))
+            import asyncio
+
+            self.replace(undo, asyncio.TaskGroup, "__init__", _in_order(asyncio.TaskGroup, "_tasks"))
+
+
+class Ordered(dict[Any, None]):
+    """Stands for a set of what has no order of its own but its address: in the order in which things were added."""
+
+    def add(self, each: object) -> None:
+        self[each] = None
+
+    def discard(self, each: object) -> None:
+        self.pop(each, None)
+
+
+def _in_order(kind: type, name: str = "_threads") -> Callable[..., None]:
+    """An `__init__` that makes its set of threads, or tasks, an ordered one."""
+    there: Callable[..., None] = kind.__init__  # type: ignore[misc]
+
+    @functools.wraps(there)
+    def init(self: Any, *args: Any, **kwargs: Any) -> None:
+        there(self, *args, **kwargs)
+        setattr(self, name, Ordered())
+
+    init.ordered = True  # type: ignore[attr-defined]
+    return init
 
 
 @contextlib.contextmanager
