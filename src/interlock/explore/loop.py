@@ -115,6 +115,11 @@ def _step(loop: Any, baton: Baton) -> None:
         _make_ready(loop, heapq.heappop(loop._scheduled))
         return
     handle = options[choice]
+    if choice and baton.trace is not None:
+        task = _task_of(handle)
+        name = task.get_name() if isinstance(task, asyncio.Task) else "a callback"
+        number = baton.own_strand().number
+        baton.trace.append(("task", number, number, None, name, None, baton.count, baton.clock))
     ready.remove(handle)
     seen.pop(id(handle), None)
     if not handle._cancelled:
