@@ -70,13 +70,16 @@ def test_skipped():
 
 
 def test_explores_itself(interlock):
-    lock = Lock()
+    def program():
+        lock = Lock()
 
-    def work():
-        with lock:
-            pass
+        def work():
+            with lock:
+                pass
 
-    assert not interlock(lambda: run(work, work), schedules=10).failed
+        run(work, work)
+
+    assert not interlock(program, schedules=10).failed
 """
 
 EVERY = """

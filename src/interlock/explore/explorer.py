@@ -275,6 +275,8 @@ class Explorer:
             self._note(outcome)
             if outcome.failure is not None:
                 return self._settle(outcome)
+            if self.blocked_at:
+                break  # each schedule would take as long
             if schedules is not None and found.schedules >= schedules:
                 break
             if seconds is not None and time.perf_counter() - self.began >= seconds:

@@ -18,6 +18,7 @@ from types import ModuleType
 from typing import Any
 
 import interlock
+from interlock import dropin
 from interlock.core.primitives.join import Join
 from interlock.core.primitives.lock import Lock
 from interlock.core.primitives.rlock import RLock
@@ -43,6 +44,9 @@ class Patches:
     def __enter__(self) -> "Patches":
         with contextlib.ExitStack() as undo:
             undo.enter_context(interlock.install(asyncio=True))
+            # A module that was imported before has the classes of `threading` under names of its own.
+            names = [*dropin.NAMES, *dropin.ASYNCIO_NAMES]
+            self.rebind(undo, {found: name.ours for name in names for found in dropin._found.get(name, [])})
             self._patch_threads(undo)
             self._patch_time(undo)
             self._patch_library(undo)
@@ -194,14 +198,14 @@ class Patches:
             ours[getattr(time, name + "_ns")] = clock(getattr(time, name + "_ns"), offset, 1)
         for there, here in ours.items():
             self.replace(undo, time, there.__name__, here)
-        self.rebind(undo, ours)
+        self.rebind(undo, ours, times=True)
 
-    def rebind(self, undo: contextlib.ExitStack, ours: dict[Any, Any]) -> None:
-        """Change what modules have imported by name: those of the program, and a few of the library."""
+    def rebind(self, undo: contextlib.ExitStack, ours: dict[Any, Any], times: bool = False) -> None:
+        """Change what modules have imported by name: those of the program and, of ``times``, some of the library."""
         by_id = {id(there): (there, here) for there, here in ours.items()}
         for name, module in list(sys.modules.items()):
             file = getattr(module, "__file__", None)
-            if name not in ("threading", "queue", "sched") and not (isinstance(file, str) and self.is_program(file)):
+            if not (times and name in ("threading", "queue", "sched")) and not (isinstance(file, str) and self.is_program(file)):
                 continue
             if not isinstance(module, ModuleType):
                 continue
