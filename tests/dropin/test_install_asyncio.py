@@ -258,7 +258,7 @@ PROGRAMS = {
 
         async def main():
             line = asyncio.Queue(1)
-            assert type(line._finished) is aio.Event
+            assert type(line) is aio.Queue
 
             async def put():
                 for item in range(100):
@@ -304,10 +304,14 @@ def put_back() -> Iterator[None]:
 def test_names() -> None:
     import asyncio
     import asyncio.locks
+    import asyncio.queues
 
     install(asyncio=True)
     names = {(name.module, name.attribute): name.ours for name in ASYNCIO_NAMES}
-    assert names == {(module, name): getattr(aio, name) for module in (asyncio, asyncio.locks) for name in CLASSES}
+    expected = {(module, name): getattr(aio, name) for module in (asyncio, asyncio.locks) for name in CLASSES}
+    queues = ("LifoQueue", "PriorityQueue", "Queue")
+    expected |= {(module, name): getattr(aio, name) for module in (asyncio, asyncio.queues) for name in queues}
+    assert names == expected
     assert all(name.stands_for() is name.ours for name in ASYNCIO_NAMES)
 
 

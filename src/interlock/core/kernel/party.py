@@ -30,6 +30,7 @@ from cython.cimports.interlock.core.kernel.native import (
     interlock_thread,
     interlock_thread_id,
 )
+from cython.cimports.interlock.core.kernel.private import ident_of, is_dummy, listed_thread, name_of, starting_threads
 from cython.cimports.interlock.core.kernel.public_name import interlock_keep_name
 from cython.cimports.interlock.core.kernel.thread_end import (
     interlock_end,
@@ -44,7 +45,6 @@ departed = {}
 in_order = cython.declare(object, deque())  # their ids; a dictionary would look for its first through all it had before
 by_ident = {}
 DEPARTED_KEPT = cython.declare(cython.Py_ssize_t, 1000)  # more than can plausibly have died with a lock; about 200 KB
-DUMMY = cython.declare(object, threading._DummyThread)
 # When `living` has grown to this, look who has ended; then it is set to twice what is left.
 sweep_at = cython.declare(cython.Py_ssize_t, 64)
 
@@ -109,7 +109,7 @@ class Party:
             reference = self.thread_ref
         if reference is not None:
             thread = reference()
-        if thread is None or isinstance(thread, DUMMY):
+        if thread is None or is_dummy(thread):
             # `current_thread()` invents a dummy for a thread that is still starting, and drops it for the real one.
             found = find_thread(self.ident)
             # Looked at afterwards: once it has ended, its ident is another's.
@@ -150,14 +150,11 @@ def set_on_leaving(function):
 
 
 def find_thread(ident: cython.ulong):
-    """The Thread with this ident, also while it is starting and `threading` has listed none yet, or a dummy.
-
-    Reads the plain attribute: the property may be anybody's code, which may take a lock, which meets its party.
-    """
-    thread = threading._active.get(ident)
-    if thread is None or isinstance(thread, DUMMY):
-        for starting in list(threading._limbo):
-            if getattr(starting, "_ident", None) == ident:
+    """The Thread with this ident, also while it is starting and `threading` has listed none yet, or a dummy."""
+    thread = listed_thread(ident)
+    if thread is None or is_dummy(thread):
+        for starting in starting_threads():
+            if ident_of(starting) == ident:
                 return starting
     return thread
 
@@ -175,7 +172,7 @@ def meet() -> Party:
         if thread is not None:
             party.thread_ref = weakref.ref(thread)
             party.thread_key = cython.cast(cython.p_void, thread)
-            party.last_name = str(getattr(thread, "_name", None))
+            party.last_name = str(name_of(thread))
         # What was called above may have run anybody's code, which may have met this very thread.
         found = enrol(party)
         by_ident[party.ident] = found
