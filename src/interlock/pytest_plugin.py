@@ -19,7 +19,7 @@ import signal
 import threading
 import time
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +39,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--interlock",
         action="store_true",
-        help="run the tests on interlock's primitives: deadlocks, orders of locks and what is left held make a test fail",
+        help="run the tests on interlock's primitives: deadlocks, two orders of locks, locks left held are failures",
     )
     group.addoption(
         "--interlock-stall",
@@ -205,7 +205,7 @@ def _silence() -> Iterator[None]:
     """What a test prints a thousand times is of no use."""
     with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.redirect_stderr(io.StringIO()) as err:
         for stream in out, err:
-            stream.write = len  # type: ignore[assignment,method-assign]
+            stream.write = len  # type: ignore[method-assign]
         yield
 
 
@@ -328,7 +328,7 @@ class _Watch:
         """With xdist the tests have run there, and what they counted comes with the reports."""
 
     @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_makereport(self, item: pytest.Item, call: Any) -> Iterator[Any]:
+    def pytest_runtest_makereport(self, item: pytest.Item, call: Any) -> Generator[None, Any, Any]:
         report = yield
         if self.report and call.when == "call":
             report.user_properties.append(
@@ -488,5 +488,3 @@ def _raw_event() -> Any:
             return self._lock.acquire(timeout=seconds)
 
     return Event()
-
-

@@ -1,6 +1,7 @@
 """`interlock.explore` from the outside: what it finds, what it says, and when it keeps quiet."""
 
 import asyncio
+import contextlib
 import queue
 import threading
 import time
@@ -375,10 +376,8 @@ def test_one_who_swallows_everything_is_given_up():
 
         def stubborn():
             while not done.is_set():
-                try:
+                with contextlib.suppress(BaseException):
                     threading.Event().wait()
-                except BaseException:
-                    pass
 
         threading.Thread(target=stubborn).start()
         raise ValueError("the test fails")

@@ -149,9 +149,7 @@ def run_pytest(tmp_path):
         command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q", *options]
         environment = {**os.environ, "COLUMNS": "160", "PYTHONHASHSEED": "0"}
         environment.pop("PYTEST_ADDOPTS", None)
-        ran = subprocess.run(
-            command, cwd=tmp_path, env=environment, capture_output=True, encoding="utf-8", timeout=110
-        )
+        ran = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, encoding="utf-8", timeout=110)
         return ran.stdout + ran.stderr
 
     return run
@@ -186,17 +184,15 @@ def test_every_test_is_looked_at(run_pytest):
 
 
 def test_it_is_silent_until_asked(run_pytest):
-    out = run_pytest("import threading, _thread\ndef test_it(): assert threading.Lock is _thread.allocate_lock or True\n")
+    out = run_pytest(
+        "import threading, _thread\ndef test_it(): assert threading.Lock is _thread.allocate_lock or True\n"
+    )
     assert out.split() == [".", "[100%]", "1", "passed", "in", out.split()[-1]]
 
 
 def test_wrong_arguments(run_pytest):
-    assert "no such argument" in run_pytest(
-        "import pytest\n@pytest.mark.interlock(schedule=3)\ndef test_it(): pass\n"
-    )
-    assert "at must be one of" in run_pytest(
-        "import pytest\n@pytest.mark.interlock(at='words')\ndef test_it(): pass\n"
-    )
+    assert "no such argument" in run_pytest("import pytest\n@pytest.mark.interlock(schedule=3)\ndef test_it(): pass\n")
+    assert "at must be one of" in run_pytest("import pytest\n@pytest.mark.interlock(at='words')\ndef test_it(): pass\n")
     assert "not a replay token" in run_pytest(
         "import pytest\n@pytest.mark.interlock\ndef test_it(): pass\n", "--interlock-replay=x"
     )

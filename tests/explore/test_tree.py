@@ -66,7 +66,9 @@ def random_program(seed):
         for thread in threads:
             thread.join()
         # In which order each object was used: what is independent may stand in any order.
-        program.outcome = tuple(tuple(x for x in log if x[0] == name) for name in ("first", "second", "event", "permit"))
+        program.outcome = tuple(
+            tuple(x for x in log if x[0] == name) for name in ("first", "second", "event", "permit")
+        )
 
     return program
 

@@ -330,9 +330,8 @@ class Explorer:
                 return found
         found.complete = True
         what = "steps" if self.at != "sync" else "orders of its synchronization"
-        found.story = (
-            f"all {found.schedules:,} {what} were run ({found.cut:,} of them broken off, as repetitions of others): holds"
-        )
+        repeated = f"{found.cut:,} of them broken off, as repetitions of others"
+        found.story = f"all {found.schedules:,} {what} were run ({repeated}): holds"
         if self.at != "bytecodes":
             found.story += ", supposing that what threads share is touched only under its locks"
         found.story += f", and that nobody is held up for more than {self.pause:g} s while a timer of another fires"
@@ -428,7 +427,8 @@ class Explorer:
         What is left out are *moves*: choices other than the default, each known by who made it and at which of his
         points, so that the rest still means the same when one is left out.
         """
-        self.baton.moves = moves = []
+        moves: list[tuple[Any, int]] = []
+        self.baton.moves = moves
         best = self.run(DEFAULT, outcome.choices)
         best_moves = list(moves)
         left = SHRINKS
@@ -441,7 +441,8 @@ class Explorer:
             if left <= 0:
                 return False
             left -= 1
-            self.baton.moves = moves = []
+            moves: list[tuple[Any, int]] = []
+            self.baton.moves = moves
             self.baton.guide = dict(wanted)
             try:
                 tried = self.run(DEFAULT)

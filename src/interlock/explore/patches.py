@@ -14,7 +14,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from types import ModuleType
 from typing import Any
 
 import interlock
@@ -186,8 +185,6 @@ class Patches:
             if not baton.is_strand():
                 sleep_there(seconds)
                 return
-            if isinstance(seconds, str):
-                raise TypeError(f"'{type(seconds).__name__}' object cannot be interpreted as an integer")
             if seconds < 0:
                 raise ValueError("sleep length must be non-negative")
             baton.sleep(float(seconds))
@@ -205,9 +202,9 @@ class Patches:
         by_id = {id(there): (there, here) for there, here in ours.items()}
         for name, module in list(sys.modules.items()):
             file = getattr(module, "__file__", None)
-            if not (times and name in ("threading", "queue", "sched")) and not (isinstance(file, str) and self.is_program(file)):
-                continue
-            if not isinstance(module, ModuleType):
+            if not (times and name in ("threading", "queue", "sched")) and not (
+                isinstance(file, str) and self.is_program(file)
+            ):
                 continue
             for attribute, value in list(vars(module).items()):
                 found = by_id.get(id(value))
@@ -217,9 +214,6 @@ class Patches:
     # --- the rest of the library ----------------------------------------------------------------------------------
 
     def _patch_library(self, undo: contextlib.ExitStack) -> None:
-        import queue
-
-        self.replace(undo, queue, "SimpleQueue", queue._PySimpleQueue)  # type: ignore[attr-defined]
         logging = sys.modules.get("logging")
         if logging is not None:
             # Made when it was imported, so mostly not ours.
@@ -236,7 +230,7 @@ class Patches:
             self._numpy.random.seed(0)
         # Their names are the same in each schedule.
         threading._counter = itertools.count(1).__next__  # type: ignore[attr-defined]
-        futures = sys.modules.get("concurrent.futures.thread")
+        futures: Any = sys.modules.get("concurrent.futures.thread")
         if futures is not None:
             # It is held while a thread is started.
             if not hasattr(futures.ThreadPoolExecutor.__init__, "ordered"):
@@ -249,7 +243,7 @@ class Patches:
 
     def clean_up(self) -> None:
         """After each schedule: the library forgets the threads that were ours."""
-        futures = sys.modules.get("concurrent.futures.thread")
+        futures: Any = sys.modules.get("concurrent.futures.thread")
         if futures is not None:
             for thread in list(futures._threads_queues):
                 if _STRAND in thread.__dict__:

@@ -147,13 +147,13 @@ class Teller:
         for strand in baton.strands:
             if strand.ended:
                 continue
-            someone = found.get(strand.party)
+            met = found.get(strand.party)
             name = self.name(strand.number)
             lines.append(f"  {name}")
-            lines += self._state(strand, someone, kind)
-            if someone is not None:
-                told.add(id(someone))
-                lines += self._holds(someone)
+            lines += self._state(strand, met, kind)
+            if met is not None:
+                told.add(id(met))
+                lines += self._holds(met)
         mine = {strand.ident for strand in baton.strands if not strand.ended}
         for someone in view.people:
             if id(someone) not in told and someone.is_task:

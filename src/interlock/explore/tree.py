@@ -7,9 +7,10 @@ sleeps, and it goes on sleeping as long as only steps follow that are independen
 been seen. A schedule in which all that could go on sleep is broken off.
 
 What a step touches is told by the object of its operation: for a condition that is its lock, for the start of a thread
-one object for all, for a join the thread; the step after a lock was released touches nothing. A timer, a pause, a line or an instruction may touch anything. So the only
-thing supposed is that whatever else threads share, they touch under a lock of theirs. Where an event loop runs beside
-other threads there is no reduction: what they put into it is no operation.
+one object for all, for a join the thread; the step after a lock was released touches nothing. A timer, a pause, a line
+or an instruction may touch anything. So the only thing supposed is that whatever else threads share, they touch under a
+lock of theirs. Where an event loop runs beside other threads there is no reduction: what they put into it is no
+operation.
 """
 
 from interlock.core.primitives.mutex import Mutex

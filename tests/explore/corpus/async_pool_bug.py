@@ -7,7 +7,6 @@ def test():
     async def main():
         free = ["connection"]
         used = []
-        lock = asyncio.Lock()
 
         async def check(connection):
             await asyncio.sleep(0)

@@ -14,9 +14,8 @@ def test():
                     pass
 
         async def two():
-            async with b:
-                async with a:
-                    pass
+            async with b, a:
+                pass
 
         await asyncio.gather(one(), two())
 

@@ -14,9 +14,8 @@ def test():
                     pass
 
         async def two():
-            async with a:
-                async with b:
-                    pass
+            async with a, b:
+                pass
 
         await asyncio.gather(one(), two())
 

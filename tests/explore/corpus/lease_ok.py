@@ -1,7 +1,7 @@
 """A lease is used after it has run out and another has taken it. Mended."""
 
-import time
 import threading
+import time
 
 
 def run(*functions):

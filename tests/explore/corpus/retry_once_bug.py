@@ -1,7 +1,7 @@
 """A timeout is taken for a failure, and the work is done twice."""
 
-import time
 import threading
+import time
 
 
 def run(*functions):

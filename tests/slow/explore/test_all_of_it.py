@@ -41,7 +41,10 @@ def test_ten_thousand_schedules_leave_nothing():
     path = next(path for path in TWINS if path.stem == "missed_notify_ok")
     search(path, "sync", 500)
     gc.collect()
-    threads, objects = len(os.listdir("/proc/self/task")) if Path("/proc/self/task").exists() else 0, len(gc.get_objects())
+    threads, objects = (
+        len(os.listdir("/proc/self/task")) if Path("/proc/self/task").exists() else 0,
+        len(gc.get_objects()),
+    )
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     search(path, "sync", 10_000)
     gc.collect()
