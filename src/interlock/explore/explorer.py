@@ -189,6 +189,7 @@ class Explorer:
         baton.trace = [] if story else None
         self.telling = story
         if story:
+            self.teller.forget()
             gc.collect()  # tasks that were broken off would be seen
         if story:
             start_counting()  # so that each primitive knows the line that made it

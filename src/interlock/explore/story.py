@@ -47,6 +47,11 @@ class Teller:
         self._names: dict[int, str] = {}
         self._kept: list[object] = []  # so that no other object gets its id
 
+    def forget(self) -> None:
+        """Before a schedule that is to be told: what things are called is found out anew."""
+        self._names.clear()
+        self._kept.clear()
+
     def short(self, file: str) -> str:
         relative = os.path.relpath(file, self.directory) if os.path.isabs(file) else file
         return file if relative.startswith("..") else relative
@@ -82,7 +87,8 @@ class Teller:
             if self.is_program(frame.f_code.co_filename):
                 for name, value in frame.f_locals.items():
                     found = _name_in(name, value, what)
-                    if found is not None:
+                    # Two that are called the same, each in its frame, are not told apart by that.
+                    if found is not None and found not in self._names.values():
                         self._names[id(what)] = found
                         self._kept.append(what)
                         return
