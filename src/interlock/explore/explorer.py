@@ -362,7 +362,7 @@ class Explorer:
         found.story = (
             f"not deterministic at decision {split}: the same choices led to another place. The program depends on "
             "something that differs from run to run: state that is left in a module, the order of a set, an id(), "
-            "or the outside. Make it anew in each call, or use --fork"
+            "or the outside. Make it anew in each call"
         )
         return found
 

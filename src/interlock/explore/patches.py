@@ -127,7 +127,9 @@ class Patches:
         if hasattr(thread, "_native_id"):
             thread._native_id = self.baton.native_id(strand)
         setattr(thread, _STRAND, strand)
-        if not _HAS_HANDLE:
+        if _HAS_HANDLE:
+            thread._handle = _Handle(strand.ident)
+        else:
             lock = _thread.allocate_lock()
             lock.acquire()
             thread._tstate_lock = lock
@@ -260,6 +262,23 @@ class Patches:
             import asyncio
 
             self.replace(undo, asyncio.TaskGroup, "__init__", _in_order(asyncio.TaskGroup, "_tasks"))
+
+
+class _Handle:
+    """From 3.13 a Thread asks this whether its thread has ended."""
+
+    def __init__(self, ident: int) -> None:
+        self.ident = ident
+        self._done = False
+
+    def is_done(self) -> bool:
+        return self._done
+
+    def _set_done(self) -> None:
+        self._done = True
+
+    def join(self, timeout: float | None = None) -> None:
+        """Only after its end: while it runs, a strand waits for it in another way."""
 
 
 class Ordered(dict[Any, None]):
