@@ -172,7 +172,28 @@ def name_of(primitive: Primitive) -> str:
     kind = type(primitive).__name__
     if primitive.name is not None:
         return f"{kind} {primitive.name!r}"
-    return called(primitive) or f"{kind} at {id(primitive):#x}"
+    made = called(primitive)
+    name = None if made is None else _name_beside_others(primitive)
+    if name is not None:
+        return made.replace(" of ", f" {name} of ", 1)
+    return made or f"{kind} at {id(primitive):#x}"
+
+
+def _name_beside_others(primitive: Primitive) -> str | None:
+    """What a line calls this that makes several things, as in `a, b = Lock(), Lock()`."""
+    maker = made_by(primitive)
+    if maker is None or maker.line is None:
+        return None
+    try:
+        import linecache
+
+        from interlock.watch.names import Names
+
+        if linecache.getline(maker.code.co_filename, maker.line).count("(") < 2:
+            return None
+        return Names().made(maker)
+    except Exception:
+        return None  # the program may have a module of that name
 
 
 def is_own(primitive: Primitive) -> bool:
