@@ -45,7 +45,7 @@ ENGINES ?= all
 CLIENTS := $(VENV)/.has-redis $(VENV)/.has-postgresql $(VENV)/.has-etcd
 test-cluster: $(VENV)/.has-test $(CLIENTS) $(VENV)/.interlock ## Test interlock.cluster on real servers: ENGINES=redis
 	@python3 tools/servers.py
-	INTERLOCK_CLUSTER="$(ENGINES)" $(BIN)/python -m pytest tests/cluster $(ARGS)
+	INTERLOCK_CLUSTER="$(ENGINES)" $(BIN)/python -m pytest -n $(JOBS) tests/cluster $(ARGS)
 
 browser: $(VENV)/.has-browser ## Add what the tests in a browser need beside Chromium; `make test` then runs them
 

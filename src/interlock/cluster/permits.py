@@ -306,12 +306,15 @@ class Permits(Shared):
     def giving(self, ticket: Ticket) -> Calling[None]:
         """Give a ticket back. Raises `LeaseLost` where it was no longer held."""
         session = ticket.session
-        if not session.take_out(ticket):
+        if not session.begin_release(ticket):
             reason = ticket.reason
             if reason is None:
                 raise LeaseLost(f"{self!r} is no longer held here")
             raise reason.__class__(f"{self!r} was lost while it was held: {reason}")
-        held = yield from self.leaving(session, ticket)
+        try:
+            held = yield from self.leaving(session, ticket)
+        finally:
+            session.release_over(ticket)
         if held == 0:
             session.suspect = True
             session.wake.set()

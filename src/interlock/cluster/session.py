@@ -70,6 +70,7 @@ class Session:
         self.numbers = count(1)
         self.mine: dict[str, Ticket] = {}
         self.owed: dict[str, None] = {}  # waiters to leave
+        self.leaving: set[str] = set()  # waiters that are being released: nobody else may, their answer counts
         self.waiting = 0  # tickets that wait; changed under the guard
         self.calls = count(1)
         self.answered: list[str] = []  # numbers of calls whose answers came, to be told to the engine
@@ -150,7 +151,7 @@ class Session:
         with self.guard:
             ticket = self.mine.get(waiter)
             if ticket is None or ticket.state != WAITING:
-                unknown = ticket is None and self.over is None
+                unknown = ticket is None and self.over is None and waiter not in self.leaving
             else:
                 unknown = False
                 self.waiting -= 1
@@ -181,6 +182,19 @@ class Session:
             ticket.state = GONE
             self.mine.pop(ticket.waiter, None)
         return True
+
+    def begin_release(self, ticket: Ticket) -> bool:
+        """The party releases it. Returns False where it is not held any more; else `release_over` has to follow."""
+        with self.guard:
+            if ticket.state != HELD or self.mine.pop(ticket.waiter, None) is None:
+                return False
+            ticket.state = GONE
+            self.leaving.add(ticket.waiter)
+        return True
+
+    def release_over(self, ticket: Ticket) -> None:
+        with self.guard:
+            self.leaving.discard(ticket.waiter)
 
     def withdraw(self, ticket: Ticket) -> bool:
         """The party's time is over. Returns False where it was granted, or the session ended, just before."""
@@ -323,7 +337,7 @@ class Session:
         for waiter, value in theirs.items():
             if value:
                 self.settle(waiter, value)  # leaves what nobody wants
-            elif waiter not in self.mine:
+            elif waiter not in self.mine and waiter not in self.leaving:
                 strangers.append(waiter)
         if strangers:
             self.owe(*strangers)

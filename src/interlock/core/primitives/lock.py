@@ -26,6 +26,7 @@ from cython.cimports.interlock.core.kernel.public_name import interlock_keep_nam
 from cython.cimports.interlock.core.kernel.spare import interlock_keep_spares
 from cython.cimports.interlock.core.kernel.timeouts import NEVER, lock_deadline, lock_seconds
 from cython.cimports.interlock.core.kernel.waiter import Waiter, new_waiter
+from cython.cimports.interlock.core.primitives.alternative import Kind, alternative
 from cython.cimports.interlock.core.primitives.mutex import Mutex
 from cython.cimports.interlock.core.tasks.awaiting import DONE, acquire, enter
 from cython.cimports.interlock.core.tasks.task import TASK_BIT, caller_id, is_destroyed_task
@@ -98,6 +99,10 @@ class Lock(Mutex):
         Awaited, it returns True, or False where the lock was not to be had in time. Raises as `acquire` does.
         """
         return acquire(self, 0, lock_seconds(timeout))
+
+    def acquiring(self) -> object:
+        """For `select`: to take the lock, as `acquire` does."""
+        return alternative(Kind.PLAIN, self, 0, None)
 
     def release(self) -> None:
         """Free the lock. Raises RuntimeError where it is free, or where another party entered it."""

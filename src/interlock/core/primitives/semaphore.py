@@ -5,7 +5,8 @@
     n       head PARKED       the head asks for more than n; nobody passes it, so what is released adds up for it
     n       head WOKEN        the head has been told to come for permits that were enough for it; a newcomer
                               may be faster, and the head then parks again
-    0 <= value <= most always: acquire takes only what is there, release refuses what would not fit.
+    value <= most always: acquire takes only what is there, release refuses what would not fit. Below 0 a bounded one
+    has been made smaller than what is out: that is paid back first.
 
 A PARKED head that could be served does not occur: whoever changes the value or the queue serves it in the same
 critical section. Since newcomers pass only a WOKEN head, and that for `BARGING_NS` at most, a party that asks for
@@ -26,6 +27,7 @@ from cython.cimports.interlock.core.kernel.probe import Happening, happened, mad
 from cython.cimports.interlock.core.kernel.public_name import interlock_keep_name
 from cython.cimports.interlock.core.kernel.timeouts import NEVER, deadline_after, wait_seconds
 from cython.cimports.interlock.core.kernel.waiter import GRANTED, Waiter, new_waiter
+from cython.cimports.interlock.core.primitives.alternative import Kind, alternative
 from cython.cimports.interlock.core.primitives.within import within
 from cython.cimports.interlock.core.tasks.awaiting import DONE, acquire, enter
 from cython.cimports.interlock.core.tasks.task_waiter import TaskWaiter
@@ -107,13 +109,17 @@ class Semaphore(Primitive):
             raise ValueError("n must be one or more")
         self.give(permits)
 
+    def acquiring(self, permits: object = 1) -> object:
+        """For `select`: to take permits, all at once, as `acquire` does."""
+        return alternative(Kind.PLAIN, self, self.checked(permits), None)
+
     def within(self, timeout: object) -> object:
         """A context manager that holds one permit, or raises TimeoutError after ``timeout`` seconds."""
         return within(self, timeout)
 
     def __repr__(self):
         with cython.critical_section(self):
-            value: cython.long = self.value
+            value: cython.long = max(0, self.value)
         more = f"value={value}"
         if isinstance(self, BoundedSemaphore):
             more += f"/{self.most}"
@@ -126,7 +132,7 @@ class Semaphore(Primitive):
         if controlling:
             point(Operation.LOOK, self)
         with cython.critical_section(self):
-            return self.value
+            return max(0, self.value)
 
     def _at_fork_reinit(self) -> None:
         with cython.critical_section(self):
@@ -266,6 +272,24 @@ class BoundedSemaphore(Semaphore):
     def __init__(self, value: object = 1, *, name: str | None = None):
         self.start(value, name)
         self.most = self.value
+
+    def resize(self, n: object) -> None:
+        """Change how many permits there are in all to ``n``, 0 or more.
+
+        Where more than that are out, nobody takes one until enough have been released. Raises ValueError below 0.
+        """
+        most: cython.long = whole(n)
+        if most < 0:
+            raise ValueError(f"n must be 0 or more, not {n}")
+        chain: Waiter
+        if controlling:
+            point(Operation.CHANGE, self)
+        with cython.critical_section(self):
+            self.value += most - self.most
+            self.most = most
+            chain = self.serve(None)
+        if chain is not None:
+            self.wake(chain)
 
 
 async def enter_overridden(semaphore: Semaphore) -> None:
