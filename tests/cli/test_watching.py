@@ -93,11 +93,11 @@ threading.Event().wait()
     ("program", "missing"),
     [
         pytest.param(BARRIER, "3 of 4 have arrived", id="a barrier"),
-        pytest.param(CONSUMER, "nobody has notified it", id="a consumer"),
+        pytest.param(CONSUMER, "for Queue of prog.py:3, at prog.py:7 in consume", id="a consumer"),
         pytest.param(ALONE, "nobody has set it", id="alone"),
         pytest.param(SIGNAL_LOCK, "held by MainThread", id="a lock as a signal"),
         pytest.param(TASKS, "2 of 3 have arrived", id="tasks"),
-        pytest.param(QUEUE_OF_TASKS, "is at prog.py:4 in consume", id="a queue of asyncio's"),
+        pytest.param(QUEUE_OF_TASKS, "for Queue of prog.py:6, at prog.py:4 in consume", id="a queue of asyncio's"),
         pytest.param(IDLE_POOL, "nobody has set it", id="a pool without work"),
         pytest.param(IDLE_THREAD_OF_A_LOOP, "nobody has set it", id="a loop and its pool without work"),
         pytest.param(TRIO, "nobody has set it", id="trio"),
@@ -109,7 +109,7 @@ def test_nobody_is_left(tmp_path: Path, program: str, missing: str) -> None:
     assert (told.status, told.out) == (3, "")
     assert told.err.count(NOBODY) == 1
     assert "these wait for each other in a cycle" not in told.err  # one dump, which begins with cycles
-    assert f"      {missing}\n" in told.err
+    assert f"{missing}\n" in told.err
     assert "\ninterlock: " in told.err.partition(missing)[2]  # and the report at the end
 
 
@@ -245,7 +245,7 @@ sys.stdin.read()
     what = "interlock: these wait for each other in a cycle\n"
     told = told_until(tmp_path, program, what)
     assert told.count(what) == 1
-    assert "not certain: Lock of prog.py:3 was taken with acquire()" in told
+    assert re.search(r"not certain: Lock [ab] of prog.py:3 was taken with acquire\(\)", told)
 
 
 CROSS = """

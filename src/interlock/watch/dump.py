@@ -173,10 +173,10 @@ def name_of(primitive: Primitive) -> str:
     if primitive.name is not None:
         return f"{kind} {primitive.name!r}"
     made = called(primitive)
-    name = None if made is None else _name_beside_others(primitive)
-    if name is not None:
-        return made.replace(" of ", f" {name} of ", 1)
-    return made or f"{kind} at {id(primitive):#x}"
+    if made is None:
+        return f"{kind} at {id(primitive):#x}"
+    name = _name_beside_others(primitive)
+    return made if name is None else made.replace(" of ", f" {name} of ", 1)
 
 
 def _name_beside_others(primitive: Primitive) -> str | None:

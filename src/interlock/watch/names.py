@@ -207,8 +207,9 @@ class _Source:
             node = self.withs[span].items[0].context_expr
         while isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
             node = node.func.value
-        if isinstance(node, ast.Name) and isinstance(value := self.bound(node), ast.Attribute | ast.Name):
-            if isinstance(value, ast.Attribute) or self.bound(value) is None:
+        if isinstance(node, ast.Name):
+            value = self.bound(node)
+            if isinstance(value, ast.Attribute) or (isinstance(value, ast.Name) and self.bound(value) is None):
                 return value
         return node if isinstance(node, ast.Name | ast.Attribute | ast.Subscript) else None
 
