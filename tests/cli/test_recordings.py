@@ -259,8 +259,8 @@ def test_names_in_the_report_that_a_run_ends_with(prog: Path) -> None:
         "with threading.Lock(): pass\n"
     )
     report = report_of(python(*INTERLOCK, "run", "names.py", cwd=prog))
-    rows = [line.split()[:3] for line in report.splitlines() if line.startswith(("Lock ", "Queue "))]
-    assert sorted(rows) == [["Lock", "Pool.lock", "×2"], ["Lock", "names.py:8", "1"], ["Queue", "jobs", "1"]]
+    rows = [line.split()[:3] for line in report.splitlines() if line.startswith("Lock ")]
+    assert sorted(rows) == [["Lock", "Pool.lock", "×2"], ["Lock", "names.py:8", "1"]]
 
 
 # --- report -------------------------------------------------------------------------------------------------------
