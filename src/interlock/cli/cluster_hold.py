@@ -11,6 +11,8 @@ from interlock.cluster.rwlock import RWLock
 
 
 class ClusterHold:
+    in_command = None
+
     def __init__(self, cluster: Cluster, target: Permits) -> None:
         self.cluster = cluster
         self.target = target
