@@ -33,13 +33,15 @@ from contextlib import suppress
 from itertools import count
 from typing import TYPE_CHECKING
 
-from interlock import Event
+from interlock.cluster.bell import Bell
 from interlock.cluster.engine import Answer, Inbox, Unreachable
 from interlock.cluster.errors import ClusterError, EngineRestarted, LeaseLost
+from interlock.cluster.seen import wait_at
 from interlock.cluster.ticket import AGAIN, BROKEN, GONE, HELD, LOST, WAITING, Ticket
 
 if TYPE_CHECKING:
     from interlock.cluster.client import Cluster
+    from interlock.core.primitives.remote import Remote
 
 log = logging.getLogger("interlock.cluster")
 
@@ -79,7 +81,7 @@ class Session:
         self.closing = False
         self.suspect = False  # the next beat asks for everything, and comes at once where somebody waits
         self.inbox: Inbox | None = None
-        self.wake = Event()
+        self.wake = Bell()
         self.line: threading.Thread | None = None
         self.beats = 0
 
@@ -136,9 +138,10 @@ class Session:
 
     # --- tickets ----------------------------------------------------------------------------------------------------
 
-    def begin(self, name: str, units: int) -> Ticket | None:
+    def begin(self, name: str, units: int, board: Remote | None = None) -> Ticket | None:
         """A ticket for somebody who is about to ask. None where the session is over."""
-        ticket = Ticket(self, f"{self.id}:{next(self.numbers)}", name, units)
+        event = wait_at(board, self.engine.shown, name)
+        ticket = Ticket(self, f"{self.id}:{next(self.numbers)}", name, units, event, board)
         with self.guard:
             if self.over is not None:
                 return None
@@ -398,7 +401,7 @@ class Clock:
     def __init__(self) -> None:
         self.guard = _thread.allocate_lock()
         self.sessions: set[Session] = set()
-        self.wake = Event()
+        self.wake = Bell()
         self.thread: threading.Thread | None = None
 
     def watch(self, session: Session) -> None:

@@ -28,7 +28,7 @@ import psycopg
 from psycopg import sql
 from psycopg.pq import DiagnosticField, ExecStatus
 
-from interlock import Event
+from interlock.cluster.bell import Bell
 from interlock.cluster.engine import Answer, Argument, Engine, Inbox, Settings, Told, Unreachable, without_password
 from interlock.cluster.errors import ClusterError, SetupNeeded
 
@@ -52,7 +52,9 @@ class PostgresEngine(Engine):
         self.durable = bool(options.pop("durable", True))
         self.listen: str = options.pop("listen", settings.url)
         self.options = options
-        self.step = f"SELECT {schema}.step($1, $2, $3)".encode()
+        # For this transaction only: in a pool the connection is somebody else's after it.
+        fast = "" if self.durable else ", set_config('synchronous_commit', 'off', true)"
+        self.step = f"SELECT {schema}.step($1, $2, $3){fast}".encode()
         self.schema = schema
         self.prefix = settings.prefix.encode()
         self.idle: list[Any] = []
@@ -77,8 +79,6 @@ class PostgresEngine(Engine):
             raise self.meaning(error) from error
         try:
             self.limit(connection, timeout)
-            if not self.durable:
-                connection.execute("SET synchronous_commit = off")
             self.look_at_schema(connection)
             if not self.settings.looks:
                 self.hello(connection)
@@ -284,12 +284,12 @@ class PostgresInbox(Inbox):
         self.session = session
         self.channel = f"interlock_{session}"
         self.connection: Any = None
-        self.closing = Event()
+        self.closing = Bell()
         self.asked = 0
         self.used = 0.0
 
     def read(self, timeout: float) -> list[Told] | None:
-        if self.closing.is_set():
+        if self.closing.is_set:
             raise Unreachable("closed")
         if not self.engine.listen:
             return self.poll(timeout)
