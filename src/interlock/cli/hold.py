@@ -38,7 +38,9 @@ class Hold(Protocol):
     def environment(self) -> dict[str, str]:
         """What the command finds in its environment."""
 
-    in_command: Callable[[], object] | None  # called in the new process, before the command runs
+    @property
+    def in_command(self) -> Callable[[], object] | None:
+        """What is called in the new process, before the command runs."""
 
     def on_lost(self, tell: Event) -> None:
         """Set ``tell`` when it is lost."""
