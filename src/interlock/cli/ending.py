@@ -19,6 +19,7 @@ import signal
 import sys
 
 from interlock.cli.outside import Outside
+from interlock.cli.repeats import Repeats
 from interlock.cli.report import report
 from interlock.cli.voice import Voice
 from interlock.core.kernel.probe import Tally, stop_counting
@@ -140,6 +141,7 @@ class Ending:
         self.directory = directory
         self.outputs = outputs
         self.quiet = quiet
+        self.repeats = Repeats()
         self.leave: Callable[[int], NoReturn] | None = None  # python's own `os._exit`, where ours stands before it
         self._guard = _thread.RLock()  # a signal may come while its own thread is here
         self._told = False
@@ -251,7 +253,7 @@ class Ending:
         settings: dict[str, Any] = {
             "colour": self.voice.may_colour(),
             "still": still,
-            "unseen": _unseen(self.outside),
+            "unseen": [*self.repeats.sentences(self.directory), *_unseen(self.outside)],
         }
         try:
             from interlock.watch.names import Names, called
