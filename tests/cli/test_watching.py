@@ -410,6 +410,26 @@ def test_a_descriptor_that_is_the_programs_now_is_left_alone(tmp_path: Path) -> 
     assert (tmp_path / "data").read_bytes() == b""
 
 
+def test_a_file_of_a_childs_under_number_2_is_left_alone(tmp_path: Path) -> None:
+    program = """
+import os, threading
+a, b = threading.Lock(), threading.Lock()
+if os.fork() == 0:
+    os.close(2)
+    assert os.open("data", os.O_WRONLY | os.O_CREAT) == 2
+    with a:
+        with b: pass
+    with b:
+        with a: pass
+    os._exit(0)
+print(os.wait()[1])
+"""
+    told = run(tmp_path, program)
+    assert told.out == "0\n"
+    assert (tmp_path / "data").read_bytes() == b""
+    assert "lock order" not in told.err
+
+
 def test_what_a_child_says_begins_with_its_name_and_pid(tmp_path: Path) -> None:
     program = """
 import multiprocessing, os, threading
