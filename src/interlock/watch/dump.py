@@ -218,7 +218,28 @@ def name_of(primitive: Primitive) -> str:
     kind = type(primitive).__name__
     if primitive.name is not None:
         return f"{kind} {primitive.name!r}"
-    return called(primitive) or f"{kind} at {id(primitive):#x}"
+    made = called(primitive)
+    if made is None:
+        return f"{kind} at {id(primitive):#x}"
+    name = _name_beside_others(primitive)
+    return made if name is None else made.replace(" of ", f" {name} of ", 1)
+
+
+def _name_beside_others(primitive: Primitive) -> str | None:
+    """What a line calls this that makes several things, as in `a, b = Lock(), Lock()`."""
+    maker = made_by(primitive)
+    if maker is None or maker.line is None:
+        return None
+    try:
+        import linecache
+
+        from interlock.watch.names import Names
+
+        if linecache.getline(maker.code.co_filename, maker.line).count("(") < 2:
+            return None
+        return Names().made(maker)
+    except Exception:
+        return None  # the program may have a module of that name
 
 
 def is_own(primitive: Primitive) -> bool:
