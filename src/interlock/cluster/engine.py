@@ -95,7 +95,7 @@ class Engine:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.shown = shown(settings.url)
+        self.shown: str = shown(settings.url)
 
     def call(self, op: str, arguments: Sequence[Argument], timeout: float) -> Answer:
         """Do one step.
