@@ -26,6 +26,7 @@ from interlock.cluster.ticket import AGAIN, BROKEN, HELD, LOST, WAITING, Lost, T
 
 if TYPE_CHECKING:
     from interlock.cluster.client import Cluster
+    from interlock.core.primitives.remote import Remote as Board
 
 
 def limit_of(timeout: float | None, blocking: bool = True) -> tuple[float | None, int]:
@@ -54,7 +55,7 @@ class Shared:
         self.cluster = cluster
         self.name: str = checked_name(name)
         self.capacity = capacity
-        self.board = board_of(cluster.url, cluster.prefix, self.kind, name)
+        self.board: Board | None = board_of(cluster.url, cluster.prefix, self.kind, name)
         self.lease: float = cluster.lease if lease is None else checked_seconds(lease, "lease", MAX_LEASE)
         if self.lease > cluster.max_lease:
             raise ValueError(

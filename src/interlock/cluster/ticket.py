@@ -68,7 +68,7 @@ class Ticket:
         self.name: str = name
         self.units: int = units
         self.event: Event = event
-        self.board = board
+        self.board: Any = board
         self.state: int = WAITING
         self.asked: bool = False  # the engine has said that we wait, so it has to know of us
         self.moving: bool = False  # on its way to a condition, which gives it up: not missed meanwhile

@@ -56,7 +56,7 @@ class PostgresEngine(Engine):
         fast = "" if self.durable else ", set_config('synchronous_commit', 'off', true)"
         self.step: bytes = f"SELECT {schema}.step($1, $2, $3){fast}".encode()
         self.schema = schema
-        self.prefix = settings.prefix.encode()
+        self.prefix: bytes = settings.prefix.encode()
         self.idle: list[Any] = []
         self.closed: bool = False
         self.told_polling = False
