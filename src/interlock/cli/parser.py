@@ -55,7 +55,7 @@ examples:
                                    with options for the interpreter
 
 what ends a run:
-  The report and the files are also written where SIGTERM, SIGHUP, SIGALRM or os._exit ends the program. After a
+  The report and the files are also written where SIGTERM, SIGHUP or os._exit ends the program. After a
   SIGKILL, FILE.part has what was recorded until about a second before; `interlock report FILE` reads it.
 
 exit status:
