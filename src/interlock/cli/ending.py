@@ -34,8 +34,9 @@ if TYPE_CHECKING:
     from interlock.watch.live import LiveFile
     from interlock.watch.still import StillWaiting
 
-# By which people and their tools end a program that has not said what it would do then.
-_ENDING = ("SIGTERM", "SIGHUP", "SIGALRM")
+# By which people and their tools end a program that has not said what it would do then. Not SIGALRM: a handler runs
+# between two lines of Python, and an alarm is set against what does not come back to them.
+_ENDING = ("SIGTERM", "SIGHUP")
 
 
 class Outputs:
