@@ -58,7 +58,6 @@ class Settings:
     prefix: str
     quarantine: float = 0.0  # seconds without a grant after a life of the server that may have lost some
     looks: bool = False  # only looks: says no hello, which would change what others may be granted
-    replicas: int = 0
     options: dict[str, Any] = field(default_factory=dict)
 
 
