@@ -162,7 +162,7 @@ class Explorer:
         self.deviations: list[tuple[int, int]] = []
         self.progress: Callable[[Exploration], object] | None = None
         self.blocked_at: list[str] = []
-        self.telling = False
+        self.telling: bool = False
         self.unlike: tuple[Outcome, Outcome] | None = None
         self.timeline = timeline
         self.recording: Any = None
