@@ -116,7 +116,7 @@ def alone() -> None:
     show("await put + get, asyncio task", take_turns(tasks), {"asyncio.Queue": 0.45})
 
 
-class green:  # noqa: N801
+class green:
     """aiologic's, spelled as all."""
 
     def __init__(self, line: Any) -> None:
@@ -284,7 +284,8 @@ def main() -> None:
         statistics.median(figures) for figures in zip(*[four_events() for _ in range(ROUNDS)], strict=True)
     )
     print(
-        f"select over 4 events, one set: {kept / wait:.1f} × Event.wait; with the alternatives made anew {made / wait:.1f} ×"
+        f"select over 4 events, one set: {kept / wait:.1f} × Event.wait; "
+        f"with the alternatives made anew {made / wait:.1f} ×"
     )
     for name, make in (
         ("interlock.Queue", Queue),

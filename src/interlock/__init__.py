@@ -15,7 +15,6 @@ from interlock.core.primitives.semaphore import BoundedSemaphore, Semaphore
 from interlock.core.primitives.waitqueue import WaitQueue
 from interlock.dropin import install, uninstall
 from interlock.errors import BrokenBarrierError, DeadlockError, Empty, Full, LockOrderWarning, ShutDown
-from interlock.keyed import KeyedLock, cached_property, once
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
 
     from interlock.core.primitives.outside import Fd
     from interlock.explore import Exploration
+    from interlock.keyed import KeyedLock, cached_property, once
     from interlock.watch.order import OrderWatch
     from interlock.watch.recording import Record
     from interlock.watch.snapshot import Snapshot
@@ -83,6 +83,10 @@ _CLUSTER = frozenset(
 
 
 def __getattr__(name: str) -> object:
+    if name in ("KeyedLock", "cached_property", "once"):
+        from interlock import keyed
+
+        return getattr(keyed, name)
     if name == "cluster" or name in _CLUSTER:
         from importlib import import_module
 

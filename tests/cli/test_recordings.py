@@ -248,7 +248,7 @@ def test_names_in_the_report_that_a_run_ends_with(prog: Path) -> None:
     )
     report = report_of(python(*INTERLOCK, "run", "names.py", cwd=prog))
     rows = [line.split()[:3] for line in report.splitlines() if line.startswith("Lock ")]
-    assert sorted(rows) == [["Lock", "Pool.lock", "×2"], ["Lock", "jobs.mutex", "1"], ["Lock", "names.py:8", "1"]]
+    assert sorted(rows) == [["Lock", "Pool.lock", "×2"], ["Lock", "names.py:8", "1"]]
 
 
 # --- report -------------------------------------------------------------------------------------------------------
