@@ -32,7 +32,7 @@ if TYPE_CHECKING:
         def fileno(self) -> int: ...
 
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "Barrier",
@@ -82,8 +82,12 @@ _CLUSTER = frozenset(
 )  # fmt: skip
 
 
+# These need more of the standard library than a program should have loaded that only wants a lock.
+_KEYED = frozenset({"KeyedLock", "cached_property", "once"})
+
+
 def __getattr__(name: str) -> object:
-    if name in ("KeyedLock", "cached_property", "once"):
+    if name in _KEYED:
         from interlock import keyed
 
         return getattr(keyed, name)

@@ -41,7 +41,7 @@ class Request:
         self.program = program
         self.module: str | None = None
         self.code: str | None = None
-        self.arguments = list(arguments)
+        self.arguments: list[str] = list(arguments)
         self.quiet = False
         self.record: str | None = None
         self.timeline: str | None = None
@@ -77,6 +77,7 @@ def run(request: Request) -> None:
         ending.meet_exit()
     if not request.quiet:
         outside.watch()
+        ending.repeats.watch()
         start_counting()
     if outputs.wanted:
         outputs.start(" ".join([request.module or request.program or "-c", *request.arguments]), directory or "")

@@ -1,8 +1,8 @@
 """The replay token: a schedule in a few characters.
 
 `i1-` and base 32 of: a byte of settings (where the points are, the order of callbacks), the version of python, the
-pause in milliseconds, a check sum of how many options each decision had, and the deviations: pairs of how many decisions were
-left at their default before this one, and which option was taken.
+pause in milliseconds, a check sum of how many options each decision had, and the deviations: pairs of how many
+decisions were left at their default before this one, and which option was taken.
 """
 
 import base64
@@ -31,9 +31,9 @@ class Token:
         self.at = at
         self.order = order
         self.pause = pause
-        self.python = sys.version_info[1] if python is None else python
-        self.deviations = {i: choice for i, choice in enumerate(choices) if choice}
-        self.options = check_sum(options)
+        self.python: int = sys.version_info[1] if python is None else python
+        self.deviations: dict[int, int] = {i: choice for i, choice in enumerate(choices) if choice}
+        self.options: int = check_sum(options)
 
     def __str__(self) -> str:
         data = bytearray()

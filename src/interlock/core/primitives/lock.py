@@ -28,7 +28,7 @@ from cython.cimports.interlock.core.kernel.timeouts import NEVER, lock_deadline,
 from cython.cimports.interlock.core.kernel.waiter import Waiter, new_waiter
 from cython.cimports.interlock.core.primitives.alternative import Kind, alternative
 from cython.cimports.interlock.core.primitives.mutex import Mutex
-from cython.cimports.interlock.core.tasks.awaiting import DONE, acquire, enter
+from cython.cimports.interlock.core.tasks.awaiting import DONE, acquire_call, enter_call
 from cython.cimports.interlock.core.tasks.task import TASK_BIT, caller_id, is_destroyed_task
 
 NO_TIMEOUT = cython.declare(object, -1)  # the small int itself, which is what callers who write -1 pass
@@ -98,7 +98,7 @@ class Lock(Mutex):
 
         Awaited, it returns True, or False where the lock was not to be had in time. Raises as `acquire` does.
         """
-        return acquire(self, 0, lock_seconds(timeout))
+        return acquire_call(self, 0, lock_seconds(timeout))
 
     def acquiring(self) -> object:
         """For `select`: to take the lock, as `acquire` does."""
@@ -143,14 +143,11 @@ class Lock(Mutex):
         if controlling:
             point(Operation.ACQUIRE, self)
         me: cython.ulonglong = caller_id()
-        taken: cython.bint = False
+        taken: cython.bint
         with cython.critical_section(self):
             if self.holder == 0 and self.head is not None:
                 self.forget_lost()
-            if self.holder == 0 and self.head is None:
-                self.holder = me
-                self.count = want
-                taken = True
+            taken = self.head is None and take_free(self, me, want)
         if taken and probing:
             happened(Happening.ACQUIRED, self, 0, 0)
         return taken
@@ -169,6 +166,15 @@ class Lock(Mutex):
         return self.holder != 0 and (self.count == 0 or self.holder == me or self.holder == interlock_thread_id())
 
 
+def take_free(lock: Lock, me: cython.ulonglong, count: cython.ulong) -> cython.bint:
+    """If nobody holds it: take it. Inside the critical section."""
+    if lock.holder != 0:
+        return False
+    lock.holder = me
+    lock.count = count
+    return True
+
+
 def take(lock: Lock, count: cython.ulong, deadline: cython.longlong) -> cython.bint:
     """Take the lock, waiting until `deadline`, of which 0 means not at all."""
     me: cython.ulonglong = interlock_thread_id()
@@ -176,12 +182,9 @@ def take(lock: Lock, count: cython.ulong, deadline: cython.longlong) -> cython.b
         meet()
     if probing:
         return take_probed(lock, count, deadline)
-    taken: cython.bint = False
+    taken: cython.bint
     with cython.critical_section(lock):
-        if lock.holder == 0:
-            lock.holder = me
-            lock.count = count
-            taken = True
+        taken = take_free(lock, me, count)
     return taken or (deadline != 0 and lock.block(new_waiter(count), deadline))
 
 
@@ -192,12 +195,9 @@ def take_probed(lock: Lock, count: cython.ulong, deadline: cython.longlong) -> c
         point(Operation.ACQUIRE, lock)
     if deadline == NEVER:
         wanted(lock)
-    taken: cython.bint = False
+    taken: cython.bint
     with cython.critical_section(lock):
-        if lock.holder == 0:
-            lock.holder = me
-            lock.count = count
-            taken = True
+        taken = take_free(lock, me, count)
     if not taken:
         return deadline != 0 and lock.block(new_waiter(count), deadline)
     happened(Happening.ACQUIRED, lock, 0, 0)
@@ -248,14 +248,11 @@ def enter_async(lock: Lock):
     me: cython.ulonglong = caller_id()
     if probing:
         wanted(lock)
-        return DONE if lock.take_now(1) else enter(lock, 1)
-    taken: cython.bint = False
+        return DONE if lock.take_now(1) else enter_call(lock, 1)
+    taken: cython.bint
     with cython.critical_section(lock):
-        if lock.holder == 0 and lock.head is None:
-            lock.holder = me
-            lock.count = 1
-            taken = True
-    return DONE if taken else enter(lock, 1)
+        taken = lock.head is None and take_free(lock, me, 1)
+    return DONE if taken else enter_call(lock, 1)
 
 
 def is_plain(lock: Lock) -> cython.bint:

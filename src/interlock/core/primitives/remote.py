@@ -34,7 +34,7 @@ class Remote(Event):
             else:
                 self.pass_for(board)
 
-    def pass_for(self, board: "Remote") -> cython.void:
+    def pass_for(self, board: Remote) -> cython.void:
         """Have what happens here recorded as of the board."""
         with cython.critical_section(board):
             record = board.record

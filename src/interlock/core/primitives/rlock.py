@@ -24,7 +24,7 @@ from cython.cimports.interlock.core.kernel.timeouts import NEVER, lock_deadline,
 from cython.cimports.interlock.core.kernel.waiter import Waiter, new_waiter_of
 from cython.cimports.interlock.core.primitives.alternative import Kind, alternative
 from cython.cimports.interlock.core.primitives.mutex import Mutex
-from cython.cimports.interlock.core.tasks.awaiting import DONE, acquire, enter
+from cython.cimports.interlock.core.tasks.awaiting import DONE, acquire_call, enter_call
 from cython.cimports.interlock.core.tasks.task import caller, caller_id, is_destroyed_task
 from cython.cimports.libc.limits import LONG_MAX
 
@@ -89,7 +89,7 @@ class RLock(Mutex):
 
         Awaited, it returns True, or False where the lock was not to be had in time. Raises as `acquire` does.
         """
-        return acquire(self, 1, lock_seconds(timeout))
+        return acquire_call(self, 1, lock_seconds(timeout))
 
     def acquiring(self) -> object:
         """For `select`: to take the lock, as `acquire` does."""
@@ -250,14 +250,14 @@ def enter_async(lock: RLock):
     me: cython.ulonglong = caller_id()
     if probing:
         wanted(lock)
-        return DONE if lock.take_now(1) else enter(lock, 1)
+        return DONE if lock.take_now(1) else enter_call(lock, 1)
     taken: cython.bint = False
     with cython.critical_section(lock):
         if lock.holder == me or (lock.holder == 0 and lock.head is None):
             lock.holder = me
             lock.count += 1
             taken = True
-    return DONE if taken else enter(lock, 1)
+    return DONE if taken else enter_call(lock, 1)
 
 
 def is_plain(lock: RLock) -> cython.bint:

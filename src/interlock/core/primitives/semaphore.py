@@ -29,7 +29,7 @@ from cython.cimports.interlock.core.kernel.timeouts import NEVER, deadline_after
 from cython.cimports.interlock.core.kernel.waiter import GRANTED, Waiter, new_waiter
 from cython.cimports.interlock.core.primitives.alternative import Kind, alternative
 from cython.cimports.interlock.core.primitives.within import within
-from cython.cimports.interlock.core.tasks.awaiting import DONE, acquire, enter
+from cython.cimports.interlock.core.tasks.awaiting import DONE, acquire_call, enter_call
 from cython.cimports.interlock.core.tasks.task_waiter import TaskWaiter
 from cython.cimports.libc.limits import LONG_MAX
 
@@ -65,7 +65,7 @@ class Semaphore(Primitive):
         """Acquire one permit for the calling task, waiting for ever. Awaited, it returns None."""
         if not self.is_plain():
             return enter_overridden(self)
-        return DONE if self.take_now(1) else enter(self, 1)
+        return DONE if self.take_now(1) else enter_call(self, 1)
 
     def __aexit__(self, exc_type: object = None, exc_value: object = None, traceback: object = None) -> object:
         if self.is_plain():
@@ -88,9 +88,9 @@ class Semaphore(Primitive):
         if not blocking:
             if timeout is not None:
                 raise ValueError("can't specify timeout for non-blocking acquire")
-            return self.take_free(wanted)
+            return self.take_free(wanted, Passing.A_WOKEN_HEAD)
         # As with `threading`, a timeout is looked at when it matters.
-        return self.take_free(wanted) or self.take(wanted, deadline_after(timeout))
+        return self.take_free(wanted, Passing.A_WOKEN_HEAD) or self.take(wanted, deadline_after(timeout))
 
     def acquire_async(self, timeout: object = None, *, permits: object = 1) -> object:
         """Take permits for the calling task: ``await semaphore.acquire_async()``. Nothing happens before it is awaited.
@@ -100,7 +100,7 @@ class Semaphore(Primitive):
 
         Awaited, it returns True, or False where they were not to be had in time.
         """
-        return acquire(self, self.checked(permits), wait_seconds(timeout))
+        return acquire_call(self, self.checked(permits), wait_seconds(timeout))
 
     def release(self, n: object = 1) -> None:
         """Give back ``n`` permits, 1 or more, and wake whom they are enough for. Raises ValueError otherwise."""
@@ -158,36 +158,15 @@ class Semaphore(Primitive):
 
     def take(self, permits: cython.long, deadline: cython.longlong) -> cython.bint:
         """Take `permits`, waiting until `deadline`, of which 0 means not at all."""
-        return self.take_free(permits) or (deadline != 0 and self.block(new_waiter(permits), deadline))
+        return self.take_free(permits, Passing.A_WOKEN_HEAD) or (
+            deadline != 0 and self.block(new_waiter(permits), deadline)
+        )
 
     def take_now(self, want: cython.long) -> cython.bint:
-        """As `take_free`, but never past anybody: tasks are served strictly in order."""
-        if controlling:
-            point(Operation.ACQUIRE, self)
-        taken: cython.bint = False
-        with cython.critical_section(self):
-            if self.head is not None or self.coming != 0:
-                self.forget_lost()
-            if self.value >= want and self.head is None and self.coming == 0:
-                self.value -= want
-                taken = True
-        if taken and probing:
-            happened(Happening.ACQUIRED, self, 0, 0)
-        return taken
+        return self.take_free(want, Passing.NOBODY)
 
     def take_past(self, want: cython.long) -> cython.bint:
-        if controlling:
-            point(Operation.ACQUIRE, self)
-        taken: cython.bint = False
-        with cython.critical_section(self):
-            if self.head is not None:
-                self.forget_lost()
-            if self.value >= want and self.head is None:
-                self.value -= want
-                taken = True
-        if taken and probing:
-            happened(Happening.ACQUIRED, self, 0, 0)
-        return taken
+        return self.take_free(want, Passing.WHO_IS_COMING)
 
     def take_or_join(self, waiter: Waiter) -> cython.bint:
         behind: cython.bint = False
@@ -204,15 +183,18 @@ class Semaphore(Primitive):
         kind = type(self)
         return kind is Semaphore or kind is BoundedSemaphore or kind is renamed or kind is renamed_bounded
 
-    def take_free(self, permits: cython.long) -> cython.bint:
-        """Take `permits` if they are free and the caller's turn has come."""
+    def take_free(self, permits: cython.long, passing: Passing) -> cython.bint:
+        """Take `permits` if they are free and nobody is before the caller but whom it may pass."""
         if controlling:
             point(Operation.ACQUIRE, self)
         taken: cython.bint = False
         with cython.critical_section(self):
-            if self.head is not None:
+            if self.head is not None or self.coming != 0:
                 self.forget_lost()
-            if self.value >= permits and (self.head is None or self.may_barge()):
+            if self.value >= permits and (
+                (self.head is None and (self.coming == 0 or passing != Passing.NOBODY))
+                or (passing == Passing.A_WOKEN_HEAD and self.may_barge())
+            ):
                 self.value -= permits
                 taken = True
         if taken and probing:
