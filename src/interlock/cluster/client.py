@@ -56,7 +56,6 @@ def connect(
     patience: float | None = None,
     max_lease: float | None = None,
     after_restart: str = "quarantine",
-    replicas: int = 0,
     **options: Any,
 ) -> Cluster:
     """A handle on an engine, from which the primitives are made. Connects when it is first used.
@@ -68,8 +67,7 @@ def connect(
     until its own timeout). ``after_restart``: "quarantine": an engine that was restarted or replaced may have lost
     grants whose holders do not know it yet, so it makes none for ``max_lease``; "grant": it grants at once.
     ``max_lease``: seconds; the longest lease that any handle of the prefix uses. By default this one's own, so where
-    they differ all have to be told. ``replicas``: how many replicas
-    have to confirm a grant (Redis). ``options``: what else the engine's client takes.
+    they differ all have to be told. ``options``: what else the engine's client takes.
 
     Raises ValueError where the URL names no engine, `ClusterError` where the engine's client is not installed.
     """
@@ -81,7 +79,6 @@ def connect(
         patience=patience,
         max_lease=max_lease,
         after_restart=after_restart,
-        replicas=replicas,
         **options,
     )
 
@@ -158,7 +155,6 @@ class Cluster:
         patience: float | None,
         max_lease: float | None,
         after_restart: str,
-        replicas: int,
         looks: bool = False,
         **options: Any,
     ) -> None:
@@ -166,8 +162,6 @@ class Cluster:
             raise TypeError(f"url must be a str, not {type(url).__name__}")
         if after_restart not in ("quarantine", "grant"):
             raise ValueError(f"after_restart must be 'quarantine' or 'grant', not {after_restart!r}")
-        if replicas < 0:
-            raise ValueError(f"replicas must be 0 or more, not {replicas}")
         self.lease = checked_seconds(lease, "lease", MAX_LEASE)
         self.max_lease = self.lease if max_lease is None else checked_seconds(max_lease, "max_lease", MAX_LEASE)
         if self.lease > self.max_lease:
@@ -176,7 +170,7 @@ class Cluster:
         self.prefix = checked_name(prefix, "prefix")
         self.label = os.path.basename(sys.argv[0]) or "python" if label is None else checked_name(label, "label")
         self.engine = make_engine(
-            Settings(url, prefix, self.max_lease if after_restart == "quarantine" else 0.0, looks, replicas, options)
+            Settings(url, prefix, self.max_lease if after_restart == "quarantine" else 0.0, looks, options)
         )
         self.url = self.engine.shown
         self.start()
