@@ -124,12 +124,15 @@ class Condition(ConditionQueue):
             return self.mutex.leave_async()
         return DONE
 
+    # Described by the arguments of our own locks; another's gets what it is given.
+    @cython.embedsignature(False)
     def acquire(self, *args: object, **kwargs: object) -> object:
-        """Acquire the lock: its own ``acquire``, with its arguments."""
+        """acquire($self, /, blocking=True, timeout=-1)\n--\n\nAcquire the lock: by its own ``acquire``."""
         return self.lock.acquire(*args, **kwargs)
 
+    @cython.embedsignature(False)
     def acquire_async(self, *args: object, **kwargs: object) -> object:
-        """Acquire the lock for the calling task: its own ``acquire_async``, with its arguments."""
+        """acquire_async($self, /, timeout=None)\n--\n\nAcquire the lock for the calling task, the same way."""
         return self.lock.acquire_async(*args, **kwargs)
 
     def release(self) -> None:
