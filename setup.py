@@ -53,6 +53,11 @@ class BuildExt(build_ext):
             for extension in self.extensions:
                 # What an assert used is unused without it; nobody should have to read past that.
                 extension.extra_compile_args = ["-O3", "-Wno-unused-function", "-Wno-unused-variable"]
+                if not DEBUG:
+                    # Python's own flags ask for debug information, and most of a module would be that.
+                    extension.extra_compile_args.append("-g0")
+                    if sys.platform == "linux":
+                        extension.extra_link_args = ["-Wl,-s"]
         super().build_extensions()
 
     def run(self):
