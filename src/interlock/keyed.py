@@ -121,8 +121,8 @@ class _Computed(Generic[_T]):
         self.value = value
 
     def __await__(self) -> Generator[Any, Any, _T]:
+        yield from ()
         return self.value
-        yield
 
 
 class _Once(Generic[_P, _T]):
@@ -147,7 +147,7 @@ class _Once(Generic[_P, _T]):
         return self._computed.value
 
     def __get__(self, instance: object, owner: type | None = None) -> Any:
-        return self if instance is None else partial(self, instance)
+        return self if instance is None else partial(self, instance)  # type: ignore[arg-type]
 
     def __repr__(self) -> str:
         return f"<interlock.once {self._function!r}: {'done' if self.done else 'not done'}>"

@@ -1,7 +1,7 @@
 """Queue, LifoQueue and PriorityQueue do what their model does: see `machine.py`.
 
-A putter that can still be interrupted is given its place before it puts: `pending`. Meanwhile others may put, and whoever
-gets finds nothing of it. Everybody else is served in order.
+A putter that can still be interrupted is given its place before it puts: `pending`. Meanwhile others may put, and a
+getter finds nothing of it. Everybody else is served in order.
 """
 
 from functools import partial

@@ -19,7 +19,7 @@ import traceback
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, NoReturn
 
 import pytest
@@ -515,10 +515,8 @@ class OfQueue(Target):
         try:
             coin = self.kept.popleft()
         except IndexError:
-            try:
+            with suppress(Empty):
                 self.kept.append(self.queue.get_nowait())
-            except Empty:
-                pass
         else:
             try:
                 self.queue.put_nowait(coin)

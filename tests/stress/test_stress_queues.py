@@ -4,6 +4,7 @@ What was put by a call that returned is got once; what was put by one that gave 
 """
 
 import asyncio
+import contextlib
 import itertools
 import random
 import threading
@@ -86,10 +87,8 @@ async def asyncio_task(account: Account) -> None:
         task = loop.create_task(call(account, next(account.numbers)))
         await asyncio.sleep(random.choice([0, 0, 0.001]))
         task.cancel()
-        try:
+        with contextlib.suppress(asyncio.CancelledError):
             await task
-        except asyncio.CancelledError:
-            pass
 
 
 async def asyncio_main(account: Account) -> None:
