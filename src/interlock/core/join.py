@@ -7,7 +7,15 @@ to end. Its party is looked for when somebody asks, since it may meet its first 
 import cython
 from cython.cimports.interlock.core.party import Party, by_ident
 from cython.cimports.interlock.core.waitgraph import refuse_cycle
-from cython.cimports.interlock.core.waiting import NEVER, Primitive, Waiter, begin_wait, end_wait, new_waiter
+from cython.cimports.interlock.core.waiting import (
+    CANCELLED,
+    NEVER,
+    Primitive,
+    Waiter,
+    begin_wait,
+    end_wait,
+    new_waiter,
+)
 
 
 class Join(Primitive):
@@ -20,7 +28,7 @@ class Join(Primitive):
 
     def __enter__(self) -> None:
         if self.waiter is not None:
-            raise RuntimeError("a Join is entered once")
+            raise RuntimeError("a Join is entered by one party at a time")
         waiter: Waiter = new_waiter(0)
         with cython.critical_section(self):
             self.push(waiter)
@@ -29,12 +37,21 @@ class Join(Primitive):
         try:
             refuse_cycle(waiter)
         except BaseException:
-            end_wait(waiter)
+            self.leave()
             raise
 
     def __exit__(self, exc_type: object = None, exc_value: object = None, traceback: object = None) -> None:
         if self.waiter is not None:
-            end_wait(self.waiter)
+            self.leave()
+
+    def leave(self):
+        """The wait is over. The waiter goes: while it stands in the queue, each keeps the other, and both the thread."""
+        waiter: Waiter = self.waiter
+        end_wait(waiter)
+        self.waiter = None
+        with cython.critical_section(self):
+            self.remove(waiter)
+            waiter.state = CANCELLED
 
     def leads_to(self) -> Primitive:
         if self.target == 0:

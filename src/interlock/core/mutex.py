@@ -123,9 +123,12 @@ class Mutex(Primitive):
             # Without a count any party may release it, so an ended thread may have left it for another to
             # give (a lock used as a signal). Not in a forked child: whatever it was part of is gone there.
             if owner.lost_in_fork or (count != 0 and owner.has_ended()):
-                # It may have been released, and its owner ended, since the first look.
+                # It may have been released, and its owner ended, since the first look. Or taken anew, as one that any
+                # party may release.
                 with cython.critical_section(self):
-                    still = self.holder == holder and waiter.queue is self
+                    still = (
+                        self.holder == holder and (self.count != 0 or owner.lost_in_fork) and waiter.queue is self
+                    )
                 if still:
                     refuse_orphan(self, waiter, owner)
             if count != 0:

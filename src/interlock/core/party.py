@@ -204,8 +204,11 @@ def retire(party: Party):
     if party.id == party.thread and by_ident.get(party.ident) is party:
         by_ident.pop(party.ident, None)
     key: object = party.id
+    if key not in living:
+        return
+    # First in here, then out there: who looks for it meanwhile, without the GIL, finds it in one of the two.
+    departed[key] = party
     if living.pop(key, None) is not None:
-        departed[key] = party
         in_order.append(key)
         if len(in_order) > DEPARTED_KEPT:
             try:

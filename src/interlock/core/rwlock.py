@@ -424,30 +424,21 @@ class RWLock(Primitive):
 
         Not a reader behind that writer: the writer may have a timeout, and if not, it is refused itself.
         """
-        holder: cython.ulonglong
         gone: Party = None
         still: cython.bint
         with cython.critical_section(self):
-            holder = self.holder
-            side: ReadSide = self.holds if waiter.want == WRITE else None
-            while side is not None:
-                if side.state == HELD and side.party.is_gone():
-                    gone = side.party
-                side = side.next
-        if holder != 0:
-            gone = party_by_id(holder)
-        elif gone is None and waiter.want == WRITE:
-            for id in self.held_by():
-                gone = party_by_id(id)
-                if gone.has_ended():
-                    break
-        if gone is not None and gone.has_ended():
-            # It may have been released, and its owner ended, since the first look. A reader cannot: only it
-            # itself could have released.
-            with cython.critical_section(self):
-                still = self.holder == holder and waiter.queue is self
-            if still:
-                refuse_orphan(self, waiter, gone)
+            writer: cython.ulonglong = self.holder
+        # A reader waits for a writer only: see above.
+        for id in self.held_by() if writer != 0 or waiter.want == WRITE else ():
+            gone = party_by_id(id)
+            if gone.has_ended():
+                # It may have left, and ended, since it was found to hold: other readers may keep the writer here.
+                with cython.critical_section(self):
+                    still = waiter.queue is self and (
+                        self.holder == gone.id or (waiter.want == WRITE and self.is_read_by(gone.id))
+                    )
+                if still:
+                    refuse_orphan(self, waiter, gone)
         refuse_cycle(waiter)
         return 0
 
@@ -476,6 +467,15 @@ class RWLock(Primitive):
                 count += 1
             side = side.next
         return count
+
+    def is_read_by(self, id: cython.ulonglong) -> cython.bint:
+        """Whether this party has a read hold. Inside the critical section."""
+        side: ReadSide = self.holds
+        while side is not None:
+            if side.state == HELD and side.party.id == id:
+                return True
+            side = side.next
+        return False
 
     def gives_up_before(self, waiter: Waiter) -> list:
         """The writers for whose sake a reader waits for readers."""
