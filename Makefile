@@ -13,8 +13,10 @@ ARGS ?=
 
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip --disable-pip-version-check --quiet install
-CORE := $(filter-out %/__init__.py,$(wildcard src/interlock/core/*.py))
-CORE_MODULES := $(CORE:src/interlock/core/%.py=interlock.core.%)
+# What setup.py compiles: each module with a .pxd beside it.
+PXD := $(sort $(shell find src/interlock -name '*.pxd'))
+COMPILED := $(wildcard $(PXD:.pxd=.py))
+COMPILED_MODULES := $(subst /,.,$(COMPILED:src/%.py=%))
 # That compiled classes cannot be combined by inheritance (PEP 800) is left unsaid in the stubs.
 STUBTEST := --mypy-config-file pyproject.toml --allowlist tools/stubtest.txt --ignore-unused-allowlist \
   --ignore-disjoint-bases
@@ -39,9 +41,9 @@ loops: $(VENV)/.has-loops ## Add uvloop, where it comes built for this Python; `
 check: $(VENV)/.has-check $(VENV)/.interlock ## Check format, lint, types, and the stubs against what was compiled
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/cython-lint src/interlock/core $(CORE)
+	$(BIN)/cython-lint $(PXD) $(COMPILED)
 	$(BIN)/mypy
-	$(BIN)/python -m mypy.stubtest $(STUBTEST) $(CORE_MODULES)
+	$(BIN)/python -m mypy.stubtest $(STUBTEST) $(COMPILED_MODULES)
 
 format: $(VENV)/.has-check ## Format the code and mend what ruff can mend
 	$(BIN)/ruff check --fix-only .
@@ -58,12 +60,12 @@ screenshot: $(VENV)/.has-browser $(VENV)/.interlock ## Make docs/timeline.png: A
 	$(BIN)/python tools/screenshot.py $(ARGS)
 
 # Always asked: setup.py itself knows, module by module, what is out of date.
-build: $(VENV)/.has-build ## Compile the core into src/
+build: $(VENV)/.has-build ## Compile what is compiled into src/
 	@$(BIN)/python setup.py --quiet build_ext --inplace
 
 clean: ## Remove everything that make has made
 	rm -rf .venv .venv-* build src/interlock.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
-	rm -f src/interlock/core/*.so
+	find src -name '*.so' -delete
 
 # --- the venv -----------------------------------------------------------------------------------------------------
 

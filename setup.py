@@ -1,4 +1,8 @@
-"""Compiles interlock.core. Everything else about the package stands in pyproject.toml."""
+"""Compiles what is compiled of the package. Everything else about it stands in pyproject.toml.
+
+A module anywhere under src/interlock is compiled when a .pxd of its name stands beside it, an empty one if need be;
+every other module stays Python. So a room may have both, and a new one needs no word here.
+"""
 
 import filecmp
 import os
@@ -51,6 +55,15 @@ class BuildExt(build_ext):
                 extension.extra_compile_args = ["-O3", "-Wno-unused-function", "-Wno-unused-variable"]
         super().build_extensions()
 
+    def run(self):
+        super().run()
+        if self.inplace:
+            # What a module left that has moved or gone: it could still be imported.
+            wanted = {Path(self.get_ext_fullpath(extension.name)).resolve() for extension in self.extensions}
+            for found in Path("src").resolve().rglob(f"*{sysconfig.get_config_var('EXT_SUFFIX')}"):
+                if found not in wanted:
+                    found.unlink()
+
     def copy_file(self, built, in_place, **options):
         # Both flavours have one name in src/, so the age of the file there says nothing. A file that is right already
         # is left alone: somebody may be importing it.
@@ -63,13 +76,13 @@ class BuildExt(build_ext):
 def extensions():
     return [
         Extension(
-            f"interlock.core.{path.stem}",
+            ".".join(path.relative_to("src").with_suffix("").parts),
             [str(path)],
             define_macros=[] if DEBUG else [("CYTHON_WITHOUT_ASSERTIONS", "1")],
             depends=["setup.py"],
         )
-        for path in sorted(Path("src/interlock/core").glob("*.py"))
-        if path.stem != "__init__"
+        for path in sorted(pxd.with_suffix(".py") for pxd in Path("src/interlock").rglob("*.pxd"))
+        if path.exists()
     ]
 
 

@@ -166,7 +166,7 @@ def check(length: int, count: int) -> float:
 
     It alone is timed, by asking again and again; that it finds no circle is the case that counts.
     """
-    from interlock.core.waitgraph import Check
+    from interlock.core.graph.waitgraph import Check
 
     locks = [interlock.RLock() for _ in range(length)]
     end = threading.Event()

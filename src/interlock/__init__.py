@@ -1,15 +1,15 @@
 """Synchronization for Python: locks that work fast, know who holds them, and never hang in silence."""
 
-from interlock.core.barrier import Barrier
-from interlock.core.condition import Condition
-from interlock.core.event import Event
-from interlock.core.latch import Latch
-from interlock.core.lock import Lock
-from interlock.core.party import Party
-from interlock.core.rlock import RLock
-from interlock.core.rwlock import RWLock
-from interlock.core.semaphore import BoundedSemaphore, Semaphore
-from interlock.core.waitqueue import WaitQueue
+from interlock.core.kernel.party import Party
+from interlock.core.primitives.barrier import Barrier
+from interlock.core.primitives.condition import Condition
+from interlock.core.primitives.event import Event
+from interlock.core.primitives.latch import Latch
+from interlock.core.primitives.lock import Lock
+from interlock.core.primitives.rlock import RLock
+from interlock.core.primitives.rwlock import RWLock
+from interlock.core.primitives.semaphore import BoundedSemaphore, Semaphore
+from interlock.core.primitives.waitqueue import WaitQueue
 from interlock.dropin import install, uninstall
 from interlock.errors import BrokenBarrierError, DeadlockError, LockOrderWarning
 

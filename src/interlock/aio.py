@@ -13,14 +13,14 @@ from threading import BrokenBarrierError as _ThreadingBrokenBarrierError
 from types import TracebackType
 from typing import Any, NoReturn
 
-from interlock.core import barrier as _barrier
-from interlock.core import condition as _condition
-from interlock.core import event as _event
-from interlock.core import latch as _latch
-from interlock.core import lock as _lock
-from interlock.core import rlock as _rlock
-from interlock.core import rwlock as _rwlock
-from interlock.core import semaphore as _semaphore
+from interlock.core.primitives import barrier as _barrier
+from interlock.core.primitives import condition as _condition
+from interlock.core.primitives import event as _event
+from interlock.core.primitives import latch as _latch
+from interlock.core.primitives import lock as _lock
+from interlock.core.primitives import rlock as _rlock
+from interlock.core.primitives import rwlock as _rwlock
+from interlock.core.primitives import semaphore as _semaphore
 
 __all__ = [
     "Barrier",

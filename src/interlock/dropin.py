@@ -34,13 +34,13 @@ import sys
 import threading
 from types import ModuleType
 
-from interlock.core.barrier import Barrier
-from interlock.core.condition import Condition
-from interlock.core.event import Event
-from interlock.core.join import Join
-from interlock.core.lock import Lock
-from interlock.core.rlock import RLock
-from interlock.core.semaphore import BoundedSemaphore, Semaphore
+from interlock.core.primitives.barrier import Barrier
+from interlock.core.primitives.condition import Condition
+from interlock.core.primitives.event import Event
+from interlock.core.primitives.join import Join
+from interlock.core.primitives.lock import Lock
+from interlock.core.primitives.rlock import RLock
+from interlock.core.primitives.semaphore import BoundedSemaphore, Semaphore
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

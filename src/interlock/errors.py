@@ -2,7 +2,7 @@
 
 from threading import BrokenBarrierError
 
-from interlock.core.waiting import DeadlockError
+from interlock.core.kernel.waiting import DeadlockError
 
 __all__ = ["BrokenBarrierError", "DeadlockError", "LockOrderWarning"]
 

@@ -139,7 +139,7 @@ def test_paths_are_relative_to_where_it_was_started(tmp_path: Path) -> None:
 
 def test_quiet_does_not_count(tmp_path: Path) -> None:
     (tmp_path / "prog.py").write_text(
-        f"{USES_A_LOCK}\nfrom interlock.core.probe import stop_counting\nprint(stop_counting())"
+        f"{USES_A_LOCK}\nfrom interlock.core.kernel.probe import stop_counting\nprint(stop_counting())"
     )
     assert python(*INTERLOCK, "run", "--quiet", "prog.py", cwd=tmp_path).out == "[]\n"
 

@@ -617,7 +617,7 @@ def test_few_modules_are_loaded_for_it(tmp_path: Path, installed: Path) -> None:
     """Each costs the program time, and hides a module beside the program that has its name."""
     write(tmp_path / "prog.py", "import sys; print(*sorted(sys.modules))")
     loaded = set(python(installed, "run", "prog.py", cwd=tmp_path).out.split())
-    needed = "import sys, interlock.core.probe, interlock.dropin; print(*sorted(sys.modules))"
+    needed = "import sys, interlock.core.kernel.probe, interlock.dropin; print(*sorted(sys.modules))"
     more = loaded - set(python("-c", needed, cwd=tmp_path).out.split())
     assert {name for name in more if name.partition(".")[0] != "interlock"} <= {
         *("atexit", "collections.abc", "enum", "signal", "warnings"),

@@ -18,7 +18,7 @@ from parties import PATIENCE, Outcome, Parties, ThreadParty, blocked, fail_with_
 
 import interlock
 from interlock import Condition, DeadlockError, Lock, RLock, RWLock
-from interlock.core.task import current_party
+from interlock.core.tasks.task import current_party
 
 AGAIN = range(20)  # a deadlock is found every time
 RULES = {"Lock": Lock, "RLock": RLock}

@@ -11,7 +11,7 @@ from parties import PATIENCE, Parties, ThreadParty, blocked, fail_with_stacks, u
 
 import interlock
 from interlock import Condition, DeadlockError, Event, Lock, Party, RLock, RWLock
-from interlock.core.task import current_party
+from interlock.core.tasks.task import current_party
 
 
 class RawThread:

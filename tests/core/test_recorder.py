@@ -14,10 +14,10 @@ import pytest
 from parties import Parties, blocked, needs_signals
 
 import interlock
-from interlock.core.probe import start_counting, stop_counting
-from interlock.core.recorder import HAPPENINGS, LAYOUT, Recorder, start_recording, stop_recording
+from interlock.core.kernel.probe import start_counting, stop_counting
+from interlock.core.record.recorder import HAPPENINGS, LAYOUT, Recorder, start_recording, stop_recording
 
-IN_CHUNK = 340  # events: see src/interlock/core/ring.pxd
+IN_CHUNK = 340  # events: see src/interlock/core/record/ring.pxd
 
 
 class Seen:

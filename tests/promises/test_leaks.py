@@ -38,9 +38,9 @@ from interlock import (
     Semaphore,
     WaitQueue,
 )
-from interlock.core.join import Join
-from interlock.core.probe import start_counting, stop_counting
-from interlock.core.task import TaskParty, current_party
+from interlock.core.kernel.probe import start_counting, stop_counting
+from interlock.core.primitives.join import Join
+from interlock.core.tasks.task import TaskParty, current_party
 
 MAIN = threading.main_thread()
 

@@ -34,8 +34,8 @@ from interlock import (
     Semaphore,
     WaitQueue,
 )
-from interlock.core.probe import start_counting, stop_counting
-from interlock.core.task import current_party
+from interlock.core.kernel.probe import start_counting, stop_counting
+from interlock.core.tasks.task import current_party
 
 MAIN = threading.main_thread()
 HUGE = 2**70
@@ -233,7 +233,7 @@ def test_a_condition_is_initialized_once(parties: Parties) -> None:
 def poke_at_what_was_never_initialized() -> None:
     # Nothing here blocks: the first argument is what says whether, or for how long.
     arguments: list[tuple[Any, ...]] = [(), (0,), (False, -1), (0, -HUGE), (None, None, None), ((),)]
-    for module in pkgutil.iter_modules(importlib.import_module("interlock.core").__path__, "interlock.core."):
+    for module in pkgutil.walk_packages(importlib.import_module("interlock.core").__path__, "interlock.core."):
         kinds = vars(importlib.import_module(module.name)).values()
         for kind in [kind for kind in kinds if inspect.isclass(kind) and kind.__module__.startswith("interlock")]:
             for name in dir(kind):
@@ -722,7 +722,7 @@ class UsesThemAtTheEnd:
 def leave_things_for_the_end() -> None:
     builtins.left = UsesThemAtTheEnd("builtins")  # type: ignore[attr-defined]
     sys.left = UsesThemAtTheEnd("sys")  # type: ignore[attr-defined]
-    interlock.core.party.left = UsesThemAtTheEnd("party")  # type: ignore[attr-defined]
+    interlock.core.kernel.party.left = UsesThemAtTheEnd("party")  # type: ignore[attr-defined]
 
 
 def test_what_destructors_do_while_the_interpreter_ends_works() -> None:

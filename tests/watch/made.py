@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from interlock.core.recorder import HAPPENINGS
+from interlock.core.record.recorder import HAPPENINGS
 from interlock.watch.recording import Party, Primitive, Recording
 
 MS = 1_000_000

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import interlock
-from interlock.core.probe import start_counting, stop_counting
+from interlock.core.kernel.probe import start_counting, stop_counting
 from interlock.watch.names import Names, called
 
 

@@ -321,7 +321,7 @@ def test_it_stops() -> None:
 
 
 def test_counting_goes_on_beside_it() -> None:
-    from interlock.core.probe import start_counting, stop_counting
+    from interlock.core.kernel.probe import start_counting, stop_counting
 
     start_counting()
     with interlock.watch_order(report=print):

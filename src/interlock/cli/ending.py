@@ -8,7 +8,7 @@ import os
 import sys
 
 from interlock.cli.report import report
-from interlock.core.probe import Tally, stop_counting
+from interlock.core.kernel.probe import Tally, stop_counting
 from interlock.watch.words import count, in_ascii
 
 
@@ -31,14 +31,14 @@ class Outputs:
 
     def start(self, title: str) -> None:
         """Begin to record."""
-        from interlock.core.recorder import start_recording
+        from interlock.core.record.recorder import start_recording
 
         self.title = title
         self._token = start_recording()
 
     def write(self, directory: str) -> list[str]:
         """Stop recording and write the files. Returns what to say about it, in lines. Raises OSError."""
-        from interlock.core.recorder import stop_recording
+        from interlock.core.record.recorder import stop_recording
 
         taken = stop_recording(self._token)
         from interlock.watch.names import Names

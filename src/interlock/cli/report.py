@@ -5,7 +5,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
 
-from interlock.core.probe import Tally
+from interlock.core.kernel.probe import Tally
 from interlock.watch.words import aligned, count, duration, legible
 
 _ROWS = 20  # a tired reader looks at the first few

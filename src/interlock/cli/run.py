@@ -22,7 +22,7 @@ from interlock.cli.ending import Outputs, tell
 from interlock.cli.frames import show_as_own
 from interlock.cli.program import CannotStart, current_directory, find_module, find_program
 from interlock.cli.watching import start_watching
-from interlock.core.probe import start_counting
+from interlock.core.kernel.probe import start_counting
 from interlock.dropin import install
 
 

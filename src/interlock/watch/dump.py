@@ -5,18 +5,18 @@ import signal
 import sys
 from collections.abc import Callable
 
-from interlock.core.barrier import Barrier
-from interlock.core.condition import Condition
-from interlock.core.event import Event
-from interlock.core.join import Join
-from interlock.core.latch import Latch
-from interlock.core.lock import Lock
-from interlock.core.order import called
-from interlock.core.places import Place, preload
-from interlock.core.semaphore import Semaphore
-from interlock.core.waitgraph import Wait, holders, owners
-from interlock.core.waiting import Primitive
-from interlock.core.waitqueue import WaitQueue
+from interlock.core.explain.order import called
+from interlock.core.explain.places import Place, preload
+from interlock.core.graph.waitgraph import Wait, holders, owners
+from interlock.core.kernel.waiting import Primitive
+from interlock.core.primitives.barrier import Barrier
+from interlock.core.primitives.condition import Condition
+from interlock.core.primitives.event import Event
+from interlock.core.primitives.join import Join
+from interlock.core.primitives.latch import Latch
+from interlock.core.primitives.lock import Lock
+from interlock.core.primitives.semaphore import Semaphore
+from interlock.core.primitives.waitqueue import WaitQueue
 from interlock.watch.view import Circle, Someone, View
 
 TYPE_CHECKING = False
@@ -47,7 +47,7 @@ class Dumper:
     inside itself.
     """
 
-    harmless_to_waits = True  # it prints, and nobody who waits is helped: see core/waitgraph.py
+    harmless_to_waits = True  # it prints, and nobody who waits is helped: see core/graph/waitgraph.py
 
     def __init__(self, write: Callable[[str], object]) -> None:
         self._print = write

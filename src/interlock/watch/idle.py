@@ -8,7 +8,7 @@ awake.
 import sys
 from collections.abc import Callable
 
-from interlock.core.owner_watch import LoopWatch
+from interlock.core.tasks.owner_watch import LoopWatch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

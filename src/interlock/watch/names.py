@@ -14,7 +14,7 @@ import os
 import threading
 from types import CodeType
 
-from interlock.core.probe import Maker, Tally
+from interlock.core.kernel.probe import Maker, Tally
 
 _LONGEST = 48  # characters of a name
 _MACHINERY = threading.__file__

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from interlock.core.order import Edge, place_of, start_watching, stop_watching
+from interlock.core.explain.order import Edge, place_of, start_watching, stop_watching
 from interlock.errors import LockOrderWarning
 
 TYPE_CHECKING = False

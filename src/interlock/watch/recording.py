@@ -28,8 +28,8 @@ from operator import itemgetter
 from types import TracebackType
 from typing import Any, NamedTuple, Protocol, Self, TypeVar
 
-from interlock.core.probe import Entry
-from interlock.core.recorder import HAPPENINGS, LAYOUT, Taken, start_recording, stop_recording
+from interlock.core.kernel.probe import Entry
+from interlock.core.record.recorder import HAPPENINGS, LAYOUT, Taken, start_recording, stop_recording
 from interlock.watch.names import Names, is_machinery
 
 _MAGIC = b"interlock recording "

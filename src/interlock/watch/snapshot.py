@@ -2,10 +2,10 @@
 
 from typing import TypedDict
 
-from interlock.core.order import called
-from interlock.core.places import Place
-from interlock.core.waitgraph import holders
-from interlock.core.waiting import Primitive
+from interlock.core.explain.order import called
+from interlock.core.explain.places import Place
+from interlock.core.graph.waitgraph import holders
+from interlock.core.kernel.waiting import Primitive
 from interlock.watch.view import Circle, Someone, View
 
 

@@ -20,7 +20,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from interlock.core.waitgraph import call_at_wait, may_help
+from interlock.core.graph.waitgraph import call_at_wait, may_help
 from interlock.dropin import call_with_asyncio
 from interlock.watch.dump import dump_text, name_of
 from interlock.watch.idle import TimerOfOurs, is_idle

@@ -18,7 +18,7 @@ from bisect import bisect_right
 from collections import Counter, defaultdict
 from typing import NamedTuple
 
-from interlock.core.recorder import HAPPENINGS
+from interlock.core.record.recorder import HAPPENINGS
 from interlock.watch.recording import Primitive, Progress, Recording, unseen
 
 ACQUIRED, WAITING, GRANTED, TIMED_OUT, CANCELLED, RELEASED, WOKE, NOTIFIED, REQUEUED = range(9)

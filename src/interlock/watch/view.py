@@ -5,14 +5,14 @@ import threading
 import time
 from collections.abc import Iterable
 
-from interlock.core import order
-from interlock.core.condition import Condition
-from interlock.core.join import Join
-from interlock.core.party import Party
-from interlock.core.places import Place, frames_of, frames_of_task, is_ours, place_of_hold, place_of_wait
-from interlock.core.waitgraph import Wait, holders, is_certain_edge, keeper, parties, task_of, waits
-from interlock.core.waitgraph import primitives as every_primitive
-from interlock.core.waiting import Primitive
+from interlock.core.explain import order
+from interlock.core.explain.places import Place, frames_of, frames_of_task, is_ours, place_of_hold, place_of_wait
+from interlock.core.graph.waitgraph import Wait, holders, is_certain_edge, keeper, parties, task_of, waits
+from interlock.core.graph.waitgraph import primitives as every_primitive
+from interlock.core.kernel.party import Party
+from interlock.core.kernel.waiting import Primitive
+from interlock.core.primitives.condition import Condition
+from interlock.core.primitives.join import Join
 from interlock.watch.idle import tasks_of
 
 TYPE_CHECKING = False

@@ -1,0 +1,340 @@
+"""Places: at which line a party waits, and at which line it took what it holds.
+
+Nothing is noted while a program runs well. When somebody asks, the frames of the party's thread are there to be read:
+the innermost line of the program is where it waits; and a frame that stands inside `with lock:` is where the lock was
+taken. Which lock that is, the source says: the expression after `with` is looked up in the names of the frame.
+Nobody's code is run for that, so a property or a call stays unknown; then so does the place.
+"""
+
+import builtins
+import os
+import sys
+import threading
+
+import cython
+from cython.cimports.interlock.core.kernel.party import Party
+from cython.cimports.interlock.core.primitives.condition import Condition
+from cython.cimports.interlock.core.primitives.rwlock import Side
+from cython.cimports.interlock.core.tasks.task import TaskParty
+
+_LIBRARY = os.path.dirname(threading.__file__)
+_UNKNOWN: object = object()
+MappingProxy = type(type.__dict__)
+MemberDescriptor = type(type.__dict__["__basicsize__"])
+_KINDS_OF_COROUTINE = (
+    ("cr_running", "cr_frame", "cr_await"),
+    ("gi_running", "gi_frame", "gi_yieldfrom"),
+    ("ag_running", "ag_frame", "ag_await"),
+)
+_KEPT = 100  # parsed files
+parsed = {}
+
+
+class Place:
+    """A line of somebody's code.
+
+    Attributes: ``file``, ``line``, ``function``, and ``text``, the line itself ('' where the file cannot be read);
+    ``what``, the expression that names the primitive there, or None.
+    """
+
+    def __init__(self, file: str, line: int, function: str, what: str | None = None):
+        self.file = file
+        self.line = line
+        self.function = function
+        self.what = what
+
+    @property
+    def text(self) -> str:
+        try:
+            import linecache
+
+            return linecache.getline(self.file, self.line).strip()
+        except Exception:
+            return ""  # the program may have a module of that name
+
+    def __repr__(self):
+        return f"<Place {self}>"
+
+    def __str__(self):
+        return f"{short(self.file)}:{self.line} in {self.function}"
+
+
+def short(file: str) -> str:
+    """The name of a file as a person would say it: relative to the working directory or to the library it is in."""
+    for packages in ("/site-packages/", "/dist-packages/"):
+        inside = file.rpartition(packages)[2]
+        if inside != file:
+            return inside
+    try:
+        rooms = (_LIBRARY, os.getcwd())
+    except OSError:
+        rooms = (_LIBRARY,)
+    for room in rooms:
+        if file.startswith(os.path.join(room, "")) and room != os.sep:
+            return file[len(room) + 1 :]
+    return file
+
+
+def is_ours(frame) -> bool:
+    name = frame.f_globals.get("__name__", "")
+    if isinstance(name, str) and (name == "interlock" or name.startswith("interlock.")):
+        return True
+    # A coroutine of Cython's has a frame that says no more than this.
+    return os.path.join("interlock", "core", "") in frame.f_code.co_filename
+
+
+def is_library(file: str) -> bool:
+    return file.startswith(os.path.join(_LIBRARY, "")) and "site-packages" not in file
+
+
+def is_installed(file: str) -> bool:
+    return "/site-packages/" in file or "/dist-packages/" in file
+
+
+def frames_of(party: Party, current: dict | None = None) -> list:
+    """The frames in which this party is, innermost first, without interlock's own."""
+    if party.is_gone():
+        return []
+    if isinstance(party, TaskParty):
+        suspended = suspended_frames(party.known_as())
+        if suspended is not None:
+            return [frame for frame in suspended if not is_ours(frame)]
+    frame = (sys._current_frames() if current is None else current).get(party.ident)
+    frames = []
+    while frame is not None:
+        if not is_ours(frame):
+            frames.append(frame)
+        frame = frame.f_back
+    return frames
+
+
+def frames_of_task(task: object) -> list:
+    """The frames of a task that waits, innermost first, without interlock's own. Empty where it runs."""
+    return [frame for frame in suspended_frames(task) or [] if not is_ours(frame)]
+
+
+def suspended_frames(task) -> list | None:
+    """The frames of a task that stands at an `await`, innermost first; None where it runs."""
+    awaited = task.get_coro() if hasattr(task, "get_coro") else getattr(task, "coro", None)
+    frames = []
+    while awaited is not None:
+        for running, frame_name, next_name in _KINDS_OF_COROUTINE:
+            frame = getattr(awaited, frame_name, None)
+            if frame is not None:
+                if getattr(awaited, running, False):
+                    return None
+                frames.append(frame)
+                awaited = getattr(awaited, next_name, None)
+                break
+        else:
+            break
+    frames.reverse()
+    return frames
+
+
+def place_of_wait(frames: list) -> Place | None:
+    """Where the party with these frames is: its innermost line in the program, else in an installed package."""
+    for frame in frames:
+        if not is_library(frame.f_code.co_filename) and not is_installed(frame.f_code.co_filename):
+            return place_in(frame)
+    for frame in frames:
+        if not is_library(frame.f_code.co_filename):
+            return place_in(frame)
+    return place_in(frames[0]) if frames else None
+
+
+def place_in(frame) -> Place:
+    code = frame.f_code
+    what = None
+    try:
+        what = name_at(frame)
+    except Exception:
+        pass  # source that has changed, or none
+    return Place(code.co_filename, frame.f_lineno or code.co_firstlineno, code.co_name, what)
+
+
+def place_of_hold(frames: list, primitive) -> Place | None:
+    """Where the party with these frames took `primitive`, or None where that is not to be seen."""
+    for frame in frames:
+        try:
+            place = hold_in(frame, primitive)
+        except Exception:
+            continue  # source that has changed, or names that are gone
+        if place is not None:
+            return place
+    return None
+
+
+# --- the source ---------------------------------------------------------------------------------------------------
+
+
+def scopes_of(file: str, module_globals: dict) -> dict:
+    """(name, first line) of each code object in a file -> its nodes, without those of the ones inside it."""
+    import ast
+    import linecache
+
+    lines = linecache.getlines(file, module_globals)
+    key = (file, len(lines))
+    found = parsed.get(key)
+    if found is None:
+        found = {}
+        if lines:
+            tree = ast.parse("".join(lines), file)
+            collect(tree, found.setdefault(("<module>", 1), []), found)
+        if len(parsed) > _KEPT:
+            parsed.clear()
+        parsed[key] = found
+    return found
+
+
+def collect(node, into: list, scopes: dict):
+    import ast
+
+    pending = list(ast.iter_child_nodes(node))
+    while pending:
+        child = pending.pop()
+        if isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            first = child.decorator_list[0].lineno if child.decorator_list else child.lineno
+            collect(child, scopes.setdefault((child.name, first), []), scopes)
+        elif not isinstance(child, ast.Lambda):
+            if isinstance(child, (ast.With, ast.AsyncWith, ast.Call)):
+                into.append(child)
+            pending.extend(ast.iter_child_nodes(child))
+
+
+def nodes_of(frame) -> list:
+    code = frame.f_code
+    scopes = scopes_of(code.co_filename, frame.f_globals)
+    name = code.co_name
+    return scopes.get((name, 1 if name == "<module>" else code.co_firstlineno), [])
+
+
+def position(frame) -> tuple:
+    """Where the instruction that the frame is at begins in the source: line and column."""
+    index = frame.f_lasti // 2
+    for number, (line, _, column, _) in enumerate(frame.f_code.co_positions()):
+        if number == index:
+            return (line or frame.f_lineno, 0 if column is None else column)
+    return (frame.f_lineno, 0)
+
+
+def start(node) -> tuple:
+    return (node.lineno, node.col_offset)
+
+
+def end(node) -> tuple:
+    return (node.end_lineno, node.end_col_offset)
+
+
+def hold_in(frame, primitive) -> Place | None:
+    import ast
+
+    here = position(frame)
+    best = None
+    for node in nodes_of(frame):
+        if isinstance(node, ast.Call):
+            if not (isinstance(node.func, ast.Attribute) and node.func.attr == "acquire" and end(node) <= here):
+                continue
+            taken = [node.func.value]
+        else:
+            if here >= end(node):
+                continue
+            taken = [item.context_expr for item in node.items if end(item.context_expr) <= here]
+        for expression in taken:
+            if is_it(look_up(expression, frame), primitive) and (best is None or start(expression) > start(best)):
+                best = expression
+    if best is None:
+        return None
+    return Place(frame.f_code.co_filename, best.lineno, frame.f_code.co_name, named(best))
+
+
+def name_at(frame) -> str | None:
+    """How the source calls the primitive whose method the frame is in."""
+    import ast
+
+    here = position(frame)
+    for node in nodes_of(frame):
+        if isinstance(node, ast.Call):
+            if start(node) == here and isinstance(node.func, ast.Attribute):
+                return named(node.func.value)
+        else:
+            for item in node.items:
+                if start(item.context_expr) == here:
+                    return named(item.context_expr)
+    return None
+
+
+def named(expression) -> str:
+    """`accounts` for `accounts.write().within(2)`, too."""
+    import ast
+
+    while isinstance(expression, ast.Call) and isinstance(expression.func, ast.Attribute):
+        expression = expression.func.value
+    return ast.unparse(expression)
+
+
+def look_up(node, frame):
+    """What an expression stands for, without running anybody's code; _UNKNOWN where that does not do."""
+    import ast
+
+    if isinstance(node, ast.Name):
+        for names in (frame.f_locals, frame.f_globals, vars(builtins)):
+            if node.id in names:
+                return names[node.id]
+        return _UNKNOWN
+    if isinstance(node, ast.Attribute):
+        return attribute(look_up(node.value, frame), node.attr)
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+        # `lock.read()`, `lock.within(2)`: a way to take what it is called on.
+        return look_up(node.func.value, frame)
+    if isinstance(node, ast.NamedExpr):
+        return look_up(node.target, frame)
+    if isinstance(node, ast.Subscript):
+        container = look_up(node.value, frame)
+        key = node.slice.value if isinstance(node.slice, ast.Constant) else look_up(node.slice, frame)
+        if type(container) in (list, tuple, dict) and type(key) in (int, str):
+            try:
+                return container[key]
+            except LookupError:
+                return _UNKNOWN
+    return _UNKNOWN
+
+
+def attribute(owner, name: str):
+    if owner is _UNKNOWN:
+        return _UNKNOWN
+    try:
+        names = object.__getattribute__(owner, "__dict__")
+    except AttributeError:
+        names = {}
+    if type(names) in (dict, MappingProxy) and name in names:
+        return names[name]
+    kinds = type.__getattribute__(owner, "__mro__") if isinstance(owner, type) else type(owner).__mro__
+    for kind in kinds:
+        if name in vars(kind):
+            found = vars(kind)[name]
+            if isinstance(found, MemberDescriptor):
+                try:
+                    return found.__get__(owner)
+                except AttributeError:
+                    return _UNKNOWN
+            return found
+    return _UNKNOWN
+
+
+def is_it(found, primitive) -> cython.bint:
+    if found is primitive:
+        return True
+    if isinstance(found, Condition):
+        return cython.cast(Condition, found).lock is primitive
+    if isinstance(found, Side):
+        return cython.cast(Side, found).lock is primitive
+    return False
+
+
+def preload():
+    """Have everything loaded that is needed here: a signal handler should not have to import."""
+    import ast  # noqa: F401
+    import linecache  # noqa: F401
+
+    import interlock.core.explain.limits  # noqa: F401

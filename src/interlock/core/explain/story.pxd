@@ -1,0 +1,4 @@
+from interlock.core.kernel.party cimport Party
+from interlock.core.graph.waitgraph cimport Wait
+
+cdef bint holds(Wait wait, Party owner) except -1

@@ -1,0 +1,198 @@
+"""What a DeadlockError says: the story of a circle, for somebody who is tired.
+
+Who holds what, and where it was taken; who waits for what, and where; and the one thing to do about it.
+"""
+
+import sys
+
+import cython
+from cython.cimports.interlock.core.graph.waitgraph import Wait
+from cython.cimports.interlock.core.kernel.party import Party, meet
+from cython.cimports.interlock.core.primitives.join import Join
+from cython.cimports.interlock.core.primitives.rwlock import RWLock
+from cython.cimports.interlock.core.tasks.task import TaskParty, caller
+
+from interlock.core.explain.places import frames_of, frames_of_task, place_of_hold, place_of_wait
+
+
+class _Chapter:
+    """One party of a circle: what it holds, what it waits for, and where.
+
+    `held` is None for a thread that keeps the task before it from running; `awaited` is None for that task. `taken_by`:
+    the name of a task that has taken it for its thread, or None.
+    """
+
+    def __init__(self, wait: Wait, before: Wait, frames: list):
+        self.party = wait.party
+        self.held = before.at if holds(before, wait.party) else None
+        self.kept = None if self.held is not None else before.party
+        self.awaited = wait.at
+        self.began = wait.began
+        self.taken_at = None if self.held is None else place_of_hold(frames, self.held)
+        self.taken_by = None
+        if self.held is not None and self.taken_at is None and wait.party is meet():
+            self.taken_at, self.taken_by = find_in_tasks(self.held)
+        self.waits_at = place_of_wait(frames)
+
+
+def find_in_tasks(primitive) -> tuple:
+    """Where a task of the loop that runs here has entered this using a plain `with`, and the name of that task."""
+    asyncio = sys.modules.get("asyncio")
+    try:
+        for task in asyncio.all_tasks():
+            place = place_of_hold(frames_of_task(task), primitive)
+            if place is not None:
+                return place, task.get_name()
+    except (AttributeError, RuntimeError):
+        pass  # no loop runs here
+    return None, None
+
+
+def holds(wait: Wait, owner: Party) -> cython.bint:
+    if wait.at is None:
+        return False
+    return isinstance(wait.at, Join) or owner.id in wait.at.held_by()
+
+
+def tell_cycle(circle: list) -> str:
+    """The story of a circle, whose first wait is that of the caller."""
+    current = sys._current_frames()
+    chapters = []
+    before: Wait = circle[-1]
+    for each in circle:
+        wait: Wait = each
+        chapters.append(_Chapter(wait, before, frames_of(wait.party, current)))
+        before = wait
+    for chapter, following in zip(chapters, [*chapters[1:], chapters[0]], strict=True):
+        if following.kept is not None:
+            chapter.awaited = None
+    names = _Names(chapters)
+    lines = [_headline(chapters, names)]
+    for chapter in chapters:
+        lines += ["", *_paragraph(chapter, names)]
+    lines += ["", _advice(chapters, names)]
+    return "\n".join(lines)
+
+
+class _Names:
+    """What the primitives of a story are called: by name, or as the lines that use them call them."""
+
+    def __init__(self, chapters: list):
+        self.names = {}
+        self.twins = {}
+        for chapter in chapters:
+            if chapter.held is not None:
+                self.learn(chapter.held, chapter.taken_at)
+        for chapter in chapters:
+            if chapter.awaited is not None:
+                self.learn(chapter.awaited, chapter.waits_at if chapter.began is chapter.awaited else None)
+        # Several that one line calls by one name, `first` say, are told apart.
+        taken: dict = {}
+        for key, name in self.names.items():
+            taken.setdefault(name, []).append(key)
+        for name, keys in taken.items():
+            if len(keys) > 1:
+                for i, key in enumerate(keys):
+                    self.twins[key] = f"{name} ({i + 1})"
+
+    def learn(self, primitive, place):
+        key = id(primitive)
+        if primitive.name is not None or isinstance(primitive, Join):
+            self.names[key] = _call(primitive)
+        elif place is not None and place.what is not None:
+            self.names.setdefault(key, f"{type(primitive).__name__} {place.what}")
+
+    def of(self, primitive) -> str:
+        key = id(primitive)
+        return self.twins.get(key) or self.names.get(key) or _call(primitive)
+
+
+def _call(primitive) -> str:
+    if isinstance(primitive, Join):
+        return f"the end of {cython.cast(Join, primitive).thread.name}"
+    name = primitive.name
+    kind = type(primitive).__name__
+    return f"{kind} at {id(primitive):#x}" if name is None else f"{kind} {name!r}"
+
+
+def _headline(chapters: list, names: _Names) -> str:
+    if len(chapters) == 1 and chapters[0].taken_by is not None:
+        return (
+            f"this wait would never end: {chapters[0].taken_by} holds {names.of(chapters[0].held)} in this very "
+            "thread, and cannot leave it before this call returns"
+        )
+    if len(chapters) == 1:
+        return f"this wait would never end: {chapters[0].party.name} waits for what it holds itself"
+    for chapter in chapters:
+        if chapter.kept is not None and chapter.party is meet():
+            return (
+                "this wait would never end: it would stop the loop in which "
+                f"{chapter.kept.name} runs, and {chapter.kept.name} is needed to end it"
+            )
+    many = {2: "two", 3: "three", 4: "four"}.get(len(chapters), str(len(chapters)))
+    return f"this wait would never end: {many} wait for each other in a circle"
+
+
+def _paragraph(chapter: _Chapter, names: _Names) -> list:
+    kind = "task " if isinstance(chapter.party, TaskParty) else ""
+    here = " (here)" if chapter.party is meet() or chapter.party is caller() else ""
+    lines = [kind + chapter.party.name + here]
+    if chapter.held is None:
+        lines.append(f"    runs the loop of {chapter.kept.name}")
+    elif isinstance(chapter.held, Join):
+        lines.append("    has to end before the one that joins it goes on")
+    else:
+        by = "" if chapter.taken_by is None else f"by task {chapter.taken_by} "
+        lines += _sentence(f"holds {names.of(chapter.held)}", f"taken {by}at", chapter.taken_at)
+    if chapter.awaited is None:
+        return lines + _sentence("cannot go on while the thread of its loop is blocked", "it is at", chapter.waits_at)
+    if isinstance(chapter.awaited, Join):
+        what = f"waits for {names.of(chapter.awaited)}"
+    elif chapter.began is not chapter.awaited:
+        what = f"waits to get {names.of(chapter.awaited)} back after {names.of(chapter.began)} was notified"
+    else:
+        what = f"waits for {names.of(chapter.awaited)}"
+    return lines + _sentence(what, "at", chapter.waits_at)
+
+
+def _sentence(what: str, where: str, place) -> list:
+    if place is None:
+        return [f"    {what}"]
+    lines = [f"    {what}, {where} {place}"]
+    if place.text:
+        lines.append(f"        {place.text}")
+    return lines
+
+
+def _advice(chapters: list, names: _Names) -> str:
+    held = [
+        names.of(chapter.held)
+        for chapter in chapters
+        if chapter.held is not None and not isinstance(chapter.held, Join)
+    ]
+    if any(chapter.taken_by is not None for chapter in chapters):
+        return (
+            "A plain 'with' holds a lock for the whole thread, and over an 'await' that can stop the loop: use "
+            "'async with'."
+        )
+    if any(chapter.kept is not None for chapter in chapters):
+        return (
+            "A call that blocks stops the loop and all its tasks. Use 'async with' there, or let another thread call: "
+            "await asyncio.to_thread(...)."
+        )
+    if any(isinstance(chapter.awaited, Join) for chapter in chapters):
+        return f"Leave {_listed(held)} before join()."
+    if len(chapters) == 1:
+        if isinstance(chapters[0].awaited, RWLock):
+            return "Leave it before taking it again."
+        return "Leave it before taking it again, or make it an RLock, which its owner may take again."
+    if any(chapter.began is not chapter.awaited for chapter in chapters):
+        return "A wait at a condition gives up its own lock and no other: hold no other lock there."
+    if len(set(held)) == 1:
+        return f"Take {held[0]} in one way only."
+    both = "Both" if len(chapters) == 2 else "They"
+    return f"{both} take {_listed(sorted(set(held)))}: take them in one order everywhere."
+
+
+def _listed(names: list) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

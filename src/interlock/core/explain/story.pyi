@@ -1,0 +1,6 @@
+from interlock.core.explain.places import Place
+from interlock.core.graph.waitgraph import Wait
+from interlock.core.kernel.waiting import Primitive
+
+def find_in_tasks(primitive: Primitive) -> tuple[Place | None, str | None]: ...
+def tell_cycle(circle: list[Wait]) -> str: ...

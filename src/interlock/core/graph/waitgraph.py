@@ -1,0 +1,501 @@
+"""The wait graph: which party waits for which, and the certain circle that is refused before it can close.
+
+    waiting party  ->  the primitive in whose queue it stands  ->  its owners  ->  what they wait for, and so on
+
+Nobody keeps this graph. It lies in what is there anyway: a party knows its innermost wait (`Party.wait`, from
+`begin_wait` to `end_wait`), the waiter knows its queue, and a primitive knows who all must let go before that waiter
+can be let in (`Primitive.owners`). It is looked at by a party that is about to block without a timeout, and by one that
+is blocked so, twice a second; an operation that does not block never comes here.
+
+What is certain. An edge is there only where nobody but the owner itself could help, of its own accord: an RLock, a
+side of an RWLock, a Lock that was entered by `with`; in an RWLock also whoever is before one in the queue. A party
+needs all its owners, so one circle through it is enough. No edge leaves a wait with a timeout, a party that runs, or
+one that has been granted what it waits for. So on a circle nobody can ever move.
+
+Two parties may close a circle at the same moment, each unseen by the other? No: each shows its wait first and walks
+afterwards, one walk at a time, so the last of them to walk finds the circle whole; and it marks its wait as refused
+before the next walk begins, so the others do not find it any more. One party of a circle is told, and only one.
+
+Without the GIL things change while a walk reads them, one primitive after the other. So a circle that was found is
+looked at a second time. A waiter stands in one queue once and never comes back; found there twice, it was there at any
+moment between the two looks, and its party, blocked all that time, has neither taken nor given anything. Then all edges
+of the circle were there at the same moment, and a circle stays.
+
+The one who could still move somebody on the circle is a signal handler: it runs in the wait of the main thread, may
+raise and so end that wait, or release what the main thread holds. Where the program has installed one, a circle
+through the main thread is not certain, and not refused: `interlock.dump` still shows it. Handlers of the signals by
+which people end a program (INT, TERM, HUP, QUIT) do not count: what lasts until somebody ends the program is a
+deadlock.
+
+A task may be under a timeout of its library's, which ends its wait by a cancellation: `core/explain/limits.py` looks
+for that where a circle has been found.
+
+Tasks. A task needs its owners as a thread does, and besides the thread of its loop: while that is blocked, by a call
+that does not await, no task of the loop runs. So an edge goes from each task to the thread in which it was last seen,
+and such an edge is certain where the loop runs in that thread now. A loop that has been stopped could go on in another.
+
+Turned down: keeping edges as they form (a write on every acquire, for what is read when all is too late); a thread that
+watches (it would have to be started behind the program's back, and a fork in a process with threads is warned about).
+"""
+
+import _signal  # `signal` without its enums, which are not worth their time
+import gc
+import os
+
+import cython
+from cython.cimports.cpython.mem import PyMem_RawFree, PyMem_RawMalloc
+from cython.cimports.cpython.ref import Py_DECREF, Py_INCREF
+from cython.cimports.interlock.core.graph.graph_guard import (
+    interlock_graph_lock,
+    interlock_graph_renew,
+    interlock_graph_unlock,
+)
+from cython.cimports.interlock.core.kernel.party import Party, by_ident, living, main_ident, party_by_id, set_on_leaving
+from cython.cimports.interlock.core.kernel.waiting import (
+    NEVER,
+    PARKED,
+    Primitive,
+    Waiter,
+    begin_wait,
+    end_wait,
+    new_waiter,
+    set_on_wait,
+)
+from cython.cimports.interlock.core.tasks.task import TaskParty
+from cython.cimports.interlock.core.tasks.task_waiter import TaskWaiter
+from cython.cimports.libc.string import memcpy
+
+from interlock.core.kernel.waiting import DeadlockError
+
+walks = cython.declare(cython.ulonglong, 0)  # how many there were; guarded by the guard of the graph
+
+_ENDING = {
+    getattr(_signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGBREAK") if hasattr(_signal, name)
+}
+# Their handlers stand for Ctrl-C, pass a signal on to a loop, or give a test up that has hung.
+_RUNNERS = ("asyncio.runners", "asyncio.unix_events", "trio._core._ki", "pytest_timeout")
+
+
+class Wait:
+    """A party that waits, seen at one moment.
+
+    Attributes: ``party``; ``began``, the primitive at which it began to wait; ``at``, the one in whose queue it stands
+    now, which for a condition's waiter that was notified is the lock; ``timed``, whether it ends by itself;
+    ``parked``, whether nobody has given it what it waits for, or told it to come, yet; ``since``, monotonic
+    nanoseconds.
+    """
+
+    def __init__(self):
+        raise TypeError("waits are seen, not made")
+
+
+def seen(party: Party, waiter: Waiter, at: Primitive) -> Wait:
+    wait: Wait = Wait.__new__(Wait)
+    wait.party = party
+    if waiter is not None:
+        wait.waiter = waiter
+        wait.began = waiter.at
+        wait.at = at
+        wait.timed = waiter.timed and waiter.at is at
+        wait.since = waiter.shown
+    return wait
+
+
+def waits() -> list[Wait]:
+    """Everybody who waits now."""
+    limits = find_limits()
+    found: list = []
+    for each in list(living.values()):
+        party: Party = each
+        with cython.critical_section(party):
+            waiter = party.wait
+        if waiter is None:
+            continue
+        at: Primitive = cython.cast(Waiter, waiter).at
+        end: Primitive = at.leads_to()
+        requeued: cython.bint
+        parked: cython.bint
+        with cython.critical_section(at, end):
+            requeued = cython.cast(Waiter, waiter).queue is end
+            parked = cython.cast(Waiter, waiter).queue is not None and cython.cast(Waiter, waiter).state == PARKED
+        wait: Wait = seen(party, cython.cast(Waiter, waiter), end if requeued else at)
+        wait.parked = parked and not cython.cast(Waiter, waiter).handling
+        if wait.at is at:
+            wait.timed = wait.timed or is_limited(limits, party, cython.cast(Waiter, waiter))
+        found.append(wait)
+    return found
+
+
+def owners(wait: Wait) -> list[Party]:
+    """Who all must let go before this wait can end, as far as that is certain."""
+    room: cython.int = NEAR
+    while True:
+        ids: cython.pointer(cython.ulonglong) = cython.cast(
+            cython.pointer(cython.ulonglong), PyMem_RawMalloc(room * cython.sizeof(cython.ulonglong))
+        )
+        if ids == cython.NULL:
+            raise MemoryError
+        count: cython.int = owners_now(wait.began.leads_to(), wait.waiter, ids, room)
+        found: list = [party_by_id(ids[i]) for i in range(min(count, room))]
+        PyMem_RawFree(ids)
+        if count <= room:
+            return found
+        room = 2 * count
+
+
+def holders(primitive: Primitive) -> list[Party]:
+    """Who holds it."""
+    return [party_by_id(id) for id in primitive.held_by()]
+
+
+def primitives() -> list[Primitive]:
+    """Every primitive that there is, as far as the garbage collector knows."""
+    return [each for each in gc.get_objects() if isinstance(each, Primitive)]
+
+
+def call_at_wait(function: object) -> None:
+    """Have ``function()`` called whenever a wait begins, by the party that is about to wait; None ends that."""
+    set_on_wait(function)
+
+
+class Check:
+    """For the benchmark: a wait of the caller's for ``primitive`` that never begins, and asks whether it would end."""
+
+    def __init__(self, primitive: Primitive):
+        waiter: Waiter = new_waiter(0)
+        with cython.critical_section(primitive):
+            primitive.push(waiter)
+        begin_wait(waiter, primitive, NEVER)
+        self.waiter = waiter
+        self.primitive = primitive
+
+    def ask(self, times: cython.int) -> None:
+        """Look, so many times."""
+        if self.primitive is None:
+            raise TypeError("a check is of a primitive")
+        for _ in range(times):
+            self.primitive.check_block(self.waiter)
+
+    def withdraw(self) -> None:
+        """Be over."""
+        if self.primitive is not None:
+            end_wait(self.waiter)
+            self.primitive.withdraw(self.waiter)
+
+
+def keeper(party: Party) -> Party | None:
+    """The thread that a task needs in order to go on; None for a thread."""
+    return None if party.thread == party.id else party_by_id(party.thread)
+
+
+def is_certain_edge(party: Party, wait: Wait | None, following: Party) -> bool:
+    """Whether this party, which waits so or not at all, cannot go on before ``following`` does, for certain."""
+    if wait is not None and waits_for(wait, following):
+        return True
+    return party.thread != party.id and cython.cast(TaskParty, party).is_run_by(following)
+
+
+def task_of(party: Party) -> object:
+    """The task of asyncio or trio, as long as it lives; None for a thread."""
+    found = None if party.thread == party.id else party.known_as()
+    return None if found is party else found
+
+
+def parties() -> list[Party]:
+    """Everybody who has been met and lives."""
+    return [party for party in list(living.values()) if not cython.cast(Party, party).is_gone()]
+
+
+def refuse_cycle(waiter: Waiter) -> cython.int:
+    """Raise DeadlockError where `waiter`, which is in a queue and shown, closes a circle that is certain."""
+    walk: Walk
+    walk.steps = walk.near_steps
+    walk.ids = walk.near_ids
+    walk.room = walk.ids_room = NEAR
+    walk.length = 0
+    interlock_graph_lock()
+    last: cython.int = find_cycle(cython.address(walk), waiter)
+    if last >= 0:
+        waiter.refused = True
+    interlock_graph_unlock()
+    if last < 0:
+        end_walk(cython.address(walk))
+        return 0
+    try:
+        circle: list = []
+        while last >= 0:
+            waiting: cython.bint = walk.steps[last].waiter != cython.NULL
+            circle.append(
+                seen(
+                    cython.cast(Party, walk.steps[last].party),
+                    cython.cast(Waiter, walk.steps[last].waiter) if waiting else None,
+                    cython.cast(Primitive, walk.steps[last].at) if waiting else None,
+                )
+            )
+            last = walk.steps[last].parent
+    finally:
+        end_walk(cython.address(walk))
+    circle.reverse()
+    if not is_certain(circle):
+        waiter.refused = False
+        return 0
+    raise DeadlockError(tell(circle))
+
+
+def is_certain(circle: list) -> bool:
+    """Whether no signal handler and no timeout could still help a party of this circle, and no other thread run a task
+    of it."""
+    limits = find_limits()
+    following: Wait = circle[0]
+    for each in reversed(circle):
+        wait: Wait = each
+        if wait.waiter is not None:
+            if wait.at is wait.began and is_limited(limits, wait.party, wait.waiter):
+                return False
+            if may_be_left_alone(limits, wait):
+                return False
+        if wait.party.thread != wait.party.id:
+            task: TaskParty = wait.party
+            if keeps(following.party, task) and not (
+                waits_for(wait, following.party) or task.is_run_by(following.party)
+            ):
+                return False
+        elif wait.party.ident == main_ident and has_handlers():
+            return False
+        following = wait
+    return True
+
+
+def find_limits():
+    """To look for the timeouts of tasks."""
+    from interlock.core.explain.limits import Limits
+
+    return Limits()
+
+
+def is_limited(limits, party: Party, waiter: Waiter) -> cython.bint:
+    """Whether it is a task's wait, and a timeout of its library's will end it."""
+    return isinstance(waiter, TaskWaiter) and limits.ends(party)
+
+
+def may_be_left_alone(limits, wait: Wait) -> cython.bint:
+    """Whether all who keep it out by standing before it in the queue may give up; False where nobody does."""
+    before = wait.at.gives_up_before(wait.waiter)
+    if not before:
+        return False
+    for each in before:
+        waiter: Waiter = each
+        if isinstance(waiter, TaskWaiter):
+            if not limits.ends(waiter.host):
+                return False
+        elif waiter.host.ident != main_ident or not has_handlers():
+            return False
+    return True
+
+
+def keeps(thread: Party, task: Party) -> cython.bint:
+    return task.thread == thread.id
+
+
+def waits_for(wait: Wait, owner: Party) -> cython.bint:
+    return wait.waiter is not None and owner in owners(wait)
+
+
+def has_handlers() -> bool:
+    """Whether the program has installed a handler that might help who waits. Handlers of `_ENDING` do not count."""
+    return any(number not in _ENDING and may_help(_signal.getsignal(number)) for number in _signal.valid_signals())
+
+
+def may_help(handler: object) -> bool:
+    """Whether this handler is the program's, and might help who waits."""
+    # One of ours only prints.
+    module = getattr(getattr(handler, "func", handler), "__module__", None)
+    return (
+        callable(handler)
+        and handler is not _signal.default_int_handler
+        and not getattr(handler, "harmless_to_waits", False)
+        and module not in _RUNNERS
+    )
+
+
+def tell(circle: list) -> str:
+    """The circle in words. Should that fail, for want of memory or of stack, in a few."""
+    try:
+        from interlock.core.explain.story import tell_cycle
+
+        return tell_cycle(circle)
+    except Exception:
+        names = ", ".join([cython.cast(Wait, wait).party.call_name() for wait in circle])
+        return f"this wait would never end: these wait for each other in a circle: {names}"
+
+
+# --- the walk. Under the guard of the graph: no Python code, and no decref that could be an object's last. ----------
+
+
+def find_cycle(walk: cython.pointer(Walk), start: Waiter) -> cython.int:
+    """Look at everybody for whom `start` waits, the nearest first. The last step of a circle, or -1."""
+    global walks
+    walks += 1
+    first: Party = start.host
+    if not add(walk, first, -1):
+        return -1
+    index: cython.int = 0
+    while index < walk.length:
+        count: cython.int = expand(walk, index)
+        for i in range(count):
+            if walk.ids[i] == first.id:
+                return index if holds_still(walk, index, first.id) else -1
+            found = living.get(walk.ids[i])
+            if found is None:
+                continue
+            party: Party = found
+            if party.walk != walks and not add(walk, party, index):
+                return -1
+        index += 1
+    return -1
+
+
+def add(walk: cython.pointer(Walk), party: Party, parent: cython.int) -> cython.bint:
+    """Note a party that has been come to. False without memory: then no circle is found."""
+    party.walk = walks
+    with cython.critical_section(party):
+        wait = party.wait
+    # A task may wait for what is not ours, and still be kept by its thread.
+    if wait is None and party.thread == party.id:
+        return True
+    if walk.length == walk.room:
+        steps: cython.pointer(Step) = cython.cast(
+            cython.pointer(Step), PyMem_RawMalloc(2 * walk.room * cython.sizeof(Step))
+        )
+        if steps == cython.NULL:
+            return False
+        memcpy(steps, walk.steps, walk.room * cython.sizeof(Step))
+        if walk.steps != walk.near_steps:
+            PyMem_RawFree(walk.steps)
+        walk.steps = steps
+        walk.room *= 2
+    step: cython.pointer(Step) = walk.steps + walk.length
+    Py_INCREF(party)
+    step.party = cython.cast(cython.p_void, party)
+    step.waiter = step.at = cython.NULL
+    step.parent = parent
+    if wait is not None:
+        waiter: Waiter = cython.cast(Waiter, wait)
+        at: Primitive = waiter.at.leads_to()
+        Py_INCREF(waiter)
+        Py_INCREF(at)
+        step.waiter = cython.cast(cython.p_void, waiter)
+        step.at = cython.cast(cython.p_void, at)
+    walk.length += 1
+    return True
+
+
+def expand(walk: cython.pointer(Walk), index: cython.int) -> cython.int:
+    """Write to `ids` for whom the party of this step waits. Returns how many they are."""
+    party: Party = cython.cast(Party, walk.steps[index].party)
+    count: cython.int = 0
+    if walk.steps[index].waiter != cython.NULL:
+        at: Primitive = cython.cast(Primitive, walk.steps[index].at)
+        waiter: Waiter = cython.cast(Waiter, walk.steps[index].waiter)
+        while True:
+            # One place is for the thread.
+            count = owners_now(at, waiter, walk.ids, walk.ids_room - 1)
+            if count < walk.ids_room:
+                break
+            if not grow_ids(walk, 2 * count + 1):
+                return 0
+    if party.thread != party.id:
+        walk.ids[count] = party.thread
+        count += 1
+    return count
+
+
+def grow_ids(walk: cython.pointer(Walk), room: cython.int) -> cython.bint:
+    ids: cython.pointer(cython.ulonglong) = cython.cast(
+        cython.pointer(cython.ulonglong), PyMem_RawMalloc(room * cython.sizeof(cython.ulonglong))
+    )
+    if ids == cython.NULL:
+        return False
+    if walk.ids != walk.near_ids:
+        PyMem_RawFree(walk.ids)
+    walk.ids = ids
+    walk.ids_room = room
+    return True
+
+
+def owners_now(at: Primitive, waiter: Waiter, ids: cython.pointer(cython.ulonglong), room: cython.int) -> cython.int:
+    count: cython.int = 0
+    with cython.critical_section(at):
+        if (
+            waiter.queue is at
+            and not waiter.refused
+            and not waiter.handling
+            and not (waiter.strict and waiter.outer is not None)  # a task that is driven by hand
+            and not (waiter.timed and waiter.at is at)
+        ):
+            count = at.owners(waiter, ids, room)
+    return count
+
+
+def holds_still(walk: cython.pointer(Walk), last: cython.int, start: cython.ulonglong) -> cython.bint:
+    """The second look: whether each edge of the circle that ends with step `last` is there as it was."""
+    target: cython.ulonglong = start
+    while last >= 0:
+        party: Party = cython.cast(Party, walk.steps[last].party)
+        same: cython.bint
+        with cython.critical_section(party):
+            if walk.steps[last].waiter == cython.NULL:
+                same = party.wait is None
+            else:
+                same = cython.cast(cython.p_void, party.wait) == walk.steps[last].waiter
+        if not same:
+            return False
+        count: cython.int = expand(walk, last)
+        same = False
+        for i in range(count):
+            if walk.ids[i] == target:
+                same = True
+        if not same:
+            return False
+        target = party.id
+        last = walk.steps[last].parent
+    return True
+
+
+def end_walk(walk: cython.pointer(Walk)) -> cython.void:
+    """Give up what the walk holds. Outside the guard: it may be the last reference to something."""
+    for i in range(walk.length):
+        if walk.steps[i].waiter != cython.NULL:
+            Py_DECREF(cython.cast(object, walk.steps[i].at))
+            Py_DECREF(cython.cast(object, walk.steps[i].waiter))
+        Py_DECREF(cython.cast(object, walk.steps[i].party))
+    if walk.steps != walk.near_steps:
+        PyMem_RawFree(walk.steps)
+    if walk.ids != walk.near_ids:
+        PyMem_RawFree(walk.ids)
+
+
+def look_for(id: cython.ulonglong):
+    """A thread is about to end. Who waits for it in the queue of a lock asks for itself twice a second, but for those
+    whom a notification has put there, asleep."""
+    for each in list(by_ident.values()):
+        party: Party = each
+        with cython.critical_section(party):
+            waiter = party.wait
+        if waiter is None:
+            continue
+        began: Primitive = cython.cast(Waiter, waiter).at
+        at: Primitive = began.leads_to()
+        if at is not began and id in at.held_by():
+            at.kick()
+
+
+set_on_leaving(look_for)
+
+
+def _renew_guard():
+    interlock_graph_renew()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_guard)

@@ -1,0 +1,262 @@
+"""The probe: the one point that every operation passes.
+
+`probing` is a C flag. Off, which is how it starts, it costs each operation one branch that is never taken. On,
+what happened is handed to the sink: by the party to which it happened, after the fact, outside every critical
+section. There is one sink at a time; `Counter` below is the one that `interlock run` uses, `core/record/recorder.py`
+has the other, which counts as well where it has taken a counter's place. Beside it there may be one watcher, which is
+asked before a lock is taken as well (`core/explain/order.py`). Whoever else wants to know what happens writes a
+`Sink`, not a second mechanism.
+"""
+
+import os
+import sys
+import threading
+
+import cython
+
+probing = False
+_sinks: list = []  # every sink there ever was: a late caller may still be inside a stopped one
+_watchers: list = []  # likewise
+_counting = cython.declare(cython.bint, False)
+_watching = cython.declare(cython.bint, False)
+
+_LIBRARY = os.path.join(os.path.dirname(threading.__file__), "")
+_OURS = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(__file__))), "")
+
+
+class Observed:
+    """What the probe may know of a primitive; every primitive is one."""
+
+
+class Sink:
+    """Takes what happens, from any thread, and from several at once where there is no GIL."""
+
+    def wanted(self, what: Observed) -> cython.int:
+        """The caller is about to take `what`, without a timeout. May raise."""
+        return 0
+
+    def made(self, what: Observed) -> cython.void:
+        """A primitive was made by the innermost Python frame."""
+
+    def happened(
+        self, happening: Happening, what: Observed, other: cython.ulonglong, waited: cython.longlong
+    ) -> cython.void:
+        """`other`: the id of the other party, or 0. `waited`: nanoseconds, where a wait has ended."""
+
+
+def made(what: Observed) -> cython.void:
+    if _counting:
+        cython.cast(Sink, _sinks[-1]).made(what)
+    if _watching:
+        cython.cast(Sink, _watchers[-1]).made(what)
+
+
+def happened(happening: Happening, what: Observed, other: cython.ulonglong, waited: cython.longlong) -> cython.void:
+    if _counting:
+        cython.cast(Sink, _sinks[-1]).happened(happening, what, other, waited)
+    if _watching:
+        cython.cast(Sink, _watchers[-1]).happened(happening, what, other, waited)
+
+
+def wanted(what: Observed) -> cython.int:
+    if _watching:
+        cython.cast(Sink, _watchers[-1]).wanted(what)
+    return 0
+
+
+def start(to: Sink) -> cython.void:
+    global probing, _counting
+    if not _sinks or _sinks[-1] is not to:
+        _sinks.append(to)
+    _counting = True
+    probing = True
+
+
+def stop() -> cython.void:
+    global probing, _counting
+    _counting = False
+    probing = _watching
+
+
+def watch(to: Sink) -> cython.void:
+    global probing, _watching
+    _watchers.append(to)
+    _watching = True
+    probing = True
+
+
+def unwatch() -> cython.void:
+    global probing, _watching
+    _watching = False
+    probing = _counting
+
+
+def active() -> Sink:
+    return _sinks[-1] if _counting else None
+
+
+# --- who made a primitive ----------------------------------------------------------------------------------------
+
+
+class Maker:
+    """The line that made a primitive.
+
+    Attributes: ``code``, ``offset`` into it and ``line`` of the innermost Python frame, and where that is in the
+    standard library, ``outer_code``, ``outer_offset`` and ``outer_line`` of the innermost one outside it (a code of
+    None where there is none).
+    """
+
+
+def is_library(file) -> cython.bint:
+    """Whether a source file belongs to the standard library, the interpreter or us: not to the program."""
+    if file.startswith(("<frozen ", _OURS)):
+        return True
+    return file.startswith(_LIBRARY) and "/site-packages/" not in file and "/dist-packages/" not in file
+
+
+def maker_of(what: Observed) -> Maker:
+    """Who makes `what` now. The `__init__` of a subclass does not make it, whoever calls that does."""
+    frame = sys._getframe()
+    # interlock.aio's classes are made through Python frames of their own.
+    while frame.f_back is not None and frame.f_globals.get("__name__") == "interlock.aio":
+        frame = frame.f_back
+    kind = type(what)
+    if not kind.__module__.startswith("interlock.core."):
+        constructors = {
+            f"{each.__qualname__}.__init__" for each in kind.__mro__ if not each.__module__.startswith("interlock.")
+        }
+        while frame.f_back is not None and frame.f_code.co_qualname in constructors:
+            frame = frame.f_back
+    maker: Maker = Maker.__new__(Maker)
+    maker.code = frame.f_code
+    maker.offset = frame.f_lasti
+    maker.line = frame.f_lineno
+    if is_library(frame.f_code.co_filename):
+        while frame is not None and is_library(frame.f_code.co_filename):
+            frame = frame.f_back
+        if frame is not None:
+            maker.outer_code = frame.f_code
+            maker.outer_offset = frame.f_lasti
+            maker.outer_line = frame.f_lineno
+    return maker
+
+
+class Entry:
+    """What a recorder knows of a primitive.
+
+    Attributes: ``kind`` (the name of its class), ``label`` (its name, or None), ``maker`` (a `Maker`, or None where
+    it was made before anybody watched) and ``inner`` (it is the lock that a condition has made for itself).
+    """
+
+    def __init__(self, *args: object, **kwargs: object):
+        raise TypeError("entries are made by a recorder")
+
+    @property
+    def family(self) -> str:
+        """The name of the class of ours that the primitive's class is or derives from."""
+        for kind in self.type.__mro__:
+            if kind.__module__.startswith("interlock.core."):
+                return kind.__name__
+        return self.kind
+
+
+# --- counting ----------------------------------------------------------------------------------------------------
+
+
+class Tally:
+    """What the primitives of one kind that share a name, or the line that made them, have done.
+
+    Attributes: ``kind``, ``name`` or None, ``file``, ``line`` and ``maker`` (None where a primitive was made before
+    the counting began), ``outer`` (file and line outside the standard library, where ``file`` is in it, or None),
+    ``made`` (how many there were), ``acquired`` (operations that got what they asked for),
+    ``waited`` (operations that had to wait for it, also those that then gave up), ``waited_ns`` and
+    ``longest_ns`` (nanoseconds).
+    """
+
+
+def counts(happening: Happening) -> cython.bint:
+    """Whether something has been got, or a wait has ended."""
+    return (
+        happening == Happening.ACQUIRED
+        or happening == Happening.GRANTED
+        or happening == Happening.TIMED_OUT
+        or happening == Happening.CANCELLED
+    )
+
+
+class Counter(Sink):
+    """Counts per name or line."""
+
+    def __init__(self):
+        self.tallies = {}
+
+    def tally(self, what: Observed, maker: Maker | None) -> Tally:
+        kind = type(what).__name__
+        fresh: Tally = Tally.__new__(Tally)
+        fresh.kind = kind
+        fresh.name = what.label
+        fresh.maker = maker
+        if maker is not None:
+            fresh.file = maker.code.co_filename
+            fresh.line = maker.line
+            if maker.outer_code is not None:
+                fresh.outer = (maker.outer_code.co_filename, maker.outer_line)
+        return self.tallies.setdefault((kind, what.label, fresh.file, fresh.line, fresh.outer), fresh)
+
+    def tally_made(self, what: Observed, maker: Maker) -> Tally:
+        # A primitive made inside another (the lock of a condition) counts for the outer one's line.
+        tally = self.tally(what, maker)
+        with cython.critical_section(tally):
+            tally.made += 1
+        return tally
+
+    def made(self, what: Observed) -> cython.void:
+        tally = self.tally_made(what, maker_of(what))
+        with cython.critical_section(what):
+            what.record = tally
+
+    def happened(
+        self, happening: Happening, what: Observed, other: cython.ulonglong, waited: cython.longlong
+    ) -> cython.void:
+        if not counts(happening):
+            return
+        with cython.critical_section(what):
+            record = what.record
+        tally: Tally = None
+        if isinstance(record, Tally):
+            tally = record
+        elif isinstance(record, Entry):
+            # A recording has come and gone.
+            tally = cython.cast(Entry, record).tally
+        if tally is None:
+            tally = self.tally(what, None)
+            with cython.critical_section(what):
+                if isinstance(record, Entry):
+                    cython.cast(Entry, record).tally = tally
+                else:
+                    what.record = tally
+        self.count(tally, happening, waited)
+
+    def count(self, tally: Tally, happening: Happening, waited: cython.longlong) -> cython.void:
+        with cython.critical_section(tally):
+            if happening == Happening.ACQUIRED or happening == Happening.GRANTED:
+                tally.acquired += 1
+            if happening != Happening.ACQUIRED:
+                tally.waited += 1
+                tally.waited_ns += waited
+                if waited > tally.longest_ns:
+                    tally.longest_ns = waited
+
+
+def start_counting() -> None:
+    """Count what every primitive does from now on, from zero."""
+    start(Counter())
+
+
+def stop_counting() -> list[Tally]:
+    """Stop counting. Return the tallies, in the order in which their first primitives were made."""
+    stop()
+    if not _sinks or not isinstance(_sinks[-1], Counter):
+        return []
+    counter: Counter = _sinks[-1]
+    return list(counter.tallies.values())

@@ -1,0 +1,781 @@
+"""What waiting is: waiters, the queue they stand in, and how they are woken.
+
+Every primitive is a small state plus a queue, and both are guarded by one thing, the critical section of the
+primitive: nothing at all under the GIL, a mutex in the object without it. Inside one there is no Python call,
+no allocation of an object that the garbage collector tracks, and no decref that could be an object's last or,
+without the GIL, one that another thread must be told of (that takes a mutex, and waiting for a mutex leaves the
+critical section). The last rule is why each waiter in a queue is owned by exactly one link: whoever takes it
+out holds a reference of his own, so the count that the link gives up is never the one that matters.
+
+    an operation                       where
+    1. fast path: change the state     the primitive
+    2. make the waiter                 outside: allocates
+    3. join the queue                  inside, unless what it wants is free by now
+    4. park                            outside
+    5. decide: granted, woken, expired inside
+    6. unpark others                   outside, along a chain built inside
+
+A waiter's life:
+
+    PARKED     in the queue          -> WOKEN, GRANTED: by whoever serves the queue, who owes it one unpark
+                                     -> CANCELLED: by its own party, on timeout or interrupt
+    WOKEN      head of the queue     -> GRANTED, CANCELLED: by its own party
+                                     -> PARKED: by its own party, which came too late; only after the unpark
+                                        has been consumed, so never more than one is under way
+    GRANTED    out of the queue      -> CANCELLED: by its own party, interrupted: it passes the grant on
+    CANCELLED  out of the queue      final
+
+A task's waiter is never WOKEN, and has one state more: see `core/tasks/task_waiter.py`. No other state occurs: a waiter
+is queued once (twice in a condition, which moves it while it is PARKED), only the head
+is ever WOKEN since newcomers join at the tail, and every change is made inside the critical section
+of the primitive in whose queue the waiter is.
+
+Fairness. A release does not hand the lock to the thread that has waited longest: it would lie there, owned and
+idle, until the scheduler gets round to that thread, and everybody else would block too. The head is unparked
+and competes, and a newcomer may be faster (barging). That could go on for ever, so a waiter that has waited
+`BARGING_NS` is due: it gets a hand-off. A task always is; asyncio promises strict order.
+
+`BARGING_NS` is 1 ms because that is far above a wake-up (5 to 50 us), so a lock that is passed about quickly
+never sees a hand-off, and below what a person or a frame of a game notices. WebKit's parking lot and CPython's
+own `Python/lock.c` settled on the same constant.
+"""
+
+import os
+import threading
+
+import cython
+from cython.cimports.cpython.exc import PyErr_CheckSignals
+from cython.cimports.cpython.mem import PyMem_RawFree, PyMem_RawMalloc
+from cython.cimports.cpython.number import PyNumber_Index
+from cython.cimports.cpython.pythread import PyThread_get_thread_ident
+from cython.cimports.cpython.ref import Py_DECREF, Py_INCREF
+from cython.cimports.interlock.core.kernel.native import (
+    PY_LOCK_ACQUIRED,
+    PY_LOCK_INTR,
+    PyLockStatus,
+    PyThread_acquire_lock,
+    PyThread_acquire_lock_timed,
+    PyThread_allocate_lock,
+    PyThread_free_lock,
+    PyThread_release_lock,
+    PyThread_type_lock,
+    interlock_now,
+)
+from cython.cimports.interlock.core.kernel.party import Party, forks, in_new_child, is_lost, living, main_ident, meet
+from cython.cimports.interlock.core.kernel.probe import Happening, happened, probing
+
+NEVER = 0x7FFFFFFFFFFFFFFF
+SIGNAL_GAP_US = cython.declare(cython.longlong, 50_000)
+BARGING_NS = cython.declare(cython.longlong, 1_000_000)
+# How often a party that waits for an owner asks whether that can still come: half of the second in which it is to know.
+LOOK_AGAIN_NS = cython.declare(cython.longlong, 500_000_000)
+_on_wait: object = None  # told of each wait that begins
+watched = cython.declare(cython.bint, False)  # whether anybody is
+TIMEOUT_MAX = cython.declare(cython.double, threading.TIMEOUT_MAX)
+
+
+class DeadlockError(RuntimeError):
+    """A wait that can never end was refused.
+
+    Raised in the party whose call would have begun the wait; the object is as if that call had not been made.
+    """
+
+    __module__ = "interlock"
+
+
+def refuse_orphan(primitive: Primitive, waiter: Waiter, owner: Party) -> cython.int:
+    waiter.refused = True
+    if owner.lost_in_fork:
+        fate = (
+            "was held when this process was forked, by a thread that did not come along. "
+            "Fork before starting threads, or make the lock anew in os.register_at_fork(after_in_child=...)"
+        )
+    else:
+        fate = f"is held by {owner.fate()} without releasing it. Enter the lock with 'with'"
+    raise DeadlockError(f"{primitive!r} {fate}: {owner.call_name()} can never release it")
+
+
+# --- waiters -------------------------------------------------------------------------------------------------
+
+
+class Waiter:
+    """The queue node of one blocked party. What it parks on is for a subclass to say."""
+
+    def __dealloc__(self):
+        # A queue that goes with its primitive: one after the other, not one inside the other.
+        after: Waiter = self.next
+        self.next = None
+        while after is not None:
+            following: Waiter = after.next
+            after.next = None
+            after = following
+
+    def ask(self):
+        """Have a party that is no thread look again whether its owner can still come."""
+
+    def unpark(self, by: Primitive) -> cython.bint:
+        """Wake the party. False where that can't be done any more, and the grant must go to another."""
+        return False
+
+
+class ThreadWaiter(Waiter):
+    """A blocked thread. Its parker is a lock of CPython's, taken when made, so that the next taker blocks."""
+
+    def __cinit__(self):
+        self.parker = PyThread_allocate_lock()
+        if self.parker == cython.NULL:
+            raise MemoryError
+        PyThread_acquire_lock(self.parker, 0)
+
+    def __dealloc__(self):
+        if self.parker != cython.NULL:
+            PyThread_free_lock(self.parker)
+
+    def unpark(self, by: Primitive) -> cython.bint:
+        PyThread_release_lock(self.parker)
+        return True
+
+    def handle_signals(self) -> cython.int:
+        self.handling = True
+        try:
+            PyErr_CheckSignals()
+        finally:
+            self.handling = False
+        return 0
+
+    def park(self, deadline: cython.longlong) -> cython.bint:
+        """Block until unparked (True) or until `deadline` has passed (False).
+
+        Raises what a signal handler raises; the waiter stays where it is. True also in the child of a handler
+        that forked: who was to unpark it may not have come along, so it has to look for itself.
+
+        Whoever is `owed` an unpark gets it first, where the GIL is free already. One who is woken while we still
+        have it wakes up twice, for the unpark and for the GIL: nearly half of what a hand-off by `wait` costs.
+        """
+        parker: PyThread_type_lock = self.parker
+        process: cython.uint = forks
+        status: PyLockStatus
+        left: cython.longlong
+        owed: ThreadWaiter = self.owed
+        others: PyThread_type_lock = cython.NULL
+        if owed is not None:
+            self.owed = None
+            if PyThread_get_thread_ident() == main_ident:
+                # Before a signal handler can run: it may take its time, or raise.
+                PyThread_release_lock(owed.parker)
+            else:
+                others = owed.parker
+        while True:
+            left = -1
+            if deadline != NEVER:
+                left = max(0, deadline - interlock_now() + 999) // 1000
+            if PyThread_get_thread_ident() == main_ident:
+                # A signal that comes between here and the system call interrupts nothing and would wait as long as
+                # we do. POSIX has no wait that closes this gap for a signal which any thread may take, so the one
+                # thread that runs handlers looks again now and then. `threading` waits for ever.
+                self.handle_signals()
+                if forks != process:
+                    return self.in_child()
+                left = SIGNAL_GAP_US if left < 0 else min(left, SIGNAL_GAP_US)
+            with cython.nogil:
+                if others != cython.NULL:
+                    PyThread_release_lock(others)
+                    others = cython.NULL
+                status = PyThread_acquire_lock_timed(parker, left, 1)
+            if status == PY_LOCK_ACQUIRED:
+                return True
+            if status == PY_LOCK_INTR:
+                self.handle_signals()
+                if forks != process:
+                    return self.in_child()
+            elif interlock_now() >= deadline:
+                return False
+
+    def in_child(self) -> cython.bint:
+        """It may have been unparked when those before it were forgotten: that counts as consumed."""
+        PyThread_acquire_lock(self.parker, 0)
+        return True
+
+
+def new_waiter(want: cython.long) -> ThreadWaiter:
+    return new_waiter_of(meet(), want)
+
+
+def new_waiter_of(party: Party, want: cython.long) -> ThreadWaiter:
+    """`party`: the calling thread, or the task that blocks this thread with it."""
+    waiter: ThreadWaiter = ThreadWaiter.__new__(ThreadWaiter)
+    waiter.party = party
+    waiter.want = want
+    return waiter
+
+
+def set_on_wait(function):
+    global _on_wait, watched
+    _on_wait = function
+    watched = function is not None
+
+
+def begin_wait(waiter: Waiter, at: Primitive, deadline: cython.longlong) -> cython.void:
+    """Let others see that the party of this waiter, which is in a queue, waits: `core/graph/waitgraph.py` reads it."""
+    # A task that calls without awaiting blocks its thread.
+    party: Party = waiter.party if waiter.strict or waiter.party.id == waiter.party.thread else meet()
+    waiter.host = party
+    waiter.at = at
+    waiter.timed = deadline != NEVER
+    waiter.shown = waiter.since if waiter.since != 0 else interlock_now()
+    with cython.critical_section(party):
+        waiter.outer = cython.cast(Waiter, party.wait)
+        party.wait = waiter
+    if watched:
+        tell_wait()
+
+
+def tell_wait() -> cython.void:
+    listener = _on_wait
+    if listener is not None:
+        listener()
+
+
+def end_wait(waiter: Waiter) -> cython.void:
+    party: Party = waiter.host
+    if party is None:
+        return
+    with cython.critical_section(party):
+        if party.wait is waiter:
+            party.wait = waiter.outer
+        else:
+            # Of a task that somebody drives by hand: its waits need not end in the order of their beginning.
+            inner: Waiter = cython.cast(Waiter, party.wait)
+            while inner is not None and inner.outer is not waiter:
+                inner = inner.outer
+            if inner is not None:
+                inner.outer = waiter.outer
+
+
+# --- primitives ----------------------------------------------------------------------------------------------
+
+
+class Primitive(Observed):
+    """The queue that every primitive has, and the slow path that they share.
+
+    A primitive says what its state is through four methods, all called inside its critical section: `fits`
+    (could this waiter have what it wants now?), `grant` (it gets it), `take_back` (it leaves with the grant
+    unused) and `due` (it is not to be overtaken any more). The shared part does the rest.
+    """
+
+    @property
+    def name(self) -> str | None:
+        """The name given to the constructor, or None."""
+        return self.label
+
+    @property
+    def waiters(self) -> tuple:
+        """The parties that are blocked here now, in the order in which they came."""
+        return self.blocked()
+
+    def __reduce_ex__(self, protocol):
+        raise TypeError(
+            f"cannot pickle {self.describe('', '')}: who waits and who holds means nothing in another process; "
+            "leave it out in __getstate__ and make a new one in __setstate__"
+        )
+
+    def fits(self, waiter: Waiter) -> cython.bint:
+        return False
+
+    def grant(self, waiter: Waiter) -> cython.void:
+        pass
+
+    def take_back(self, waiter: Waiter) -> cython.void:
+        pass
+
+    def due(self, waiter: Waiter) -> cython.bint:
+        return waiter.strict or interlock_now() - waiter.since >= BARGING_NS
+
+    def runs_again(self, waiter: Waiter) -> cython.void:
+        """A task that was granted out of the queue runs again."""
+
+    def owners(self, waiter: Waiter, ids: cython.pointer(cython.ulonglong), room: cython.int) -> cython.int:
+        """Who all must let go, of their own accord, before `waiter`, which is in the queue, can be let in.
+
+        Certainly so: no other party could do it for them. Writes as many ids as there is `room` for and returns how
+        many there are. Inside the critical section.
+        """
+        return 0
+
+    def holders(self, ids: cython.pointer(cython.ulonglong), room: cython.int) -> cython.int:
+        """Who holds this, certain or not: as `owners`."""
+        return 0
+
+    def gives_up_before(self, waiter: Waiter) -> list:
+        """The waiters before this one that alone keep it out: should all of them give up, it is let in. None: no such.
+
+        Outside the critical section.
+        """
+        return None
+
+    def held_by(self) -> list:
+        """The ids of all `holders`."""
+        room: cython.int = 4
+        while True:
+            ids: cython.pointer(cython.ulonglong) = cython.cast(
+                cython.pointer(cython.ulonglong), PyMem_RawMalloc(room * cython.sizeof(cython.ulonglong))
+            )
+            if ids == cython.NULL:
+                raise MemoryError
+            with cython.critical_section(self):
+                count: cython.int = self.holders(ids, room)
+            found: list = [ids[i] for i in range(min(count, room))]
+            PyMem_RawFree(ids)
+            if count <= room:
+                return found
+            room = 2 * count
+
+    def kick(self):
+        """Have the head of the queue look whether its owner can still come: it may have been parked here by another.
+
+        It is told to come and compete, as it would be by a release; a task just looks.
+        """
+        head: Waiter
+        threads: cython.bint
+        with cython.critical_section(self):
+            head = self.head
+            threads = head is not None and head.state == PARKED and not head.strict
+            if threads:
+                head.state = WOKEN
+        if threads:
+            self.wake(head)
+        elif head is not None and head.strict:
+            head.ask()
+
+    def has_owners(self) -> cython.bint:
+        """Whether whoever waits here may wait for an owner."""
+        return False
+
+    def leads_to(self) -> Primitive:
+        """At whose owners a wait that began here ends: a condition's waiters go on to its lock."""
+        return self
+
+    def take_now(self, want: cython.long) -> cython.bint:
+        """Get what a waiter would `want`, if it is there and nobody waits: an asynchronous caller passes nobody."""
+        return False
+
+    def take_past(self, want: cython.long) -> cython.bint:
+        """As `take_now`, for one who will not wait, not even for those who have been granted and are on their way."""
+        return False
+
+    def mark_entered(self, me: cython.ulonglong) -> cython.void:
+        """The caller, who is `me`, has acquired this, and will release it as the end of a `with`."""
+
+    def check_block(self, waiter: Waiter) -> cython.int:
+        """Raise DeadlockError where this waiter, which is in the queue, would wait for ever."""
+        return 0
+
+    def expire(self, waiter: Waiter) -> Waiter:
+        """The time of this waiter is up, inside the critical section. Returns the chain to `wake`.
+
+        It leaves; one who asks for less may have stood behind it. A primitive that leaves it where it is
+        makes it wait on, without a deadline.
+        """
+        self.remove(waiter)
+        waiter.state = CANCELLED
+        return self.serve(None)
+
+    # The queue. All inside the critical section; none of it runs anyone's code.
+
+    def push(self, waiter: Waiter) -> cython.void:
+        assert waiter.queue is None and waiter.state == PARKED
+        waiter.queue = self
+        waiter.since = interlock_now()
+        waiter.prev = self.tail
+        if self.head is None:
+            self.head = waiter
+        else:
+            cython.cast(Waiter, self.tail).next = waiter
+        self.tail = cython.cast(cython.p_void, waiter)
+
+    def remove(self, waiter: Waiter) -> cython.void:
+        assert waiter.queue is self
+        after: Waiter = waiter.next
+        if waiter.prev == cython.NULL:
+            self.head = after
+        else:
+            cython.cast(Waiter, waiter.prev).next = after
+        if after is None:
+            self.tail = waiter.prev
+        else:
+            after.prev = waiter.prev
+        waiter.next = None
+        waiter.prev = cython.NULL
+        waiter.queue = None
+
+    def forget_lost(self) -> cython.void:
+        """In a forked child: drop the waiters of threads that did not come along."""
+        if self.forked != forks or in_new_child():
+            self.forked = forks
+            waiter: Waiter = self.head
+            while waiter is not None:
+                after: Waiter = waiter.next
+                if is_lost(waiter.party):
+                    self.remove(waiter)
+                waiter = after
+
+    def may_barge(self) -> cython.bint:
+        """Nobody is before a newcomer, or only one who has been told to come and is not here yet."""
+        return self.head is None or self.head.state == WOKEN
+
+    def serve(self, arrived: Waiter) -> Waiter:
+        """Give what is free to the head of the queue, and to those after it as far as it goes.
+
+        `arrived`: the woken head, come to compete; it has won whatever is free, and since it is awake and
+        knows, it serves those behind it as well. None: the caller has freed something; a head that is not due
+        is told to come and compete, and one that has been told already is on its way.
+
+        Returns the chain of waiters that the caller must `wake` outside the critical section, or None.
+        """
+        first: Waiter = None
+        last: Waiter = None
+        self.forget_lost()
+        while self.head is not None and self.fits(self.head):
+            waiter: Waiter = self.head
+            if waiter is not arrived:
+                if waiter.state == WOKEN:
+                    break
+                if first is None:
+                    first = waiter
+                else:
+                    last.wake = waiter
+                last = waiter
+                if arrived is None and not self.due(waiter):
+                    waiter.state = WOKEN
+                    break
+            self.remove(waiter)
+            waiter.state = GRANTED
+            self.grant(waiter)
+        return first
+
+    def grant_all(self) -> Waiter:
+        """Empty the queue, granting everyone. Returns the chain to `wake`."""
+        self.forget_lost()
+        first: Waiter = self.head
+        while self.head is not None:
+            waiter: Waiter = self.head
+            assert waiter.state == PARKED
+            waiter.wake = waiter.next
+            self.remove(waiter)
+            waiter.state = GRANTED
+        return first
+
+    # Waiting. All outside the critical section.
+
+    def wake(self, first: Waiter):
+        """Unpark a chain. A party that can't be woken any more is withdrawn, and its grant passed on.
+
+        Raises what a signal handler raised meanwhile, when all is done.
+        """
+        error = None
+        more: Waiter
+        while first is not None:
+            waiter: Waiter = first
+            first = waiter.wake
+            waiter.wake = None
+            if probing:
+                # Before the fact, for once: what the woken party does next is to come after it.
+                happened(Happening.WOKE, self, waiter.party.id, 0)
+            woken: cython.bint = waiter.unpark(self)
+            if waiter.interruption is not None:
+                error = waiter.interruption
+                waiter.interruption = None
+            if not woken:
+                # In this loop and not by `withdraw`: a closed loop may leave a queue of thousands behind.
+                more = self.pass_over(waiter)
+                if first is None:
+                    first = more
+                elif more is not None:
+                    waiter = first
+                    while waiter.wake is not None:
+                        waiter = waiter.wake
+                    waiter.wake = more
+        if error is not None:
+            raise error
+
+    def block(self, waiter: ThreadWaiter, deadline: cython.longlong) -> cython.bint:
+        """Get what `waiter` wants, waiting for it until `deadline`. False: it passed.
+
+        Raises what a signal handler raises, or DeadlockError; then the waiter has nothing.
+        """
+        return self.take_or_join(waiter) or self.wait_in_line(waiter, deadline)
+
+    def take_or_join(self, waiter: Waiter) -> cython.bint:
+        """Get what `waiter` wants, if it is there and its turn has come (True), or join the queue."""
+        granted: cython.bint
+        with cython.critical_section(self):
+            self.forget_lost()
+            granted = self.fits(waiter) and (self.head is None if waiter.strict else self.may_barge())
+            if granted:
+                self.grant(waiter)
+            else:
+                self.push(waiter)
+        if granted and probing:
+            happened(Happening.ACQUIRED, self, 0, 0)
+        return granted
+
+    def wait_in_line(self, waiter: ThreadWaiter, deadline: cython.longlong) -> cython.bint:
+        granted: cython.bint
+        begin_wait(waiter, self, deadline)
+        began: cython.longlong = waiter.shown
+        try:
+            if probing:
+                happened(Happening.WAITING, self, waiter.party.id, 0)
+            if deadline == NEVER:
+                self.check_block(waiter)
+            granted = self.await_turn(waiter, deadline, False)
+        except BaseException:
+            self.withdraw(waiter)
+            if waiter.refused:
+                self.kick()
+            if probing:
+                happened(Happening.CANCELLED, self, 0, interlock_now() - began)
+            raise
+        finally:
+            end_wait(waiter)
+        if probing:
+            happened(Happening.GRANTED if granted else Happening.TIMED_OUT, self, 0, interlock_now() - began)
+        return granted
+
+    def await_turn(self, waiter: ThreadWaiter, deadline: cython.longlong, unparked: cython.bint) -> cython.bint:
+        """The loop of one who is in the queue, or has been granted out of it: park, look, park again.
+
+        `unparked`: its unpark has been consumed already. Raises what a signal handler raises, with the waiter
+        still where it was.
+        """
+        granted: cython.bint
+        over: cython.bint
+        chain: Waiter
+        slicing: cython.bint
+        while True:
+            if not unparked:
+                # An owner that ends tells nobody, so whoever waits for one asks now and then.
+                slicing = deadline == NEVER and self.has_owners()
+                unparked = waiter.park(interlock_now() + LOOK_AGAIN_NS if slicing else deadline)
+                if slicing and not unparked:
+                    self.check_block(waiter)
+                    continue
+            chain = None
+            with cython.critical_section(self):
+                if waiter.state == WOKEN:
+                    chain = self.serve(waiter)
+                granted = waiter.state == GRANTED
+                over = granted
+                if not granted:
+                    if unparked:
+                        waiter.state = PARKED
+                    else:
+                        chain = self.expire(waiter)
+                        over = waiter.state == CANCELLED
+                        deadline = NEVER
+            if chain is not None:
+                self.wake(chain)
+            if over:
+                return granted
+            if unparked and deadline == NEVER:
+                # Others have got in between, or it was kicked, or it is in a forked child.
+                self.check_block(waiter)
+            unparked = False
+
+    def withdraw(self, waiter: Waiter):
+        """Take a waiter out with nothing, whatever its state: a grant that it has been given is passed on."""
+        chain: Waiter = self.pass_over(waiter)
+        if chain is not None:
+            self.wake(chain)
+
+    def pass_over(self, waiter: Waiter) -> Waiter:
+        """The part of `withdraw` before waking. A notification that the waiter came with goes on too."""
+        chain: Waiter = None
+        notifier: Primitive
+        with cython.critical_section(self):
+            notifier = waiter.notifier
+            if notifier is None:
+                chain = self.leave_line(waiter)
+        if notifier is not None:
+            chain = notifier.pass_over_notified(self, waiter)
+        if waiter.strict:
+            # It may never run again to say so itself, and its party would keep it, and the task, for ever.
+            end_wait(waiter)
+        return chain
+
+    def pass_over_notified(self, mutex: Primitive, waiter: Waiter) -> Waiter:
+        """`pass_over`, for a waiter in the queue of `mutex` that was notified here. For a condition to say."""
+        return None
+
+    def leave_line(self, waiter: Waiter) -> Waiter:
+        """The part of `pass_over` inside the critical section. Returns the chain to `wake`."""
+        if waiter.state == TAKEN:
+            return None
+        if waiter.state == GRANTED:
+            self.take_back(waiter)
+        elif waiter.state != CANCELLED:
+            self.remove(waiter)
+        waiter.state = CANCELLED
+        return self.serve(None)
+
+    def queued(self) -> list:
+        """The waiters in the queue. They are counted and collected inside, and made a list of outside."""
+        room: cython.Py_ssize_t = 0
+        count: cython.Py_ssize_t
+        found: cython.pp_void = cython.NULL
+        while True:
+            count = 0
+            with cython.critical_section(self):
+                self.forget_lost()
+                waiter: Waiter = self.head
+                while waiter is not None:
+                    if count < room:
+                        Py_INCREF(waiter)
+                        found[count] = cython.cast(cython.p_void, waiter)
+                    count += 1
+                    waiter = waiter.next
+            if count <= room:
+                break
+            for _ in range(room):
+                Py_DECREF(cython.cast(object, found[_]))
+            PyMem_RawFree(found)
+            room = count + 8
+            found = cython.cast(cython.pp_void, PyMem_RawMalloc(room * cython.sizeof(cython.p_void)))
+            if found == cython.NULL:
+                raise MemoryError
+        queued: list = []
+        for i in range(count):
+            one: Waiter = cython.cast(Waiter, found[i])
+            Py_DECREF(one)
+            queued.append(one)
+        PyMem_RawFree(found)
+        return queued
+
+    def blocked(self) -> tuple:
+        """The parties in the queue."""
+        return tuple([cython.cast(Waiter, waiter).party.known_as() for waiter in self.queued()])
+
+    def describe(self, state: str, more: str) -> str:
+        """Spelled as in the standard library, with what we know beyond.
+
+        `<locked interlock.Lock object at 0x… name='orders' owner=MainThread waiting=2>` where there is a
+        `state`, `<interlock.Event at 0x…: set name='ready' waiting=2>` where there is not.
+        """
+        kind = type(self)
+        module = "interlock" if kind.__module__.startswith("interlock.core.") else kind.__module__
+        where = f"{module}.{kind.__qualname__}{' object' if state else ''} at {id(self):#x}"
+        words = [state, where] if state else [f"{where}:", more] if more else [where]
+        if self.label is not None:
+            words.append(f"name={self.label!r}")
+        if state and more:
+            words.append(more)
+        waiting = len(self.blocked())
+        if waiting and "waiters=" not in more:
+            words.append(f"waiting={waiting}")
+        return f"<{' '.join(words)}>"
+
+    def __repr__(self):
+        return self.describe("", "")
+
+
+def _serve_survivors():
+    """In a forked child: those who came along may have stood behind others who did not, and are next now."""
+    queue: Primitive
+    chain: Waiter
+    for each in list(living.values()):
+        waiter: Waiter = cython.cast(Waiter, cython.cast(Party, each).wait)
+        while waiter is not None:
+            queue = waiter.queue
+            if queue is not None:
+                with cython.critical_section(queue):
+                    chain = queue.serve(None)
+                if chain is not None:
+                    queue.wake(chain)
+            waiter = waiter.outer
+
+
+if hasattr(os, "register_at_fork"):
+    # After that of `core/kernel/party.py`, which says who did not come along.
+    os.register_at_fork(after_in_child=_serve_survivors)
+
+
+# --- arguments -----------------------------------------------------------------------------------------------
+
+
+def checked_name(name) -> str:
+    if name is not None and not isinstance(name, str):
+        raise TypeError(f"name must be a str or None, not {type(name).__name__}")
+    return name
+
+
+def whole(number) -> cython.long:
+    """A count, from whatever is a whole number. Half a permit is an error and not none."""
+    if isinstance(number, float):
+        truncated: object = int(number)  # ValueError for NaN, OverflowError for infinity
+        if truncated != number:
+            if number < 0:
+                return -1
+            raise TypeError(f"a whole number is needed, not {number}")
+        return truncated
+    return PyNumber_Index(number)
+
+
+def seconds_of(timeout) -> cython.double:
+    """A timeout in seconds, from a float or a whole number, as `threading` takes it."""
+    seconds: cython.double = timeout if isinstance(timeout, float) else PyNumber_Index(timeout)
+    if seconds != seconds:
+        raise ValueError("timeout must be a number of seconds, not NaN")
+    if not -TIMEOUT_MAX - 1 < seconds < TIMEOUT_MAX + 1:
+        raise OverflowError(f"timeout value is too large: {timeout} s, the most is {TIMEOUT_MAX} s")
+    return seconds
+
+
+def deadline_in(seconds: cython.double) -> cython.longlong:
+    """The monotonic nanosecond at which a wait that begins now ends; 0 where it is not to wait at all."""
+    if seconds > TIMEOUT_MAX:
+        raise OverflowError(f"timeout value is too large: {seconds} s, the most is {TIMEOUT_MAX} s")
+    if seconds <= 0:
+        return 0
+    now: cython.longlong = interlock_now()
+    # TIMEOUT_MAX is as many nanoseconds as fit, counted from now it is too many: 292 years have to do.
+    return NEVER if seconds * 1e9 >= NEVER - now else now + cython.cast(cython.longlong, seconds * 1e9)
+
+
+def lock_deadline(blocking: cython.bint, timeout) -> cython.longlong:
+    """The deadline for the arguments of a lock's `acquire`, where -1 means to wait for ever."""
+    seconds: cython.double = seconds_of(timeout)
+    if not blocking:
+        if seconds != -1:
+            raise ValueError("can't specify a timeout for a non-blocking call")
+        return 0
+    if seconds == -1:
+        return NEVER
+    if seconds < 0:
+        raise ValueError(f"timeout value must be a non-negative number or -1 (wait for ever), not {timeout}")
+    return deadline_in(seconds)
+
+
+def lock_seconds(timeout) -> cython.double:
+    """The timeout of a lock's asynchronous `acquire`, where None and -1 mean to wait for ever: -1 then."""
+    if timeout is None:
+        return -1
+    seconds: cython.double = seconds_of(timeout)
+    if seconds < 0 and seconds != -1:
+        raise ValueError(f"timeout value must be a non-negative number or None (wait for ever), not {timeout}")
+    return seconds
+
+
+def wait_seconds(timeout) -> cython.double:
+    """A timeout of None (wait for ever: -1) or of seconds, where less than 0 counts as 0."""
+    if timeout is None:
+        return -1
+    seconds: cython.double = seconds_of(timeout)
+    return 0 if seconds < 0 else seconds
+
+
+def deadline_after(timeout) -> cython.longlong:
+    """The deadline for a `timeout` of None (wait for ever) or of seconds, where less than 0 counts as 0."""
+    if timeout is None:
+        return NEVER
+    seconds = timeout if isinstance(timeout, float) else PyNumber_Index(timeout)
+    return 0 if seconds <= 0 else deadline_in(seconds_of(seconds))

@@ -1,5 +1,0 @@
-from interlock.core.waiting cimport Primitive, Waiter
-
-
-cdef class Latch(Primitive):
-    cdef long left

@@ -1,4 +1,0 @@
-from interlock.core.task import TaskParty
-
-class Limits:
-    def ends(self, party: TaskParty) -> bool: ...

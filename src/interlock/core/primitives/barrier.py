@@ -1,0 +1,306 @@
+"""Barrier: as many parties as it takes go on together.
+
+    phase     queue                          meaning
+    FILLING   `arrived` parties              the barrier waits for the rest; arrived < size
+    ACTING    `arrived` = size - 1 parties,  all have come; the last one runs the action, outside the critical
+              then any number of LATE ones   section; who comes now belongs to the next generation and waits aside
+    BROKEN    empty                          every wait raises BrokenBarrierError until `reset`
+
+A waiter leaves the queue with a verdict in `want`: its index in the generation, BROKEN_WAIT, or AGAIN (it was
+late, and now comes to the next generation). Verdicts are given to the whole queue at once, so no generation is
+ever half broken. A party that is interrupted leaves as if it had never come; one whose time is up breaks the
+barrier, since the others counted on it.
+
+The `generation` tells the party that ran the action whether the barrier was reset or broken under it.
+
+Turned down: `threading`'s draining phase, in which newcomers wait until the last party of a generation has run
+once more. Here a party carries its verdict with it, so the next generation can begin at once.
+"""
+
+from threading import BrokenBarrierError
+
+import cython
+from cython.cimports.interlock.core.kernel.native import interlock_thread_id
+from cython.cimports.interlock.core.kernel.party import forks, in_new_child
+from cython.cimports.interlock.core.kernel.probe import Happening, happened, made, probing
+from cython.cimports.interlock.core.kernel.waiting import (
+    CANCELLED,
+    NEVER,
+    PARKED,
+    TAKEN,
+    Primitive,
+    ThreadWaiter,
+    Waiter,
+    checked_name,
+    deadline_after,
+    deadline_in,
+    new_waiter,
+    wait_seconds,
+    whole,
+)
+from cython.cimports.interlock.core.tasks.awaiting import in_line
+from cython.cimports.interlock.core.tasks.task import caller_id
+from cython.cimports.interlock.core.tasks.task_waiter import TaskWaiter, new_task_waiter
+
+IN_LINE = cython.declare(cython.long, -1)  # still waiting
+LATE = cython.declare(cython.long, -2)  # came while the action ran
+AGAIN = cython.declare(cython.long, -3)
+BROKEN_WAIT = cython.declare(cython.long, -4)
+
+
+class Barrier(Primitive):
+    """Barrier(parties, action=None, timeout=None, *, name=None)\n--\n\n\
+    Blocks each party in `wait` until ``parties`` of them have come, then lets them all go on.
+
+    ``parties``: how many it takes, 1 or more. ``action``: called without arguments by one of them, once in each
+    generation, before any of them goes on. ``timeout``: the default for `wait`, in seconds; None means for
+    ever. ``name``: what reports and ``repr`` call it. Raises ValueError for fewer than 1 parties.
+    """
+
+    def __init__(self, parties: object, action: object = None, timeout: object = None, *, name: str | None = None):
+        if parties < 1:
+            raise ValueError("parties must be >= 1")
+        size: cython.long = whole(parties)
+        self.label = checked_name(name)
+        self.size = size
+        self.action = action
+        self.timeout = timeout
+        if probing:
+            made(self)
+
+    @property
+    def parties(self) -> int:
+        """How many it takes."""
+        return self.size
+
+    @property
+    def n_waiting(self) -> int:
+        """How many of them are in the barrier now."""
+        with cython.critical_section(self):
+            self.forget_lost()
+            return self.arrived + 1 if self.phase == ACTING else self.arrived
+
+    @property
+    def broken(self) -> bool:
+        """Whether the barrier is broken; `reset` mends it."""
+        with cython.critical_section(self):
+            self.forget_lost()
+            return self.phase == BROKEN
+
+    def wait(self, timeout: object = None) -> int:
+        """Block until all parties have come.
+
+        ``timeout``: for how many seconds; None means the barrier's own timeout. A party whose time is up
+        breaks the barrier for all.
+
+        Returns a number from 0 to ``parties`` - 1, a different one for each party of a generation. Raises
+        BrokenBarrierError (`threading`'s) where the barrier is broken or is broken or reset while the caller
+        waits, and in the party that runs the action whatever that raises, which breaks the barrier too.
+        """
+        if timeout is None:
+            timeout = self.timeout
+        deadline: cython.longlong = -1
+        waiter: ThreadWaiter = None
+        me: cython.ulonglong = caller_id()
+        while True:
+            arrival: Arrival = self.arrive(waiter, me)
+            if arrival == Arrival.COMPLETE:
+                return self.size - 1
+            if arrival == Arrival.FIRST_LOOK:
+                # Allocate outside, then look again.
+                waiter = new_waiter(IN_LINE)
+                if deadline == -1:
+                    deadline = deadline_after(timeout)
+                continue
+            if not self.wait_in_line(waiter, deadline if arrival == Arrival.JOINED else NEVER):
+                self.broken_by_time()
+            if waiter.want >= 0:
+                return waiter.want
+            if waiter.want == BROKEN_WAIT:
+                raise BrokenBarrierError
+            # A late party's time runs from when its generation begins, as in `threading`.
+            waiter = None
+            deadline = -1
+
+    async def wait_async(self, timeout: object = None) -> int:
+        """`wait`, for a task: ``await barrier.wait_async()``. Takes, returns and raises what `wait` does.
+
+        The action, if it is this party that runs it, is called and not awaited.
+        """
+        if timeout is None:
+            timeout = self.timeout
+        seconds: cython.double = wait_seconds(timeout)
+        deadline: cython.longlong = -1
+        waiter: TaskWaiter = None
+        me: cython.ulonglong = caller_id()
+        while True:
+            arrival: Arrival = self.arrive(waiter, me)
+            if arrival == Arrival.COMPLETE:
+                return self.size - 1
+            if arrival == Arrival.FIRST_LOOK:
+                waiter = new_task_waiter(IN_LINE)
+                if deadline == -1:
+                    deadline = NEVER if seconds < 0 else deadline_in(seconds)
+                continue
+            if not await in_line(self, waiter, deadline if arrival == Arrival.JOINED else NEVER):
+                self.broken_by_time()
+            if waiter.want >= 0:
+                return waiter.want
+            if waiter.want == BROKEN_WAIT:
+                raise BrokenBarrierError
+            waiter = None
+            deadline = -1
+
+    def arrive(self, waiter: Waiter, me: cython.ulonglong) -> Arrival:
+        """Come to the barrier, with a waiter to queue if there is one yet. Raises where it is broken."""
+        chain: Waiter = None
+        phase: Phase
+        generation: cython.ulong
+        complete: cython.bint
+        acting_myself: cython.bint
+        with cython.critical_section(self):
+            self.forget_lost()
+            phase = self.phase
+            generation = self.generation
+            complete = phase == FILLING and self.arrived == self.size - 1
+            acting_myself = phase == ACTING and self.actor == me
+            if complete:
+                if self.action is None:
+                    chain = self.end(IN_LINE)
+                else:
+                    self.phase = ACTING
+                    self.actor = me
+                    self.actor_thread = interlock_thread_id()
+            elif phase != BROKEN and waiter is not None and not acting_myself:
+                waiter.want = IN_LINE if phase == FILLING else LATE
+                self.push(waiter)
+                if phase == FILLING:
+                    self.arrived += 1
+        if phase == BROKEN:
+            raise BrokenBarrierError
+        if acting_myself:
+            raise RuntimeError(f"the action of {self!r} cannot wait for the barrier that waits for it")
+        if complete:
+            if chain is not None:
+                self.wake(chain)
+            elif self.action is not None:
+                self.act(generation)
+            if probing:
+                happened(Happening.TRIPPED, self, 0, 0)
+                happened(Happening.ACQUIRED, self, 0, 0)
+            return Arrival.COMPLETE
+        if waiter is None:
+            return Arrival.FIRST_LOOK
+        if probing:
+            happened(Happening.ARRIVED, self, 0, 0)
+        return Arrival.JOINED if phase == FILLING else Arrival.JOINED_LATE
+
+    def reset(self) -> None:
+        """Make the barrier new. Parties that wait get BrokenBarrierError."""
+        chain: Waiter
+        with cython.critical_section(self):
+            self.phase = FILLING
+            chain = self.end(BROKEN_WAIT)
+        if chain is not None:
+            self.wake(chain)
+
+    def abort(self) -> None:
+        """Break the barrier: parties that wait, now or later, get BrokenBarrierError until `reset`."""
+        chain: Waiter
+        with cython.critical_section(self):
+            self.phase = BROKEN
+            chain = self.end(BROKEN_WAIT)
+        if chain is not None:
+            self.wake(chain)
+        if probing:
+            happened(Happening.BROKEN, self, 0, 0)
+
+    def __repr__(self):
+        return self.describe("", "broken" if self.broken else f"waiters={self.n_waiting}/{self.size}")
+
+    def broken_by_time(self):
+        if probing:
+            happened(Happening.BROKEN, self, 0, 0)
+        raise BrokenBarrierError
+
+    def act(self, generation: cython.ulong):
+        """Run the action, then let the generation go, unless the barrier was reset or broken meanwhile."""
+        try:
+            self.action()
+        except BaseException:
+            chain: Waiter = None
+            with cython.critical_section(self):
+                if self.generation == generation and self.phase == ACTING:
+                    self.phase = BROKEN
+                    chain = self.end(BROKEN_WAIT)
+            if chain is not None:
+                self.wake(chain)
+            if probing:
+                happened(Happening.BROKEN, self, 0, 0)
+            raise
+        whole: cython.bint
+        chain = None
+        with cython.critical_section(self):
+            whole = self.generation == generation and self.phase == ACTING
+            if whole:
+                self.phase = FILLING
+                chain = self.end(IN_LINE)
+        if chain is not None:
+            self.wake(chain)
+        if not whole:
+            raise BrokenBarrierError
+
+    def end(self, verdict: cython.long) -> Waiter:
+        """End the generation: give everybody in the queue a verdict. Returns the chain to `wake`."""
+        index: cython.long = 0
+        chain: Waiter = self.grant_all()
+        waiter: Waiter = chain
+        while waiter is not None:
+            if waiter.want == LATE:
+                waiter.want = BROKEN_WAIT if self.phase == BROKEN else AGAIN
+            elif verdict == IN_LINE:
+                waiter.want = index
+                index += 1
+            else:
+                waiter.want = verdict
+            waiter = waiter.wake
+        self.arrived = 0
+        self.generation += 1
+        return chain
+
+    def expire(self, waiter: Waiter) -> Waiter:
+        """A party whose time is up breaks the barrier; unless all have come, and only the action keeps it."""
+        if self.phase == ACTING:
+            return None
+        self.remove(waiter)
+        waiter.state = CANCELLED
+        self.phase = BROKEN
+        return self.end(BROKEN_WAIT)
+
+    def serve(self, arrived: Waiter) -> Waiter:
+        """In a forked child the barrier may just have turned out to be broken."""
+        self.forget_lost()
+        return self.end(BROKEN_WAIT) if self.phase == BROKEN and self.head is not None else None
+
+    def leave_line(self, waiter: Waiter) -> Waiter:
+        """A party that is interrupted leaves as if it had never come."""
+        if waiter.state == PARKED:
+            self.remove(waiter)
+            if waiter.want == IN_LINE:
+                self.arrived -= 1
+        if waiter.state != TAKEN:
+            waiter.state = CANCELLED
+        return None
+
+    def forget_lost(self) -> cython.void:
+        """Count anew who came along in the fork; an action whose party did not is not run again."""
+        if self.forked != forks or in_new_child():
+            Primitive.forget_lost(self)
+            self.arrived = 0
+            waiter: Waiter = self.head
+            while waiter is not None:
+                if waiter.want == IN_LINE:
+                    self.arrived += 1
+                waiter = waiter.next
+            if self.phase == ACTING and self.actor_thread != interlock_thread_id():
+                self.phase = BROKEN

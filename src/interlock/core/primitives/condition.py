@@ -1,0 +1,334 @@
+"""Condition: wait, under a lock, for somebody else to say that things have changed.
+
+A waiter stands first in the condition's queue and then, notified, in the lock's:
+
+    queue        state     meaning
+    condition    PARKED    not notified yet
+    lock         PARKED    notified; the lock is not free yet
+    lock         WOKEN     notified; on its way to compete for the lock
+    none         GRANTED   notified and holds the lock
+
+`notify` moves waiters from the first queue to the second without waking them (requeue): they would only run into
+the lock that the notifier holds. Both queues change hands inside the critical section of both objects, so "notified
+or timed out" is decided in one place: the waiter is found in one queue or it is not.
+
+The lock is held again whenever `wait` ends, by an exception too: what a signal handler raises is kept until the lock
+is back, since the code around `wait` relies on it. If such a party had been notified, the notification goes to the
+next.
+
+Here is the face, and how threads wait over a lock of ours. The queue stands in `core/primitives/condition_queue.py`;
+tasks, and locks that are not ours, have files of their own.
+"""
+
+import warnings
+
+import cython
+from cython.cimports.interlock.core.kernel.construct import interlock_construct_directly
+from cython.cimports.interlock.core.kernel.native import interlock_now, interlock_thread_id
+from cython.cimports.interlock.core.kernel.probe import Happening, happened, made, probing
+from cython.cimports.interlock.core.kernel.spare import interlock_keep_spares
+from cython.cimports.interlock.core.kernel.waiting import (
+    NEVER,
+    ThreadWaiter,
+    begin_wait,
+    checked_name,
+    deadline_after,
+    deadline_in,
+    end_wait,
+    new_waiter_of,
+    wait_seconds,
+    whole,
+)
+from cython.cimports.interlock.core.primitives.condition_foreign import wait_foreign
+from cython.cimports.interlock.core.primitives.condition_queue import ConditionQueue
+from cython.cimports.interlock.core.primitives.lock import Lock
+from cython.cimports.interlock.core.primitives.mutex import Mutex
+from cython.cimports.interlock.core.primitives.rlock import RLock
+from cython.cimports.interlock.core.primitives.within import within
+from cython.cimports.interlock.core.tasks.awaiting import DONE
+from cython.cimports.interlock.core.tasks.task import caller_id
+
+from interlock.core.kernel.waiting import DeadlockError
+from interlock.core.primitives.condition_foreign import wait_foreign_async
+from interlock.core.primitives.condition_tasks import wait_requeued_async
+
+renamed = cython.declare(object, None)  # interlock.aio's Condition
+renamed_lock = cython.declare(object, None)  # its Lock, which that has for its own
+
+
+class Condition(ConditionQueue):
+    """Condition(lock=None, *, name=None)\n--\n\n\
+    Lets parties wait, under a lock, until another notifies them.
+
+    ``lock``: any object with ``acquire`` and ``release``; an `RLock` of its own where none is given. ``with
+    condition:`` holds that lock. ``name``: what reports and ``repr`` call it.
+    """
+
+    def __init__(self, lock: object = None, *, name: str | None = None):
+        if self.lock is not None:
+            raise RuntimeError("a condition is initialized once: somebody may be waiting on its lock")
+        if name is not None:
+            self.label = checked_name(name)
+        if probing:
+            made(self)
+        if lock is None:
+            own: Mutex
+            if renamed is not None and isinstance(self, renamed):
+                own = renamed_lock.__new__(renamed_lock)
+            else:
+                own = RLock.__new__(RLock)
+            # All three are None else; it is the counting of references to None that takes the time here.
+            if name is not None or probing:
+                own.label = self.label
+                own.record = self.record
+                own.origin = self.origin
+            self.lock = own
+            self.mutex = own
+        else:
+            # What has neither is no lock, and AttributeError says so now.
+            lock.acquire, lock.release  # noqa: B018
+            self.lock = lock
+            if isinstance(lock, Mutex) and cython.cast(Mutex, lock).plain():
+                self.mutex = cython.cast(Mutex, lock)
+        self.anybodys = renamed is not None and isinstance(self, renamed) and isinstance(self.mutex, Lock)
+
+    def __enter__(self) -> object:
+        """Acquire the lock, waiting for ever."""
+        if type(self) is not Condition:
+            taken = self.acquire()
+            self.mark_entered(interlock_thread_id())
+            return taken
+        if self.mutex is None:
+            return self.lock.__enter__()
+        return self.mutex.enter()
+
+    def __exit__(self, exc_type: object = None, exc_value: object = None, traceback: object = None) -> object:
+        if type(self) is not Condition:
+            self.release()
+        elif exc_value is not None and isinstance(exc_value, DeadlockError) and not self._is_owned():
+            # `wait` could not get the lock back. That is what the caller is to hear, and there is nothing to release.
+            return None
+        elif self.mutex is None:
+            return self.lock.__exit__(exc_type, exc_value, traceback)
+        else:
+            self.mutex.leave()
+
+    def __aenter__(self) -> object:
+        """Acquire the lock for the calling task, waiting for ever. Awaited, it returns None."""
+        if not is_plain(self):
+            return enter_overridden(self)
+        return self.lock.__aenter__() if self.mutex is None else self.mutex.enter_async()
+
+    def __aexit__(self, exc_type: object = None, exc_value: object = None, traceback: object = None) -> object:
+        if not is_plain(self):
+            self.release()
+        elif exc_value is not None and isinstance(exc_value, DeadlockError) and not self._is_owned():
+            pass  # as in __exit__
+        elif self.mutex is None:
+            return self.lock.__aexit__(exc_type, exc_value, traceback)
+        else:
+            return self.mutex.leave_async()
+        return DONE
+
+    def acquire(self, *args: object, **kwargs: object) -> object:
+        """Acquire the lock: its own ``acquire``, with its arguments."""
+        return self.lock.acquire(*args, **kwargs)
+
+    def acquire_async(self, *args: object, **kwargs: object) -> object:
+        """Acquire the lock for the calling task: its own ``acquire_async``, with its arguments."""
+        return self.lock.acquire_async(*args, **kwargs)
+
+    def release(self) -> None:
+        """Release the lock: its own ``release``."""
+        self.lock.release()
+
+    def locked(self) -> bool:
+        """Whether anyone holds the lock."""
+        return self.lock.locked()
+
+    def within(self, timeout: object) -> object:
+        """A context manager that holds the lock, or raises TimeoutError after ``timeout`` seconds."""
+        return within(self, timeout)
+
+    @property
+    def owner(self) -> object:
+        """The party that holds the lock, or None; also None where the lock does not tell."""
+        return getattr(self.lock, "owner", None)
+
+    def wait(self, timeout: object = None) -> bool:
+        """Release the lock, block until notified, and acquire the lock again.
+
+        ``timeout``: for how many seconds to wait for the notification; None means for ever, 0 or less not at
+        all. Acquiring the lock afterwards may take longer.
+
+        Returns True, or False where no notification came in time. Raises RuntimeError where the caller does
+        not hold the lock.
+        """
+        if self.mutex is not None and not self.mutex._is_owned():
+            raise RuntimeError("cannot wait on un-acquired lock")
+        return self.wait_until(deadline_after(timeout))
+
+    def wait_for(self, predicate: object, timeout: object = None) -> object:
+        """Wait until ``predicate()`` is true. It is called with the lock held.
+
+        ``timeout``: for how many seconds at most, in all; None means for ever.
+
+        Returns what the predicate returned last: true, or false where the time was up.
+        """
+        result = predicate()
+        if result:
+            return result
+        deadline: cython.longlong = deadline_after(timeout)
+        while True:
+            self.wait_until(deadline)
+            result = predicate()
+            if result or interlock_now() >= deadline:
+                return result
+
+    async def wait_async(self, timeout: object = None) -> bool:
+        """`wait`, for a task: ``await condition.wait_async()``. Takes, returns and raises what `wait` does.
+
+        A task that is cancelled here has the lock again when the cancellation comes out.
+        """
+        seconds: cython.double = wait_seconds(timeout)
+        deadline: cython.longlong = NEVER if seconds < 0 else deadline_in(seconds)
+        if self.mutex is None:
+            return await wait_foreign_async(self, deadline)
+        return await wait_requeued_async(self, self.mutex, deadline)
+
+    async def wait_for_async(self, predicate: object, timeout: object = None) -> object:
+        """`wait_for`, for a task: ``await condition.wait_for_async(predicate)``. It is called and not awaited."""
+        result = predicate()
+        if result:
+            return result
+        seconds: cython.double = wait_seconds(timeout)
+        deadline: cython.longlong = NEVER if seconds < 0 else deadline_in(seconds)
+        while True:
+            if self.mutex is None:
+                await wait_foreign_async(self, deadline)
+            else:
+                await wait_requeued_async(self, self.mutex, deadline)
+            result = predicate()
+            if result or interlock_now() >= deadline:
+                return result
+
+    def notify(self, n: object = 1) -> None:
+        """Wake the first ``n`` waiters, as soon as the lock is free.
+
+        Raises RuntimeError where the caller does not hold the lock.
+        """
+        if self.pass_on(whole(n)) == 0:
+            raise RuntimeError("cannot notify on un-acquired lock")
+        if probing:
+            happened(Happening.NOTIFIED, self, 0, 0)
+
+    def notify_all(self) -> None:
+        """Wake all waiters, one after the other, as the lock comes free."""
+        self.notify(1 << 30)
+
+    def notifyAll(self) -> None:
+        """The old name of `notify_all`."""
+        warnings.warn("notifyAll() is deprecated, use notify_all() instead", DeprecationWarning, stacklevel=1)
+        self.notify_all()
+
+    def __repr__(self):
+        return self.describe("", f"lock={self.lock!r}")
+
+    def wait_until(self, deadline: cython.longlong) -> cython.bint:
+        return wait_foreign(self, deadline) if self.mutex is None else self.wait_requeued(deadline)
+
+    def wait_requeued(self, deadline: cython.longlong) -> cython.bint:
+        mutex: Mutex = self.mutex
+        waiter: ThreadWaiter = new_waiter_of(mutex.sync_caller(), 0)
+        begin_wait(waiter, self, deadline)
+        try:
+            return self.wait_seen(mutex, waiter, deadline)
+        finally:
+            end_wait(waiter)
+
+    def wait_seen(self, mutex: Mutex, waiter: ThreadWaiter, deadline: cython.longlong) -> cython.bint:
+        error = self.lie_down(mutex, waiter)
+        began: cython.longlong = interlock_now()
+        unparked: cython.bint = False
+        notified: cython.bint = False
+        granted: cython.bint = False
+        again: cython.bint = True
+        while again:
+            try:
+                unparked = error is None and waiter.park(deadline)
+                again = unparked
+            except BaseException as raised:
+                error = raised
+                unparked = again = False
+            with cython.critical_section(self, mutex):
+                notified = waiter.queue is not self
+                # Unparked and not notified: in the child of a handler that forked.
+                again = again and not notified
+                if not notified and not again:
+                    # Nobody is about to unpark it: only a notified waiter can be granted.
+                    self.remove(waiter)
+                    if mutex.fits(waiter) and mutex.may_barge():
+                        mutex.grant(waiter)
+                        granted = True
+                    else:
+                        mutex.push(waiter)
+        if not granted:
+            error = self.retake(mutex, waiter, unparked, error)
+        if probing:
+            happened(Happening.REQUEUED, mutex, waiter.mover, 0 if granted else interlock_now() - waiter.since)
+            self.tell_over(notified, error, began)
+        if error is not None:
+            if notified:
+                self.pass_on(1)
+            raise error
+        return notified
+
+    def retake(self, mutex: Mutex, waiter: ThreadWaiter, unparked: cython.bint, error):
+        """Get the lock back, come what may. Returns `error`, or the first that a signal handler raises.
+
+        Raises DeadlockError where the lock can never be had back.
+        """
+        while True:
+            try:
+                mutex.check_block(waiter)
+            except BaseException as raised:
+                if waiter.refused:
+                    self.give_up(mutex, waiter)
+                    raise
+                if error is None:
+                    error = raised
+            try:
+                mutex.await_turn(waiter, NEVER, unparked)
+                return error
+            except BaseException as raised:
+                if waiter.refused:
+                    self.give_up(mutex, waiter)
+                    raise
+                unparked = False
+                if error is None:
+                    error = raised
+
+
+def is_plain(condition: Condition) -> cython.bint:
+    return type(condition) is Condition or type(condition) is renamed
+
+
+async def enter_overridden(condition: Condition) -> None:
+    """What a subclass has made of `acquire_async` (aio's: `acquire`) counts."""
+    if renamed is not None and isinstance(condition, renamed):
+        await condition.acquire()
+    else:
+        await condition.acquire_async()
+    condition.mark_entered(caller_id())
+
+
+def rename(subclass: type, lock: type) -> None:
+    """Let `subclass` count as the class itself: it gives other names to the methods and overrides nothing. Its own
+    locks are of the class `lock`."""
+    global renamed, renamed_lock
+    renamed = subclass
+    renamed_lock = lock
+
+
+interlock_construct_directly(Condition)
+interlock_keep_spares(Condition)

@@ -1,0 +1,5 @@
+from interlock.core.kernel.waiting cimport Primitive, Waiter
+
+
+cdef class Event(Primitive):
+    cdef bint flag

@@ -1,0 +1,120 @@
+"""Event: a flag to wait for.
+
+    flag    queue          meaning
+    set     empty          nobody waits
+    clear   any, PARKED    everybody who came since it was cleared waits
+
+Set with a queue does not occur: `set` empties the queue in the critical section in which it sets the flag. Who was
+in it then has seen the event, even if it is cleared before he runs again.
+"""
+
+import warnings
+
+import cython
+from cython.cimports.interlock.core.kernel.construct import interlock_construct_directly
+from cython.cimports.interlock.core.kernel.probe import Happening, happened, made, probing
+from cython.cimports.interlock.core.kernel.waiting import (
+    Primitive,
+    Waiter,
+    checked_name,
+    deadline_after,
+    new_waiter,
+    wait_seconds,
+)
+from cython.cimports.interlock.core.tasks.awaiting import acquire
+
+
+class Event(Primitive):
+    """Event(*, name=None)\n--\n\n\
+    A flag that starts clear; `wait` blocks until it is set.
+
+    ``name``: what reports and ``repr`` call it.
+    """
+
+    def __init__(self, *, name: str | None = None):
+        self.label = checked_name(name)
+        if probing:
+            made(self)
+
+    def is_set(self) -> bool:
+        """Whether the flag is set."""
+        with cython.critical_section(self):
+            return self.flag
+
+    def set(self) -> None:
+        """Set the flag and wake everybody who waits for it."""
+        chain: Waiter = None
+        with cython.critical_section(self):
+            self.flag = True
+            if self.head is not None:
+                chain = self.grant_all()
+        if chain is not None:
+            self.wake(chain)
+        if probing:
+            happened(Happening.SET, self, 0, 0)
+
+    def clear(self) -> None:
+        """Clear the flag: whoever waits from now on blocks until it is set again."""
+        with cython.critical_section(self):
+            self.flag = False
+        if probing:
+            happened(Happening.CLEARED, self, 0, 0)
+
+    def wait(self, timeout: object = None) -> bool:
+        """Block until the flag is set.
+
+        ``timeout``: for how many seconds; None means for ever, 0 or less not at all.
+
+        Returns True, or False where it was not set in time.
+        """
+        flag: cython.bint
+        with cython.critical_section(self):
+            flag = self.flag
+        if not flag:
+            return self.block(new_waiter(0), deadline_after(timeout))
+        if probing:
+            happened(Happening.ACQUIRED, self, 0, 0)
+        return True
+
+    def wait_async(self, timeout: object = None) -> object:
+        """Wait until the flag is set, in a task: ``await event.wait_async()``. Nothing happens before it is awaited.
+
+        ``timeout``: for how many seconds; None means for ever, 0 or less not at all.
+
+        Awaited, it returns True, or False where the flag was not set in time.
+        """
+        return acquire(self, 0, -1 if timeout is None else wait_seconds(timeout))
+
+    def __repr__(self):
+        with cython.critical_section(self):
+            flag: cython.bint = self.flag
+        return self.describe("", "set" if flag else "unset")
+
+    # `threading` and code that peeks use these names.
+
+    @property
+    def _flag(self) -> bool:
+        return self.is_set()
+
+    def isSet(self) -> bool:
+        """The old name of `is_set`."""
+        warnings.warn("isSet() is deprecated, use is_set() instead", DeprecationWarning, stacklevel=1)
+        return self.is_set()
+
+    def _at_fork_reinit(self) -> None:
+        with cython.critical_section(self):
+            self.forget_lost()
+
+    def take_now(self, want: cython.long) -> cython.bint:
+        flag: cython.bint
+        with cython.critical_section(self):
+            flag = self.flag
+        if flag and probing:
+            happened(Happening.ACQUIRED, self, 0, 0)
+        return flag
+
+    def fits(self, waiter: Waiter) -> cython.bint:
+        return self.flag
+
+
+interlock_construct_directly(Event)

@@ -1,0 +1,5 @@
+from interlock.core.kernel.waiting cimport Primitive, Waiter
+
+
+cdef class Latch(Primitive):
+    cdef long left

@@ -1,0 +1,109 @@
+"""Latch: a gate that opens once, when enough has been counted down.
+
+    left    queue          meaning
+    n > 0   any, PARKED    shut; n are missing
+    0       empty          open, for ever
+
+Open with a queue does not occur: the count-down to 0 empties the queue in the same critical section.
+"""
+
+import cython
+from cython.cimports.interlock.core.kernel.probe import Happening, happened, made, probing
+from cython.cimports.interlock.core.kernel.waiting import (
+    Primitive,
+    Waiter,
+    checked_name,
+    deadline_after,
+    new_waiter,
+    wait_seconds,
+    whole,
+)
+from cython.cimports.interlock.core.tasks.awaiting import acquire
+
+
+class Latch(Primitive):
+    """Latch(count, *, name=None)\n--\n\n\
+    Waiters are let through once ``count`` has been counted down to 0. Never shut again.
+
+    ``count``: how many count-downs it takes, 0 or more. ``name``: what reports and ``repr`` call it. Raises
+    ValueError for a count below 0.
+    """
+
+    def __init__(self, count: object, *, name: str | None = None):
+        left: cython.long = whole(count)
+        if left < 0:
+            raise ValueError(f"count must be 0 or more, not {count}")
+        self.label = checked_name(name)
+        self.left = left
+        if probing:
+            made(self)
+
+    @property
+    def count(self) -> int:
+        """How many count-downs are missing."""
+        with cython.critical_section(self):
+            return self.left
+
+    def count_down(self, n: object = 1) -> None:
+        """Count down by ``n``, 1 or more. At 0 the latch opens for everybody who waits.
+
+        Raises ValueError for fewer than 1 or more than are missing; nothing changes then.
+        """
+        down: cython.long = whole(n)
+        if down < 1:
+            raise ValueError(f"n must be one or more, not {n}")
+        chain: Waiter = None
+        left: cython.long
+        with cython.critical_section(self):
+            left = self.left
+            if down <= left:
+                self.left = left - down
+                if self.left == 0 and self.head is not None:
+                    chain = self.grant_all()
+        if down > left:
+            raise ValueError(f"cannot count down by {n}: {left} missing in {self!r}")
+        if chain is not None:
+            self.wake(chain)
+        if probing:
+            happened(Happening.COUNTED_DOWN, self, 0, 0)
+
+    def wait(self, timeout: object = None) -> bool:
+        """Block until the latch is open.
+
+        ``timeout``: for how many seconds; None means for ever, 0 or less not at all.
+
+        Returns True, or False where it was not open in time.
+        """
+        left: cython.long
+        with cython.critical_section(self):
+            left = self.left
+        if left != 0:
+            return self.block(new_waiter(0), deadline_after(timeout))
+        if probing:
+            happened(Happening.ACQUIRED, self, 0, 0)
+        return True
+
+    def wait_async(self, timeout: object = None) -> object:
+        """Wait until the latch is open, in a task: ``await latch.wait_async()``. Nothing happens before it is awaited.
+
+        ``timeout``: for how many seconds; None means for ever, 0 or less not at all.
+
+        Awaited, it returns True, or False where it was not open in time.
+        """
+        return acquire(self, 0, wait_seconds(timeout))
+
+    def __repr__(self):
+        with cython.critical_section(self):
+            left: cython.long = self.left
+        return self.describe("", f"count={left}")
+
+    def take_now(self, want: cython.long) -> cython.bint:
+        left: cython.long
+        with cython.critical_section(self):
+            left = self.left
+        if left == 0 and probing:
+            happened(Happening.ACQUIRED, self, 0, 0)
+        return left == 0
+
+    def fits(self, waiter: Waiter) -> cython.bint:
+        return self.left == 0

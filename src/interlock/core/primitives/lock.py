@@ -1,0 +1,273 @@
+"""Lock: one party at a time.
+
+    holder   count   meaning
+    0        0       free
+    id       0       held, taken with `acquire`: any party may release it
+    id       1       held, entered with `with`: that party alone may release it
+
+The second kind is what makes a cycle of such locks a deadlock for certain. Free and woken: see `mutex.py`.
+
+The id is the thread's where `acquire` or `with` took it, also in a task, and the task's where `acquire_async` or
+`async with` did. So a task that enters with the one and leaves with the other is found to be the same party on the
+slow path.
+
+Turned down: handing every release to the head of the queue (see `core/kernel/waiting.py`); spinning before parking
+(under the GIL the holder cannot run while we spin).
+"""
+
+import cython
+from cython.cimports.interlock.core.kernel.construct import interlock_construct_directly
+from cython.cimports.interlock.core.kernel.native import interlock_thread_id
+from cython.cimports.interlock.core.kernel.party import KNOWN_MASK, Party, known, meet, party_by_id
+from cython.cimports.interlock.core.kernel.probe import Happening, happened, made, probing, wanted
+from cython.cimports.interlock.core.kernel.spare import interlock_keep_spares
+from cython.cimports.interlock.core.kernel.waiting import (
+    NEVER,
+    Waiter,
+    checked_name,
+    lock_deadline,
+    lock_seconds,
+    new_waiter,
+)
+from cython.cimports.interlock.core.primitives.mutex import Mutex
+from cython.cimports.interlock.core.tasks.awaiting import DONE, acquire, enter
+from cython.cimports.interlock.core.tasks.task import TASK_BIT, caller_id, is_destroyed_task
+
+NO_TIMEOUT = cython.declare(object, -1)  # the small int itself, which is what callers who write -1 pass
+renamed = cython.declare(object, None)  # interlock.aio's Lock
+
+
+class Lock(Mutex):
+    """Lock(*, name=None)\n--\n\n\
+    A lock that starts free. Like `threading.Lock`, and it knows who holds it.
+
+    ``with lock:`` takes it and gives it back, in a task ``async with lock:``. A lock that was entered so can be left
+    only by the party that entered it; one taken with `acquire` or `acquire_async` may be released by any party.
+
+    ``name``: what reports and ``repr`` call it.
+    """
+
+    def __init__(self, *, name: str | None = None):
+        if name is not None:
+            self.label = checked_name(name)
+        if probing:
+            made(self)
+
+    def __enter__(self) -> bool:
+        """Acquire the lock, waiting for ever. Returns True."""
+        if type(self) is Lock:
+            return take(self, 1, NEVER)
+        # What a subclass has made of `acquire` counts; if that took the lock, it is entered now.
+        taken = self.acquire()
+        self.mark_entered(interlock_thread_id())
+        return taken
+
+    def __exit__(self, exc_type: object = None, exc_value: object = None, traceback: object = None) -> None:
+        if type(self) is Lock:
+            give(self, interlock_thread_id())
+        else:
+            self.release()
+
+    def __aenter__(self) -> object:
+        """Acquire the lock for the calling task, waiting for ever. Awaited, it returns None."""
+        return enter_async(self) if is_plain(self) else enter_overridden(self)
+
+    def __aexit__(self, exc_type: object = None, exc_value: object = None, traceback: object = None) -> object:
+        if is_plain(self):
+            give(self, caller_id())
+        else:
+            self.release()
+        return DONE
+
+    def acquire(self, blocking: cython.bint = True, timeout: object = -1) -> bool:
+        """Take the lock.
+
+        ``blocking``: whether to wait for it. ``timeout``: for how many seconds; -1 means for ever.
+
+        Returns True, or False where the lock was not to be had (in time). Raises ValueError for a timeout
+        below 0 other than -1 or one given to a call that does not block, OverflowError for one that is too
+        large, DeadlockError where the lock can never come free.
+        """
+        deadline: cython.longlong = NEVER
+        if not blocking or timeout is not NO_TIMEOUT:
+            deadline = lock_deadline(blocking, timeout)
+        return take(self, 0, deadline)
+
+    def acquire_async(self, timeout: object = None) -> object:
+        """Take the lock for the calling task: ``await lock.acquire_async()``. Nothing happens before it is awaited.
+
+        ``timeout``: for how many seconds to wait, 0 for not at all; None or -1 means for ever.
+
+        Awaited, it returns True, or False where the lock was not to be had in time. Raises as `acquire` does.
+        """
+        return acquire(self, 0, lock_seconds(timeout))
+
+    def release(self) -> None:
+        """Free the lock. Raises RuntimeError where it is free, or where another party entered it."""
+        give(self, interlock_thread_id())
+
+    def __repr__(self):
+        with cython.critical_section(self):
+            holder: cython.ulonglong = self.holder
+        if holder == 0:
+            return self.describe("unlocked", "")
+        return self.describe("locked", f"owner={party_by_id(holder).call_name()}")
+
+    def mark_entered(self, me: cython.ulonglong) -> cython.void:
+        with cython.critical_section(self):
+            if self.holder == me:
+                self.count = 1
+
+    def plain(self) -> cython.bint:
+        return is_plain(self)
+
+    def sync_caller(self) -> Party:
+        return meet()
+
+    def enter(self) -> cython.bint:
+        return take(self, 1, NEVER)
+
+    def leave(self) -> cython.bint:
+        return give(self, interlock_thread_id())
+
+    def enter_async(self):
+        return enter_async(self)
+
+    def leave_async(self):
+        give(self, caller_id())
+        return DONE
+
+    def take_now(self, want: cython.long) -> cython.bint:
+        me: cython.ulonglong = caller_id()
+        taken: cython.bint = False
+        with cython.critical_section(self):
+            if self.holder == 0 and self.head is not None:
+                self.forget_lost()
+            if self.holder == 0 and self.head is None:
+                self.holder = me
+                self.count = want
+                taken = True
+        if taken and probing:
+            happened(Happening.ACQUIRED, self, 0, 0)
+        return taken
+
+    def refuse_release(self):
+        with cython.critical_section(self):
+            holder: cython.ulonglong = self.holder
+        if holder == 0:
+            raise RuntimeError("release unlocked lock")
+        raise RuntimeError(
+            f"cannot release {self!r}: {party_by_id(holder).call_name()} entered it with 'with' and must leave it; "
+            "a lock that another thread is to release is taken with acquire()"
+        )
+
+    def is_own(self, me: cython.ulonglong) -> cython.bint:
+        return self.holder != 0 and (self.count == 0 or self.holder == me or self.holder == interlock_thread_id())
+
+
+def take(lock: Lock, count: cython.ulong, deadline: cython.longlong) -> cython.bint:
+    """Take the lock, waiting until `deadline`, of which 0 means not at all."""
+    me: cython.ulonglong = interlock_thread_id()
+    if known[me & KNOWN_MASK] != me:
+        meet()
+    if probing:
+        return take_probed(lock, count, deadline)
+    taken: cython.bint = False
+    with cython.critical_section(lock):
+        if lock.holder == 0:
+            lock.holder = me
+            lock.count = count
+            taken = True
+    return taken or (deadline != 0 and lock.block(new_waiter(count), deadline))
+
+
+def take_probed(lock: Lock, count: cython.ulong, deadline: cython.longlong) -> cython.bint:
+    """`take`, while somebody looks on. A function of its own: one test of the flag is all that `take` has to pay."""
+    me: cython.ulonglong = interlock_thread_id()
+    if deadline == NEVER:
+        wanted(lock)
+    taken: cython.bint = False
+    with cython.critical_section(lock):
+        if lock.holder == 0:
+            lock.holder = me
+            lock.count = count
+            taken = True
+    if not taken:
+        return deadline != 0 and lock.block(new_waiter(count), deadline)
+    happened(Happening.ACQUIRED, lock, 0, 0)
+    return True
+
+
+def give(lock: Lock, me: cython.ulonglong) -> cython.bint:
+    chain: Waiter = None
+    own: cython.bint = False
+    entered_by_task: cython.bint = False
+    with cython.critical_section(lock):
+        # is_own() and let_go(), written out: a call through the type costs as much as all the rest.
+        if lock.holder != 0 and (lock.count == 0 or lock.holder == me):
+            own = True
+            lock.holder = 0
+            lock.count = 0
+            if lock.head is not None:
+                chain = lock.serve(None)
+        else:
+            entered_by_task = lock.holder > TASK_BIT
+    if not own:
+        return give_otherwise(lock, me, entered_by_task)
+    if chain is not None:
+        lock.wake(chain)
+    if probing:
+        happened(Happening.RELEASED, lock, 0, 0)
+    return True
+
+
+def give_otherwise(lock: Lock, me: cython.ulonglong, entered_by_task: cython.bint) -> cython.bint:
+    """A task may have entered it with `with` and leave it with `async with`, or the other way round.
+
+    Or it leaves while it is being destroyed: its coroutine is closed then, and whoever does that calls.
+    """
+    other: cython.ulonglong = caller_id() if entered_by_task else interlock_thread_id()
+    if other != me:
+        return give(lock, other)
+    with cython.critical_section(lock):
+        other = lock.holder
+    if not is_destroyed_task(other):
+        lock.refuse_release()
+    return give(lock, other)
+
+
+def enter_async(lock: Lock):
+    me: cython.ulonglong = caller_id()
+    if probing:
+        wanted(lock)
+        return DONE if lock.take_now(1) else enter(lock, 1)
+    taken: cython.bint = False
+    with cython.critical_section(lock):
+        if lock.holder == 0 and lock.head is None:
+            lock.holder = me
+            lock.count = 1
+            taken = True
+    return DONE if taken else enter(lock, 1)
+
+
+def is_plain(lock: Lock) -> cython.bint:
+    return type(lock) is Lock or type(lock) is renamed
+
+
+async def enter_overridden(lock: Lock) -> None:
+    """What a subclass has made of `acquire_async` (aio's: `acquire`) counts. If it took the lock, it is entered now."""
+    if renamed is not None and isinstance(lock, renamed):
+        await lock.acquire()
+    else:
+        await lock.acquire_async()
+    lock.mark_entered(caller_id())
+
+
+def rename(subclass: type) -> None:
+    """Let `subclass` count as the class itself: it gives other names to the methods and overrides nothing."""
+    global renamed
+    renamed = subclass
+
+
+interlock_construct_directly(Lock)
+interlock_keep_spares(Lock)

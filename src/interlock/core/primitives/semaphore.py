@@ -1,0 +1,282 @@
+"""Semaphore and BoundedSemaphore: a counter of permits.
+
+    value   queue             meaning
+    n       empty             n permits are free
+    n       head PARKED       the head asks for more than n; nobody passes it, so what is released adds up for it
+    n       head WOKEN        the head has been told to come for permits that were enough for it; a newcomer
+                              may be faster, and the head then parks again
+    0 <= value <= most always: acquire takes only what is there, release refuses what would not fit.
+
+A PARKED head that could be served does not occur: whoever changes the value or the queue serves it in the same
+critical section. Since newcomers pass only a WOKEN head, and that for `BARGING_NS` at most, a party that asks for
+many permits is not starved by those that ask for one.
+
+Permits may be free while tasks that were granted theirs have not run yet. asyncio promises that a newcomer comes
+after them, so a task takes what is free and goes on when they have run (`coming`). It does not stand in the queue
+for that: their loop may be another one, and busy.
+"""
+
+import cython
+from cython.cimports.interlock.core.kernel.construct import interlock_construct_directly
+from cython.cimports.interlock.core.kernel.party import forks, in_new_child
+from cython.cimports.interlock.core.kernel.probe import Happening, happened, made, probing
+from cython.cimports.interlock.core.kernel.waiting import (
+    GRANTED,
+    NEVER,
+    Primitive,
+    Waiter,
+    checked_name,
+    deadline_after,
+    new_waiter,
+    wait_seconds,
+    whole,
+)
+from cython.cimports.interlock.core.primitives.within import within
+from cython.cimports.interlock.core.tasks.awaiting import DONE, acquire, enter
+from cython.cimports.interlock.core.tasks.task_waiter import TaskWaiter
+from cython.cimports.libc.limits import LONG_MAX
+
+renamed = cython.declare(object, None)  # interlock.aio's Semaphore
+renamed_bounded = cython.declare(object, None)  # its BoundedSemaphore
+
+
+class Semaphore(Primitive):
+    """Semaphore(value=1, *, name=None)\n--\n\n\
+    A counter of permits: `acquire` takes one, waiting while there is none, and `release` gives one back.
+
+    ``value``: how many permits there are at the start, 0 or more. ``name``: what reports and ``repr`` call it.
+    Raises ValueError for a value below 0.
+    """
+
+    def __init__(self, value: object = 1, *, name: str | None = None):
+        self.most = LONG_MAX
+        self.start(value, name)
+
+    def __enter__(self) -> bool:
+        """Acquire one permit, waiting for ever. Returns True."""
+        if type(self) is Semaphore or type(self) is BoundedSemaphore:
+            return self.take(1, NEVER)
+        return self.acquire()
+
+    def __exit__(self, exc_type: object = None, exc_value: object = None, traceback: object = None) -> None:
+        if type(self) is Semaphore or type(self) is BoundedSemaphore:
+            self.give(1)
+        else:
+            self.release()
+
+    def __aenter__(self) -> object:
+        """Acquire one permit for the calling task, waiting for ever. Awaited, it returns None."""
+        if not self.is_plain():
+            return enter_overridden(self)
+        return DONE if self.take_now(1) else enter(self, 1)
+
+    def __aexit__(self, exc_type: object = None, exc_value: object = None, traceback: object = None) -> object:
+        if self.is_plain():
+            self.give(1)
+        else:
+            self.release()
+        return DONE
+
+    def acquire(self, blocking: cython.bint = True, timeout: object = None, *, permits: object = 1) -> bool:
+        """Take permits, all at once or none.
+
+        ``blocking``: whether to wait for them. ``timeout``: for how many seconds; None means for ever, 0 or
+        less not at all. ``permits``: how many, 1 or more. Who waits is served in the order of arrival,
+        whatever he asks for.
+
+        Returns True, or False where they were not to be had (in time). Raises ValueError for a timeout given
+        to a call that does not block, for fewer than 1 permits and for more than can ever be there.
+        """
+        wanted: cython.long = self.checked(permits)
+        if not blocking:
+            if timeout is not None:
+                raise ValueError("can't specify timeout for non-blocking acquire")
+            return self.take_free(wanted)
+        # As with `threading`, a timeout is looked at when it matters.
+        return self.take_free(wanted) or self.take(wanted, deadline_after(timeout))
+
+    def acquire_async(self, timeout: object = None, *, permits: object = 1) -> object:
+        """Take permits for the calling task: ``await semaphore.acquire_async()``. Nothing happens before it is awaited.
+
+        ``timeout``: for how many seconds to wait; None means for ever, 0 or less not at all. ``permits``: as for
+        `acquire`.
+
+        Awaited, it returns True, or False where they were not to be had in time.
+        """
+        return acquire(self, self.checked(permits), wait_seconds(timeout))
+
+    def release(self, n: object = 1) -> None:
+        """Give back ``n`` permits, 1 or more, and wake whom they are enough for. Raises ValueError otherwise."""
+        permits: cython.long = whole(n)
+        if permits < 1:
+            raise ValueError("n must be one or more")
+        self.give(permits)
+
+    def within(self, timeout: object) -> object:
+        """A context manager that holds one permit, or raises TimeoutError after ``timeout`` seconds."""
+        return within(self, timeout)
+
+    def __repr__(self):
+        with cython.critical_section(self):
+            value: cython.long = self.value
+        more = f"value={value}"
+        if isinstance(self, BoundedSemaphore):
+            more += f"/{self.most}"
+        return self.describe("", more)
+
+    # `threading` and code that peeks use this name.
+
+    @property
+    def _value(self) -> int:
+        with cython.critical_section(self):
+            return self.value
+
+    def _at_fork_reinit(self) -> None:
+        with cython.critical_section(self):
+            self.forget_lost()
+
+    def start(self, value, name):
+        if value < 0:
+            raise ValueError("semaphore initial value must be >= 0")
+        permits: cython.long = whole(value)
+        self.label = checked_name(name)
+        self.value = permits
+        if probing:
+            made(self)
+
+    def checked(self, permits) -> cython.long:
+        wanted: cython.long = whole(permits)
+        if wanted < 1:
+            raise ValueError("permits must be one or more")
+        # One may be waited for in vain, as with `threading`.
+        if wanted > self.most and wanted > 1:
+            raise ValueError(f"permits must be {self.most} or fewer, this semaphore never has more")
+        return wanted
+
+    def take(self, permits: cython.long, deadline: cython.longlong) -> cython.bint:
+        """Take `permits`, waiting until `deadline`, of which 0 means not at all."""
+        return self.take_free(permits) or (deadline != 0 and self.block(new_waiter(permits), deadline))
+
+    def take_now(self, want: cython.long) -> cython.bint:
+        """As `take_free`, but never past anybody: tasks are served strictly in order."""
+        taken: cython.bint = False
+        with cython.critical_section(self):
+            if self.head is not None or self.coming != 0:
+                self.forget_lost()
+            if self.value >= want and self.head is None and self.coming == 0:
+                self.value -= want
+                taken = True
+        if taken and probing:
+            happened(Happening.ACQUIRED, self, 0, 0)
+        return taken
+
+    def take_past(self, want: cython.long) -> cython.bint:
+        taken: cython.bint = False
+        with cython.critical_section(self):
+            if self.head is not None:
+                self.forget_lost()
+            if self.value >= want and self.head is None:
+                self.value -= want
+                taken = True
+        if taken and probing:
+            happened(Happening.ACQUIRED, self, 0, 0)
+        return taken
+
+    def take_or_join(self, waiter: Waiter) -> cython.bint:
+        behind: cython.bint = False
+        if waiter.strict:
+            with cython.critical_section(self):
+                behind = self.coming > 0 and self.head is None and self.value >= waiter.want
+                if behind:
+                    cython.cast(TaskWaiter, waiter).last_to_run = True
+                    waiter.state = GRANTED
+                    self.grant(waiter)
+        return not behind and Primitive.take_or_join(self, waiter)
+
+    def is_plain(self) -> cython.bint:
+        kind = type(self)
+        return kind is Semaphore or kind is BoundedSemaphore or kind is renamed or kind is renamed_bounded
+
+    def take_free(self, permits: cython.long) -> cython.bint:
+        """Take `permits` if they are free and the caller's turn has come."""
+        taken: cython.bint = False
+        with cython.critical_section(self):
+            if self.head is not None:
+                self.forget_lost()
+            if self.value >= permits and (self.head is None or self.may_barge()):
+                self.value -= permits
+                taken = True
+        if taken and probing:
+            happened(Happening.ACQUIRED, self, 0, 0)
+        return taken
+
+    def give(self, permits: cython.long) -> cython.bint:
+        chain: Waiter = None
+        given: cython.bint = False
+        with cython.critical_section(self):
+            if permits <= self.most - self.value:
+                self.value += permits
+                given = True
+                if self.head is not None:
+                    chain = self.serve(None)
+        if not given:
+            raise ValueError("semaphore released too many times")
+        if chain is not None:
+            self.wake(chain)
+        if probing:
+            happened(Happening.RELEASED, self, 0, 0)
+        return True
+
+    def forget_lost(self) -> cython.void:
+        """In a forked child: nobody waits for those who were granted and are not there to go on."""
+        if self.forked != forks or in_new_child():
+            Primitive.forget_lost(self)
+            self.coming = 0
+
+    def fits(self, waiter: Waiter) -> cython.bint:
+        return self.value >= waiter.want
+
+    def grant(self, waiter: Waiter) -> cython.void:
+        self.value -= waiter.want
+        # Not one who finds them free, and never stood in the queue.
+        if waiter.strict and waiter.state == GRANTED:
+            self.coming += 1
+
+    def runs_again(self, waiter: Waiter) -> cython.void:
+        if self.coming > 0:  # 0 where it was granted in the process that this one was forked from
+            self.coming -= 1
+
+    def take_back(self, waiter: Waiter) -> cython.void:
+        if waiter.strict:
+            self.runs_again(waiter)
+        # A release too many may have come between the grant and now.
+        self.value = min(self.value + waiter.want, self.most)
+
+
+class BoundedSemaphore(Semaphore):
+    """BoundedSemaphore(value=1, *, name=None)\n--\n\n\
+    A semaphore that raises ValueError when a release would pass the start value; nothing changes then.
+    """
+
+    def __init__(self, value: object = 1, *, name: str | None = None):
+        self.start(value, name)
+        self.most = self.value
+
+
+async def enter_overridden(semaphore: Semaphore) -> None:
+    """What a subclass has made of `acquire_async` (aio's: `acquire`) counts."""
+    if renamed is not None and isinstance(semaphore, (renamed, renamed_bounded)):
+        await semaphore.acquire()
+    else:
+        await semaphore.acquire_async()
+
+
+def rename(semaphore: type, bounded: type) -> None:
+    """Let these count as the classes themselves: they give other names to the methods and override nothing."""
+    global renamed, renamed_bounded
+    renamed = semaphore
+    renamed_bounded = bounded
+
+
+interlock_construct_directly(Semaphore)
+interlock_construct_directly(BoundedSemaphore)

@@ -1,0 +1,159 @@
+"""WaitQueue: the queue by itself, to build one's own primitive on.
+
+    wakes   queue          meaning
+    0       any, PARKED    the state between two calls
+    n > 0   any            inside the critical section of an unpark: n more waiters are to be woken
+
+An unpark with nobody in the queue is not remembered: the state is the user's, the queue only wakes. What keeps a
+wake-up from being lost between looking at the state and parking is `unless`: it is asked after the caller has
+joined the queue, so whoever changes the state and then unparks is either seen by it or finds the caller.
+"""
+
+import cython
+from cython.cimports.interlock.core.kernel.probe import made, probing
+from cython.cimports.interlock.core.kernel.waiting import (
+    CANCELLED,
+    GRANTED,
+    NEVER,
+    TAKEN,
+    Primitive,
+    ThreadWaiter,
+    Waiter,
+    checked_name,
+    deadline_after,
+    deadline_in,
+    new_waiter,
+    wait_seconds,
+    whole,
+)
+from cython.cimports.interlock.core.tasks.awaiting import in_line
+from cython.cimports.interlock.core.tasks.task_waiter import TaskWaiter, new_task_waiter
+
+
+class WaitQueue(Primitive):
+    """WaitQueue(*, name=None)\n--\n\n\
+    A queue of blocked parties, first come first woken.
+
+    ``name``: what reports and ``repr`` call it.
+    """
+
+    def __init__(self, *, name: str | None = None):
+        self.label = checked_name(name)
+        if probing:
+            made(self)
+
+    def park(self, timeout: object = None, *, unless: object = None) -> bool:
+        """Join the queue and block until unparked.
+
+        ``timeout``: for how many seconds; None means for ever, 0 or less not at all. ``unless``: called
+        without arguments once the caller is in the queue and before it blocks; where what it returns is true,
+        the caller leaves the queue again and does not block.
+
+        Returns True where the caller was unparked or ``unless`` was true, False where the time was up. Raises
+        what ``unless`` or a signal handler raises; a wake-up that had been given to the caller by then goes to
+        the next in the queue.
+        """
+        deadline: cython.longlong = deadline_after(timeout)
+        waiter: ThreadWaiter = new_waiter(0)
+        self.line_up(waiter)
+        if unless is not None and self.news(waiter, unless):
+            return True
+        return self.wait_in_line(waiter, deadline)
+
+    async def park_async(self, timeout: object = None, *, unless: object = None) -> bool:
+        """`park`, for a task: ``await queue.park_async()``."""
+        seconds: cython.double = wait_seconds(timeout)
+        waiter: TaskWaiter = new_task_waiter(0)
+        self.line_up(waiter)
+        if unless is not None and self.news(waiter, unless):
+            return True
+        if seconds == 0:
+            # Its time is up before it has parked: it may have been unparked all the same.
+            return self.leave_now(waiter)
+        return await in_line(self, waiter, NEVER if seconds < 0 else deadline_in(seconds))
+
+    def line_up(self, waiter: Waiter):
+        with cython.critical_section(self):
+            self.forget_lost()
+            self.push(waiter)
+
+    def news(self, waiter: Waiter, unless) -> cython.bint:
+        """Whether there is news, for one who has joined the queue: then it leaves."""
+        try:
+            leave: cython.bint = bool(unless())
+        except BaseException:
+            self.withdraw(waiter)
+            raise
+        if leave:
+            # A wake-up that came meanwhile was for the same news, and is used up.
+            self.leave_now(waiter)
+        return leave
+
+    def leave_now(self, waiter: Waiter) -> cython.bint:
+        """Leave the queue. True where it has been unparked by now."""
+        with cython.critical_section(self):
+            if waiter.state != GRANTED:
+                self.remove(waiter)
+                waiter.state = CANCELLED
+                return False
+            waiter.state = TAKEN
+            return True
+
+    def unpark(self, n: object = 1) -> int:
+        """Wake the first ``n`` in the queue, 0 or more. Returns how many there were to wake."""
+        wakes: cython.long = whole(n)
+        if wakes < 0:
+            raise ValueError(f"n must be 0 or more, not {n}")
+        chain: Waiter
+        woken: cython.long
+        with cython.critical_section(self):
+            self.wakes = wakes
+            chain = self.serve(None)
+            woken = wakes - self.wakes
+            self.wakes = 0
+        if chain is not None:
+            self.wake(chain)
+        return woken
+
+    def unpark_all(self) -> int:
+        """Wake everybody in the queue. Returns how many there were."""
+        chain: Waiter
+        woken: cython.long = 0
+        with cython.critical_section(self):
+            chain = self.grant_all()
+            waiter: Waiter = chain
+            while waiter is not None:
+                woken += 1
+                waiter = waiter.wake
+        if chain is not None:
+            self.wake(chain)
+        return woken
+
+    def __len__(self) -> int:
+        return len(self.blocked())
+
+    def __bool__(self) -> bool:
+        return True
+
+    def fits(self, waiter: Waiter) -> cython.bint:
+        return self.wakes > 0
+
+    def grant(self, waiter: Waiter) -> cython.void:
+        self.wakes -= 1
+
+    def due(self, waiter: Waiter) -> cython.bint:
+        return True
+
+    def leave_line(self, waiter: Waiter) -> Waiter:
+        """A wake-up that is given back goes to the next in the queue, and is dropped where there is none."""
+        chain: Waiter = None
+        if waiter.state == TAKEN:
+            return None
+        if waiter.state == GRANTED:
+            self.wakes = 1
+            chain = self.serve(None)
+            self.wakes = 0
+        elif waiter.state != CANCELLED:
+            self.remove(waiter)
+        waiter.state = CANCELLED
+        return chain

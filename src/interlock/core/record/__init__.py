@@ -1,0 +1,1 @@
+"""Recording what happens: the ring of events and what writes it."""

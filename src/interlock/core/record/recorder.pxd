@@ -1,0 +1,41 @@
+cimport cython
+
+from interlock.core.kernel.probe cimport Counter, Entry, Observed, Sink
+from interlock.core.record.ring cimport interlock_slot
+
+
+@cython.final
+cdef class Recorder(Sink):
+    # Of the recording that is under way. Written under the guard of `start` and `stop`; a late caller, who may read one
+    # of another recording, finds that out when he comes to write (`serial`).
+    cdef unsigned int serial
+    cdef Counter counter          # whose place was taken, and who is to go on counting; or None
+    cdef Sink before              # to be put back
+    cdef dict entries             # number -> Entry
+    cdef dict codes               # address -> (code object, whether it is the library's)
+    cdef dict parties             # id -> (Party, id of the thread in which it was met)
+    cdef object next_number
+    cdef Py_ssize_t purge_at
+
+    cdef Entry entry_for(self, Observed what, object record)
+    cdef int purge(self) except -1
+    cdef int find_caller(self, unsigned int serial, void **caller, int *offset) except -1
+    cdef int know_party(self, unsigned int serial, unsigned long long id) except -1
+
+
+@cython.final
+cdef class Taken:
+    cdef readonly bytes events
+    cdef readonly long long began
+    cdef readonly long long ended
+    cdef readonly unsigned long long dropped
+    cdef readonly long long complete_from
+    cdef readonly dict entries
+    cdef readonly dict codes
+    cdef readonly dict parties
+
+
+cdef object begin(unsigned long long events)
+cdef object put_back()
+cdef Taken take(long long began, long long ended)
+cdef object forget()

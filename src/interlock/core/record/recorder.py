@@ -1,0 +1,359 @@
+"""The recorder: a sink that writes down each thing that happens, when, to whom and in which line.
+
+An event is 48 bytes in memory of its thread (`ring.pxd` says where, and what is dropped). Names are not in it: of the
+primitive it has the number of an `Entry`, of the caller's line the address of a code object and an offset, of the party
+the id. What they stand for is kept here, in dictionaries, once for each; so an event costs a clock, a frame and six
+stores, and everything else is done when it is read.
+
+    operation           where
+    1. time             first, so that what follows does not count
+    2. entry            `record` of the primitive; made or numbered at its first event
+    3. party, line      caches in the slot of the thread, filled from the dictionaries
+    4. write            no Python call, so nothing can come between
+
+Each step before the last may run anybody's code (an allocation may collect garbage, and a destructor may release a
+lock), which may record events of its own, start a recording or end one. So the slot is asked for again before the
+write, and the serial, taken at the start, must still be that of the ring.
+
+There is one ring and one recorder: who wants to record while somebody does so takes part, and the recording ends with
+the last one. A forked child records nothing.
+"""
+
+import _thread
+import os
+import sys
+from itertools import count
+
+import cython
+from cython.cimports.cpython.bytes import PyBytes_FromStringAndSize
+from cython.cimports.interlock.core.kernel.native import interlock_now
+from cython.cimports.interlock.core.kernel.party import Party, meet, party_by_id
+from cython.cimports.interlock.core.kernel.probe import (
+    Counter,
+    Entry,
+    Happening,
+    Observed,
+    Sink,
+    Tally,
+    active,
+    counts,
+    is_library,
+    maker_of,
+)
+from cython.cimports.interlock.core.kernel.probe import start as start_probe
+from cython.cimports.interlock.core.kernel.probe import stop as stop_probe
+from cython.cimports.interlock.core.record.ring import (
+    INTERLOCK_FRAMES_UP,
+    interlock_code_place,
+    interlock_event,
+    interlock_find_caller,
+    interlock_party_place,
+    interlock_ring_begin,
+    interlock_ring_clear,
+    interlock_ring_copy,
+    interlock_ring_in_child,
+    interlock_ring_mark,
+    interlock_ring_setup,
+    interlock_slot,
+    interlock_slot_get,
+    interlock_slot_write,
+)
+from cython.cimports.interlock.core.tasks.task import caller_id
+from cython.cimports.libc.stdlib import calloc, free
+
+# What the lower 8 bits of an event's last field say, by number.
+HAPPENINGS = (
+    "acquired",
+    "waiting",
+    "granted",
+    "timed out",
+    "cancelled",
+    "released",
+    "woke",
+    "notified",
+    "requeued",
+    "set",
+    "cleared",
+    "arrived",
+    "tripped",
+    "broken",
+    "counted down",
+    "let go",
+)
+# An event as `struct` spells it: time, party, other party, waited, code, primitive, offset << 8 | happening.
+LAYOUT = "=qQQqQII"
+
+CODES_KEPT = cython.declare(cython.Py_ssize_t, 65_536)  # lines of more than these are not known
+PARTIES_KEPT = cython.declare(cython.Py_ssize_t, 65_536)  # names of more than these are not known
+ENTRIES_KEPT = cython.declare(cython.Py_ssize_t, 65_536)  # from here on those are dropped that no event names
+OFFSET_UNKNOWN = cython.declare(cython.uint, 0xFFFFFF)
+
+if not interlock_ring_setup():
+    raise ImportError("the system has no thread-local storage left")
+
+
+class Recorder(Sink):
+    """Takes what happens and writes it down."""
+
+    def __init__(self, *args: object, **kwargs: object):
+        raise TypeError("use start_recording()")
+
+    def made(self, what: Observed) -> cython.void:
+        entry: Entry = Entry.__new__(Entry)
+        entry.type = type(what)
+        entry.kind = type(what).__name__
+        entry.label = what.label
+        entry.maker = maker_of(what)
+        if self.counter is not None:
+            entry.tally = self.counter.tally_made(what, entry.maker)
+        with cython.critical_section(what):
+            what.record = entry
+
+    def happened(
+        self, happening: Happening, what: Observed, other: cython.ulonglong, waited: cython.longlong
+    ) -> cython.void:
+        time: cython.longlong = interlock_now()
+        serial: cython.uint = self.serial
+        entry: Entry
+        with cython.critical_section(what):
+            record = what.record
+        if isinstance(record, Entry):
+            entry = record
+            if entry.serial != serial or entry.type is not type(what):
+                entry = self.entry_for(what, record)
+        else:
+            entry = self.entry_for(what, record)
+
+        party: cython.ulonglong = caller_id()
+        slot: cython.pointer(interlock_slot) = interlock_slot_get(serial)
+        code: cython.p_void = cython.NULL
+        offset: cython.int = -1
+        if slot != cython.NULL:
+            if interlock_party_place(slot, party)[0] != party:
+                self.know_party(serial, party)
+            if not interlock_find_caller(slot, cython.address(code), cython.address(offset)):
+                self.find_caller(serial, cython.address(code), cython.address(offset))
+            slot = interlock_slot_get(serial)
+        if slot != cython.NULL:
+            spot: cython.uint = OFFSET_UNKNOWN if offset < 0 or offset > 0xFFFFFE else offset
+            interlock_slot_write(
+                slot, time, party, other, waited, code, entry.number, spot << 8 | cython.cast(cython.uint, happening)
+            )
+        if self.counter is not None and counts(happening):
+            if entry.tally is None:
+                entry.tally = self.counter.tally(what, None)
+            self.counter.count(entry.tally, happening, waited)
+
+    # What is looked up seldom.
+
+    def entry_for(self, what: Observed, record) -> Entry:
+        """The entry of `what`, which this recording has not met yet."""
+        entry: Entry = None
+        known: Entry = None
+        if isinstance(record, Entry):
+            known = record
+        if known is not None and known.type is type(what):
+            entry = known
+        else:
+            entry = Entry.__new__(Entry)
+            entry.type = type(what)
+            entry.kind = type(what).__name__
+            entry.label = what.label
+            if known is not None:
+                # A condition has given its record to the lock that it has made.
+                entry.maker = known.maker
+                entry.tally = known.tally
+                entry.inner = True
+            elif isinstance(record, Tally):
+                entry.tally = record
+                entry.maker = entry.tally.maker
+            with cython.critical_section(what):
+                what.record = entry
+        with cython.critical_section(self):
+            entries = self.entries
+            numbers = self.next_number
+            serial: cython.uint = self.serial
+        if len(entries) >= self.purge_at:
+            self.purge()
+        number: cython.uint = next(numbers)
+        entries[number] = entry
+        with cython.critical_section(self):
+            entry.number = number
+            entry.serial = serial
+        return entry
+
+    def purge(self) -> cython.int:
+        """Drop the entries that no event names any more; who is still in use gets a new number with its next event."""
+        entries: dict = self.entries
+        numbers: cython.size_t = max(entries, default=0) + 1
+        used: cython.p_char = cython.cast(cython.p_char, calloc(numbers, 1))
+        if used == cython.NULL:
+            return 0
+        interlock_ring_mark(self.serial, used, numbers)
+        for number in list(entries):
+            at: cython.size_t = number
+            if at < numbers and not used[at]:
+                entry: Entry = entries.pop(number, None)
+                if entry is not None:
+                    with cython.critical_section(self):
+                        entry.serial = 0
+        free(used)
+        self.purge_at = max(ENTRIES_KEPT, 2 * len(entries))
+        return 0
+
+    def find_caller(self, serial: cython.uint, caller: cython.pp_void, offset: cython.p_int) -> cython.int:
+        """What `interlock_find_caller` does, by Python's means, and tell this thread's slot what it did not know."""
+        codes: dict = self.codes
+        frame = sys._getframe()
+        library: cython.bint = True
+        innermost: cython.bint = True
+        up: cython.int = INTERLOCK_FRAMES_UP
+        slot: cython.pointer(interlock_slot)
+        while frame is not None and library and up > 0:
+            code = frame.f_code
+            address: cython.size_t = cython.cast(cython.size_t, cython.cast(cython.p_void, code))
+            known = codes.get(address)
+            if known is None:
+                if len(codes) >= CODES_KEPT:
+                    return 0
+                known = codes.setdefault(address, (code, is_library(code.co_filename)))
+            library = known[1]
+            if innermost or not library:
+                caller[0] = cython.cast(cython.p_void, code)
+                offset[0] = frame.f_lasti
+                innermost = False
+            slot = interlock_slot_get(serial)
+            if slot != cython.NULL:
+                interlock_code_place(slot, cython.cast(cython.p_void, code))[0] = address | library
+            frame = frame.f_back
+            up -= 1
+        return 0
+
+    def know_party(self, serial: cython.uint, id: cython.ulonglong) -> cython.int:
+        parties: dict = self.parties
+        if id not in parties and len(parties) < PARTIES_KEPT:
+            me: Party = meet()
+            party: Party = party_by_id(id)
+            party.call_name()  # which is remembered, for when its task or thread is no more
+            parties[id] = (party, me.id)
+            parties.setdefault(me.id, (me, me.id))
+        slot: cython.pointer(interlock_slot) = interlock_slot_get(serial)
+        if slot != cython.NULL:
+            interlock_party_place(slot, id)[0] = id
+        return 0
+
+
+_recorder: Recorder = Recorder.__new__(Recorder)
+# Re-entrant: a signal handler may start a recording, too. `threading`'s own, also where ours stand in its place.
+_guard = _thread.RLock()
+_takers: dict = {}  # token -> when it began; guarded
+
+
+class Taken:
+    """What a recording has come to, as the core has it: see `LAYOUT` and `HAPPENINGS`.
+
+    Attributes: ``events`` (bytes, in no order), ``began`` and ``ended`` (monotonic nanoseconds), ``dropped`` (events
+    that there was no room for), ``complete_from`` (the time from which on there are all), ``entries`` (number ->
+    `Entry`), ``codes`` (address -> code object) and ``parties`` (id -> (name, whether it is a task, id of its thread)).
+    """
+
+
+def start_recording(events: int = 1_000_000) -> object:
+    """Record what every primitive does from now on. Returns a token for `stop_recording`.
+
+    ``events``: how many to keep, the youngest, 340 or more. Where a recording is under way already, it goes on as it
+    is.
+    """
+    token = object()
+    with _guard:
+        if not _takers:
+            begin(events)
+        _takers[token] = interlock_now()
+    return token
+
+
+def begin(events: cython.ulonglong):
+    before: Sink = active()
+    recorder: Recorder = _recorder
+    with cython.critical_section(recorder):
+        recorder.entries = {}
+        recorder.codes = {}
+        recorder.parties = {}
+        recorder.next_number = count(1)
+        recorder.purge_at = ENTRIES_KEPT
+        recorder.before = before
+        recorder.counter = before if isinstance(before, Counter) else None
+        recorder.serial = interlock_ring_begin(events)
+    start_probe(recorder)
+
+
+def stop_recording(token: object) -> Taken:
+    """Return what was recorded since the token was given out. The recording ends with the last token."""
+    with _guard:
+        ended = interlock_now()
+        began = _takers.pop(token, ended)
+        if not _takers:
+            put_back()
+        taken = take(began, ended)
+        if not _takers:
+            forget()
+    return taken
+
+
+def put_back():
+    """Leave the probe as it was found, unless somebody else has taken it meanwhile."""
+    recorder: Recorder = _recorder
+    if active() is recorder:
+        if recorder.before is None:
+            stop_probe()
+        else:
+            start_probe(recorder.before)
+
+
+def take(began, ended) -> Taken:
+    recorder: Recorder = _recorder
+    events: cython.size_t = 0
+    dropped: cython.ulonglong = 0
+    complete_from: cython.longlong = 0
+    copy: cython.pointer(interlock_event) = interlock_ring_copy(
+        recorder.serial, cython.address(events), cython.address(dropped), cython.address(complete_from)
+    )
+    taken: Taken = Taken.__new__(Taken)
+    taken.began = began
+    taken.ended = ended
+    taken.dropped = dropped
+    taken.complete_from = complete_from
+    try:
+        taken.events = PyBytes_FromStringAndSize(
+            cython.cast(cython.p_char, copy), events * cython.sizeof(interlock_event)
+        )
+    finally:
+        free(copy)
+    taken.entries = dict(recorder.entries)
+    taken.codes = {address: known[0] for address, known in list(recorder.codes.items())}
+    taken.parties = {id: (known[0].name, bool(id >> 63), known[1]) for id, known in list(recorder.parties.items())}
+    return taken
+
+
+def forget():
+    recorder: Recorder = _recorder
+    interlock_ring_clear()
+    with cython.critical_section(recorder):
+        recorder.serial = 0
+        recorder.entries = {}
+        recorder.codes = {}
+        recorder.parties = {}
+        recorder.counter = None
+        recorder.before = None
+
+
+def _after_fork_in_child():
+    interlock_ring_in_child()
+    put_back()
+    _takers.clear()
+    forget()
+    _guard.release()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_guard.acquire, after_in_parent=_guard.release, after_in_child=_after_fork_in_child)

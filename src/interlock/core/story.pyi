@@ -1,6 +1,0 @@
-from interlock.core.places import Place
-from interlock.core.waitgraph import Wait
-from interlock.core.waiting import Primitive
-
-def find_in_tasks(primitive: Primitive) -> tuple[Place | None, str | None]: ...
-def tell_cycle(circle: list[Wait]) -> str: ...

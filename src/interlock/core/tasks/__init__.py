@@ -1,0 +1,1 @@
+"""Tasks as parties: which task calls, a task's waiter, and what it awaits."""
