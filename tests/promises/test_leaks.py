@@ -640,26 +640,24 @@ def test_a_loop_goes_with_its_tasks() -> None:
     """Parties are remembered for longer than tasks live."""
     lock = Lock()
 
-    async def take() -> None:
-        async with lock:
-            party = current_party()
-            assert isinstance(party, TaskParty)
+    async def take() -> Any:
+        await lock.acquire_async()
+        return current_party()
 
     seen = Anything()
     loop = SlotLoop(seen)
-    task: Any = asyncio.Task(take(), loop=loop._loop)
+    asyncio.set_event_loop(loop._loop)
     asyncio.events._set_running_loop(loop)  # type: ignore[arg-type]
-    asyncio.tasks._enter_task(loop, task)  # type: ignore[arg-type]
-    try:
-        party = current_party()
-    finally:
-        asyncio.tasks._leave_task(loop, task)  # type: ignore[arg-type]
-        asyncio.events._set_running_loop(None)
+    coroutine = take()
+    task: Any = asyncio.Task(coroutine, loop=loop)  # type: ignore[arg-type]
+    loop._ready[0]._run()
+    asyncio.events._set_running_loop(None)
+    asyncio.set_event_loop(None)
+    party = task.result()
     assert party.loop is loop  # type: ignore[attr-defined]
-    loop.run_until_complete(task)
     loop.close()
     reference = weakref.ref(seen)
-    del loop, task, seen
+    del loop, task, coroutine, seen
     gc.collect()
     assert reference() is None
     assert party.loop is None  # type: ignore[attr-defined]

@@ -12,12 +12,15 @@ import sys
 import threading
 
 import cython
+from cython.cimports.cpython.ref import Py_REFCNT
 from cython.cimports.interlock.core.kernel.party import Party
 from cython.cimports.interlock.core.primitives.condition import Condition
 from cython.cimports.interlock.core.primitives.rwlock import Side
 from cython.cimports.interlock.core.tasks.task import TaskParty
 
-_LIBRARY = os.path.dirname(threading.__file__)
+# Each with its separator at the end, made here: what looks on comes by, and runs no Python code.
+_LIBRARY = os.path.join(os.path.dirname(threading.__file__), "")
+_CORE = os.path.join("interlock", "core", "")
 _UNKNOWN: object = object()
 MappingProxy = type(type.__dict__)
 MemberDescriptor = type(type.__dict__["__basicsize__"])
@@ -26,6 +29,8 @@ _KINDS_OF_COROUTINE = (
     ("gi_running", "gi_frame", "gi_yieldfrom"),
     ("ag_running", "ag_frame", "ag_await"),
 )
+COPIES_LOCALS = cython.declare(cython.bint, sys.version_info < (3, 13))
+CO_OPTIMIZED = cython.declare(cython.int, 1)  # a function: its locals are no dictionary
 _KEPT = 100  # parsed files
 parsed = {}
 
@@ -66,12 +71,12 @@ def short(file: str) -> str:
         if inside != file:
             return inside
     try:
-        rooms = (_LIBRARY, os.getcwd())
+        here = os.getcwd()
     except OSError:
-        rooms = (_LIBRARY,)
-    for room in rooms:
-        if file.startswith(os.path.join(room, "")) and room != os.sep:
-            return file[len(room) + 1 :]
+        here = os.sep
+    for room in (_LIBRARY, here if here.endswith(os.sep) else here + os.sep):
+        if file.startswith(room) and room != os.sep:
+            return file[len(room) :]
     return file
 
 
@@ -80,11 +85,11 @@ def is_ours(frame) -> bool:
     if isinstance(name, str) and (name == "interlock" or name.startswith("interlock.")):
         return True
     # A coroutine of Cython's has a frame that says no more than this.
-    return os.path.join("interlock", "core", "") in frame.f_code.co_filename
+    return _CORE in frame.f_code.co_filename
 
 
 def is_library(file: str) -> bool:
-    return file.startswith(os.path.join(_LIBRARY, "")) and "site-packages" not in file
+    return file.startswith(_LIBRARY) and "site-packages" not in file
 
 
 def is_installed(file: str) -> bool:
@@ -278,7 +283,10 @@ def look_up(node, frame):
     import ast
 
     if isinstance(node, ast.Name):
-        for names in (frame.f_locals, frame.f_globals, vars(builtins)):
+        found = local(frame, node.id)
+        if found is not _UNKNOWN:
+            return found
+        for names in (frame.f_globals, vars(builtins)):
             if node.id in names:
                 return names[node.id]
         return _UNKNOWN
@@ -298,6 +306,19 @@ def look_up(node, frame):
             except LookupError:
                 return _UNKNOWN
     return _UNKNOWN
+
+
+def local(frame, name: str):
+    """A local variable of a frame, or _UNKNOWN.
+
+    Up to Python 3.12 to look at them leaves a copy of them all in the frame, which would keep what the program drops. So
+    it is emptied, unless the program has the copy too.
+    """
+    names = frame.f_locals
+    found = names.get(name, _UNKNOWN)
+    if COPIES_LOCALS and frame.f_code.co_flags & CO_OPTIMIZED and type(names) is dict and Py_REFCNT(names) == 2:
+        names.clear()
+    return found
 
 
 def attribute(owner, name: str):

@@ -22,6 +22,8 @@ cdef class Party:
 
     cdef object known_as(self)
     cdef str call_name(self)
+    cdef void note_name(self) noexcept
+    cdef void remember_name(self, str name) noexcept
     cdef object forget_wait(self)
     cdef bint is_gone(self) noexcept
     cdef bint has_ended(self) except -1
@@ -64,6 +66,7 @@ cdef bint is_lost(Party party) noexcept
 cdef unsigned long main_ident
 
 cdef Party meet()
+cdef str plain_name(object thing)
 cdef object enrol(Party party)
 cdef Party party_by_id(unsigned long long id)
 cdef object find_thread(unsigned long ident)

@@ -126,6 +126,31 @@ class Party:
         return f"thread {self.ident}" if last_name is None else last_name
 
 
+    def note_name(self) -> cython.void:
+        """Remember how it is called now, for when it is no more. No Python code is run: for what looks on."""
+        with cython.critical_section(self):
+            reference = self.thread_ref
+        thread = None if reference is None else reference()
+        if thread is not None:
+            self.remember_name(plain_name(thread))
+
+    def remember_name(self, name: str) -> cython.void:
+        if name is not None:
+            with cython.critical_section(self):
+                self.last_name = name
+
+
+def plain_name(thing) -> str:
+    """What lies in its `_name`: the name of a thread or of a task in Python. None where there is no such, or only what is
+    somebody's code."""
+    try:
+        names = object.__getattribute__(thing, "__dict__")
+    except AttributeError:
+        return None
+    name = names.get("_name") if type(names) is dict else None
+    return name if isinstance(name, str) else None
+
+
 class Leaving:
     """Lies in the dictionary of a thread's state, and goes with it: soon the thread will have ended.
 
@@ -169,7 +194,7 @@ def meet() -> Party:
         if thread is not None:
             party.thread_ref = weakref.ref(thread)
             party.thread_key = cython.cast(cython.p_void, thread)
-            party.last_name = str(getattr(thread, "_name", None))
+            party.last_name = plain_name(thread)
         # What was called above may have run anybody's code, which may have met this very thread.
         found = enrol(party)
         by_ident[party.ident] = found

@@ -6,10 +6,9 @@ begun.
 """
 
 import cython
-<<<<<<< HEAD:src/interlock/core/join.py
-from cython.cimports.interlock.core.party import Party, by_ident
-from cython.cimports.interlock.core.waitgraph import refuse_cycle
-from cython.cimports.interlock.core.waiting import (
+from cython.cimports.interlock.core.graph.waitgraph import refuse_cycle
+from cython.cimports.interlock.core.kernel.party import Party, by_ident
+from cython.cimports.interlock.core.kernel.waiting import (
     CANCELLED,
     NEVER,
     Primitive,
@@ -18,11 +17,6 @@ from cython.cimports.interlock.core.waiting import (
     end_wait,
     new_waiter,
 )
-=======
-from cython.cimports.interlock.core.graph.waitgraph import refuse_cycle
-from cython.cimports.interlock.core.kernel.party import Party, by_ident
-from cython.cimports.interlock.core.kernel.waiting import NEVER, Primitive, Waiter, begin_wait, end_wait, new_waiter
->>>>>>> main:src/interlock/core/primitives/join.py
 
 
 class Join(Primitive):

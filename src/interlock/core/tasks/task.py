@@ -32,7 +32,7 @@ from cython.cimports.interlock.core.kernel.native import (
     interlock_thread,
     interlock_thread_id,
 )
-from cython.cimports.interlock.core.kernel.party import Party, enrol, meet, party_by_id, retire
+from cython.cimports.interlock.core.kernel.party import Party, enrol, meet, party_by_id, plain_name, retire
 from cython.cimports.interlock.core.tasks.task_local import (
     interlock_next_task,
     interlock_runs_in,
@@ -60,7 +60,10 @@ current_tasks = cython.declare(dict, None)  # loop -> task; None where this Pyth
 trio_found = cython.declare(cython.bint, False)
 modules = sys.modules
 modules_seen = cython.declare(cython.Py_ssize_t, 0)
-trio = cython.declare(object, None)
+trio_context = cython.declare(object, None)  # what trio knows about the calling thread
+# asyncio's task in C, and how to ask it for its name without a method of the program's.
+task_class = cython.declare(object, None)
+task_get_name = cython.declare(object, None)
 
 
 class TaskParty(Party):
@@ -73,15 +76,25 @@ class TaskParty(Party):
 
     @property
     def loop(self) -> object:
-        return self.its_loop()
+        loop = self.its_loop()
+        return loop.current_trio_token() if loop is not None and self.library == Library.TRIO else loop
 
     def its_loop(self):
-        return interlock_referent(self.loop_ref) if type(self.loop_ref) is WEAKREF else self.loop_ref()
+        """asyncio's loop, or trio's runner: that is what a token of trio's stands for, and one is made by Python code."""
+        with cython.critical_section(self):
+            reference = self.loop_ref
+        return interlock_referent(reference) if type(reference) is WEAKREF else reference()
 
     def __call__(self, reference: object) -> None:
         """The task object goes: called by the weak reference to it."""
         self.destroyed_at = interlock_now()
         self.destroyed = True
+        if type(self.loop_ref) is not WEAKREF:
+            # The party is remembered for longer than its loop may be kept.
+            kept = self.loop_ref
+            with cython.critical_section(self):
+                self.loop_ref = no_loop
+            del kept
         if met.get(self.key) is self:
             met.pop(self.key, None)
         retire(self)
@@ -129,7 +142,7 @@ class TaskParty(Party):
         if now - self.seen_open < SEEN_OPEN_NS:
             return False
         try:
-            loop.run_sync_soon(int, idempotent=True)
+            loop.entry_queue.run_sync_soon(int, idempotent=True)
         except (RuntimeError, AttributeError):
             return True
         self.seen_open = now
@@ -167,6 +180,18 @@ class TaskParty(Party):
             self.last_name = name
         return name
 
+    def note_name(self) -> cython.void:
+        task = self.task_ref()
+        if task is None:
+            return
+        if self.library == Library.TRIO:
+            name = task.name  # trio's own class, which has it in a slot
+        elif task_get_name is not None and isinstance(task, task_class):
+            name = task_get_name(task)
+        else:
+            name = plain_name(task)
+        self.remember_name(name if isinstance(name, str) else None)
+
     def is_gone(self) -> cython.bint:
         return self.lost_in_fork or self.destroyed
 
@@ -193,6 +218,10 @@ def meet_task(task, library: Library, loop) -> TaskParty:
     return found
 
 
+def no_loop():
+    return None
+
+
 def weakly(loop):
     """Something to call that returns the loop as long as it lives."""
     try:
@@ -203,7 +232,8 @@ def weakly(loop):
 
 def look_for_libraries():
     """Once for each time that modules have been loaded, until both are found."""
-    global modules_seen, asyncio_found, get_running_loop, current_task, current_tasks, trio_found, trio
+    global modules_seen, asyncio_found, get_running_loop, current_task, current_tasks, task_class, task_get_name
+    global trio_found, trio_context
     modules_seen = len(modules)
     events = modules.get("asyncio.events")
     tasks = modules.get("asyncio.tasks")
@@ -213,23 +243,28 @@ def look_for_libraries():
         current_task = tasks.current_task
         table = getattr(modules.get("_asyncio"), "_current_tasks", None)
         current_tasks = table if isinstance(table, dict) else None
+        task_class = getattr(modules.get("_asyncio"), "Task", None)
+        task_get_name = getattr(task_class, "get_name", None)
         asyncio_found = True
-    lowlevel = modules.get("trio.lowlevel")
-    if not trio_found and hasattr(lowlevel, "in_trio_task"):
-        trio = lowlevel
+    run = modules.get("trio._core._run")
+    if not trio_found and "trio.lowlevel" in modules and hasattr(run, "GLOBAL_RUN_CONTEXT"):
+        trio_context = run.GLOBAL_RUN_CONTEXT
         trio_found = True
+
+
+def running_trio_task():
+    """trio's task in whose step this thread is, or None: what `trio.lowlevel` would say, and without its Python code."""
+    return getattr(trio_context, "task", None) if trio_found else None
 
 
 def find_task() -> TaskParty:
     """The party of the task in whose step this thread is; None where it is in none."""
     if not (asyncio_found and trio_found) and modules_seen != len(modules):
         look_for_libraries()
-    trio_task = None
-    if trio_found and trio.in_trio_task():
-        trio_task = trio.current_task()
-        # The other library's loop may run inside a step of this one's, either way round.
-        if interlock_runs_in(trio_task.context):
-            return meet_task(trio_task, Library.TRIO, trio.current_trio_token())
+    trio_task = running_trio_task()
+    # The other library's loop may run inside a step of this one's, either way round.
+    if trio_task is not None and interlock_runs_in(trio_task.context):
+        return meet_task(trio_task, Library.TRIO, trio_context.runner)
     if asyncio_found:
         loop = running_loop()
         if loop is not None:
@@ -237,7 +272,7 @@ def find_task() -> TaskParty:
             if task is not None:
                 return meet_task(task, Library.ASYNCIO, loop)
     if trio_task is not None:
-        return meet_task(trio_task, Library.TRIO, trio.current_trio_token())
+        return meet_task(trio_task, Library.TRIO, trio_context.runner)
     return None
 
 
@@ -264,9 +299,11 @@ def is_in_step_of(party: TaskParty) -> cython.bint:
     """Whether this thread is in a step of a task of the same loop. False also where that is not known."""
     if party.thread != interlock_thread_id():
         return False
-    if party.library == Library.TRIO and not (trio.in_trio_task() and interlock_runs_in(trio.current_task().context)):
-        # Also where trio still names the task whose step is just over: it has to look at what that yielded first.
-        return False
+    if party.library == Library.TRIO:
+        task = running_trio_task()
+        if task is None or not interlock_runs_in(task.context):
+            # Also where trio still names the task whose step is just over: it has to look at what that yielded first.
+            return False
     here: Party = caller()
     return isinstance(here, TaskParty) and cython.cast(TaskParty, here).its_loop() is party.its_loop()
 

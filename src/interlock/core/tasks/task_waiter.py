@@ -58,7 +58,7 @@ class TaskWaiter(Waiter):
         loop = party.its_loop()
         try:
             if party.library == Library.TRIO:
-                loop.run_sync_soon(question)
+                loop.entry_queue.run_sync_soon(question)
             else:
                 loop.call_soon_threadsafe(question)
         except (RuntimeError, AttributeError):
@@ -100,7 +100,7 @@ class TaskWaiter(Waiter):
         for _ in range(0 if loop is None else ATTEMPTS):
             try:
                 if party.library == Library.TRIO:
-                    loop.run_sync_soon(delivery)
+                    loop.entry_queue.run_sync_soon(delivery)
                 else:
                     loop.call_soon_threadsafe(delivery)
                     if loop.is_closed():
