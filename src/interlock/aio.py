@@ -7,11 +7,10 @@ not awaited there (`release`, `set`, `notify`, `count_down`) may be called from 
 What a thread would block on is refused: a thread uses the objects of `interlock` itself, which have both spellings.
 """
 
+from __future__ import annotations
+
 from asyncio import BrokenBarrierError as _AsyncioBrokenBarrierError
-from collections.abc import Coroutine
 from threading import BrokenBarrierError as _ThreadingBrokenBarrierError
-from types import TracebackType
-from typing import Any, NoReturn
 
 from interlock.core.primitives import barrier as _barrier
 from interlock.core.primitives import condition as _condition
@@ -21,6 +20,13 @@ from interlock.core.primitives import lock as _lock
 from interlock.core.primitives import rlock as _rlock
 from interlock.core.primitives import rwlock as _rwlock
 from interlock.core.primitives import semaphore as _semaphore
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    # Only for annotations, as in dropin.py. asyncio itself does without from Python 3.14 on.
+    from collections.abc import Coroutine
+    from types import TracebackType
+    from typing import Any, NoReturn
 
 __all__ = [
     "Barrier",
@@ -195,7 +201,8 @@ class Barrier(_Peeked, _barrier.Barrier):
         name = "" if self.name is None else f", name={self.name!r}"
         if self.broken:
             return f"{where} [broken{name}]>"
-        return f"{where} [filling, waiters:{self.n_waiting}/{self.parties}{name}]>"
+        phase = {0: "filling", 1: "draining", -1: "resetting"}[self._state]
+        return f"{where} [{phase}, waiters:{self.n_waiting}/{self.parties}{name}]>"
 
 
 class Latch(_Peeked, _latch.Latch):
@@ -268,6 +275,7 @@ class RWLock(_rwlock.RWLock):
 
 
 # `async with` looks whether a subclass has made something of its own of `acquire`; these have not.
+_barrier.rename(Barrier)
 _lock.rename(Lock)
 _rlock.rename(RLock)
 _condition.rename(Condition, Lock)

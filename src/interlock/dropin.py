@@ -226,8 +226,12 @@ def _meet_asyncio() -> None:
 
 def _is_imported() -> bool:
     """Whether asyncio is there, and not only being imported."""
-    spec = getattr(sys.modules.get("asyncio"), "__spec__", None)
-    return spec is not None and not getattr(spec, "_initializing", False)
+    return "asyncio" in sys.modules and not _is_being_imported("asyncio")
+
+
+def _is_being_imported(name: str) -> bool:
+    module = sys.modules.get(name)
+    return module is not None and getattr(getattr(module, "__spec__", None), "_initializing", True)
 
 
 def call_with_asyncio(function: "Callable[[], object]") -> None:
@@ -246,6 +250,10 @@ def _find_asyncio() -> None:
     """asyncio is there: take its names, if they are still wanted."""
     if not _for_asyncio:
         return
+    with _guard:
+        # First: what is imported here is not to bring us here again.
+        if _finder in sys.meta_path:
+            sys.meta_path.remove(_finder)
     import asyncio.locks
 
     from interlock import aio
@@ -258,8 +266,6 @@ def _find_asyncio() -> None:
     with _guard:
         if not ASYNCIO_NAMES:
             ASYNCIO_NAMES.extend(names)
-        if _finder in sys.meta_path:
-            sys.meta_path.remove(_finder)
         if _for_asyncio:
             _take(True)
     _tell_all()
@@ -271,7 +277,7 @@ class _Finder:
     def find_spec(self, name: str, path: object = None, target: ModuleType | None = None) -> "ModuleSpec | None":
         if name == "asyncio":
             return _spec_told(self, _find_asyncio, name, path, target)
-        if name != "interlock.aio" and _is_imported():
+        if name != "interlock.aio" and _is_imported() and not _is_being_imported("interlock.aio"):
             _find_asyncio()  # somebody had begun to import it when we came
         return None
 

@@ -76,7 +76,7 @@ cdef class Primitive(Observed):
     cdef void grant(self, Waiter waiter) noexcept
     cdef void take_back(self, Waiter waiter) noexcept
     cdef bint due(self, Waiter waiter) noexcept
-    cdef void runs_again(self, Waiter waiter) noexcept
+    cdef Waiter runs_again(self, Waiter waiter)
     cdef Waiter expire(self, Waiter waiter)
     cdef int owners(self, Waiter waiter, unsigned long long *ids, int room) noexcept
     cdef int holders(self, unsigned long long *ids, int room) noexcept
@@ -114,6 +114,7 @@ cdef class Primitive(Observed):
     cdef str describe(self, str state, str more)
 
 
+cdef object refuse_positional(object made, tuple args)
 cdef str checked_name(object name)
 cdef long long deadline_in(double seconds) except -1
 cdef long whole(object number) except? -1

@@ -291,8 +291,9 @@ class Primitive(Observed):
     def due(self, waiter: Waiter) -> cython.bint:
         return waiter.strict or interlock_now() - waiter.since >= BARGING_NS
 
-    def runs_again(self, waiter: Waiter) -> cython.void:
-        """A task that was granted out of the queue runs again."""
+    def runs_again(self, waiter: Waiter) -> Waiter:
+        """A task that was granted out of the queue runs again. Returns the chain to `wake`."""
+        return None
 
     def owners(self, waiter: Waiter, ids: cython.pointer(cython.ulonglong), room: cython.int) -> cython.int:
         """Who all must let go, of their own accord, before `waiter`, which is in the queue, can be let in.
@@ -691,6 +692,9 @@ def _serve_survivors():
                     chain = queue.serve(None)
                 if chain is not None:
                     queue.wake(chain)
+                # Whom a notification has put there sleeps on until it is woken: by an owner that may not be here.
+                if queue.has_owners() and waiter.queue is queue and queue.head is waiter:
+                    queue.kick()
             waiter = waiter.outer
 
 
@@ -700,6 +704,12 @@ if hasattr(os, "register_at_fork"):
 
 
 # --- arguments -----------------------------------------------------------------------------------------------
+
+
+def refuse_positional(made, args: tuple):
+    """`Lock("orders")`."""
+    kind = type(made).__name__
+    raise TypeError(f"{kind}() takes its name as name=, and nothing else: {kind}(name={args[0]!r})")
 
 
 def checked_name(name) -> str:

@@ -19,6 +19,7 @@ from cython.cimports.interlock.core.kernel.waiting import (
     checked_name,
     deadline_after,
     new_waiter,
+    refuse_positional,
     wait_seconds,
 )
 from cython.cimports.interlock.core.tasks.awaiting import acquire
@@ -31,7 +32,9 @@ class Event(Primitive):
     ``name``: what reports and ``repr`` call it.
     """
 
-    def __init__(self, *, name: str | None = None):
+    def __init__(self, *args: object, name: str | None = None):
+        if args:
+            refuse_positional(self, args)
         self.label = checked_name(name)
         if probing:
             made(self)

@@ -28,6 +28,7 @@ from cython.cimports.interlock.core.kernel.waiting import (
     lock_deadline,
     lock_seconds,
     new_waiter,
+    refuse_positional,
 )
 from cython.cimports.interlock.core.primitives.mutex import Mutex
 from cython.cimports.interlock.core.tasks.awaiting import DONE, acquire, enter
@@ -47,7 +48,9 @@ class Lock(Mutex):
     ``name``: what reports and ``repr`` call it.
     """
 
-    def __init__(self, *, name: str | None = None):
+    def __init__(self, *args: object, name: str | None = None):
+        if args:
+            refuse_positional(self, args)
         if name is not None:
             self.label = checked_name(name)
         if probing:

@@ -30,6 +30,7 @@ from cython.cimports.interlock.core.kernel.waiting import (
     deadline_in,
     new_waiter,
     refuse_orphan,
+    refuse_positional,
     wait_seconds,
 )
 from cython.cimports.interlock.core.primitives.within import within, within_order
@@ -298,7 +299,9 @@ class RWLock(Primitive):
     ``name``: what reports and ``repr`` call it.
     """
 
-    def __init__(self, *, name: str | None = None):
+    def __init__(self, *args: object, name: str | None = None):
+        if args:
+            refuse_positional(self, args)
         self.label = checked_name(name)
         if probing:
             made(self)

@@ -242,9 +242,10 @@ class Semaphore(Primitive):
         if waiter.strict and waiter.state == GRANTED:
             self.coming += 1
 
-    def runs_again(self, waiter: Waiter) -> cython.void:
+    def runs_again(self, waiter: Waiter) -> Waiter:
         if self.coming > 0:  # 0 where it was granted in the process that this one was forked from
             self.coming -= 1
+        return None
 
     def take_back(self, waiter: Waiter) -> cython.void:
         if waiter.strict:

@@ -23,6 +23,7 @@ from cython.cimports.interlock.core.kernel.waiting import (
     deadline_after,
     deadline_in,
     new_waiter,
+    refuse_positional,
     wait_seconds,
     whole,
 )
@@ -37,7 +38,9 @@ class WaitQueue(Primitive):
     ``name``: what reports and ``repr`` call it.
     """
 
-    def __init__(self, *, name: str | None = None):
+    def __init__(self, *args: object, name: str | None = None):
+        if args:
+            refuse_positional(self, args)
         self.label = checked_name(name)
         if probing:
             made(self)

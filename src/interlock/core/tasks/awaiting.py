@@ -193,7 +193,7 @@ class Call:
             over = granted
             if granted:
                 waiter.state = TAKEN
-                primitive.runs_again(waiter)
+                chain = primitive.runs_again(waiter)
             elif expired:
                 chain = primitive.expire(waiter)
                 over = waiter.state == CANCELLED

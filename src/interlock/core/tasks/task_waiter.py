@@ -26,6 +26,7 @@ from cython.cimports.interlock.core.tasks.task import Library, TaskParty, callin
 base_events = cython.declare(object, None)
 events = cython.declare(object, None)
 CancelledError = cython.declare(object, None)
+Future = cython.declare(object, None)
 trio = cython.declare(object, None)
 wait_task_rescheduled = cython.declare(object, None)
 trio_scope = cython.declare(object, None)
@@ -169,6 +170,11 @@ class AsyncioBed:
     """
 
     # The Future.
+
+    @property
+    def __class__(self) -> type:
+        # For `isinstance`: anyio leaves a task alone whose future is done, which has been woken and is about to run.
+        return Future
 
     def get_loop(self) -> object:
         return self.loop
@@ -359,10 +365,12 @@ class TrioBed:
 
 
 def find_asyncio():
-    global base_events, events, CancelledError
+    global base_events, events, CancelledError, Future
     from asyncio import CancelledError as found
+    from asyncio import Future as found_future
     from asyncio import base_events, events
 
+    Future = found_future
     CancelledError = found
 
 
