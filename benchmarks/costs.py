@@ -164,7 +164,7 @@ LENGTHS = (1, 4, 16, 64)
 def check(length: int, count: int) -> float:
     """The walk of a party that is about to block, at the end of a chain of so many that hold and wait.
 
-    It alone is timed, by asking again and again; that it finds no circle is the case that counts.
+    It alone is timed, by asking again and again; that it finds no cycle is the case that counts.
     """
     from interlock.core.graph.waitgraph import Check
 

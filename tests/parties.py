@@ -37,7 +37,7 @@ import trio
 
 PATIENCE = 10.0  # seconds; only what hangs uses them up
 
-# A waiting thread is due for a hand-off after 1 ms in the queue: see src/interlock/core/kernel/waiting.py.
+# A waiting thread is due for a hand-off after 1 ms in the queue: see src/interlock/core/kernel/primitive.py.
 DUE = 0.002  # seconds; safely more
 
 needs_signals = pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="no signal to one thread here")

@@ -78,7 +78,7 @@ def snapshot() -> "Snapshot":
 
 
 def dump(file: "TextIO | None" = None) -> None:
-    """Print who waits for what and who holds what, a block for each party: circles first, then long waits, the rest.
+    """Print who waits for what and who holds what, a block for each party: cycles first, then long waits, the rest.
 
     ``file``: where to; `sys.stderr` where None.
     """

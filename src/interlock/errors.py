@@ -2,7 +2,7 @@
 
 from threading import BrokenBarrierError
 
-from interlock.core.kernel.waiting import DeadlockError
+from interlock.core.kernel.deadlock import DeadlockError
 
 __all__ = ["BrokenBarrierError", "DeadlockError", "LockOrderWarning"]
 

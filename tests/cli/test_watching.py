@@ -107,7 +107,7 @@ def test_nobody_is_left(tmp_path: Path, program: str, missing: str) -> None:
     told = run(tmp_path, program, "--on-stall=exit")
     assert (told.status, told.out) == (3, "")
     assert told.err.count(NOBODY) == 1
-    assert "these wait for each other in a circle" not in told.err  # one dump, which begins with circles
+    assert "these wait for each other in a cycle" not in told.err  # one dump, which begins with cycles
     assert f"      {missing}\n" in told.err
     assert "\ninterlock: " in told.err.partition(missing)[2]  # and the report at the end
 
@@ -227,7 +227,7 @@ ready.set()
     assert "with a timeout for Event of prog.py:3" in told
 
 
-def test_a_circle_that_cannot_be_refused(tmp_path: Path) -> None:
+def test_a_cycle_that_cannot_be_refused(tmp_path: Path) -> None:
     """Locks taken with `acquire` may be anybody's signal: it is shown, and not raised. The main thread goes on."""
     program = """
 import sys, threading
@@ -241,13 +241,13 @@ for name, locks in ("one", (a, b)), ("two", (b, a)):
     threading.Thread(target=cross, args=locks, name=name, daemon=True).start()
 sys.stdin.read()
 """
-    what = "interlock: these wait for each other in a circle\n"
+    what = "interlock: these wait for each other in a cycle\n"
     told = told_until(tmp_path, program, what)
     assert told.count(what) == 1
     assert "not certain: Lock of prog.py:3 was taken with acquire()" in told
 
 
-def test_a_circle_that_somebody_may_open_ends_nothing(tmp_path: Path) -> None:
+def test_a_cycle_that_somebody_may_open_ends_nothing(tmp_path: Path) -> None:
     """It is told, also with --on-stall=exit; but the main thread is awake, and lets them go."""
     program = """
 import threading, time
@@ -267,10 +267,10 @@ print("through")
 """
     told = run(tmp_path, program, "--on-stall=exit")
     assert (told.status, told.out) == (0, "through\n"), told
-    assert told.err.count("interlock: these wait for each other in a circle\n") == 1
+    assert told.err.count("interlock: these wait for each other in a cycle\n") == 1
 
 
-def test_a_circle_of_tasks_under_timeouts_is_none(tmp_path: Path) -> None:
+def test_a_cycle_of_tasks_under_timeouts_is_none(tmp_path: Path) -> None:
     program = """
 import asyncio
 async def cross(first, second, meet, seconds):
@@ -286,7 +286,7 @@ asyncio.run(main())
 """
     told = run(tmp_path, program, "--on-stall=exit")
     assert (told.status, told.out) == (0, "gave up\nwent in\n"), told
-    assert "circle" not in told.err.partition("can end in a deadlock")[0]
+    assert "cycle" not in told.err.partition("can end in a deadlock")[0]
 
 
 def test_no_thread_before_there_is_something_to_watch(tmp_path: Path) -> None:

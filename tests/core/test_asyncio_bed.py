@@ -459,9 +459,9 @@ def test_each_call_that_is_never_awaited_is_warned_of() -> None:
         for _ in range(50):
             event.wait_async()
         for _ in range(50):
-            circle: list[Any] = [event.wait_async()]
-            circle.append(circle)
-            del circle
+            cycle: list[Any] = [event.wait_async()]
+            cycle.append(cycle)
+            del cycle
             gc.collect(0)
         gc.collect()
     assert [str(each.message) for each in seen] == ["Event.wait_async was never awaited"] * 100

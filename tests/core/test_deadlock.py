@@ -1,4 +1,4 @@
-"""Deadlocks: each is reported in the party that closes the circle, every time, with the right story."""
+"""Deadlocks: each is reported in the party that closes the cycle, every time, with the right story."""
 
 import asyncio
 import gc
@@ -109,7 +109,7 @@ def test_the_story() -> None:
     wants = line_of("with self.second:", Holder.run)
     story = re.sub(r"\S*test_deadlock.py", here, str(raised.value))
     assert story == (
-        "this wait would never end: two wait for each other in a circle\n"
+        "this wait would never end: two wait for each other in a cycle\n"
         "\n"
         "MainThread (here)\n"
         f"    holds Lock 'accounts', taken at {here}:{taken} in cross\n"
@@ -222,7 +222,7 @@ def test_the_last_arriver_is_told_and_nobody_else() -> None:
 
 
 @pytest.mark.parametrize("count", [3, 4, 40])
-def test_many_in_a_circle(count: int) -> None:
+def test_many_in_a_cycle(count: int) -> None:
     locks = [RLock(name=f"lock {i}") if i % 2 else Lock(name=f"lock {i}") for i in range(count)]
     holders = [Holder(locks[i], locks[i + 1], name=f"party {i}") for i in range(count - 1)]
     with locks[-1]:
@@ -236,11 +236,11 @@ def test_many_in_a_circle(count: int) -> None:
     assert all(f"party {i}\n" in story for i in range(count - 1))
     assert story.index("party 0\n") < story.index("party 1\n")
     many = {3: "three", 4: "four"}.get(count, str(count))
-    assert f"{many} wait for each other in a circle" in story
+    assert f"{many} wait for each other in a cycle" in story
 
 
-def test_who_only_waits_for_a_circle_is_not_in_it() -> None:
-    """One behind waits on: the circle is refused, and it gets its turn."""
+def test_who_only_waits_for_a_cycle_is_not_in_it() -> None:
+    """One behind waits on: the cycle is refused, and it gets its turn."""
     a, b = Lock(), Lock()
     holder = Holder(b, a)
     with a:
@@ -570,7 +570,7 @@ def test_two_tasks_of_trio() -> None:
 
 
 def test_a_timeout_around_them_all_is_not_their_own() -> None:
-    """By then the program gives up on all that work: the circle in it is to be told before."""
+    """By then the program gives up on all that work: the cycle in it is to be told before."""
 
     async def main() -> list[Any]:
         a, b = Lock(), RLock()
@@ -853,5 +853,5 @@ with a:
 def test_a_story_that_fails_is_told_in_few_words(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(sys, "_current_frames")
     lock = Lock()
-    with lock, pytest.raises(DeadlockError, match=r"in a circle: MainThread$"):
+    with lock, pytest.raises(DeadlockError, match=r"in a cycle: MainThread$"):
         lock.acquire()

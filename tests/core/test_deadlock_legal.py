@@ -781,7 +781,7 @@ def test_not_one_report(program: Program) -> None:
 
 @needs_signals
 def test_a_handler_that_ends_a_wait() -> None:
-    """The main thread waits with an alarm set, whose handler raises: what looks like a circle ends by itself."""
+    """The main thread waits with an alarm set, whose handler raises: what looks like a cycle ends by itself."""
     first, second = RLock(), RLock()
 
     class TimeIsUp(Exception):

@@ -163,7 +163,7 @@ def small() -> Document:
     return made.document()
 
 
-def circle() -> Document:
+def cycle() -> Document:
     """Two parties, each waiting for what the other holds."""
     made = Builder("deadlock.py")
     left, right = made.party("left"), made.party("right")

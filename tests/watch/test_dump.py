@@ -72,7 +72,7 @@ def test_one_waits_for_the_other(someone: ThreadParty) -> None:
     assert wait["seconds"] >= 0
     assert other["at"]["file"] == __file__
     assert other["at"]["text"] == "with lock:  # enters"
-    assert snapshot["circles"] == []
+    assert snapshot["cycles"] == []
 
 
 def test_what_nobody_waits_for_is_held_too(someone: ThreadParty) -> None:
@@ -123,7 +123,7 @@ def test_readers_hold_too(someone: ThreadParty) -> None:
     reader.end()
 
 
-def test_a_circle_that_is_not_certain() -> None:
+def test_a_cycle_that_is_not_certain() -> None:
     a, b = ThreadParty("a"), ThreadParty("b")
     first, second = Lock(name="first"), RLock(name="second")
     a.do(first.acquire)  # by acquire: somebody else may release it
@@ -132,12 +132,12 @@ def test_a_circle_that_is_not_certain() -> None:
     blocked(second, 1)
     waits.append(b.begin(first.acquire))
     blocked(first, 1)
-    (circle,) = interlock.snapshot()["circles"]
-    assert circle["certain"] is False
+    (cycle,) = interlock.snapshot()["cycles"]
+    assert cycle["certain"] is False
     names = {party["id"]: party["name"] for party in interlock.snapshot()["parties"]}
-    assert sorted(names[number] for number in circle["parties"]) == ["a", "b"]
+    assert sorted(names[number] for number in cycle["parties"]) == ["a", "b"]
     text = dumped()
-    assert text.index("CIRCLE: ") < text.index("NOT WAITING")
+    assert text.index("CYCLE: ") < text.index("NOT WAITING")
     assert "not certain: Lock 'first' was taken with acquire(), so any party may release it" in text
     first.release()
     waits[1].result()
@@ -327,7 +327,7 @@ def test_while_the_main_thread_is_blocked(someone: ThreadParty) -> None:
 
 
 @needs_signals
-def test_such_a_handler_does_not_make_a_circle_uncertain() -> None:
+def test_such_a_handler_does_not_make_a_cycle_uncertain() -> None:
     before = signal.getsignal(signal.SIGUSR1)
     interlock.dump_on_signal(signal.SIGUSR1, io.StringIO())
     try:

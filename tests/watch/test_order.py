@@ -62,7 +62,7 @@ def test_they_need_not_meet(watch: OrderWatch) -> None:
     assert len(watch.found) == 1
 
 
-def test_a_circle_of_three(watch: OrderWatch) -> None:
+def test_a_cycle_of_three(watch: OrderWatch) -> None:
     a = Lock(name="a")
     b = Lock(name="b")
     c = Lock(name="c")
@@ -70,7 +70,7 @@ def test_a_circle_of_three(watch: OrderWatch) -> None:
     take(b, c)
     assert watch.found == []
     take(c, a)
-    assert "Lock 'c', Lock 'a' and Lock 'b' are taken in a circle" in watch.found[0]
+    assert "Lock 'c', Lock 'a' and Lock 'b' are taken in a cycle" in watch.found[0]
 
 
 def test_what_one_line_made_counts_as_one(watch: OrderWatch) -> None:

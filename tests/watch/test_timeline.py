@@ -37,7 +37,7 @@ class Reader(HTMLParser):
             self.texts[self.inside][-1] += data
 
 
-@pytest.mark.parametrize("made", [documents.small, documents.empty, documents.hostile, documents.circle])
+@pytest.mark.parametrize("made", [documents.small, documents.empty, documents.hostile, documents.cycle])
 def test_recording_comes_out_as_it_went_in(made: object) -> None:
     document = made()  # type: ignore[operator]
     reader = Reader(render(document))

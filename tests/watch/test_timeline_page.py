@@ -102,15 +102,15 @@ def test_click_tells_both_lines_and_who_held(show: Open) -> None:
     assert timeline.state["selected"] is None
 
 
-def test_outcomes_and_circles_are_told(show: Open) -> None:
+def test_outcomes_and_cycles_are_told(show: Open) -> None:
     timeline = show(documents.small())
     for index, words in ((4, "timed out"), (6, "cancelled"), (7, "still waits")):
         timeline.click("wait", index)
         assert words in timeline.text("#details")
-    timeline = show(documents.circle())
+    timeline = show(documents.cycle())
     timeline.click("wait", 0)
-    assert "a circle, nobody in it can go on" in timeline.text("#details")
-    picture(timeline, "circle")
+    assert "a cycle, nobody in it can go on" in timeline.text("#details")
+    picture(timeline, "cycle")
 
 
 def test_marks_can_be_selected(show: Open) -> None:

@@ -267,12 +267,12 @@ test("the chain follows what a holder itself waited for", () => {
     holds: [hold(0, 1, 0, 60), hold(1, 2, 0, 50)],
     waits: [wait(0, 0, 10, 60, { holder: 1 }), wait(1, 1, 5, 50, { holder: 2 })],
   });
-  const { links, circle } = model.chain(made, 2);
+  const { links, cycle } = model.chain(made, 2);
   assert.deepEqual(links, [{ wait: 2, shared: 50 }, { wait: 3, shared: 40 }]); // prettier-ignore
-  assert.equal(circle, false);
+  assert.equal(cycle, false);
 });
 
-test("the chain stops at a sliver, and at a circle it says so", () => {
+test("the chain stops at a sliver, and at a cycle it says so", () => {
   const sliver = recording({
     holds: [hold(0, 1, 0, 100)],
     waits: [wait(0, 0, 0, 100, { holder: 1 }), wait(1, 1, 10, 11, { holder: 0 })],
@@ -282,9 +282,9 @@ test("the chain stops at a sliver, and at a circle it says so", () => {
     holds: [hold(0, 0, 0, 100), hold(1, 1, 0, 100)],
     waits: [wait(1, 0, 10, 100, { holder: 1, outcome: 3 }), wait(0, 1, 20, 100, { holder: 0, outcome: 3 })],
   });
-  const { links, circle } = model.chain(stuck, 2);
+  const { links, cycle } = model.chain(stuck, 2);
   assert.deepEqual(links.map((link) => link.wait), [2, 3]);
-  assert.equal(circle, true);
+  assert.equal(cycle, true);
 });
 
 test("times have three digits and the unit that suits them", () => {

@@ -27,7 +27,7 @@ Run an unchanged Python program on interlock's primitives in place of those of t
 itself, by Ctrl-C or by an error, say on stderr what each of them did: how often it was acquired, how often
 somebody had to wait for it, and for how long.
 
-While it runs, say at once where it takes locks in two orders, where parties wait for each other in a circle, and
+While it runs, say at once where it takes locks in two orders, where parties wait for each other in a cycle, and
 when nobody is left to wake those who wait. Ctrl-\\ shows who waits for what, and the program goes on.
 
 Options of interlock stand before PROGRAM; everything after it belongs to the program. Its standard input and

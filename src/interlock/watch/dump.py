@@ -8,7 +8,7 @@ from collections.abc import Callable
 from interlock.core.explain.order import called
 from interlock.core.explain.places import Place, preload
 from interlock.core.graph.waitgraph import Wait, holders, owners
-from interlock.core.kernel.waiting import Primitive
+from interlock.core.kernel.primitive import Primitive
 from interlock.core.primitives.barrier import Barrier
 from interlock.core.primitives.condition import Condition
 from interlock.core.primitives.event import Event
@@ -17,7 +17,7 @@ from interlock.core.primitives.latch import Latch
 from interlock.core.primitives.lock import Lock
 from interlock.core.primitives.semaphore import Semaphore
 from interlock.core.primitives.waitqueue import WaitQueue
-from interlock.watch.view import Circle, Someone, View
+from interlock.watch.view import Cycle, Someone, View
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -101,8 +101,8 @@ def dump_text(view: View, title: str | None = None) -> str:
             lines.append(f"  and {len(fresh) - MOST:,} more")
         told.update(map(id, fresh))
 
-    for circle in view.circles:
-        section(_circle_heading(circle), circle.members, _block)
+    for cycle in view.cycles:
+        section(_cycle_heading(cycle), cycle.members, _block)
     waiting = sorted(
         (each for each in view.people if each.wait is not None), key=lambda each: -view.seconds(_wait_of(each))
     )
@@ -122,13 +122,13 @@ def _heading(view: View) -> str:
     return f"{_count(len(view.people), 'party', 'parties')}, {waiting} waiting"
 
 
-def _circle_heading(circle: Circle) -> str:
-    names = [member.name for member in circle.members]
-    return f"CIRCLE: {' -> '.join([*names, names[0]])}" + ("" if circle.certain else _uncertainty(circle))
+def _cycle_heading(cycle: Cycle) -> str:
+    names = [member.name for member in cycle.members]
+    return f"CYCLE: {' -> '.join([*names, names[0]])}" + ("" if cycle.certain else _uncertainty(cycle))
 
 
-def _uncertainty(circle: Circle) -> str:
-    for member in circle.members:
+def _uncertainty(cycle: Cycle) -> str:
+    for member in cycle.members:
         wait = member.wait
         if wait is not None and isinstance(wait.at, Lock) and not owners(wait):
             return f"\n  not certain: {name_of(wait.at)} was taken with acquire(), so any party may release it"

@@ -30,8 +30,8 @@ class OrderWatch:
     ) -> None:
         self.stop()
 
-    def _tell(self, circle: list[Edge]) -> None:
-        text = describe(circle)
+    def _tell(self, cycle: list[Edge]) -> None:
+        text = describe(cycle)
         self.found.append(text)
         if self._report is not None:
             self._report(text)
@@ -41,17 +41,17 @@ class OrderWatch:
             warnings.warn(text, LockOrderWarning, stacklevel=2)
 
 
-def describe(circle: list[Edge]) -> str:
+def describe(cycle: list[Edge]) -> str:
     """A finding in words."""
-    names = [edge.names[0] for edge in circle]
+    names = [edge.names[0] for edge in cycle]
     if len(set(names)) == 1:
         headline = f"several {names[0]} are taken in different orders, which can end in a deadlock"
-    elif len(circle) == 2:
+    elif len(cycle) == 2:
         headline = f"{names[0]} and {names[1]} are taken in both orders, which can end in a deadlock"
     else:
-        headline = f"{', '.join(names[:-1])} and {names[-1]} are taken in a circle, which can end in a deadlock"
+        headline = f"{', '.join(names[:-1])} and {names[-1]} are taken in a cycle, which can end in a deadlock"
     lines = [f"lock order: {headline}"]
-    for edge in circle:
+    for edge in cycle:
         first, then = place_of(*edge.first), place_of(*edge.then)
         lines += [
             f"    {edge.names[0]}, taken at {first}",

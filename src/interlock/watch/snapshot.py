@@ -5,8 +5,8 @@ from typing import TypedDict
 from interlock.core.explain.order import called
 from interlock.core.explain.places import Place
 from interlock.core.graph.waitgraph import holders
-from interlock.core.kernel.waiting import Primitive
-from interlock.watch.view import Circle, Someone, View
+from interlock.core.kernel.primitive import Primitive
+from interlock.watch.view import Cycle, Someone, View
 
 
 class PlaceData(TypedDict):
@@ -57,7 +57,7 @@ class PartyData(TypedDict):
     holds: list[HoldData]
 
 
-class CircleData(TypedDict):
+class CycleData(TypedDict):
     """Ids of parties each of which waits for the next. ``certain``: none of them can be helped by another."""
 
     parties: list[int]
@@ -68,7 +68,7 @@ class Snapshot(TypedDict):
     """Who waits for what at one moment: what `interlock.snapshot` returns."""
 
     parties: list[PartyData]
-    circles: list[CircleData]
+    cycles: list[CycleData]
 
 
 def take() -> Snapshot:
@@ -76,7 +76,7 @@ def take() -> Snapshot:
     view = View().find_held()
     return {
         "parties": [_party(someone, view) for someone in view.people],
-        "circles": [_circle(circle) for circle in view.circles],
+        "cycles": [_cycle(cycle) for cycle in view.cycles],
     }
 
 
@@ -101,9 +101,9 @@ def _party(someone: Someone, view: View) -> PartyData:
     }
 
 
-def _circle(circle: Circle) -> CircleData:
-    ids = [member.party.id for member in circle.members if member.party is not None]
-    return {"parties": ids, "certain": circle.certain}
+def _cycle(cycle: Cycle) -> CycleData:
+    ids = [member.party.id for member in cycle.members if member.party is not None]
+    return {"parties": ids, "certain": cycle.certain}
 
 
 def _primitive(primitive: Primitive) -> PrimitiveData:

@@ -6,19 +6,19 @@ waits. It says what it finds once:
 - that nobody is left: every thread of the program is in a wait without a timeout, or has nothing to do. One that does
   anything else (sleeps, reads, computes) could wake the others, and so could a signal handler of the program;
 - with ``--stall SECONDS``, a single wait longer than that;
-- a circle of waits that could not be refused, since it was not certain. That is no stall as long as anybody is awake,
+- a cycle of waits that could not be refused, since it was not certain. That is no stall as long as anybody is awake,
   who may let them go yet.
 
 What it has seen must be the same in two looks, so that nothing is said of parties that are only passing.
 """
 
-import _thread
 import os
 import signal
 import sys
 import threading
-import time
+from _thread import get_ident, start_new_thread  # the real ones, also where somebody patches them later
 from collections.abc import Callable
+from time import sleep
 
 from interlock.core.graph.waitgraph import call_at_wait, may_help
 from interlock.dropin import call_with_asyncio
@@ -29,7 +29,7 @@ from interlock.watch.view import Someone, View, helpers
 LOOK = 1.0  # seconds between two looks
 STALLED = 3  # the exit code for ``--on-stall=exit``
 NOBODY_LEFT = "nobody is left to wake these"
-IN_A_CIRCLE = "these wait for each other in a circle"
+IN_A_CYCLE = "these wait for each other in a cycle"
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class Stalls:
         self.report = report
         self.running = False
         self.asleep: frozenset[int] = frozenset()  # the waits in which all were at the last look
-        self.circles: set[frozenset[int]] = set()  # likewise, each circle
+        self.cycles: set[frozenset[int]] = set()  # likewise, each cycle
         self.told: set[object] = set()
         # Keeps what `told` names by its id from being collected.
         self.kept: list[object] = []
@@ -81,15 +81,15 @@ class Stalls:
             self.running = True
             call_at_wait(None)
             try:
-                _thread.start_new_thread(self._watch, ())
+                start_new_thread(self._watch, ())
             except RuntimeError:
                 return  # no thread to be had, or the interpreter ends
 
     def _watch(self) -> None:
-        helpers.add(_thread.get_ident())
+        helpers.add(get_ident())
         process = os.getpid()
         while os.getpid() == process:
-            time.sleep(LOOK)
+            sleep(LOOK)
             try:
                 self.look()
             except Exception:
@@ -101,14 +101,14 @@ class Stalls:
         """One look."""
         view = View()
         asleep = frozenset(_keys(view.people)) if _all_sleep(view) else frozenset()
-        circles = {frozenset(_keys(circle.members)) for circle in view.circles}
+        cycles = {frozenset(_keys(cycle.members)) for cycle in view.cycles}
         lasting, self.asleep = asleep if asleep == self.asleep else frozenset(), asleep
-        staying, self.circles = circles & self.circles, circles
+        staying, self.cycles = cycles & self.cycles, cycles
         if lasting and self._is_news(("asleep", lasting)):
             self.told.update(staying)  # the dump begins with them
             self._tell(view, NOBODY_LEFT, True)
-        elif [circle for circle in staying if self._is_news(circle)]:
-            self._tell(view, IN_A_CIRCLE, False)
+        elif [cycle for cycle in staying if self._is_news(cycle)]:
+            self._tell(view, IN_A_CYCLE, False)
         if self.longest is not None:
             self._look_for_long_waits(view, self.longest)
 

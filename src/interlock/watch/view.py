@@ -10,7 +10,7 @@ from interlock.core.explain.places import Place, frames_of, frames_of_task, is_o
 from interlock.core.graph.waitgraph import Wait, holders, is_certain_edge, keeper, parties, task_of, waits
 from interlock.core.graph.waitgraph import primitives as every_primitive
 from interlock.core.kernel.party import Party
-from interlock.core.kernel.waiting import Primitive
+from interlock.core.kernel.primitive import Primitive
 from interlock.core.primitives.condition import Condition
 from interlock.core.primitives.join import Join
 from interlock.watch.idle import tasks_of
@@ -46,7 +46,7 @@ class Someone:
         return self.wait is not None and self.wait.parked and not self.wait.timed
 
 
-class Circle:
+class Cycle:
     """Parties each of which waits for the next, and the last for the first.
 
     ``certain``: whether nobody else could help, as far as locks go. A Lock taken with ``acquire`` may be released by
@@ -64,7 +64,7 @@ class Circle:
 
 
 class View:
-    """Everybody, as ``people``, and those of them who wait in ``circles``. ``now``: monotonic nanoseconds.
+    """Everybody, as ``people``, and those of them who wait in ``cycles``. ``now``: monotonic nanoseconds.
 
     What they hold is known where somebody waits for it or the order of locks is watched; of everything only after
     `find_held`, which looks at every object there is.
@@ -90,7 +90,7 @@ class View:
                 someone.holds += watcher.locks_of(someone.party.id)
         for primitive in primitives.values():
             self._add_holders(primitive)
-        self.circles = [Circle(members) for members in _circles(found)]
+        self.cycles = [Cycle(members) for members in _cycles(found)]
 
     def seconds(self, wait: Wait) -> float:
         """For how long it has lasted."""
@@ -146,9 +146,9 @@ def _outward(frame: "FrameType | None") -> "Iterable[FrameType]":
         frame = frame.f_back
 
 
-def _circles(found: dict[int, Someone]) -> list[list[Someone]]:
-    """Each circle once, beginning with the party that was met first."""
-    circles = []
+def _cycles(found: dict[int, Someone]) -> list[list[Someone]]:
+    """Each cycle once, beginning with the party that was met first."""
+    cycles = []
     gone_through: set[int] = set()
     for start in sorted(found):
         way: list[int] = []
@@ -159,7 +159,7 @@ def _circles(found: dict[int, Someone]) -> list[list[Someone]]:
             if key in way:
                 members = way[way.index(key) :]
                 if not gone_through.intersection(members):
-                    circles.append([found[member] for member in members])
+                    cycles.append([found[member] for member in members])
                     gone_through.update(members)
                 continue
             if key in gone_through:
@@ -173,7 +173,7 @@ def _circles(found: dict[int, Someone]) -> list[list[Someone]]:
             if thread is not None:
                 pending.append((thread.id, depth + 1))
         gone_through.update(way)
-    return circles
+    return cycles
 
 
 # Idents of threads of our own, which look at the others.

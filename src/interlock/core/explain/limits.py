@@ -1,4 +1,4 @@
-"""Limits: what will end the wait of a task though nobody lets it in, and so makes a circle through it no deadlock.
+"""Limits: what will end the wait of a task though nobody lets it in, and so makes a cycle through it no deadlock.
 
 A timeout that is given to one of our own calls is known to its waiter. asyncio and trio put theirs around a task, and
 end its wait by cancelling it. Counted are those of the task itself: `asyncio.timeout`, `asyncio.wait_for` and a timer
@@ -6,7 +6,7 @@ that calls `task.cancel`; scopes with a deadline that the task itself has entere
 cancellation that has been asked for and not reached the task yet.
 
 Not counted is what stands around several tasks together, a timeout around `gather`, a task group or a nursery: by then
-the program means to give up on all that work, and a circle inside it is a deadlock all the same. Nor can it be known
+the program means to give up on all that work, and a cycle inside it is a deadlock all the same. Nor can it be known
 who else may cancel a task one day.
 
 Nobody's code is run to find out, where that can be avoided: attributes are looked up in the dictionaries. The libraries

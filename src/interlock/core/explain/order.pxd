@@ -1,5 +1,5 @@
 from interlock.core.kernel.probe cimport Observed, Sink
-from interlock.core.kernel.waiting cimport Primitive
+from interlock.core.kernel.primitive cimport Primitive
 
 
 # Where a primitive comes from: the node of the order graph for what was made by one line, and for itself alone.

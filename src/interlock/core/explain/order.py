@@ -3,7 +3,7 @@
 While it is watched, each party's held locks are known. When it is about to wait for another without a timeout, an edge
 goes from each lock that it holds to the new one. Edges lie between the lines that made the locks: two objects made by
 one line are used by the same code. Only between two that one line made they lie between the objects themselves. An edge
-that closes a circle is reported once, unless each edge of the circle was always taken under one common lock.
+that closes a cycle is reported once, unless each edge of the cycle was always taken under one common lock.
 
 Not reported: a try (it gives up, at once or after a time; `asyncio.wait_for` of an `acquire` is one, too), what is
 taken again, and locks that the program has put in order (`within_order`).
@@ -15,8 +15,8 @@ import sys
 
 import cython
 from cython.cimports.interlock.core.kernel.native import interlock_thread_id
+from cython.cimports.interlock.core.kernel.primitive import Primitive
 from cython.cimports.interlock.core.kernel.probe import Happening, Observed, Sink, unwatch, watch
-from cython.cimports.interlock.core.kernel.waiting import Primitive
 from cython.cimports.interlock.core.primitives.mutex import Mutex
 from cython.cimports.interlock.core.primitives.within import hints
 from cython.cimports.interlock.core.tasks.task import caller_id
@@ -24,7 +24,7 @@ from cython.cimports.interlock.core.tasks.task import caller_id
 from interlock.core.explain.places import Place, is_library, is_ours, short
 
 MOST_EDGES = cython.declare(cython.int, 10_000)  # between single objects there could be any number
-MOST_STEPS = cython.declare(cython.int, 10_000)  # of one search for a circle
+MOST_STEPS = cython.declare(cython.int, 10_000)  # of one search for a cycle
 
 active: object = None  # the watcher, or None
 
@@ -52,7 +52,7 @@ class Edge:
 
 
 class OrderSink(Sink):
-    """Watches the order. ``report`` is called with each finding, a list of `Edge`s that form a circle."""
+    """Watches the order. ``report`` is called with each finding, a list of `Edge`s that form a cycle."""
 
     def __init__(self, report: object):
         self.held = {}

@@ -3,8 +3,8 @@ from types import CodeType
 from typing import Any
 
 from interlock.core.explain.places import Place
+from interlock.core.kernel.primitive import Primitive
 from interlock.core.kernel.probe import Sink
-from interlock.core.kernel.waiting import Primitive
 
 active: OrderSink | None
 

@@ -170,6 +170,45 @@ def place_of_hold(frames: list, primitive) -> Place | None:
     return None
 
 
+def stands_in_with(party: Party, primitive) -> bool:
+    """Whether this party stands inside a `with` of `primitive`, on its own stack: so nobody but it will leave that.
+
+    False where that is not to be seen: there is no source, or the expression after `with` is somebody's code. A task
+    that stands so at an `await`, of the loop that the party's thread runs, counts for the thread.
+    """
+    if any(is_in_with(frame, primitive) for frame in frames_of(party)):
+        return True
+    if isinstance(party, TaskParty):
+        return False
+    loop = loop_of(party)
+    asyncio = sys.modules.get("asyncio")
+    if loop is None or asyncio is None:
+        return False
+    try:
+        tasks = asyncio.all_tasks(loop)
+    except RuntimeError:
+        return False  # they come and go: so it runs
+    return any(is_in_with(frame, primitive) for task in tasks for frame in frames_of_task(task))
+
+
+def is_in_with(frame, primitive) -> cython.bint:
+    try:
+        return hold_in(frame, primitive, True) is not None
+    except Exception:
+        return False  # source that has changed, or names that are gone
+
+
+def loop_of(party):
+    """asyncio's loop that runs in this thread, in whose step it is blocked; None where there is none."""
+    frame = sys._current_frames().get(party.ident)
+    while frame is not None:
+        if frame.f_code.co_name == "run_forever" and frame.f_code.co_filename.endswith("base_events.py"):
+            found = local(frame, "self")
+            return None if found is _UNKNOWN else found
+        frame = frame.f_back
+    return None
+
+
 # --- the source ---------------------------------------------------------------------------------------------------
 
 
@@ -231,14 +270,16 @@ def end(node) -> tuple:
     return (node.end_lineno, node.end_col_offset)
 
 
-def hold_in(frame, primitive) -> Place | None:
+def hold_in(frame, primitive, by_with: bool = False) -> Place | None:
+    """Where this frame took `primitive`, or None. ``by_with``: only by a `with` that it stands in."""
     import ast
 
     here = position(frame)
     best = None
     for node in nodes_of(frame):
         if isinstance(node, ast.Call):
-            if not (isinstance(node.func, ast.Attribute) and node.func.attr == "acquire" and end(node) <= here):
+            is_acquire = isinstance(node.func, ast.Attribute) and node.func.attr == "acquire"
+            if by_with or not is_acquire or end(node) > here:
                 continue
             taken = [node.func.value]
         else:

@@ -2,7 +2,7 @@ from types import FrameType
 from typing import final
 
 from interlock.core.kernel.party import Party
-from interlock.core.kernel.waiting import Primitive
+from interlock.core.kernel.primitive import Primitive
 
 @final
 class Place:

@@ -1,4 +1,4 @@
-"""What a DeadlockError says: the story of a circle, for somebody who is tired.
+"""What a DeadlockError says: the story of a cycle, for somebody who is tired.
 
 Who holds what, and where it was taken; who waits for what, and where; and the one thing to do about it.
 """
@@ -16,7 +16,7 @@ from interlock.core.explain.places import frames_of, frames_of_task, place_of_ho
 
 
 class _Chapter:
-    """One party of a circle: what it holds, what it waits for, and where.
+    """One party of a cycle: what it holds, what it waits for, and where.
 
     `held` is None for a thread that keeps the task before it from running; `awaited` is None for that task. `taken_by`:
     the name of a task that has taken it for its thread, or None.
@@ -54,12 +54,12 @@ def holds(wait: Wait, owner: Party) -> cython.bint:
     return isinstance(wait.at, Join) or owner.id in wait.at.held_by()
 
 
-def tell_cycle(circle: list) -> str:
-    """The story of a circle, whose first wait is that of the caller."""
+def tell_cycle(cycle: list) -> str:
+    """The story of a cycle, whose first wait is that of the caller."""
     current = sys._current_frames()
     chapters = []
-    before: Wait = circle[-1]
-    for each in circle:
+    before: Wait = cycle[-1]
+    for each in cycle:
         wait: Wait = each
         chapters.append(_Chapter(wait, before, frames_of(wait.party, current)))
         before = wait
@@ -130,7 +130,7 @@ def _headline(chapters: list, names: _Names) -> str:
                 f"{chapter.kept.name} runs, and {chapter.kept.name} is needed to end it"
             )
     many = {2: "two", 3: "three", 4: "four"}.get(len(chapters), str(len(chapters)))
-    return f"this wait would never end: {many} wait for each other in a circle"
+    return f"this wait would never end: {many} wait for each other in a cycle"
 
 
 def _paragraph(chapter: _Chapter, names: _Names) -> list:

@@ -1,7 +1,8 @@
 cimport cython
 
 from interlock.core.kernel.party cimport Party
-from interlock.core.kernel.waiting cimport Primitive, Waiter
+from interlock.core.kernel.primitive cimport Primitive
+from interlock.core.kernel.waiter cimport Waiter
 
 # A party that a walk has come to, with a reference to each object.
 cdef struct Step:
@@ -55,6 +56,7 @@ cdef class Check:
 cdef object find_limits()
 cdef bint is_limited(object limits, Party party, Waiter waiter) except -1
 cdef bint may_be_left_alone(object limits, Wait wait) except -1
+cdef bint needs_thread(Party party, Party thread) except -1
 cdef bint keeps(Party thread, Party task) except -1
 cdef bint waits_for(Wait wait, Party owner) except -1
 cdef Wait seen(Party party, Waiter waiter, Primitive at)

@@ -1,4 +1,4 @@
-"""The wait graph: which party waits for which, and the certain circle that is refused before it can close.
+"""The wait graph: which party waits for which, and the certain cycle that is refused before it can close.
 
     waiting party  ->  the primitive in whose queue it stands  ->  its owners  ->  what they wait for, and so on
 
@@ -8,27 +8,29 @@ can be let in (`Primitive.owners`). It is looked at by a party that is about to 
 is blocked so, twice a second; an operation that does not block never comes here.
 
 What is certain. An edge is there only where nobody but the owner itself could help, of its own accord: an RLock, a
-side of an RWLock, a Lock that was entered by `with`; in an RWLock also whoever is before one in the queue. A party
-needs all its owners, so one circle through it is enough. No edge leaves a wait with a timeout, a party that runs, or
-one that has been granted what it waits for. So on a circle nobody can ever move.
+side of an RWLock, a Lock that was entered by `with`; in an RWLock also whoever is before one in the queue. Of such a
+Lock it is certain only where the frame of that `with` stands on its owner's own stack: not in a generator that is
+suspended, nor in an ExitStack, which another thread may leave. That is looked for when a cycle has been found. A party
+needs all its owners, so one cycle through it is enough. No edge leaves a wait with a timeout, a party that runs, or
+one that has been granted what it waits for. So on a cycle nobody can ever move.
 
-Two parties may close a circle at the same moment, each unseen by the other? No: each shows its wait first and walks
-afterwards, one walk at a time, so the last of them to walk finds the circle whole; and it marks its wait as refused
-before the next walk begins, so the others do not find it any more. One party of a circle is told, and only one.
+Two parties may close a cycle at the same moment, each unseen by the other? No: each shows its wait first and walks
+afterwards, one walk at a time, so the last of them to walk finds the cycle whole; and it marks its wait as refused
+before the next walk begins, so the others do not find it any more. One party of a cycle is told, and only one.
 
-Without the GIL things change while a walk reads them, one primitive after the other. So a circle that was found is
+Without the GIL things change while a walk reads them, one primitive after the other. So a cycle that was found is
 looked at a second time. A waiter stands in one queue once and never comes back; found there twice, it was there at any
 moment between the two looks, and its party, blocked all that time, has neither taken nor given anything. Then all edges
-of the circle were there at the same moment, and a circle stays.
+of the cycle were there at the same moment, and a cycle stays.
 
-The one who could still move somebody on the circle is a signal handler: it runs in the wait of the main thread, may
-raise and so end that wait, or release what the main thread holds. Where the program has installed one, a circle
+The one who could still move somebody on the cycle is a signal handler: it runs in the wait of the main thread, may
+raise and so end that wait, or release what the main thread holds. Where the program has installed one, a cycle
 through the main thread is not certain, and not refused: `interlock.dump` still shows it. Handlers of the signals by
 which people end a program (INT, TERM, HUP, QUIT) do not count: what lasts until somebody ends the program is a
 deadlock.
 
 A task may be under a timeout of its library's, which ends its wait by a cancellation: `core/explain/limits.py` looks
-for that where a circle has been found.
+for that where a cycle has been found.
 
 Tasks. A task needs its owners as a thread does, and besides the thread of its loop: while that is blocked, by a call
 that does not await, no task of the loop runs. So an edge goes from each task to the thread in which it was last seen,
@@ -51,21 +53,15 @@ from cython.cimports.interlock.core.graph.graph_guard import (
     interlock_graph_unlock,
 )
 from cython.cimports.interlock.core.kernel.party import Party, by_ident, living, main_ident, party_by_id, set_on_leaving
-from cython.cimports.interlock.core.kernel.waiting import (
-    NEVER,
-    PARKED,
-    Primitive,
-    Waiter,
-    begin_wait,
-    end_wait,
-    new_waiter,
-    set_on_wait,
-)
+from cython.cimports.interlock.core.kernel.primitive import Primitive
+from cython.cimports.interlock.core.kernel.timeouts import NEVER
+from cython.cimports.interlock.core.kernel.wait import begin_wait, end_wait, set_on_wait
+from cython.cimports.interlock.core.kernel.waiter import PARKED, Waiter, new_waiter
 from cython.cimports.interlock.core.tasks.task import TaskParty
 from cython.cimports.interlock.core.tasks.task_waiter import TaskWaiter
 from cython.cimports.libc.string import memcpy
 
-from interlock.core.kernel.waiting import DeadlockError
+from interlock.core.kernel.deadlock import DeadlockError
 
 walks = cython.declare(cython.ulonglong, 0)  # how many there were; guarded by the guard of the graph
 
@@ -94,7 +90,7 @@ def seen(party: Party, waiter: Waiter, at: Primitive) -> Wait:
     wait.party = party
     if waiter is not None:
         wait.waiter = waiter
-        wait.began = waiter.at
+        wait.began = cython.cast(Primitive, waiter.at)
         wait.at = at
         wait.timed = waiter.timed and waiter.at is at
         wait.since = waiter.shown
@@ -111,7 +107,7 @@ def waits() -> list[Wait]:
             waiter = party.wait
         if waiter is None:
             continue
-        at: Primitive = cython.cast(Waiter, waiter).at
+        at: Primitive = cython.cast(Primitive, cython.cast(Waiter, waiter).at)
         end: Primitive = at.leads_to()
         requeued: cython.bint
         parked: cython.bint
@@ -190,7 +186,7 @@ def keeper(party: Party) -> Party | None:
 
 def is_certain_edge(party: Party, wait: Wait | None, following: Party) -> bool:
     """Whether this party, which waits so or not at all, cannot go on before ``following`` does, for certain."""
-    if wait is not None and waits_for(wait, following):
+    if wait is not None and waits_for(wait, following) and wait.at.only_by(following):
         return True
     return party.thread != party.id and cython.cast(TaskParty, party).is_run_by(following)
 
@@ -207,7 +203,7 @@ def parties() -> list[Party]:
 
 
 def refuse_cycle(waiter: Waiter) -> cython.int:
-    """Raise DeadlockError where `waiter`, which is in a queue and shown, closes a circle that is certain."""
+    """Raise DeadlockError where `waiter`, which is in a queue and shown, closes a cycle that is certain."""
     walk: Walk
     walk.steps = walk.near_steps
     walk.ids = walk.near_ids
@@ -222,10 +218,10 @@ def refuse_cycle(waiter: Waiter) -> cython.int:
         end_walk(cython.address(walk))
         return 0
     try:
-        circle: list = []
+        cycle: list = []
         while last >= 0:
             waiting: cython.bint = walk.steps[last].waiter != cython.NULL
-            circle.append(
+            cycle.append(
                 seen(
                     cython.cast(Party, walk.steps[last].party),
                     cython.cast(Waiter, walk.steps[last].waiter) if waiting else None,
@@ -235,19 +231,19 @@ def refuse_cycle(waiter: Waiter) -> cython.int:
             last = walk.steps[last].parent
     finally:
         end_walk(cython.address(walk))
-    circle.reverse()
-    if not is_certain(circle):
+    cycle.reverse()
+    if not is_certain(cycle):
         waiter.refused = False
         return 0
-    raise DeadlockError(tell(circle))
+    raise DeadlockError(tell(cycle))
 
 
-def is_certain(circle: list) -> bool:
-    """Whether no signal handler and no timeout could still help a party of this circle, and no other thread run a task
+def is_certain(cycle: list) -> bool:
+    """Whether no signal handler and no timeout could still help a party of this cycle, and no other thread run a task
     of it."""
     limits = find_limits()
-    following: Wait = circle[0]
-    for each in reversed(circle):
+    following: Wait = cycle[0]
+    for each in reversed(cycle):
         wait: Wait = each
         if wait.waiter is not None:
             if wait.at is wait.began and is_limited(limits, wait.party, wait.waiter):
@@ -263,7 +259,19 @@ def is_certain(circle: list) -> bool:
         elif wait.party.ident == main_ident and has_handlers():
             return False
         following = wait
+    # What takes longest, last: for a Lock it is read from the frames of its owner.
+    for each in reversed(cycle):
+        wait = each
+        if wait.waiter is not None and not needs_thread(wait.party, following.party):
+            if not wait.at.only_by(following.party):
+                return False
+        following = wait
     return True
+
+
+def needs_thread(party: Party, thread: Party) -> cython.bint:
+    """Whether this is a task, and that the thread without which it cannot go on, whatever it waits for."""
+    return party.thread != party.id and keeps(thread, party) and cython.cast(TaskParty, party).is_run_by(thread)
 
 
 def find_limits():
@@ -318,22 +326,22 @@ def may_help(handler: object) -> bool:
     )
 
 
-def tell(circle: list) -> str:
-    """The circle in words. Should that fail, for want of memory or of stack, in a few."""
+def tell(cycle: list) -> str:
+    """The cycle in words. Should that fail, for want of memory or of stack, in a few."""
     try:
         from interlock.core.explain.story import tell_cycle
 
-        return tell_cycle(circle)
+        return tell_cycle(cycle)
     except Exception:
-        names = ", ".join([cython.cast(Wait, wait).party.call_name() for wait in circle])
-        return f"this wait would never end: these wait for each other in a circle: {names}"
+        names = ", ".join([cython.cast(Wait, wait).party.call_name() for wait in cycle])
+        return f"this wait would never end: these wait for each other in a cycle: {names}"
 
 
 # --- the walk. Under the guard of the graph: no Python code, and no decref that could be an object's last. ----------
 
 
 def find_cycle(walk: cython.pointer(Walk), start: Waiter) -> cython.int:
-    """Look at everybody for whom `start` waits, the nearest first. The last step of a circle, or -1."""
+    """Look at everybody for whom `start` waits, the nearest first. The last step of a cycle, or -1."""
     global walks
     walks += 1
     first: Party = start.host
@@ -356,7 +364,7 @@ def find_cycle(walk: cython.pointer(Walk), start: Waiter) -> cython.int:
 
 
 def add(walk: cython.pointer(Walk), party: Party, parent: cython.int) -> cython.bint:
-    """Note a party that has been come to. False without memory: then no circle is found."""
+    """Note a party that has been come to. False without memory: then no cycle is found."""
     party.walk = walks
     with cython.critical_section(party):
         wait = party.wait
@@ -381,7 +389,7 @@ def add(walk: cython.pointer(Walk), party: Party, parent: cython.int) -> cython.
     step.parent = parent
     if wait is not None:
         waiter: Waiter = cython.cast(Waiter, wait)
-        at: Primitive = waiter.at.leads_to()
+        at: Primitive = cython.cast(Primitive, waiter.at).leads_to()
         Py_INCREF(waiter)
         Py_INCREF(at)
         step.waiter = cython.cast(cython.p_void, waiter)
@@ -430,7 +438,7 @@ def owners_now(at: Primitive, waiter: Waiter, ids: cython.pointer(cython.ulonglo
             waiter.queue is at
             and not waiter.refused
             and not waiter.handling
-            and not (waiter.strict and waiter.outer is not None)  # a task that is driven by hand
+            and not (waiter.is_task and waiter.outer is not None)  # a task that is driven by hand
             and not (waiter.timed and waiter.at is at)
         ):
             count = at.owners(waiter, ids, room)
@@ -438,7 +446,7 @@ def owners_now(at: Primitive, waiter: Waiter, ids: cython.pointer(cython.ulonglo
 
 
 def holds_still(walk: cython.pointer(Walk), last: cython.int, start: cython.ulonglong) -> cython.bint:
-    """The second look: whether each edge of the circle that ends with step `last` is there as it was."""
+    """The second look: whether each edge of the cycle that ends with step `last` is there as it was."""
     target: cython.ulonglong = start
     while last >= 0:
         party: Party = cython.cast(Party, walk.steps[last].party)
@@ -484,7 +492,7 @@ def look_for(id: cython.ulonglong):
             waiter = party.wait
         if waiter is None:
             continue
-        began: Primitive = cython.cast(Waiter, waiter).at
+        began: Primitive = cython.cast(Primitive, cython.cast(Waiter, waiter).at)
         at: Primitive = began.leads_to()
         if at is not began and id in at.held_by():
             at.kick()

@@ -1,4 +1,5 @@
-from interlock.core.kernel.waiting cimport Primitive, Waiter
+from interlock.core.kernel.primitive cimport Primitive
+from interlock.core.kernel.waiter cimport Waiter
 
 
 cdef enum Phase:

@@ -24,27 +24,29 @@ the newcomers.
 from threading import BrokenBarrierError
 
 import cython
+from cython.cimports.interlock.core.kernel.arguments import checked_name, whole
 from cython.cimports.interlock.core.kernel.native import interlock_thread_id
 from cython.cimports.interlock.core.kernel.party import forks, in_new_child
+from cython.cimports.interlock.core.kernel.primitive import Primitive
 from cython.cimports.interlock.core.kernel.probe import Happening, happened, made, probing
-from cython.cimports.interlock.core.kernel.waiting import (
+from cython.cimports.interlock.core.kernel.timeouts import NEVER, deadline_after, deadline_in, wait_seconds
+from cython.cimports.interlock.core.kernel.waiter import (
     CANCELLED,
     GRANTED,
-    NEVER,
     PARKED,
     TAKEN,
-    Primitive,
     ThreadWaiter,
     Waiter,
-    checked_name,
-    deadline_after,
-    deadline_in,
     new_waiter,
-    wait_seconds,
-    whole,
 )
 from cython.cimports.interlock.core.tasks.awaiting import in_line
-from cython.cimports.interlock.core.tasks.task import caller_id
+from cython.cimports.interlock.core.tasks.task import (
+    after_in_trio,
+    before_in_trio,
+    caller_id,
+    is_in_trio,
+    trio_found,
+)
 from cython.cimports.interlock.core.tasks.task_waiter import TaskWaiter, new_task_waiter
 
 IN_LINE = cython.declare(cython.long, -1)  # still waiting
@@ -144,9 +146,14 @@ class Barrier(Primitive):
         deadline: cython.longlong = -1
         waiter: TaskWaiter = None
         me: cython.ulonglong = caller_id()
+        in_trio: cython.bint = trio_found and is_in_trio()
+        if in_trio:
+            await before_in_trio()
         while True:
             arrival: Arrival = self.arrive(waiter, me)
             if arrival == Arrival.COMPLETE:
+                if in_trio:
+                    await after_in_trio()
                 return self.size - 1
             if arrival == Arrival.FIRST_LOOK:
                 waiter = new_task_waiter(IN_LINE)
@@ -242,6 +249,18 @@ class Barrier(Primitive):
             return -2 if self.phase == BROKEN else -1 if self.phase == RESETTING else 1
 
     @property
+    def _parties(self) -> int:
+        return self.size
+
+    @property
+    def _action(self) -> object:
+        return self.action
+
+    @property
+    def _timeout(self) -> object:
+        return self.timeout
+
+    @property
     def _count(self) -> int:
         with cython.critical_section(self):
             self.forget_lost()
@@ -293,7 +312,7 @@ class Barrier(Primitive):
             else:
                 waiter.want = index if verdict == IN_LINE else verdict
                 index += 1
-                if self.drains and waiter.strict:
+                if self.drains and waiter.is_task:
                     self.leaving += 1
             waiter = waiter.wake
         self.arrived = 0
@@ -302,7 +321,7 @@ class Barrier(Primitive):
 
     def runs_again(self, waiter: Waiter) -> Waiter:
         """Where the barrier drains: the last to go on lets in who has come late."""
-        if self.leaving == 0 or not waiter.strict or waiter.want == AGAIN or waiter.want == LATE_BROKEN:
+        if self.leaving == 0 or not waiter.is_task or waiter.want == AGAIN or waiter.want == LATE_BROKEN:
             return None
         self.leaving -= 1
         if self.phase == RESETTING or self.phase == BROKEN:

@@ -1,7 +1,7 @@
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from interlock.core.kernel.waiting import Primitive
+from interlock.core.kernel.primitive import Primitive
 
 class Barrier(Primitive):
     def __init__(
@@ -24,6 +24,12 @@ class Barrier(Primitive):
     def abort(self) -> None: ...
     @property
     def _state(self) -> int: ...
+    @property
+    def _parties(self) -> int: ...
+    @property
+    def _action(self) -> Callable[[], object] | None: ...
+    @property
+    def _timeout(self) -> float | None: ...
     @property
     def _count(self) -> int: ...
 

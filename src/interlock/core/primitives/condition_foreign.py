@@ -29,15 +29,8 @@ import types
 import cython
 from cython.cimports.interlock.core.kernel.native import interlock_now, interlock_thread_id
 from cython.cimports.interlock.core.kernel.probe import Happening, happened, probing
-from cython.cimports.interlock.core.kernel.waiting import (
-    CANCELLED,
-    GRANTED,
-    TAKEN,
-    ThreadWaiter,
-    begin_wait,
-    end_wait,
-    new_waiter,
-)
+from cython.cimports.interlock.core.kernel.wait import begin_wait, end_wait
+from cython.cimports.interlock.core.kernel.waiter import CANCELLED, GRANTED, TAKEN, ThreadWaiter, new_waiter
 from cython.cimports.interlock.core.primitives.condition_queue import ConditionQueue
 from cython.cimports.interlock.core.primitives.mutex import Mutex
 from cython.cimports.interlock.core.tasks.awaiting import park

@@ -7,16 +7,9 @@ of the two, `mutex` says. How the parties wait stands beside this: in `condition
 
 import cython
 from cython.cimports.interlock.core.kernel.native import interlock_now, interlock_thread_id
+from cython.cimports.interlock.core.kernel.primitive import Primitive
 from cython.cimports.interlock.core.kernel.probe import Happening, happened, probing
-from cython.cimports.interlock.core.kernel.waiting import (
-    CANCELLED,
-    GRANTED,
-    PARKED,
-    TAKEN,
-    Primitive,
-    ThreadWaiter,
-    Waiter,
-)
+from cython.cimports.interlock.core.kernel.waiter import CANCELLED, GRANTED, PARKED, TAKEN, ThreadWaiter, Waiter
 from cython.cimports.interlock.core.primitives.mutex import Mutex
 from cython.cimports.interlock.core.tasks.task import TASK_BIT, caller_id
 from cython.cimports.interlock.core.tasks.task_waiter import expect_all
@@ -73,12 +66,6 @@ class ConditionQueue(Primitive):
             own = mutex.is_own(me)
             if own:
                 waiter.want = mutex.let_go()
-            elif self.anybodys and mutex.holder != 0:
-                # `asyncio.wait_for` makes a task of the wait, in which it was not entered. So it comes back as one
-                # that any party may release.
-                own = True
-                mutex.let_go()
-                waiter.want = 0
             if own:
                 self.forget_lost()
                 self.push(waiter)
@@ -104,8 +91,9 @@ class ConditionQueue(Primitive):
             happened(Happening.WAITING, self, waiter.party.id, 0)
         return error
 
-    def give_up(self, mutex: Mutex, waiter: Waiter):
-        """It stands in the queue of the lock, which it can never have back."""
+    def give_up(self, mutex: Mutex, waiter: Waiter, error):
+        """It stands in the queue of the lock, which it can never have back. `error` says so."""
+        error.not_regained = id(mutex)
         mutex.withdraw(waiter)
         mutex.kick()
         if probing:
@@ -127,7 +115,7 @@ class ConditionQueue(Primitive):
             me: cython.ulonglong = caller_id()
             moved: cython.long = 0
             with cython.critical_section(self, mutex):
-                own = mutex.is_own(me) or (self.anybodys and mutex.holder != 0)
+                own = mutex.is_own(me)
                 if own and self.head is not None:
                     self.forget_lost()
                     while moved < n and self.head is not None:
@@ -152,7 +140,7 @@ class ConditionQueue(Primitive):
         self.remove(first)
         first.mover = by
         mutex.push(first)
-        if first.strict:
+        if first.is_task:
             first.notifier = self
 
     def notify_foreign(self, n: cython.long) -> cython.void:

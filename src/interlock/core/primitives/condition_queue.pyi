@@ -1,4 +1,4 @@
-from interlock.core.kernel.waiting import Primitive
+from interlock.core.kernel.primitive import Primitive
 
 class ConditionQueue(Primitive):
     @property

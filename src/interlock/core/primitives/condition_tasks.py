@@ -6,7 +6,8 @@ The states are those of `core/primitives/condition.py`, without WOKEN and with T
 import cython
 from cython.cimports.interlock.core.kernel.native import interlock_now
 from cython.cimports.interlock.core.kernel.probe import Happening, happened, probing
-from cython.cimports.interlock.core.kernel.waiting import CANCELLED, GRANTED, TAKEN, begin_wait, end_wait
+from cython.cimports.interlock.core.kernel.wait import begin_wait, end_wait
+from cython.cimports.interlock.core.kernel.waiter import CANCELLED, GRANTED, TAKEN
 from cython.cimports.interlock.core.primitives.condition_queue import ConditionQueue
 from cython.cimports.interlock.core.primitives.mutex import Mutex
 from cython.cimports.interlock.core.tasks.awaiting import park, shielded_park
@@ -38,7 +39,7 @@ async def wait_requeued_async(condition: ConditionQueue, mutex: Mutex, deadline:
                 keep_watch(waiter.party)
             except BaseException as raised:
                 if waiter.refused:
-                    condition.give_up(mutex, waiter)
+                    condition.give_up(mutex, waiter, raised)
                     raise
                 error = raised  # a signal handler's
             try:

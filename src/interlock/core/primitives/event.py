@@ -11,17 +11,12 @@ in it then has seen the event, even if it is cleared before he runs again.
 import warnings
 
 import cython
+from cython.cimports.interlock.core.kernel.arguments import checked_name, refuse_positional
 from cython.cimports.interlock.core.kernel.construct import interlock_construct_directly
+from cython.cimports.interlock.core.kernel.primitive import Primitive
 from cython.cimports.interlock.core.kernel.probe import Happening, happened, made, probing
-from cython.cimports.interlock.core.kernel.waiting import (
-    Primitive,
-    Waiter,
-    checked_name,
-    deadline_after,
-    new_waiter,
-    refuse_positional,
-    wait_seconds,
-)
+from cython.cimports.interlock.core.kernel.timeouts import deadline_after, wait_seconds
+from cython.cimports.interlock.core.kernel.waiter import Waiter, new_waiter
 from cython.cimports.interlock.core.tasks.awaiting import acquire
 
 

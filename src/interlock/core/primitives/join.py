@@ -8,15 +8,10 @@ begun.
 import cython
 from cython.cimports.interlock.core.graph.waitgraph import refuse_cycle
 from cython.cimports.interlock.core.kernel.party import Party, by_ident
-from cython.cimports.interlock.core.kernel.waiting import (
-    CANCELLED,
-    NEVER,
-    Primitive,
-    Waiter,
-    begin_wait,
-    end_wait,
-    new_waiter,
-)
+from cython.cimports.interlock.core.kernel.primitive import Primitive
+from cython.cimports.interlock.core.kernel.timeouts import NEVER
+from cython.cimports.interlock.core.kernel.wait import begin_wait, end_wait
+from cython.cimports.interlock.core.kernel.waiter import CANCELLED, Waiter, new_waiter
 
 
 class Join(Primitive):

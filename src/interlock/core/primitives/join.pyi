@@ -1,6 +1,6 @@
 from threading import Thread
 
-from interlock.core.kernel.waiting import Primitive
+from interlock.core.kernel.primitive import Primitive
 
 class Join(Primitive):
     def __init__(self, thread: Thread) -> None: ...

@@ -8,16 +8,11 @@ Open with a queue does not occur: the count-down to 0 empties the queue in the s
 """
 
 import cython
+from cython.cimports.interlock.core.kernel.arguments import checked_name, whole
+from cython.cimports.interlock.core.kernel.primitive import Primitive
 from cython.cimports.interlock.core.kernel.probe import Happening, happened, made, probing
-from cython.cimports.interlock.core.kernel.waiting import (
-    Primitive,
-    Waiter,
-    checked_name,
-    deadline_after,
-    new_waiter,
-    wait_seconds,
-    whole,
-)
+from cython.cimports.interlock.core.kernel.timeouts import deadline_after, wait_seconds
+from cython.cimports.interlock.core.kernel.waiter import Waiter, new_waiter
 from cython.cimports.interlock.core.tasks.awaiting import acquire
 
 

@@ -1,7 +1,7 @@
 from collections.abc import Coroutine
 from typing import Any
 
-from interlock.core.kernel.waiting import Primitive
+from interlock.core.kernel.primitive import Primitive
 
 class Latch(Primitive):
     def __init__(self, count: int, *, name: str | None = None) -> None: ...

@@ -8,14 +8,16 @@
 
 Free with a PARKED head does not occur: whoever frees it serves the queue in the same critical section.
 
-`count` is what the two understand differently: see there. It travels in `want` while a party waits, so a
+`count` is what the two understand differently: see there. Without one, others may release it for all we know. It travels in `want` while a party waits, so a
 condition's waiter gets back the lock as deep as it gave it up.
 """
 
 import cython
 from cython.cimports.interlock.core.graph.waitgraph import refuse_cycle
+from cython.cimports.interlock.core.kernel.deadlock import refuse_orphan
 from cython.cimports.interlock.core.kernel.party import Party, party_by_id
-from cython.cimports.interlock.core.kernel.waiting import Primitive, Waiter, refuse_orphan
+from cython.cimports.interlock.core.kernel.primitive import Primitive
+from cython.cimports.interlock.core.kernel.waiter import Waiter
 from cython.cimports.interlock.core.primitives.within import within, within_order
 from cython.cimports.interlock.core.tasks.task import caller_id
 
@@ -120,9 +122,9 @@ class Mutex(Primitive):
             count = self.count
         if holder != 0:
             owner: Party = party_by_id(holder)
-            # Without a count any party may release it, so an ended thread may have left it for another to
-            # give (a lock used as a signal). Not in a forked child: whatever it was part of is gone there.
-            if owner.lost_in_fork or (count != 0 and owner.has_ended()):
+            # An ended thread may have left a Lock for another to release. Not in a forked child: whatever it was part of
+            # is gone there.
+            if owner.lost_in_fork or (count != 0 and owner.has_ended() and self.only_by(owner)):
                 # It may have been released, and its owner ended, since the first look. Or taken anew, as one that any
                 # party may release.
                 with cython.critical_section(self):

@@ -1,6 +1,6 @@
 from typing import Any
 
-from interlock.core.kernel.waiting import Primitive
+from interlock.core.kernel.primitive import Primitive
 from interlock.core.primitives.within import InOrder, Within
 
 class Mutex(Primitive):

@@ -13,21 +13,16 @@ import sys
 import warnings
 
 import cython
+from cython.cimports.interlock.core.kernel.arguments import checked_name
 from cython.cimports.interlock.core.kernel.construct import interlock_construct_directly
 from cython.cimports.interlock.core.kernel.party import Party, party_by_id
 from cython.cimports.interlock.core.kernel.probe import Happening, happened, made, probing, wanted
 from cython.cimports.interlock.core.kernel.spare import interlock_keep_spares
-from cython.cimports.interlock.core.kernel.waiting import (
-    NEVER,
-    Waiter,
-    checked_name,
-    lock_deadline,
-    lock_seconds,
-    new_waiter_of,
-)
+from cython.cimports.interlock.core.kernel.timeouts import NEVER, lock_deadline, lock_seconds
+from cython.cimports.interlock.core.kernel.waiter import Waiter, new_waiter_of
 from cython.cimports.interlock.core.primitives.mutex import Mutex
 from cython.cimports.interlock.core.tasks.awaiting import DONE, acquire, enter
-from cython.cimports.interlock.core.tasks.task import caller, caller_id, is_destroyed_task
+from cython.cimports.interlock.core.tasks.task import caller, caller_id, is_destroyed_task, is_in_trio, trio_found
 from cython.cimports.libc.limits import LONG_MAX
 
 NO_TIMEOUT = cython.declare(object, -1)  # the small int itself, which is what callers who write -1 pass
@@ -106,6 +101,17 @@ class RLock(Mutex):
         return self.describe("locked", f"owner={party_by_id(holder).call_name()} count={count}")
 
     # `threading.Condition` and some programs use these names.
+
+    @property
+    def _owner(self) -> int | None:
+        with cython.critical_section(self):
+            holder: cython.ulonglong = self.holder
+        return None if holder == 0 else party_by_id(holder).ident
+
+    @property
+    def _count(self) -> int:
+        with cython.critical_section(self):
+            return self.count
 
     def _recursion_count(self) -> int:
         me: cython.ulonglong = caller_id()
@@ -240,6 +246,9 @@ def enter_async(lock: RLock):
     me: cython.ulonglong = caller_id()
     if probing:
         wanted(lock)
+    if trio_found and is_in_trio():
+        return enter(lock, 1)
+    if probing:
         return DONE if lock.take_now(1) else enter(lock, 1)
     taken: cython.bint = False
     with cython.critical_section(lock):

@@ -1,7 +1,8 @@
 cimport cython
 
 from interlock.core.kernel.party cimport Party
-from interlock.core.kernel.waiting cimport Primitive, Waiter
+from interlock.core.kernel.primitive cimport Primitive
+from interlock.core.kernel.waiter cimport Waiter
 
 
 cdef enum SideState:

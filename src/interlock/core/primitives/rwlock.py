@@ -18,27 +18,26 @@ threads that share one by mistake are told, and a signal handler too.
 
 import cython
 from cython.cimports.interlock.core.graph.waitgraph import refuse_cycle
+from cython.cimports.interlock.core.kernel.arguments import checked_name, refuse_positional
+from cython.cimports.interlock.core.kernel.deadlock import refuse_orphan
 from cython.cimports.interlock.core.kernel.party import Party, forks, in_new_child, is_lost, meet, party_by_id
+from cython.cimports.interlock.core.kernel.primitive import Primitive
 from cython.cimports.interlock.core.kernel.probe import Happening, happened, made, probing, wanted
-from cython.cimports.interlock.core.kernel.waiting import (
-    GRANTED,
-    NEVER,
-    Primitive,
-    Waiter,
-    checked_name,
-    deadline_after,
-    deadline_in,
-    new_waiter,
-    refuse_orphan,
-    refuse_positional,
-    wait_seconds,
-)
+from cython.cimports.interlock.core.kernel.timeouts import NEVER, deadline_after, deadline_in, wait_seconds
+from cython.cimports.interlock.core.kernel.waiter import GRANTED, Waiter, new_waiter
 from cython.cimports.interlock.core.primitives.within import within, within_order
 from cython.cimports.interlock.core.tasks.awaiting import DONE, in_line
-from cython.cimports.interlock.core.tasks.task import caller, is_destroyed_task
+from cython.cimports.interlock.core.tasks.task import (
+    after_in_trio,
+    before_in_trio,
+    caller,
+    is_destroyed_task,
+    is_in_trio,
+    trio_found,
+)
 from cython.cimports.interlock.core.tasks.task_waiter import TaskWaiter, new_task_waiter
 
-from interlock.core.kernel.waiting import DeadlockError
+from interlock.core.kernel.deadlock import DeadlockError
 
 READ = cython.declare(cython.long, 0)
 WRITE = cython.declare(cython.long, 1)
@@ -64,6 +63,8 @@ class Side:
         """Acquire this side for the calling task, waiting for ever. Awaited, it returns None."""
         if probing:
             wanted(self.its_lock())
+        if trio_found and is_in_trio():
+            return enter_in_trio(self)
         return DONE if self.claim(caller(), True) else enter_slow(self)
 
     def __aexit__(self, exc_type: object = None, exc_value: object = None, traceback: object = None) -> object:
@@ -248,6 +249,8 @@ class Side:
 async def take_async(side: Side, seconds: cython.double) -> bool:
     if probing and seconds < 0:
         wanted(side.its_lock())
+    if trio_found and is_in_trio():
+        return await take_in_trio(side, seconds)
     return side.claim(caller(), False) or await take_slow_async(side, seconds)
 
 
@@ -255,6 +258,24 @@ async def enter_slow(side: Side) -> None:
     """What `async with` awaits where it has to wait."""
     if not side.claim(caller(), False):
         await take_slow_async(side, -1)
+
+
+async def enter_in_trio(side: Side) -> None:
+    await take_in_trio(side, -1)
+
+
+async def take_in_trio(side: Side, seconds: cython.double) -> bool:
+    await before_in_trio()
+    taken: cython.bint = side.claim(caller(), False)
+    if not taken:
+        taken = await take_slow_async(side, seconds)
+    try:
+        await after_in_trio()
+    except BaseException:
+        if taken:
+            side.leave()
+        raise
+    return taken
 
 
 async def take_slow_async(side: Side, seconds: cython.double) -> bool:

@@ -2,7 +2,7 @@ from collections.abc import Awaitable, Coroutine
 from types import TracebackType
 from typing import Any, NoReturn, SupportsIndex, final
 
-from interlock.core.kernel.waiting import Primitive
+from interlock.core.kernel.primitive import Primitive
 from interlock.core.primitives.within import InOrder, Within
 
 class Side:

@@ -1,4 +1,5 @@
-from interlock.core.kernel.waiting cimport Primitive, Waiter
+from interlock.core.kernel.primitive cimport Primitive
+from interlock.core.kernel.waiter cimport Waiter
 
 
 cdef class Semaphore(Primitive):
@@ -15,3 +16,6 @@ cdef class Semaphore(Primitive):
 
 cdef class BoundedSemaphore(Semaphore):
     pass
+
+
+cdef bint is_ours(Semaphore semaphore) noexcept

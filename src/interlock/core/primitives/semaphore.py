@@ -17,27 +17,23 @@ for that: their loop may be another one, and busy.
 """
 
 import cython
+from cython.cimports.interlock.core.kernel.arguments import checked_name, whole
 from cython.cimports.interlock.core.kernel.construct import interlock_construct_directly
 from cython.cimports.interlock.core.kernel.party import forks, in_new_child
+from cython.cimports.interlock.core.kernel.primitive import Primitive
 from cython.cimports.interlock.core.kernel.probe import Happening, happened, made, probing
-from cython.cimports.interlock.core.kernel.waiting import (
-    GRANTED,
-    NEVER,
-    Primitive,
-    Waiter,
-    checked_name,
-    deadline_after,
-    new_waiter,
-    wait_seconds,
-    whole,
-)
+from cython.cimports.interlock.core.kernel.timeouts import NEVER, deadline_after, wait_seconds
+from cython.cimports.interlock.core.kernel.waiter import GRANTED, Waiter, new_waiter
 from cython.cimports.interlock.core.primitives.within import within
 from cython.cimports.interlock.core.tasks.awaiting import DONE, acquire, enter
+from cython.cimports.interlock.core.tasks.task import is_in_trio, trio_found
 from cython.cimports.interlock.core.tasks.task_waiter import TaskWaiter
 from cython.cimports.libc.limits import LONG_MAX
 
 renamed = cython.declare(object, None)  # interlock.aio's Semaphore
 renamed_bounded = cython.declare(object, None)  # its BoundedSemaphore
+standing_in = cython.declare(object, None)  # the drop-in's Semaphore
+standing_in_bounded = cython.declare(object, None)
 
 
 class Semaphore(Primitive):
@@ -54,12 +50,12 @@ class Semaphore(Primitive):
 
     def __enter__(self) -> bool:
         """Acquire one permit, waiting for ever. Returns True."""
-        if type(self) is Semaphore or type(self) is BoundedSemaphore:
+        if is_ours(self):
             return self.take(1, NEVER)
         return self.acquire()
 
     def __exit__(self, exc_type: object = None, exc_value: object = None, traceback: object = None) -> None:
-        if type(self) is Semaphore or type(self) is BoundedSemaphore:
+        if is_ours(self):
             self.give(1)
         else:
             self.release()
@@ -68,6 +64,8 @@ class Semaphore(Primitive):
         """Acquire one permit for the calling task, waiting for ever. Awaited, it returns None."""
         if not self.is_plain():
             return enter_overridden(self)
+        if trio_found and is_in_trio():
+            return enter(self, 1)
         return DONE if self.take_now(1) else enter(self, 1)
 
     def __aexit__(self, exc_type: object = None, exc_value: object = None, traceback: object = None) -> object:
@@ -131,6 +129,21 @@ class Semaphore(Primitive):
         with cython.critical_section(self):
             return self.value
 
+    @_value.setter
+    def _value(self, value: object) -> None:
+        permits: cython.long = whole(value)
+        chain: Waiter = None
+        with cython.critical_section(self):
+            self.value = permits
+            if self.head is not None:
+                chain = self.serve(None)
+        if chain is not None:
+            self.wake(chain)
+
+    @property
+    def _most(self) -> int:
+        return self.most
+
     def _at_fork_reinit(self) -> None:
         with cython.critical_section(self):
             self.forget_lost()
@@ -184,7 +197,7 @@ class Semaphore(Primitive):
 
     def take_or_join(self, waiter: Waiter) -> cython.bint:
         behind: cython.bint = False
-        if waiter.strict:
+        if waiter.is_task:
             with cython.critical_section(self):
                 behind = self.coming > 0 and self.head is None and self.value >= waiter.want
                 if behind:
@@ -195,7 +208,7 @@ class Semaphore(Primitive):
 
     def is_plain(self) -> cython.bint:
         kind = type(self)
-        return kind is Semaphore or kind is BoundedSemaphore or kind is renamed or kind is renamed_bounded
+        return is_ours(self) or kind is renamed or kind is renamed_bounded
 
     def take_free(self, permits: cython.long) -> cython.bint:
         """Take `permits` if they are free and the caller's turn has come."""
@@ -239,7 +252,7 @@ class Semaphore(Primitive):
     def grant(self, waiter: Waiter) -> cython.void:
         self.value -= waiter.want
         # Not one who finds them free, and never stood in the queue.
-        if waiter.strict and waiter.state == GRANTED:
+        if waiter.is_task and waiter.state == GRANTED:
             self.coming += 1
 
     def runs_again(self, waiter: Waiter) -> Waiter:
@@ -248,7 +261,7 @@ class Semaphore(Primitive):
         return None
 
     def take_back(self, waiter: Waiter) -> cython.void:
-        if waiter.strict:
+        if waiter.is_task:
             self.runs_again(waiter)
         # A release too many may have come between the grant and now.
         self.value = min(self.value + waiter.want, self.most)
@@ -264,6 +277,11 @@ class BoundedSemaphore(Semaphore):
         self.most = self.value
 
 
+def is_ours(semaphore: Semaphore) -> cython.bint:
+    kind = type(semaphore)
+    return kind is Semaphore or kind is BoundedSemaphore or kind is standing_in or kind is standing_in_bounded
+
+
 async def enter_overridden(semaphore: Semaphore) -> None:
     """What a subclass has made of `acquire_async` (aio's: `acquire`) counts."""
     if renamed is not None and isinstance(semaphore, (renamed, renamed_bounded)):
@@ -277,6 +295,13 @@ def rename(semaphore: type, bounded: type) -> None:
     global renamed, renamed_bounded
     renamed = semaphore
     renamed_bounded = bounded
+
+
+def stand_in(semaphore: type, bounded: type) -> None:
+    """Let these, which override nothing that `with` calls, count as the classes themselves for threads."""
+    global standing_in, standing_in_bounded
+    standing_in = semaphore
+    standing_in_bounded = bounded
 
 
 interlock_construct_directly(Semaphore)

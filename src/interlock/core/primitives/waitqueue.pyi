@@ -1,6 +1,6 @@
 from collections.abc import Callable
 
-from interlock.core.kernel.waiting import Primitive
+from interlock.core.kernel.primitive import Primitive
 
 class WaitQueue(Primitive):
     def __init__(self, *, name: str | None = None) -> None: ...

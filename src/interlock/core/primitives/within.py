@@ -4,8 +4,9 @@ Both have an `async with` as well.
 """
 
 from cython.cimports.interlock.core.kernel.native import interlock_thread_id
+from cython.cimports.interlock.core.kernel.primitive import Primitive
 from cython.cimports.interlock.core.kernel.probe import probing
-from cython.cimports.interlock.core.kernel.waiting import Primitive, seconds_of
+from cython.cimports.interlock.core.kernel.timeouts import seconds_of
 from cython.cimports.interlock.core.tasks.awaiting import DONE
 from cython.cimports.interlock.core.tasks.task import caller_id
 

@@ -5,11 +5,11 @@ import weakref
 import cython
 from cython.cimports.cpython.long import PyLong_FromVoidPtr
 from cython.cimports.interlock.core.kernel.party import Party, living
-from cython.cimports.interlock.core.kernel.waiting import Primitive
+from cython.cimports.interlock.core.kernel.primitive import Primitive
 from cython.cimports.interlock.core.tasks.task import Library, TaskParty
 from cython.cimports.interlock.core.tasks.task_waiter import TaskWaiter
 
-from interlock.core.kernel.waiting import DeadlockError
+from interlock.core.kernel.deadlock import DeadlockError
 
 LOOK_AGAIN = cython.declare(cython.double, 0.5)  # seconds
 watches = {}
@@ -40,7 +40,7 @@ class LoopWatch:
 
     def asks(self, waiter: TaskWaiter) -> cython.bint:
         """Have it look itself, where it has to. False: it does not wait for an owner."""
-        at: Primitive = waiter.at.leads_to()
+        at: Primitive = cython.cast(Primitive, waiter.at).leads_to()
         queued: cython.bint
         with cython.critical_section(at):
             queued = waiter.queue is at

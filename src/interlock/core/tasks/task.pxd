@@ -55,6 +55,11 @@ cdef TaskParty meet_task(object task, Library library, object loop)
 cdef TaskParty find_task()
 cdef object look_for_libraries()
 cdef object running_loop()
+# Whether the program has imported trio: only then is it worth asking whether one of its tasks calls.
+cdef bint trio_found
+cdef bint is_in_trio() except -1
+cdef object before_in_trio()
+cdef object after_in_trio()
 cdef object running_trio_task()
 cdef object no_loop()
 

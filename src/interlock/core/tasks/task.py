@@ -57,9 +57,12 @@ asyncio_found = cython.declare(cython.bint, False)
 get_running_loop = cython.declare(object, None)
 current_task = cython.declare(object, None)
 current_tasks = cython.declare(dict, None)  # loop -> task; None where this Python keeps no such table
-trio_found = cython.declare(cython.bint, False)
+trio_found = False
 modules = sys.modules
 modules_seen = cython.declare(cython.Py_ssize_t, 0)
+# trio's two halves of a checkpoint.
+checkpoint_if_cancelled = cython.declare(object, None)
+cancel_shielded_checkpoint = cython.declare(object, None)
 trio_context = cython.declare(object, None)  # what trio knows about the calling thread
 # asyncio's task in C, and how to ask it for its name without a method of the program's.
 task_class = cython.declare(object, None)
@@ -233,7 +236,7 @@ def weakly(loop):
 def look_for_libraries():
     """Once for each time that modules have been loaded, until both are found."""
     global modules_seen, asyncio_found, get_running_loop, current_task, current_tasks, task_class, task_get_name
-    global trio_found, trio_context
+    global trio_found, trio_context, checkpoint_if_cancelled, cancel_shielded_checkpoint
     modules_seen = len(modules)
     events = modules.get("asyncio.events")
     tasks = modules.get("asyncio.tasks")
@@ -247,8 +250,11 @@ def look_for_libraries():
         task_get_name = getattr(task_class, "get_name", None)
         asyncio_found = True
     run = modules.get("trio._core._run")
-    if not trio_found and "trio.lowlevel" in modules and hasattr(run, "GLOBAL_RUN_CONTEXT"):
+    lowlevel = modules.get("trio.lowlevel")
+    if not trio_found and hasattr(run, "GLOBAL_RUN_CONTEXT") and hasattr(lowlevel, "cancel_shielded_checkpoint"):
         trio_context = run.GLOBAL_RUN_CONTEXT
+        checkpoint_if_cancelled = lowlevel.checkpoint_if_cancelled
+        cancel_shielded_checkpoint = lowlevel.cancel_shielded_checkpoint
         trio_found = True
 
 
@@ -274,6 +280,22 @@ def find_task() -> TaskParty:
     if trio_task is not None:
         return meet_task(trio_task, Library.TRIO, trio_context.runner)
     return None
+
+
+def is_in_trio() -> cython.bint:
+    """Whether a task of trio's calls. There each await is a checkpoint: what need not wait says so by the two below."""
+    party: Party = caller()
+    return isinstance(party, TaskParty) and cython.cast(TaskParty, party).library == Library.TRIO
+
+
+def before_in_trio():
+    """To be awaited before anything is taken: a cancellation comes in here."""
+    return checkpoint_if_cancelled()
+
+
+def after_in_trio():
+    """To be awaited after it: others run."""
+    return cancel_shielded_checkpoint()
 
 
 def running_loop():

@@ -1,6 +1,7 @@
 cimport cython
 from interlock.core.tasks.task cimport TaskParty
-from interlock.core.kernel.waiting cimport Primitive, Waiter
+from interlock.core.kernel.primitive cimport Primitive
+from interlock.core.kernel.waiter cimport Waiter
 
 
 @cython.final

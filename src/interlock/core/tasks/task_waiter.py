@@ -1,6 +1,6 @@
 """A task's waiter: how a task stands in the same queue as threads, and what it sleeps in meanwhile.
 
-A task that has to wait is one more kind of waiter, with the life that `core/kernel/waiting.py` describes, except that
+A task that has to wait is one more kind of waiter, with the life that `core/kernel/waiter.py` describes, except that
 it is never WOKEN (it gets a hand-off always, as asyncio promises strict order) and has one state more:
 
     GRANTED    out of the queue      -> TAKEN: by its own task, which runs again
@@ -18,8 +18,11 @@ from _collections import deque  # without the rest of `collections`
 
 import cython
 from cython.cimports.interlock.core.kernel.native import interlock_now, interlock_version_of
+from cython.cimports.interlock.core.kernel.primitive import Primitive
+from cython.cimports.interlock.core.kernel.probe import Observed
 from cython.cimports.interlock.core.kernel.spare import interlock_keep_spares
-from cython.cimports.interlock.core.kernel.waiting import NEVER, Primitive, Waiter
+from cython.cimports.interlock.core.kernel.timeouts import NEVER
+from cython.cimports.interlock.core.kernel.waiter import Waiter
 from cython.cimports.interlock.core.tasks.task import Library, TaskParty, calling_task, is_in_step_of
 
 # Set when a task first sleeps: its library has been imported by then.
@@ -43,7 +46,7 @@ class TaskWaiter(Waiter):
     """A blocked task."""
 
     def __cinit__(self):
-        self.strict = True
+        self.is_task = True
 
     def __call__(self, raise_cancel: object = None) -> object:
         """Time is up: called by asyncio's timer. The task was cancelled: called by trio, with an argument."""
@@ -76,7 +79,7 @@ class TaskWaiter(Waiter):
         else:
             cython.cast(AsyncioBed, sleeper).wake()
 
-    def unpark(self, by: Primitive) -> cython.bint:
+    def unpark(self, by: Observed) -> cython.bint:
         here: cython.bint = False
         try:
             # Without a sleeper it is about to sleep: this is a signal handler or a finalizer in the middle of its step.
@@ -88,7 +91,7 @@ class TaskWaiter(Waiter):
             self.interruption = error  # a signal handler's, while the library ran
         if here:
             return True
-        return self.unpark_there(by)
+        return self.unpark_there(cython.cast(Primitive, by))
 
     def unpark_there(self, by: Primitive) -> cython.bint:
         """Send a delivery to the loop. A signal handler may raise in the middle of that, and then nobody knows

@@ -3,7 +3,7 @@ from collections.abc import Callable
 from contextvars import Context
 from typing import final
 
-from interlock.core.kernel.waiting import Waiter
+from interlock.core.kernel.waiter import Waiter
 
 @final
 class TaskWaiter(Waiter):

@@ -554,7 +554,7 @@ const model = (() => {
   }
 
   // Why a wait took so long: who held what it waited for, what that party itself waited for meanwhile, and so on. Each
-  // link is {wait, shared}: the wait, and how much of the one before it fell into it. circle says that the last link's
+  // link is {wait, shared}: the wait, and how much of the one before it fell into it. cycle says that the last link's
   // holder is a party that is already in the chain: nobody in it can go on.
   function chain(recording, wait) {
     const { spans, waiting } = recording;
@@ -564,7 +564,7 @@ const model = (() => {
     let to = spans.end[wait];
     for (let link = wait; ; ) {
       const holder = waiting.holder[link - spans.holds];
-      if (holder < 0) return { links, circle: false };
+      if (holder < 0) return { links, cycle: false };
       const row = waitsOfParty(recording, holder);
       let next = -1;
       let most = 0;
@@ -572,9 +572,9 @@ const model = (() => {
         const shared = overlap(recording, row.order[i], from, to);
         if (shared > most) [next, most] = [row.order[i], shared];
       }
-      if (seen.has(holder)) return { links, circle: next >= 0 && links.some((known) => known.wait === next) };
+      if (seen.has(holder)) return { links, cycle: next >= 0 && links.some((known) => known.wait === next) };
       // A sliver of waiting explains nothing.
-      if (next < 0 || most < 0.05 * (to - from)) return { links, circle: false };
+      if (next < 0 || most < 0.05 * (to - from)) return { links, cycle: false };
       links.push({ wait: next, shared: most });
       seen.add(holder);
       from = Math.max(from, spans.start[next]);

@@ -309,10 +309,10 @@
 
   // The chain from the wait to where it begins.
   function why(body, wait) {
-    const { links, circle } = model.chain(recording, wait);
+    const { links, cycle } = model.chain(recording, wait);
     const holderOf = (link) => waiting.holder[link.wait - spans.holds];
-    if (holderOf(links[0]) < 0 || (links.length === 1 && !circle)) return;
-    body.append(make("h4", circle ? "Why: a circle, nobody in it can go on" : "Why it took so long"));
+    if (holderOf(links[0]) < 0 || (links.length === 1 && !cycle)) return;
+    body.append(make("h4", cycle ? "Why: a cycle, nobody in it can go on" : "Why it took so long"));
     const list = make("ol", "", { className: "why" });
     // A long queue before one lock is a long chain: its middle says nothing new.
     const skipped = links.length > LINKS_LISTED ? links.length - LINKS_LISTED : 0;
@@ -338,7 +338,7 @@
         hold >= 0 ? goTo(name, hold) : name,
         ` held ${model.primitiveName(recording, spans.primitive[last.wait])}`,
         place >= 0 ? ` at ${model.placeName(recording, place)}` : "",
-        circle ? ", and waits itself" : "",
+        cycle ? ", and waits itself" : "",
       );
       list.append(item);
     }

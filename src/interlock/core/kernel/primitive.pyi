@@ -1,12 +1,6 @@
-from typing import Any, NoReturn, SupportsIndex, final
+from typing import Any, NoReturn, SupportsIndex
 
 from interlock.core.kernel.probe import Observed
-
-class DeadlockError(RuntimeError): ...
-class Waiter: ...
-
-@final
-class ThreadWaiter(Waiter): ...
 
 class Primitive(Observed):
     @property

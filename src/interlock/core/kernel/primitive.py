@@ -1,4 +1,4 @@
-"""What waiting is: waiters, the queue they stand in, and how they are woken.
+"""The queue that every primitive has, how it is served, and how a thread waits in it.
 
 Every primitive is a small state plus a queue, and both are guarded by one thing, the critical section of the
 primitive: nothing at all under the GIL, a mutex in the object without it. Inside one there is no Python call,
@@ -15,20 +15,29 @@ out holds a reference of his own, so the count that the link gives up is never t
     5. decide: granted, woken, expired inside
     6. unpark others                   outside, along a chain built inside
 
-A waiter's life:
+The life of a waiter stands at the head of `waiter.py`. What a primitive says of itself; most need the first three:
 
-    PARKED     in the queue          -> WOKEN, GRANTED: by whoever serves the queue, who owes it one unpark
-                                     -> CANCELLED: by its own party, on timeout or interrupt
-    WOKEN      head of the queue     -> GRANTED, CANCELLED: by its own party
-                                     -> PARKED: by its own party, which came too late; only after the unpark
-                                        has been consumed, so never more than one is under way
-    GRANTED    out of the queue      -> CANCELLED: by its own party, interrupted: it passes the grant on
-    CANCELLED  out of the queue      final
-
-A task's waiter is never WOKEN, and has one state more: see `core/tasks/task_waiter.py`. No other state occurs: a waiter
-is queued once (twice in a condition, which moves it while it is PARKED), only the head
-is ever WOKEN since newcomers join at the tail, and every change is made inside the critical section
-of the primitive in whose queue the waiter is.
+    method            what it says                               who calls it
+    inside the critical section
+    fits              could this waiter have what it wants now?  `take_or_join` for who comes, `serve` for the head
+    grant             it gets it                                 the same two, next
+    take_back         it leaves with the grant unused            `leave_line`, of one who is interrupted or cancelled
+    due               it is not to be overtaken any more         `serve`: a hand-off, or a call to come and compete
+    runs_again        it was granted, a task, and runs now       the task's own call (`core/tasks/awaiting.py`)
+    expire            its deadline has passed                    `await_turn`, and a task's call
+    leave_line        it withdraws, whatever its state           `pass_over`
+    serve             what is free goes to whom it fits          whoever has freed something or left the queue
+    owners            who all must let go before it is let in    the walk of `core/graph/waitgraph.py`
+    holders           who holds this, certain or not             `held_by`, for reports
+    outside
+    has_owners        may one who waits here wait for an owner?  before each park: it then looks again now and then
+    check_block       raise where this wait can never end        before the first park, and after each in vain
+    leads_to          at whose owners the wait ends              the graph: a condition's waiters go on to its lock
+    gives_up_before   those before it that alone keep it out     the graph, when a cycle has been found
+    take_now          get it where nobody waits                  a task's call, before it makes a waiter
+    take_past         the same for one who will not wait         a task's call that must not wait
+    mark_entered      it was taken to be released by a `with`    `within`, and a condition that is entered
+    pass_over_notified  one notified here withdraws elsewhere    `pass_over`; conditions alone
 
 Fairness. A release does not hand the lock to the thread that has waited longest: it would lie there, owned and
 idle, until the scheduler gets round to that thread, and everybody else would block too. The head is unparked
@@ -41,227 +50,24 @@ own `Python/lock.c` settled on the same constant.
 """
 
 import os
-import threading
 
 import cython
-from cython.cimports.cpython.exc import PyErr_CheckSignals
 from cython.cimports.cpython.mem import PyMem_RawFree, PyMem_RawMalloc
-from cython.cimports.cpython.number import PyNumber_Index
-from cython.cimports.cpython.pythread import PyThread_get_thread_ident
 from cython.cimports.cpython.ref import Py_DECREF, Py_INCREF
-from cython.cimports.interlock.core.kernel.native import (
-    PY_LOCK_ACQUIRED,
-    PY_LOCK_INTR,
-    PyLockStatus,
-    PyThread_acquire_lock,
-    PyThread_acquire_lock_timed,
-    PyThread_allocate_lock,
-    PyThread_free_lock,
-    PyThread_release_lock,
-    PyThread_type_lock,
-    interlock_now,
-)
-from cython.cimports.interlock.core.kernel.party import Party, forks, in_new_child, is_lost, living, main_ident, meet
+from cython.cimports.interlock.core.kernel.native import interlock_now
+from cython.cimports.interlock.core.kernel.party import Party, forks, in_new_child, is_lost, living
 from cython.cimports.interlock.core.kernel.probe import Happening, happened, probing
+from cython.cimports.interlock.core.kernel.timeouts import NEVER
+from cython.cimports.interlock.core.kernel.wait import begin_wait, end_wait
+from cython.cimports.interlock.core.kernel.waiter import CANCELLED, GRANTED, PARKED, TAKEN, WOKEN, ThreadWaiter, Waiter
 
-NEVER = 0x7FFFFFFFFFFFFFFF
-SIGNAL_GAP_US = cython.declare(cython.longlong, 50_000)
 BARGING_NS = cython.declare(cython.longlong, 1_000_000)
 # How often a party that waits for an owner asks whether that can still come: half of the second in which it is to know.
 LOOK_AGAIN_NS = cython.declare(cython.longlong, 500_000_000)
-_on_wait: object = None  # told of each wait that begins
-watched = cython.declare(cython.bint, False)  # whether anybody is
-TIMEOUT_MAX = cython.declare(cython.double, threading.TIMEOUT_MAX)
-
-
-class DeadlockError(RuntimeError):
-    """A wait that can never end was refused.
-
-    Raised in the party whose call would have begun the wait; the object is as if that call had not been made.
-    """
-
-    __module__ = "interlock"
-
-
-def refuse_orphan(primitive: Primitive, waiter: Waiter, owner: Party) -> cython.int:
-    waiter.refused = True
-    if owner.lost_in_fork:
-        fate = (
-            "was held when this process was forked, by a thread that did not come along. "
-            "Fork before starting threads, or make the lock anew in os.register_at_fork(after_in_child=...)"
-        )
-    else:
-        fate = f"is held by {owner.fate()} without releasing it. Enter the lock with 'with'"
-    raise DeadlockError(f"{primitive!r} {fate}: {owner.call_name()} can never release it")
-
-
-# --- waiters -------------------------------------------------------------------------------------------------
-
-
-class Waiter:
-    """The queue node of one blocked party. What it parks on is for a subclass to say."""
-
-    def __dealloc__(self):
-        # A queue that goes with its primitive: one after the other, not one inside the other.
-        after: Waiter = self.next
-        self.next = None
-        while after is not None:
-            following: Waiter = after.next
-            after.next = None
-            after = following
-
-    def ask(self):
-        """Have a party that is no thread look again whether its owner can still come."""
-
-    def unpark(self, by: Primitive) -> cython.bint:
-        """Wake the party. False where that can't be done any more, and the grant must go to another."""
-        return False
-
-
-class ThreadWaiter(Waiter):
-    """A blocked thread. Its parker is a lock of CPython's, taken when made, so that the next taker blocks."""
-
-    def __cinit__(self):
-        self.parker = PyThread_allocate_lock()
-        if self.parker == cython.NULL:
-            raise MemoryError
-        PyThread_acquire_lock(self.parker, 0)
-
-    def __dealloc__(self):
-        if self.parker != cython.NULL:
-            PyThread_free_lock(self.parker)
-
-    def unpark(self, by: Primitive) -> cython.bint:
-        PyThread_release_lock(self.parker)
-        return True
-
-    def handle_signals(self) -> cython.int:
-        self.handling = True
-        try:
-            PyErr_CheckSignals()
-        finally:
-            self.handling = False
-        return 0
-
-    def park(self, deadline: cython.longlong) -> cython.bint:
-        """Block until unparked (True) or until `deadline` has passed (False).
-
-        Raises what a signal handler raises; the waiter stays where it is. True also in the child of a handler
-        that forked: who was to unpark it may not have come along, so it has to look for itself.
-
-        Whoever is `owed` an unpark gets it first, where the GIL is free already. One who is woken while we still
-        have it wakes up twice, for the unpark and for the GIL: nearly half of what a hand-off by `wait` costs.
-        """
-        parker: PyThread_type_lock = self.parker
-        process: cython.uint = forks
-        status: PyLockStatus
-        left: cython.longlong
-        owed: ThreadWaiter = self.owed
-        others: PyThread_type_lock = cython.NULL
-        if owed is not None:
-            self.owed = None
-            if PyThread_get_thread_ident() == main_ident:
-                # Before a signal handler can run: it may take its time, or raise.
-                PyThread_release_lock(owed.parker)
-            else:
-                others = owed.parker
-        while True:
-            left = -1
-            if deadline != NEVER:
-                left = max(0, deadline - interlock_now() + 999) // 1000
-            if PyThread_get_thread_ident() == main_ident:
-                # A signal that comes between here and the system call interrupts nothing and would wait as long as
-                # we do. POSIX has no wait that closes this gap for a signal which any thread may take, so the one
-                # thread that runs handlers looks again now and then. `threading` waits for ever.
-                self.handle_signals()
-                if forks != process:
-                    return self.in_child()
-                left = SIGNAL_GAP_US if left < 0 else min(left, SIGNAL_GAP_US)
-            with cython.nogil:
-                if others != cython.NULL:
-                    PyThread_release_lock(others)
-                    others = cython.NULL
-                status = PyThread_acquire_lock_timed(parker, left, 1)
-            if status == PY_LOCK_ACQUIRED:
-                return True
-            if status == PY_LOCK_INTR:
-                self.handle_signals()
-                if forks != process:
-                    return self.in_child()
-            elif interlock_now() >= deadline:
-                return False
-
-    def in_child(self) -> cython.bint:
-        """It may have been unparked when those before it were forgotten: that counts as consumed."""
-        PyThread_acquire_lock(self.parker, 0)
-        return True
-
-
-def new_waiter(want: cython.long) -> ThreadWaiter:
-    return new_waiter_of(meet(), want)
-
-
-def new_waiter_of(party: Party, want: cython.long) -> ThreadWaiter:
-    """`party`: the calling thread, or the task that blocks this thread with it."""
-    waiter: ThreadWaiter = ThreadWaiter.__new__(ThreadWaiter)
-    waiter.party = party
-    waiter.want = want
-    return waiter
-
-
-def set_on_wait(function):
-    global _on_wait, watched
-    _on_wait = function
-    watched = function is not None
-
-
-def begin_wait(waiter: Waiter, at: Primitive, deadline: cython.longlong) -> cython.void:
-    """Let others see that the party of this waiter, which is in a queue, waits: `core/graph/waitgraph.py` reads it."""
-    # A task that calls without awaiting blocks its thread.
-    party: Party = waiter.party if waiter.strict or waiter.party.id == waiter.party.thread else meet()
-    waiter.host = party
-    waiter.at = at
-    waiter.timed = deadline != NEVER
-    waiter.shown = waiter.since if waiter.since != 0 else interlock_now()
-    with cython.critical_section(party):
-        waiter.outer = cython.cast(Waiter, party.wait)
-        party.wait = waiter
-    if watched:
-        tell_wait()
-
-
-def tell_wait() -> cython.void:
-    listener = _on_wait
-    if listener is not None:
-        listener()
-
-
-def end_wait(waiter: Waiter) -> cython.void:
-    party: Party = waiter.host
-    if party is None:
-        return
-    with cython.critical_section(party):
-        if party.wait is waiter:
-            party.wait = waiter.outer
-        else:
-            # Of a task that somebody drives by hand: its waits need not end in the order of their beginning.
-            inner: Waiter = cython.cast(Waiter, party.wait)
-            while inner is not None and inner.outer is not waiter:
-                inner = inner.outer
-            if inner is not None:
-                inner.outer = waiter.outer
-
-
-# --- primitives ----------------------------------------------------------------------------------------------
 
 
 class Primitive(Observed):
-    """The queue that every primitive has, and the slow path that they share.
-
-    A primitive says what its state is through four methods, all called inside its critical section: `fits`
-    (could this waiter have what it wants now?), `grant` (it gets it), `take_back` (it leaves with the grant
-    unused) and `due` (it is not to be overtaken any more). The shared part does the rest.
-    """
+    """A state and a queue. The table at the head of this file says what a primitive may say of itself."""
 
     @property
     def name(self) -> str | None:
@@ -289,7 +95,7 @@ class Primitive(Observed):
         pass
 
     def due(self, waiter: Waiter) -> cython.bint:
-        return waiter.strict or interlock_now() - waiter.since >= BARGING_NS
+        return waiter.is_task or interlock_now() - waiter.since >= BARGING_NS
 
     def runs_again(self, waiter: Waiter) -> Waiter:
         """A task that was granted out of the queue runs again. Returns the chain to `wake`."""
@@ -340,17 +146,25 @@ class Primitive(Observed):
         threads: cython.bint
         with cython.critical_section(self):
             head = self.head
-            threads = head is not None and head.state == PARKED and not head.strict
+            threads = head is not None and head.state == PARKED and not head.is_task
             if threads:
                 head.state = WOKEN
         if threads:
             self.wake(head)
-        elif head is not None and head.strict:
+        elif head is not None and head.is_task:
             head.ask()
 
     def has_owners(self) -> cython.bint:
         """Whether whoever waits here may wait for an owner."""
         return False
+
+    def is_kept_by(self, id: cython.ulonglong) -> cython.bint:
+        """Whether this party has it and is not let in again."""
+        return False
+
+    def only_by(self, owner: Party) -> cython.bint:
+        """Whether `owner`, one of `owners`, alone will let go, for certain. Outside the critical section."""
+        return True
 
     def leads_to(self) -> Primitive:
         """At whose owners a wait that began here ends: a condition's waiters go on to its lock."""
@@ -511,7 +325,7 @@ class Primitive(Observed):
         granted: cython.bint
         with cython.critical_section(self):
             self.forget_lost()
-            granted = self.fits(waiter) and (self.head is None if waiter.strict else self.may_barge())
+            granted = self.fits(waiter) and (self.head is None if waiter.is_task else self.may_barge())
             if granted:
                 self.grant(waiter)
             else:
@@ -594,12 +408,12 @@ class Primitive(Observed):
         chain: Waiter = None
         notifier: Primitive
         with cython.critical_section(self):
-            notifier = waiter.notifier
+            notifier = cython.cast(Primitive, waiter.notifier)
             if notifier is None:
                 chain = self.leave_line(waiter)
         if notifier is not None:
             chain = notifier.pass_over_notified(self, waiter)
-        if waiter.strict:
+        if waiter.is_task:
             # It may never run again to say so itself, and its party would keep it, and the task, for ever.
             end_wait(waiter)
         return chain
@@ -686,7 +500,7 @@ def _serve_survivors():
     for each in list(living.values()):
         waiter: Waiter = cython.cast(Waiter, cython.cast(Party, each).wait)
         while waiter is not None:
-            queue = waiter.queue
+            queue = cython.cast(Primitive, waiter.queue)
             if queue is not None:
                 with cython.critical_section(queue):
                     chain = queue.serve(None)
@@ -699,93 +513,5 @@ def _serve_survivors():
 
 
 if hasattr(os, "register_at_fork"):
-    # After that of `core/kernel/party.py`, which says who did not come along.
+    # After that of `party.py`, which says who did not come along.
     os.register_at_fork(after_in_child=_serve_survivors)
-
-
-# --- arguments -----------------------------------------------------------------------------------------------
-
-
-def refuse_positional(made, args: tuple):
-    """`Lock("orders")`."""
-    kind = type(made).__name__
-    raise TypeError(f"{kind}() takes its name as name=, and nothing else: {kind}(name={args[0]!r})")
-
-
-def checked_name(name) -> str:
-    if name is not None and not isinstance(name, str):
-        raise TypeError(f"name must be a str or None, not {type(name).__name__}")
-    return name
-
-
-def whole(number) -> cython.long:
-    """A count, from whatever is a whole number. Half a permit is an error and not none."""
-    if isinstance(number, float):
-        truncated: object = int(number)  # ValueError for NaN, OverflowError for infinity
-        if truncated != number:
-            if number < 0:
-                return -1
-            raise TypeError(f"a whole number is needed, not {number}")
-        return truncated
-    return PyNumber_Index(number)
-
-
-def seconds_of(timeout) -> cython.double:
-    """A timeout in seconds, from a float or a whole number, as `threading` takes it."""
-    seconds: cython.double = timeout if isinstance(timeout, float) else PyNumber_Index(timeout)
-    if seconds != seconds:
-        raise ValueError("timeout must be a number of seconds, not NaN")
-    if not -TIMEOUT_MAX - 1 < seconds < TIMEOUT_MAX + 1:
-        raise OverflowError(f"timeout value is too large: {timeout} s, the most is {TIMEOUT_MAX} s")
-    return seconds
-
-
-def deadline_in(seconds: cython.double) -> cython.longlong:
-    """The monotonic nanosecond at which a wait that begins now ends; 0 where it is not to wait at all."""
-    if seconds > TIMEOUT_MAX:
-        raise OverflowError(f"timeout value is too large: {seconds} s, the most is {TIMEOUT_MAX} s")
-    if seconds <= 0:
-        return 0
-    now: cython.longlong = interlock_now()
-    # TIMEOUT_MAX is as many nanoseconds as fit, counted from now it is too many: 292 years have to do.
-    return NEVER if seconds * 1e9 >= NEVER - now else now + cython.cast(cython.longlong, seconds * 1e9)
-
-
-def lock_deadline(blocking: cython.bint, timeout) -> cython.longlong:
-    """The deadline for the arguments of a lock's `acquire`, where -1 means to wait for ever."""
-    seconds: cython.double = seconds_of(timeout)
-    if not blocking:
-        if seconds != -1:
-            raise ValueError("can't specify a timeout for a non-blocking call")
-        return 0
-    if seconds == -1:
-        return NEVER
-    if seconds < 0:
-        raise ValueError(f"timeout value must be a non-negative number or -1 (wait for ever), not {timeout}")
-    return deadline_in(seconds)
-
-
-def lock_seconds(timeout) -> cython.double:
-    """The timeout of a lock's asynchronous `acquire`, where None and -1 mean to wait for ever: -1 then."""
-    if timeout is None:
-        return -1
-    seconds: cython.double = seconds_of(timeout)
-    if seconds < 0 and seconds != -1:
-        raise ValueError(f"timeout value must be a non-negative number or None (wait for ever), not {timeout}")
-    return seconds
-
-
-def wait_seconds(timeout) -> cython.double:
-    """A timeout of None (wait for ever: -1) or of seconds, where less than 0 counts as 0."""
-    if timeout is None:
-        return -1
-    seconds: cython.double = seconds_of(timeout)
-    return 0 if seconds < 0 else seconds
-
-
-def deadline_after(timeout) -> cython.longlong:
-    """The deadline for a `timeout` of None (wait for ever) or of seconds, where less than 0 counts as 0."""
-    if timeout is None:
-        return NEVER
-    seconds = timeout if isinstance(timeout, float) else PyNumber_Index(timeout)
-    return 0 if seconds <= 0 else deadline_in(seconds_of(seconds))

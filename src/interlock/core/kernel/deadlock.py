@@ -1,0 +1,27 @@
+"""The refusal of a wait that can never end: its error, and what is said of an owner that can't come back."""
+
+import cython
+from cython.cimports.interlock.core.kernel.party import Party
+from cython.cimports.interlock.core.kernel.primitive import Primitive
+from cython.cimports.interlock.core.kernel.waiter import Waiter
+
+
+class DeadlockError(RuntimeError):
+    """A wait that can never end was refused.
+
+    Raised in the party whose call would have begun the wait; the object is as if that call had not been made.
+    """
+
+    __module__ = "interlock"
+
+
+def refuse_orphan(primitive: Primitive, waiter: Waiter, owner: Party) -> cython.int:
+    waiter.refused = True
+    if owner.lost_in_fork:
+        fate = (
+            "was held when this process was forked, by a thread that did not come along. "
+            "Fork before starting threads, or make the lock anew in os.register_at_fork(after_in_child=...)"
+        )
+    else:
+        fate = f"is held by {owner.fate()} without releasing it. Enter the lock with 'with'"
+    raise DeadlockError(f"{primitive!r} {fate}: {owner.call_name()} can never release it")

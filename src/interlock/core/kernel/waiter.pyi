@@ -1,0 +1,6 @@
+from typing import final
+
+class Waiter: ...
+
+@final
+class ThreadWaiter(Waiter): ...
