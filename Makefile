@@ -1,8 +1,9 @@
 # The door to the project. It needs Python 3.11 or newer with its headers, a C compiler and make; everything else is
 # installed into a venv beside this file.
 #
-#   make test                        all tests
-#   make test ARGS="-k lock -x"      arguments for pytest
+#   make test                        the tests, but for those in tests/slow
+#   make test-all                    all tests
+#   make test ARGS="-k lock -x"      arguments for pytest; "-n 0" for one process, which a debugger needs
 #   make test PYTHON=python3.13      another interpreter, in a venv of its own: .venv-python3.13
 #   make test INTERLOCK_DEBUG=1      with the asserts of the compiled core
 
@@ -10,6 +11,8 @@ PYTHON ?= python3
 VENV := $(if $(filter python3,$(PYTHON)),.venv,.venv-$(notdir $(PYTHON)))
 DEMO ?= examples/condition_producer_consumer.py
 ARGS ?=
+# How many processes share the tests: pytest-xdist's `auto` is one for each processor.
+JOBS ?= auto
 
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip --disable-pip-version-check --quiet install
@@ -23,7 +26,7 @@ STUBTEST := --mypy-config-file pyproject.toml --allowlist tools/stubtest.txt --i
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL: # every target uses the same venv
-.PHONY: help demo test browser loops check format bench bench-quick screenshot build clean FORCE
+.PHONY: help demo test test-all test-cluster browser loops check format bench bench-quick screenshot build clean FORCE
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -31,8 +34,18 @@ help: ## List the targets
 demo: $(VENV)/.interlock ## Run an example under `interlock run`: DEMO=examples/...
 	$(BIN)/interlock run $(DEMO)
 
-test: $(VENV)/.has-test $(VENV)/.interlock ## Run all tests: ARGS="-k lock", PYTHON=python3.13, INTERLOCK_DEBUG=1
-	$(BIN)/python -m pytest $(ARGS)
+test: $(VENV)/.has-test $(VENV)/.interlock ## Run the tests: ARGS="-k lock", PYTHON=python3.13, INTERLOCK_DEBUG=1
+	$(BIN)/python -m pytest -n $(JOBS) --ignore tests/slow $(ARGS)
+
+test-all: $(VENV)/.has-test $(VENV)/.interlock ## The same and those in tests/slow
+	$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
+
+# ENGINES="redis postgresql" takes some of them only.
+ENGINES ?= all
+CLIENTS := $(VENV)/.has-redis $(VENV)/.has-postgresql $(VENV)/.has-etcd
+test-cluster: $(VENV)/.has-test $(CLIENTS) $(VENV)/.interlock ## Test interlock.cluster on real servers: ENGINES=redis
+	@python3 tools/servers.py
+	INTERLOCK_CLUSTER="$(ENGINES)" $(BIN)/python -m pytest tests/cluster $(ARGS)
 
 browser: $(VENV)/.has-browser ## Add what the tests in a browser need beside Chromium; `make test` then runs them
 
@@ -41,9 +54,11 @@ loops: $(VENV)/.has-loops ## Add uvloop, where it comes built for this Python; `
 check: $(VENV)/.has-check $(VENV)/.interlock ## Check format, lint, types, and the stubs against what was compiled
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/cython-lint $(PXD) $(COMPILED)
+	@echo cython-lint
+	@$(BIN)/cython-lint $(PXD) $(COMPILED)
 	$(BIN)/mypy
-	$(BIN)/python -m mypy.stubtest $(STUBTEST) $(COMPILED_MODULES)
+	@echo stubtest
+	@$(BIN)/python -m mypy.stubtest $(STUBTEST) $(COMPILED_MODULES)
 
 format: $(VENV)/.has-check ## Format the code and mend what ruff can mend
 	$(BIN)/ruff check --fix-only .

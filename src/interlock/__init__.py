@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import TextIO
 
+    from interlock.explore import Exploration
     from interlock.watch.order import OrderWatch
     from interlock.watch.recording import Record
     from interlock.watch.snapshot import Snapshot
@@ -41,12 +42,31 @@ __all__ = [
     "WaitQueue",
     "dump",
     "dump_on_signal",
+    "explore",
     "install",
     "record",
     "snapshot",
     "uninstall",
     "watch_order",
 ]
+
+
+# The errors of interlock.cluster, which is not imported by a program that stays on one machine.
+_CLUSTER = frozenset(
+    {
+        "ClusterError", "EngineRestarted", "EngineUnavailable", "ForkedLock", "LeaseLost", "NotHeld", "SetupNeeded",
+        "ShapeError",
+    }
+)  # fmt: skip
+
+
+def __getattr__(name: str) -> object:
+    if name == "cluster" or name in _CLUSTER:
+        from importlib import import_module
+
+        module = import_module("interlock.cluster")
+        return module if name == "cluster" else getattr(module, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 # What reads and prints is not imported before it is wanted: whoever only wants a lock should not have to load it.
@@ -115,3 +135,37 @@ def watch_order(report: "Callable[[str], object] | None" = None) -> "OrderWatch"
     from interlock.watch.order import OrderWatch
 
     return OrderWatch(report)
+
+
+def explore(
+    function: "Callable[[], object]",
+    *,
+    schedules: int | None = 1000,
+    seconds: float | None = None,
+    all: bool = False,
+    at: str = "lines",
+    seed: int = 0,
+    replay: str | None = None,
+    strategy: str = "mix",
+    pause: float = 1.0,
+    order: str = "tasks",
+) -> "Exploration":
+    """Run ``function()`` in many schedules of its threads and tasks, until one fails.
+
+    ``schedules``, ``seconds``: how many, and for how long at most. ``all``: every schedule there is, except those that
+    only repeat another. ``at``: where threads may be switched: at the operations of primitives (``"sync"``), before
+    each line of the program too (``"lines"``), or before each access to memory that others may see (``"bytecodes"``).
+    ``seed``: another one tries other schedules. ``replay``: a token; its schedule alone is run. ``strategy``: mix,
+    walk, pos, urw, pct or deviation. ``pause``: for how many seconds a thread may be held up while timers of others
+    fire. ``order``: in which order tasks of an event loop run: any (``"tasks"``) or asyncio's (``"fifo"``).
+
+    Returns an `interlock.explore.Exploration`. Raises `interlock.explore.ScheduleError` where a schedule fails, which
+    tells it and has its token, and `interlock.explore.Undecided` where nothing can be said.
+    """
+    # From here on the name stands for the package, which can be called in the same way.
+    from interlock.explore.explorer import explore
+
+    return explore(
+        function, schedules=schedules, seconds=seconds, all=all, at=at, seed=seed, replay=replay, strategy=strategy,
+        pause=pause, order=order,
+    )  # fmt: skip

@@ -5,6 +5,7 @@ import gc
 import inspect
 import pickle
 import re
+import subprocess
 import sys
 import threading
 import weakref
@@ -38,6 +39,34 @@ every_manager = pytest.mark.parametrize("kind", MANAGERS, ids=lambda kind: kind.
 
 
 # --- name and repr ----------------------------------------------------------------------------------------------
+
+
+# What 0.1 has put into pickles and logs: it stays, wherever a class is written.
+MODULES = {
+    "interlock.core.lock": ["Lock"],
+    "interlock.core.rlock": ["RLock"],
+    "interlock.core.semaphore": ["Semaphore", "BoundedSemaphore"],
+    "interlock.core.event": ["Event"],
+    "interlock.core.condition": ["Condition"],
+    "interlock.core.barrier": ["Barrier"],
+    "interlock.core.rwlock": ["RWLock"],
+    "interlock.core.latch": ["Latch"],
+    "interlock.core.waitqueue": ["WaitQueue"],
+    "interlock.core.party": ["Party"],
+    "interlock": ["DeadlockError"],
+}
+
+
+@pytest.mark.parametrize(("module", "name"), [(module, name) for module, names in MODULES.items() for name in names])
+def test_the_module_that_a_class_names_is_the_one_of_0_1(module: str, name: str) -> None:
+    kind = getattr(interlock, name)
+    assert repr(kind) == f"<class '{module}.{name}'>"
+    assert pickle.dumps(kind, protocol=0) == f"c{module}\n{name}\np0\n.".encode()
+    # In a process that has not imported interlock yet.
+    load = f"import pickle; print(pickle.loads(b'c{module}\\n{name}\\np0\\n.').__name__)"
+    assert (
+        subprocess.run([sys.executable, "-c", load], capture_output=True, text=True, check=True).stdout == f"{name}\n"
+    )
 
 
 @every_kind

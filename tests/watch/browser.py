@@ -40,16 +40,19 @@ def browser() -> Iterator[Any]:
 class Timeline:
     """The timeline page, open in a browser, as a user has it before them."""
 
-    def __init__(self, context: Any, path: Path, scheme: str = "light") -> None:
+    def __init__(
+        self, context: Any, path: Path, scheme: str = "light", fragment: str = "", size: tuple[int, int] = (1440, 900)
+    ) -> None:
         self.complaints: list[str] = []
         self.requests: list[str] = []
         self.page = context.new_page()
+        self.page.set_viewport_size({"width": size[0], "height": size[1]})
         self.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
         self.page.on("console", lambda message: self.complaints.append(message.text))
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
         self.page.on("request", lambda request: self.requests.append(request.url))
         self.address = path.as_uri()
-        self.page.goto(self.address)
+        self.page.goto(self.address + fragment)
         self.still()
 
     def until(self, condition: str) -> None:
@@ -77,6 +80,16 @@ class Timeline:
     def click(self, kind: str, index: int) -> None:
         place = self.where(kind, index)
         self.page.mouse.click(place["x"], place["y"])
+
+    def wheel(self, turned: float, key: str) -> None:
+        """Turn the wheel where the pointer is, with a key held down."""
+        before = self.state
+        self.page.keyboard.down(key)
+        self.page.mouse.wheel(0, turned)
+        self.until(
+            f"interlockTimeline.state().from !== {before['from']} || interlockTimeline.state().to !== {before['to']}"
+        )
+        self.page.keyboard.up(key)
 
     def press(self, *keys: str) -> None:
         for key in keys:

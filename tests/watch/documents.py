@@ -1,6 +1,7 @@
 """Recording documents to draw: small ones made by hand, busy and big ones from a simulation with a fixed seed."""
 
 import random
+from bisect import bisect_left
 from collections import defaultdict
 from typing import Any
 
@@ -24,6 +25,7 @@ class Builder:
         self.waits: list[list[int]] = []
         self.marks: list[list[Any]] = []
         self.findings: list[str] = []
+        self.links: list[list[int]] = []
         self.dropped = 0
 
     def party(self, name: str, kind: str = "thread", group: str = "threads") -> int:
@@ -66,6 +68,9 @@ class Builder:
         self.marks.append([int(time), party, primitive, kind, place])
 
     def document(self) -> Document:
+        self._holds_by_primitive: defaultdict[int, list[list[int]]] = defaultdict(list)
+        for hold in sorted(self.holds, key=lambda hold: hold[2]):
+            self._holds_by_primitive[hold[0]].append(hold)
         ends = [span[3] for span in self.holds + self.waits] + [mark[0] for mark in self.marks]
         return {
             "version": 1,
@@ -80,8 +85,27 @@ class Builder:
             "waits": self.waits,
             "marks": self.marks,
             "summary": self._summary(),
+            "families": [primitive["kind"] for primitive in self.primitives],
+            "holders": [self._holders(wait) for wait in self.waits],
             "findings": self.findings,
+            "links": self.links,
         }
+
+    def _holders(self, wait: list[int]) -> list[int]:
+        """For how much of a wait its holder held, and how many others did.
+
+        Looks at the holds that began shortly before: where there are many in these documents, none is longer.
+        """
+        held: defaultdict[int, int] = defaultdict(int)
+        holds = self._holds_by_primitive[wait[0]]
+        at = bisect_left(holds, [wait[2]], key=lambda hold: hold[2:3])
+        for number in range(max(0, at - 20), len(holds)):
+            _, party, start, end, *_ = holds[number]
+            if start >= wait[3]:
+                break
+            if party != wait[1] and min(end, wait[3]) > max(start, wait[2]):
+                held[party] += min(end, wait[3]) - max(start, wait[2])
+        return [held[wait[8]], len(held) - 1] if wait[8] in held else [0, 0]
 
     def _summary(self) -> list[Document]:
         holds: defaultdict[int, list[list[int]]] = defaultdict(list)
@@ -155,6 +179,7 @@ def small() -> Document:
     made.mark(56 * MS, ann, ready, "release", sell)
     made.hold(orders, ann, 57 * MS, 70 * MS, sell, left_open=1)
     made.wait(orders, bob, 60 * MS, 70 * MS, count, outcome=STILL_WAITING, holder=ann, holder_place=sell)
+    made.links = [[orders, 3], [stock, 2]]
     made.findings = [
         "MainThread waited 32.5 ms for Lock Shop._orders, which ann held at orders.py:34; ann itself waited for"
         " RLock Shop._stock.",
@@ -190,6 +215,7 @@ def hostile() -> Document:
     assert hold == 0
     made.wait(lock, other, 1 * MS, 5 * MS, place, waker=party, wake_time=5 * MS, holder=party, holder_place=place)
     made.mark(2 * MS, party, lock, "<i>odd</i>", place)
+    made.links = [[lock, 0]]
     made.findings = ["</li><script>document.title='broken out'</script>"]
     made.dropped = 12_345
     return made.document()
@@ -240,8 +266,30 @@ def busy(spans: int, *, threads: int = 12, tasks: int = 0, locks: int = 6, seed:
         held_by[which] = (party, place)
         ready.append((start + length + chance.expovariate(1 / (250 * US * (1 + which))), party))
     worst = max(made.waits, key=lambda wait: wait[3] - wait[2])
+    made.links = [[worst[0], made.waits.index(worst)]]
     made.findings = [
         f"{made.parties[worst[1]]['name']} waited longest: {(worst[3] - worst[2]) / MS:.1f} ms for"
         f" {made.primitives[worst[0]]['name']}, held at {made.places[worst[9]]}."
     ]
+    return made.document()
+
+
+def crowd(tasks: int) -> Document:
+    """A service: a task for each request, which lives for a moment and waits for one of ten permits."""
+    chance = random.Random(2)
+    made = Builder("service.py")
+    gate = made.primitive("Service._gate", "Semaphore", "service.py:9")
+    ask = made.place("service.py:20 in ask")
+    free_at = [(0.0, -1)] * 10
+    for number in range(tasks):
+        party = made.party(f"request-{number}", "task", "asyncio loop in MainThread")
+        arrived = number * 100 * US
+        free_at.sort()
+        free, holder = free_at.pop(0)
+        start = max(arrived, free)
+        if free > arrived:
+            made.wait(gate, party, arrived, start, ask, waker=holder, wake_time=free, holder=holder, holder_place=ask)
+        end = start + chance.uniform(0.2, 1.8) * MS
+        made.hold(gate, party, start, end, ask)
+        free_at.append((end, party))
     return made.document()

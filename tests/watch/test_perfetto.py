@@ -119,7 +119,7 @@ def test_what_is_in_it() -> None:
     assert wait["args"] == {
         "outcome": "got it",
         "line": "shop.py:9",
-        "held by": "ann",
+        "held by": "ann, 80% of it, and 1 other",
         "holder's line": "shop.py:7",
         "woken by": "ben",
     }

@@ -1,10 +1,12 @@
 """What a recording tells, also where events are missing or a little out of order."""
 
+import random
 from typing import Any
 
 import pytest
 from made import CONTENDED, MS, recording
 
+from interlock.watch.document import document
 from interlock.watch.recording import Primitive
 from interlock.watch.story import Story
 
@@ -240,3 +242,91 @@ def test_what_threading_makes_for_itself_is_hidden() -> None:
     made.primitives[0] = made.primitives[0]._replace(own=False)
     story = Story(made)
     assert ([primitive.name for primitive in story.primitives], story.hidden, story.waits) == (["b"], 1, [])
+
+
+# --- who held it ----------------------------------------------------------------------------------------------------
+
+
+def blame(text: str, **attributes: Any) -> list[tuple[str, float, int, str]]:
+    """For each wait: who held it longest, for how many milliseconds, how many others did, and at which line."""
+    story = Story(recording(text, **attributes))
+    names = [*(party.name for party in story.recording.parties), ""]
+    places = [*story.recording.places, ""]
+    return [(names[wait.holder], wait.held / MS, wait.others, places[wait.holder_place]) for wait in story.waits]
+
+
+def test_the_holder_is_the_party_that_held_longest_in_all_its_turns() -> None:
+    """ben has the longest turn, ann the most of the time."""
+    text = """
+        0   ann  acquired  Lock.a  x:1
+        1   cy   waiting   Lock.a  x:9
+        4   ann  released  Lock.a
+        4   ben  acquired  Lock.a  x:2
+        9   ben  released  Lock.a
+        9   ann  acquired  Lock.a  x:3
+        13  ann  released  Lock.a
+        13  dan  acquired  Lock.a  x:4
+        14  dan  released  Lock.a
+        14  cy   granted   Lock.a  x:9  -  13
+    """
+    assert blame(text) == [("ann", 7, 2, "x:3")]
+
+
+def test_a_holder_among_hundreds_of_turns_is_found() -> None:
+    turns = "".join(f"{n} p{n % 7} acquired Lock.a x:1\n{n + 0.5} p{n % 7} released Lock.a\n" for n in range(1, 400))
+    text = f"0 cy waiting Lock.a x:9\n{turns}400 ann acquired Lock.a x:2\n900 ann released Lock.a"
+    text += "\n900 cy granted Lock.a x:9"
+    assert blame(text) == [("ann", 500, 7, "x:2")]
+
+
+def test_holders_are_those_of_a_plain_count() -> None:
+    """Against the plain way: each wait with each hold, of a lock and of permits, in runs of chance."""
+    for seed in range(60):
+        chance = random.Random(seed)
+        family = chance.choice(["Lock", "Semaphore"])
+        events = []
+        for party in range(5):
+            time = chance.randrange(20)
+            for _ in range(12):
+                begin, got = time, time + chance.randrange(30)
+                time = got + chance.randrange(12)
+                events += [(begin, party, "waiting", "-"), (got, party, "granted", str(got - begin))]
+                events.append((time, party, "released", "-"))
+        text = "\n".join(f"{t} p{p} {what} {family}.a x:{p} - {took}" for t, p, what, took in sorted(events))
+        story = Story(recording(text))
+        for wait in story.waits:
+            held: dict[int, int] = {}
+            for party in {hold.party for hold in story.holds} - {wait.party}:
+                its = [(max(h.start, wait.start), min(h.end, wait.end)) for h in story.holds if h.party == party]
+                ms = {at for start, end in its for at in range(start // MS, end // MS)}
+                if ms:
+                    held[party] = len(ms) * MS
+            assert (wait.held, wait.others) == (max(held.values(), default=0), max(0, len(held) - 1)), (seed, wait)
+            assert held.get(wait.holder, 0) == wait.held
+
+
+def test_two_permits_of_one_party_count_once() -> None:
+    text = """
+        0   ann  acquired  Semaphore.a  x:1
+        0   ann  acquired  Semaphore.a  x:1
+        0   ben  waiting   Semaphore.a  x:2
+        6   ann  released  Semaphore.a
+        6   ann  released  Semaphore.a
+        10  ben  granted   Semaphore.a  x:2  -  10
+        11  ben  released  Semaphore.a
+    """
+    assert blame(text) == [("ann", 6, 0, "x:1")]
+
+
+def test_what_another_object_of_the_same_name_did_is_not_blamed() -> None:
+    """Very many locks of one name are one row; who held one of them is told by that one alone."""
+    text = "".join(f"0 p{n} acquired Lock.l{n} x:1\n" for n in range(20))
+    text += "1 cy waiting Lock.l3 x:2\n5 p3 released Lock.l3\n5 cy granted Lock.l3 x:2 - 4"
+    made = recording(text, duration=50)
+    made.primitives = [primitive._replace(name="l", place="x:0") for primitive in made.primitives]
+    story = Story(made)
+    [wait] = story.waits
+    assert (made.parties[wait.holder].name, wait.others, wait.object) == ("p3", 0, 3)
+    objects = document(made)["objects"]
+    assert objects["waits"] == [3]
+    assert sorted(objects["holds"]) == sorted([*range(20), 3])

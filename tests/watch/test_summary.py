@@ -112,6 +112,35 @@ def test_a_wait_that_has_not_ended() -> None:
     assert finding.sentence == "Event a (Event.a.py:1): ann waits still, 9.00 ms in all."
 
 
+def test_a_wait_that_has_not_ended_stands_first() -> None:
+    """Whatever waited longer: it may never end."""
+    story = """
+        0   ann  acquired  Lock.slow  x:1
+        0   ben  waiting   Lock.slow  x:2
+        80  ann  released  Lock.slow  x:1
+        80  ben  granted   Lock.slow  x:2
+        81  cy   waiting   Event.go   x:3
+        82  cy   granted   Event.go   x:3
+        90  cy   waiting   Event.go   x:3
+        90  dan  waiting   Event.go   x:3
+    """
+    summary = Summary(recording(story, duration=100))
+    assert [finding.sentence.partition(":")[0] for finding in summary.findings] == [
+        "Event go (Event.go.py",
+        "Lock slow (Lock.slow.py",
+    ]
+    assert summary.findings[0].sentence.endswith(
+        "2 parties waited 21.0 ms in all; 2 waits had not ended when the recording ended."
+    )
+    assert [summary.story.waits[finding.worst_wait].party for finding in summary.findings] == [2, 1]
+
+
+def test_where_events_are_missing_it_is_not_said_that_nobody_waited() -> None:
+    text = Summary(recording("0 ann acquired Lock.a", dropped=5)).text()
+    assert "obody" not in text
+    assert "No wait was kept." in text
+
+
 def test_a_guard_is_worse_than_a_signal_that_waited_three_times_as_long() -> None:
     story = """
         0   ann  acquired  Lock.guard
@@ -156,6 +185,9 @@ def test_document() -> None:
     assert [row["primitive"] for row in made["summary"]] == [0, 2]  # the event was neither acquired nor waited for
     assert made["summary"][0]["worst_wait"] == 1
     assert made["findings"][0].startswith("Lock orders ")
+    assert made["links"] == [[0, 1]]
+    assert made["holders"] == [[9 * MS, 0], [8 * MS, 1]]
+    assert "objects" not in made
     assert set(made["summary"][0]) == {
         "primitive",
         "acquired",

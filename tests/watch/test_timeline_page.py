@@ -36,17 +36,18 @@ def show(chromium: Any, tmp_path: Path) -> Iterator[Open]:
     """Open the page of a document; in the end it must have asked for nothing but itself, and complained of nothing."""
     opened = []
 
-    def show(document: dict[str, Any], scheme: str = "light") -> browser.Timeline:
+    def show(document: dict[str, Any], scheme: str = "light", **how: Any) -> browser.Timeline:
         path = tmp_path / f"{len(opened)}.html"
         path.write_text(render(document), encoding="utf-8")
-        opened.append(browser.Timeline(chromium, path, scheme))
+        opened.append(browser.Timeline(chromium, path, scheme, **how))
         return opened[-1]
 
     yield show
     for timeline in opened:
         timeline.page.close()
         assert timeline.complaints == []
-        assert [url for url in timeline.requests if not url.startswith("data:")] == [timeline.address]
+        asked_for = [url.partition("#")[0] for url in timeline.requests if not url.startswith("data:")]
+        assert asked_for == [timeline.address]
 
 
 def picture(timeline: browser.Timeline, name: str) -> None:
@@ -109,8 +110,19 @@ def test_outcomes_and_cycles_are_told(show: Open) -> None:
         assert words in timeline.text("#details")
     timeline = show(documents.cycle())
     timeline.click("wait", 0)
-    assert "a cycle, nobody in it can go on" in timeline.text("#details")
+    assert "a cycle, each waits for the next" in timeline.text("#details")
+    assert "nobody in it could go on when the recording ended" in timeline.text("#details")
     picture(timeline, "cycle")
+
+
+def test_granted_waits_are_no_cycle(show: Open) -> None:
+    """One lock that all go through: a party that is in another's way now may wait for that one later."""
+    document = documents.busy(600, threads=8, locks=1)
+    timeline = show(document)
+    timeline.press("n")
+    for _ in range(60):
+        assert "cycle" not in timeline.text("#details")
+        timeline.press("n")
 
 
 def test_marks_can_be_selected(show: Open) -> None:
@@ -130,6 +142,9 @@ def test_wheel_drag_and_buttons_zoom_and_pan(show: Open) -> None:
     before = timeline.state
     timeline.page.mouse.move(place["x"], place["y"])
     timeline.page.mouse.wheel(0, -300)
+    assert timeline.state["to"] == before["to"], "without Ctrl the wheel scrolls the lanes"
+    assert "Ctrl + wheel zooms" in timeline.text("#hint"), "and says so where there is nothing to scroll"
+    timeline.wheel(-300, "Control")
     zoomed = timeline.state
     assert zoomed["to"] - zoomed["from"] < 0.7 * (before["to"] - before["from"])
     width = zoomed["to"] - zoomed["from"]
@@ -149,26 +164,70 @@ def test_wheel_drag_and_buttons_zoom_and_pan(show: Open) -> None:
     assert dragged["to"] - dragged["from"] == pytest.approx(width)
     assert dragged["selected"] is None, "a drag is no click"
 
-    timeline.page.keyboard.down("Shift")
-    timeline.page.mouse.wheel(0, 120)
-    timeline.page.keyboard.up("Shift")
+    timeline.wheel(120, "Shift")
     assert timeline.state["from"] > dragged["from"]
 
     timeline.page.click("#fit")
     assert (timeline.state["from"], timeline.state["to"]) == (0, documents.small()["duration"])
     timeline.page.click("#zoom-in")
     assert timeline.state["to"] - timeline.state["from"] == documents.small()["duration"] / 2
-    # The ruler: a drag there is the new window.
+    # The strip that shows all of it: a drag there is the new window.
     timeline.page.click("#fit")
-    ruler = timeline.page.locator("#top").bounding_box()
-    left = ruler["x"] + timeline.state["gutter"]
-    timeline.page.mouse.move(left + 100, ruler["y"] + 52)
-    timeline.page.mouse.down()
-    timeline.page.mouse.move(left + 300, ruler["y"] + 52, steps=3)
-    timeline.page.mouse.up()
+    drag(timeline, 100, 300, y=20)
     state = timeline.state
     share = documents.small()["duration"] / (state["width"] - state["gutter"])
     assert (state["from"], state["to"]) == (pytest.approx(100 * share, rel=0.02), pytest.approx(300 * share, rel=0.02))
+
+
+def drag(timeline: browser.Timeline, start: float, end: float, y: float) -> None:
+    """Drag in the strip (y up to 40) or the ruler (from 40 on); pixels from where the lanes begin."""
+    top = timeline.page.locator("#top").bounding_box()
+    left = top["x"] + timeline.state["gutter"]
+    timeline.page.mouse.move(left + start, top["y"] + y)
+    timeline.page.mouse.down()
+    timeline.page.mouse.move(left + end, top["y"] + y, steps=3)
+    timeline.page.mouse.up()
+
+
+def test_a_range_tells_its_sums(show: Open) -> None:
+    timeline = show(documents.small())
+    state = timeline.state
+    pixels = (state["width"] - state["gutter"]) / 70  # per millisecond
+    drag(timeline, 20 * pixels, 30 * pixels, y=52)
+    state = timeline.state
+    assert (state["from"], state["to"]) == (0, 70 * documents.MS), "the window stays"
+    assert state["range"]["from"] == pytest.approx(20 * documents.MS, rel=0.02)
+    details = timeline.text("#details")
+    # ann waits for the stock, MainThread for the orders, refresh for the event: each the whole of it.
+    assert re.search(r"(9\.9\d|10\.\d) ms selected", details)
+    assert re.search(r"Waited\n(29\.\d|30\.\d) ms in 3 waits", details)
+    assert re.search(r"Held\n(19\.\d|20\.\d) ms in 2 holds", details)
+    assert "Lock Shop._orders" in details
+    picture(timeline, "range")
+    timeline.page.click("#details button:text('Zoom to it')")
+    assert timeline.state["from"] == pytest.approx(20 * documents.MS, rel=0.02)
+    # A filter changes the sums; a click on a name in them leads there; Escape ends the selection, then the range.
+    timeline.page.click("[data-layer=holds]")
+    assert "Held\nnothing" in timeline.text("#details")
+    timeline.page.click("#details td button:text('refresh')")
+    assert timeline.state["selected"]["party"] == 3
+    timeline.press("Escape")
+    assert "selected" in timeline.text("#details")
+    timeline.press("Escape")
+    assert timeline.state["range"] is None
+
+    # With Shift in the lanes, too.
+    timeline.press("0")
+    box = timeline.page.locator("#canvas").bounding_box()
+    left = box["x"] + timeline.state["gutter"]
+    timeline.page.keyboard.down("Shift")
+    timeline.page.mouse.move(left + 10 * pixels, box["y"] + 30)
+    timeline.page.mouse.down()
+    timeline.page.mouse.move(left + 40 * pixels, box["y"] + 40, steps=3)
+    timeline.page.mouse.up()
+    timeline.page.keyboard.up("Shift")
+    state = timeline.state
+    assert (state["from"], state["range"]["to"]) == (0, pytest.approx(40 * documents.MS, rel=0.02))
 
 
 def test_keys_walk_zoom_and_find(show: Open) -> None:
@@ -200,6 +259,8 @@ def test_keys_walk_zoom_and_find(show: Open) -> None:
     timeline.press("?")
     assert timeline.page.is_visible("#keys")
     picture(timeline, "keys")
+    timeline.press("Escape", "f")
+    assert timeline.page.evaluate("document.activeElement.id") == "lane-filter"
     timeline.press("Escape", "/")
     assert timeline.page.evaluate("document.activeElement.id") == "search"
 
@@ -266,6 +327,218 @@ def test_row_of_the_table_goes_to_its_worst_wait(show: Open) -> None:
     timeline.page.click("th[data-column=name] button")
     names = timeline.page.locator("#rows button.link").all_inner_texts()
     assert names == sorted(names)
+
+
+def test_findings_rows_and_names_are_links(show: Open) -> None:
+    document = documents.small()
+    timeline = show(document)
+    holds = len(document["holds"])
+    timeline.page.click("#findings button >> nth=0")
+    assert timeline.state["selected"]["span"] == holds + 3
+    assert timeline.text("#worst-at") == "1 of 8"
+    details = "#details dd button"
+    timeline.page.click("#details .why button:text('RLock Shop._stock')")
+    assert timeline.state["selected"]["span"] == holds + 2, "a primitive leads to its worst wait"
+    timeline.page.click(f"{details}:text('orders.py:51 in count')")
+    assert timeline.state["selected"]["span"] == holds + 7, "a line leads to the longest wait there"
+    timeline.page.click(f"{details}:text-is('bob')")
+    assert timeline.state["selected"] == {"span": -1, "mark": -1, "party": 2}, "a party leads to its lane"
+    assert "13.0 ms, 18% of the time, in 2 waits" in timeline.text("#details")
+    timeline.page.click("#details button:text('Longest wait')")
+    assert timeline.state["selected"]["span"] == holds + 7
+    # The name in front of the lanes, too.
+    box = timeline.page.locator("#canvas").bounding_box()
+    timeline.press("0")
+    timeline.page.mouse.click(box["x"] + 60, timeline.where("wait", 3)["y"])
+    assert timeline.state["selected"] == {"span": -1, "mark": -1, "party": 0}
+
+
+def test_the_worst_waits_are_counted(show: Open) -> None:
+    document = documents.small()
+    timeline = show(document)
+    assert timeline.text("#worst-at") == "8 waits"
+    timeline.press("n", "n", "n")
+    assert timeline.text("#worst-at") == "3 of 8"
+    timeline.press("0")
+    timeline.click("wait", 4)
+    longest = sorted(range(8), key=lambda i: document["waits"][i][2] - document["waits"][i][3])
+    assert timeline.text("#worst-at") == f"{longest.index(4) + 1} of 8", "a click tells the place of that wait"
+    timeline.page.uncheck("input[aria-label='Show Lock Shop._orders']")
+    assert timeline.text("#worst-at") == "4 waits"
+
+
+def test_who_held_it_is_told_with_the_share_and_the_others(show: Open) -> None:
+    document = documents.busy(2_000, threads=10, locks=1)
+    timeline = show(document)
+    worst = document["summary"][0]["worst_wait"]
+    timeline.press("n")
+    wait = document["waits"][worst]
+    held, others = document["holders"][worst]
+    assert others > 1
+    share = round(10_000 * held / (wait[3] - wait[2])) // 100
+    holder = document["parties"][wait[8]]["name"]
+    assert f"Held by\n{holder}, {share}% of it, and {others} others" in timeline.text("#details")
+
+
+def test_a_wait_looks_like_one_however_wide_it_is(show: Open) -> None:
+    """At least a quarter of it is hatching that no label covers, and its label covers no more than letters need."""
+    timeline = show(documents.small())
+    for zoom in range(7):
+        place = timeline.where("wait", 3)
+        if place["width"] < 8:
+            break
+        left = place["x"] - place["width"] / 2
+        columns = range(3, int(place["width"]) - 3)
+        red = [x for x in columns if is_red(timeline, left + x, place["y"])]
+        right = [x for x in red if x > 0.8 * place["width"]]
+        assert len(red) > len(columns) / 10, f"zoomed out {zoom} times"
+        assert right, f"zoomed out {zoom} times"
+        timeline.press("-") if zoom else timeline.press("+", "+", "+")
+
+
+def is_red(timeline: browser.Timeline, x: float, y: float) -> bool:
+    red, green, blue = timeline.pixel(x, y)
+    return red > 150 and green < 110 and blue < 110
+
+
+@pytest.mark.parametrize("size", [(1280, 800), (1920, 1080)])
+def test_the_table_shows_its_columns_and_can_be_widened(show: Open, size: tuple[int, int]) -> None:
+    timeline = show(documents.small(), size=size)
+    seen = """[...document.querySelectorAll("#columns th")].filter((cell) => {
+        const panel = document.querySelector("aside").getBoundingClientRect();
+        return cell.getBoundingClientRect().right <= panel.right + 1;
+    }).map((cell) => cell.dataset.column)"""
+    assert timeline.page.evaluate(seen)[:5] == ["name", "wait_total", "wait_longest", "contended", "acquired"]
+    timeline.page.dblclick("#splitter")
+    assert len(timeline.page.evaluate(seen)) == 9
+    assert timeline.state["width"] > 300
+    picture(timeline, f"wide-table-{size[0]}")
+    timeline.page.dblclick("#splitter")
+    before = timeline.page.locator("aside").bounding_box()["width"]
+    place = timeline.page.locator("#splitter").bounding_box()
+    timeline.page.mouse.move(place["x"] + 3, 400)
+    timeline.page.mouse.down()
+    timeline.page.mouse.move(place["x"] - 97, 400, steps=3)
+    timeline.page.mouse.up()
+    assert timeline.page.locator("aside").bounding_box()["width"] == pytest.approx(before + 100, abs=3)
+    timeline.page.focus("#splitter")
+    timeline.press("ArrowRight")
+    assert timeline.page.locator("aside").bounding_box()["width"] == pytest.approx(before + 60, abs=3)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_small_window_shows_the_answer_to_a_click(show: Open, scheme: str) -> None:
+    timeline = show(documents.small(), scheme, size=(800, 600))
+    timeline.click("wait", 3)
+    for words in ("MainThread waited 32.5 ms for Lock Shop._orders", "Held by", "Waited at"):
+        place = timeline.page.locator(f"#details :text('{words}') >> nth=0").bounding_box()
+        assert place["y"] >= 0
+        assert place["y"] + place["height"] <= 600, words
+    lanes = timeline.page.locator("#lanes").bounding_box()
+    assert lanes["height"] > 120, "and the lanes are still there"
+    assert timeline.page.evaluate("document.documentElement.scrollHeight <= innerHeight")
+    picture(timeline, f"narrow-{scheme}")
+
+
+def test_lanes_are_as_high_as_what_they_show(show: Open) -> None:
+    timeline = show(documents.small())
+    whole = timeline.state["laneHeights"]
+    timeline.page.evaluate("location.hash = 'at=57000000-59000000'")  # ann holds the orders, and nothing else happens
+    timeline.until("interlockTimeline.state().from === 57000000")
+    now = timeline.state["laneHeights"]
+    assert now[1] < whole[1], "ann held two locks at a time, and marks stood below them"
+    assert now[0] <= whole[0]
+
+
+def test_a_zoom_keeps_the_lane_under_the_pointer(show: Open) -> None:
+    timeline = show(documents.busy(20_000, threads=60))
+    timeline.page.mouse.move(700, 500)
+    timeline.page.mouse.wheel(0, 600)
+    timeline.until("interlockTimeline.state().scrollTop === 600")
+    timeline.page.mouse.click(700, 500)
+    party = (timeline.state["selected"] or {}).get("party")
+    where = f"interlockTimeline.laneTop({party})"
+    before = timeline.page.evaluate(where)
+    for _ in range(3):
+        timeline.wheel(-400, "Control")
+    assert timeline.page.evaluate(where) == pytest.approx(before, abs=2)
+
+
+def test_the_state_of_the_view_is_in_the_address(show: Open) -> None:
+    document = documents.busy(3000, threads=8, tasks=80)
+    timeline = show(document)
+    assert "#" not in timeline.page.url
+    timeline.press("n", "+")
+    timeline.page.fill("#lane-filter", "request")
+    timeline.page.select_option("#sorting", "waited")
+    timeline.page.uncheck("input[aria-label='Show Semaphore cache']")
+    drag(timeline, 50, 150, y=52)
+    timeline.press("n")
+    timeline.page.click("[data-layer=arrows]")
+    state = timeline.state
+    timeline.until("location.hash.slice(1) === interlockTimeline.state().fragment")
+    fragment = "#" + timeline.page.url.partition("#")[2]
+    again = show(document, fragment=fragment)
+    other = again.state
+    for key in ("selected", "lanes", "shown", "range", "fragment"):
+        assert other[key] == state[key], key
+    assert (other["from"], other["to"]) == (pytest.approx(state["from"], abs=1), pytest.approx(state["to"], abs=1))
+    assert again.text("#details") == timeline.text("#details")
+    # An address that is changed by hand is followed, and one that makes no sense shows the whole.
+    again.page.evaluate("location.hash = 'at=9-1&on=w999999&hide=x'")
+    again.until("interlockTimeline.state().from === 0")
+    assert again.state["selected"] is None
+    assert again.state["to"] == document["duration"]
+
+
+def test_lanes_are_filtered_by_name(show: Open) -> None:
+    document = documents.busy(3000, threads=8, tasks=80)
+    timeline = show(document)
+    timeline.press("f")
+    timeline.page.keyboard.type("REQUEST-7")
+    assert timeline.state["lanes"] == ["request-7", *(f"request-{n}" for n in range(70, 80))]
+    assert timeline.text("#hidden-lanes") == "77 lanes have not the name and are hidden."
+    timeline.press("Enter", "n")
+    assert set(timeline.state["lanes"]) != {"request-7"}
+    timeline.page.fill("#lane-filter", "worker-3")
+    # A link to a lane that is filtered out ends the filter.
+    timeline.press("n", "n")
+    timeline.page.click("#details dd button >> nth=0")
+    timeline.page.fill("#lane-filter", "")
+    assert len(timeline.state["lanes"]) == 88
+
+
+def test_groups_can_be_folded(show: Open) -> None:
+    timeline = show(documents.busy(3000, threads=8, tasks=80))
+    box = timeline.page.locator("#canvas").bounding_box()
+    timeline.page.mouse.click(box["x"] + 60, box["y"] + 10)
+    assert timeline.state["lanes"][0] == "request-0"
+    timeline.page.mouse.click(box["x"] + 60, box["y"] + 10)
+    assert timeline.state["lanes"][0] == "worker-0"
+
+
+def test_thousands_of_lanes(show: Open) -> None:
+    timeline = show(documents.crowd(5_000))
+    assert timeline.page.get_attribute("#in-view", "aria-pressed") == "true"
+    timeline.press("n")
+    state = timeline.state
+    assert 0 < len(state["lanes"]) < 1_000, "what has nothing in the window is out of the way"
+    assert "nothing in this window" in timeline.text("#hidden-lanes")
+    assert (
+        timeline.where("wait", state["selected"]["span"] - timeline.page.evaluate("interlockTimeline.holds"))["width"]
+        > 100
+    )
+    picture(timeline, "thousands")
+    box = timeline.page.locator("#lanes").bounding_box()
+    timeline.page.mouse.move(box["x"] + 700, box["y"] + 300)
+    frames = []
+    for turn in (-200, 200, 200, 200, 200, -200):
+        timeline.wheel(turn, "Control")
+        frames.append(timeline.state["paintedIn"])
+    assert sorted(frames)[3] < 2_000
+    timeline.page.fill("#lane-filter", "request-4999")
+    timeline.press("Enter", "0")
+    assert timeline.state["lanes"] == ["request-4999"]
 
 
 def test_search_finds_lanes_primitives_and_lines(show: Open) -> None:
@@ -339,7 +612,7 @@ def test_hundreds_of_lanes_are_scrolled_and_only_the_visible_drawn(show: Open) -
     assert len(state["lanes"]) == 420
     assert state["drawn"]["lanes"] < 60
     box = timeline.page.locator("#lanes").bounding_box()
-    timeline.page.mouse.move(box["x"] + 60, box["y"] + 200)  # over the names the wheel scrolls
+    timeline.page.mouse.move(box["x"] + 600, box["y"] + 200)
     timeline.page.mouse.wheel(0, 4000)
     timeline.until("interlockTimeline.state().scrollTop > 1000")
     assert timeline.state["from"] == 0
@@ -360,7 +633,7 @@ def test_two_hundred_thousand_spans(show: Open, capsys: pytest.CaptureFixture[st
     timeline.page.mouse.move(box["x"] + 700, box["y"] + 300)
     frames = []
     for _ in range(12):
-        timeline.page.mouse.wheel(0, -200)
+        timeline.wheel(-200, "Control")
         frame = timeline.state
         frames.append(frame["paintedIn"])
         drawn = frame["drawn"]

@@ -268,8 +268,86 @@ test("the chain follows what a holder itself waited for", () => {
     waits: [wait(0, 0, 10, 60, { holder: 1 }), wait(1, 1, 5, 50, { holder: 2 })],
   });
   const { links, cycle } = model.chain(made, 2);
-  assert.deepEqual(links, [{ wait: 2, shared: 50 }, { wait: 3, shared: 40 }]); // prettier-ignore
-  assert.equal(cycle, false);
+  assert.deepEqual(links, [{ wait: 2, hold: 0, shared: 50 }, { wait: 3, hold: 1, shared: 40 }]); // prettier-ignore
+  assert.equal(cycle, null);
+});
+
+test("what a party waited for when it did not hold explains nothing", () => {
+  // 1 held the lock for a tenth of the wait of 0, and stood in the same line for the rest of it.
+  const made = recording({
+    parties: 3,
+    holds: [hold(0, 2, 0, 10), hold(0, 1, 10, 30), hold(0, 2, 30, 45), hold(0, 0, 50, 60)],
+    waits: [wait(0, 0, 5, 50, { holder: 1 }), wait(0, 1, 2, 10, { holder: 2 }), wait(0, 1, 31, 60, { holder: 2 })],
+  });
+  assert.deepEqual(model.chain(made, 4).links, [{ wait: 4, hold: 1, shared: 45 }]);
+});
+
+test("waits of each other that were granted are no cycle where the holds were not at one time", () => {
+  // 0 waits for what 1 holds; later 1 waits for what 0 then holds. The waits overlap, the holds do not.
+  const made = recording({
+    holds: [hold(0, 1, 0, 50), hold(0, 0, 50, 90)],
+    waits: [wait(0, 0, 10, 50, { holder: 1 }), wait(0, 1, 49, 90, { holder: 0 })],
+  });
+  for (const span of [2, 3]) assert.equal(model.chain(made, span).cycle, null);
+  // Two locks, taken one after the other by both: in each other's way, never at once.
+  const crossing = recording({
+    holds: [hold(0, 1, 0, 30), hold(1, 0, 30, 80)],
+    waits: [wait(0, 0, 5, 30, { holder: 1 }), wait(1, 1, 25, 80, { holder: 0 })],
+  });
+  for (const span of [2, 3]) assert.equal(model.chain(crossing, span).cycle, null);
+});
+
+test("a cycle that ended when one gave up is one for as long as all of it was under way", () => {
+  const made = recording({
+    holds: [hold(0, 0, 0, 90), hold(1, 1, 5, 60)],
+    waits: [wait(1, 0, 20, 61, { holder: 1 }), wait(0, 1, 10, 58, { holder: 0, outcome: model.TIMED_OUT })],
+  });
+  for (const span of [2, 3]) {
+    const { links, cycle } = model.chain(made, span);
+    assert.deepEqual([cycle.first, cycle.from, cycle.to], [0, 20, 58]);
+    assert.equal(links.length, 2);
+  }
+});
+
+test("a wait for a party in a cycle leads to it, whoever held before", () => {
+  const made = recording({
+    parties: 4,
+    holds: [hold(0, 3, 0, 80), hold(0, 0, 80, 100), hold(1, 1, 70, 100)],
+    waits: [
+      wait(0, 2, 1, 100, { holder: 3, outcome: 3 }),
+      wait(1, 0, 85, 100, { holder: 1, outcome: 3 }),
+      wait(0, 1, 90, 100, { holder: 0, outcome: 3 }),
+    ],
+  });
+  const { links, cycle } = model.chain(made, 3);
+  assert.deepEqual(links.map((link) => link.wait), [3, 4, 5]);
+  assert.deepEqual(cycle, { first: 1, from: 90, to: 100 });
+});
+
+test("permits and readers make no cycle: others may give back what is waited for", () => {
+  const stuck = (kind) => {
+    const made = recording({
+      holds: [hold(0, 0, 0, 100), hold(1, 1, 0, 100)],
+      waits: [wait(1, 0, 10, 100, { holder: 1, outcome: 3 }), wait(0, 1, 20, 100, { holder: 0, outcome: 3 })],
+    });
+    made.families = ["Lock", kind];
+    return made;
+  };
+  assert.equal(model.chain(stuck("Semaphore"), 2).cycle, null);
+  assert.equal(model.chain(stuck("RWLock"), 2).cycle, null);
+  assert.notEqual(model.chain(stuck("RLock"), 2).cycle, null);
+});
+
+test("of many objects with one name, only the one that was waited for counts", () => {
+  const made = model.load({
+    title: "", duration: 100, dropped: 0, parties: [0, 1, 2].map((i) => ({ name: `p${i}`, kind: "thread", group: "" })),
+    primitives: [{ name: "l ×20", kind: "Lock", place: "" }], places: [], marks: [], summary: [], findings: [],
+    holds: [hold(0, 1, 0, 90), hold(0, 1, 5, 50)], waits: [wait(0, 0, 1, 50, { holder: 1 })],
+    objects: { holds: [7, 3], waits: [3] }, holders: [[45, 0]],
+  }); // prettier-ignore
+  assert.equal(model.holdBehind(made, 2), 1);
+  assert.deepEqual(model.waitsBehind(made, 0), []);
+  assert.equal(model.heldBy(made, 2), ", 91% of it");
 });
 
 test("the chain stops at a sliver, and at a cycle it says so", () => {
@@ -284,21 +362,22 @@ test("the chain stops at a sliver, and at a cycle it says so", () => {
   });
   const { links, cycle } = model.chain(stuck, 2);
   assert.deepEqual(links.map((link) => link.wait), [2, 3]);
-  assert.equal(cycle, true);
+  assert.deepEqual(cycle, { first: 0, from: 20, to: 100 });
 });
 
 test("times have three digits and the unit that suits them", () => {
   const expected = [
-    [0, "0 ns"], [7, "7 ns"], [999, "999 ns"], [999.6, "1.00 µs"], [1000, "1.00 µs"], [12340, "12.3 µs"],
+    [0, "0.00 µs"], [40, "0.04 µs"], [999.6, "1.00 µs"], [1000, "1.00 µs"], [12340, "12.3 µs"], [100500, "101 µs"],
     [999600, "1.00 ms"], [50400000, "50.4 ms"], [453e6, "453 ms"], [999.9e6, "1.00 s"], [12.34e9, "12.3 s"],
-    [571e9, "571 s"], [754e9, "12 min 34 s"], [-1500, "-1.50 µs"],
+    [571e9, "571 s"], [7541e9, "7,541 s"], [-1500, "-1.50 µs"],
   ]; // prettier-ignore
   for (const [ns, text] of expected) assert.equal(model.formatTime(ns), text);
   assert.equal(model.formatMoment(1234567890, 1e6), "1.235 s");
   assert.equal(model.formatMoment(0, 1e7), "0 ms");
   assert.equal(model.formatCount(1234567), "1,234,567");
   assert.equal(model.formatCount(999), "999");
-  assert.deepEqual([0, 0.001, 0.5, 1].map(model.formatShare), ["0 %", "< 1 %", "50 %", "100 %"]);
+  assert.equal(model.formatMoment(12, 1), "12 ns");
+  assert.deepEqual([0, 0.001, 0.29, 0.5, 0.6667, 1].map(model.formatShare), ["0%", "<1%", "29%", "50%", "66%", "100%"]);
   assert.equal(model.plural(1, "lane") + model.plural(2000, "lane"), "1 lane2,000 lanes");
 });
 
@@ -360,16 +439,20 @@ test("a span is told in a sentence, with both lines", () => {
     ],
   }); // prettier-ignore
   const { title, facts } = model.describe(made, 1);
-  assert.equal(title, "party-0 waited 40 ns for Lock lock-0");
+  assert.equal(title, "party-0 waited 0.04 µs for Lock lock-0");
   const said = Object.fromEntries(facts.map(({ label, text }) => [label, text]));
   assert.equal(said["Waited at"], "a.py:1 in take");
   assert.equal(said["Held at"], "b.py:2 in keep");
-  assert.equal(said["Woken by"], "party-1, running 5 ns later");
-  assert.equal(facts.find(({ label }) => label === "Held by").go, 0);
+  assert.equal(said["Woken by"], "party-1, running 0.01 µs later");
+  const parts = (label) => facts.find((fact) => fact.label === label).parts;
+  assert.deepEqual(parts("Held by")[0].to, { span: 0 });
+  assert.deepEqual(parts("Woken by")[0].to, { party: 1 });
+  assert.deepEqual(parts("What")[0].to, { primitive: 0 });
+  assert.deepEqual(parts("Held at")[0].to, { place: 1 });
   assert.match(model.sentence(made, 2), /timed out$/);
   assert.match(model.sentence(made, 3), /cancelled$/);
   assert.match(model.sentence(made, 4), /still waits$/);
-  assert.equal(model.sentence(made, 0), "party-1 held Lock lock-0 for 50 ns");
+  assert.equal(model.sentence(made, 0), "party-1 held Lock lock-0 for 0.05 µs");
 });
 
 test("a window around a span shows it with its surroundings", () => {
@@ -380,4 +463,81 @@ test("a window around a span shows it with its surroundings", () => {
 test("the worst waits come longest first", () => {
   const made = recording({ waits: [wait(0, 0, 0, 5), wait(1, 0, 10, 40), wait(0, 1, 0, 20)] });
   assert.deepEqual(model.worstWaits(made, model.everything(made)), [1, 2, 0]);
+});
+
+test("who held something is told with the share and how many others did", () => {
+  const made = recording({ waits: [wait(0, 0, 0, 100, { holder: 1 })] });
+  const told = (held, others) => {
+    [made.waiting.held[0], made.waiting.others[0]] = [held, others];
+    return model.heldBy(made, 0);
+  };
+  assert.equal(told(100, 0), "");
+  assert.equal(told(62, 0), ", 62% of it");
+  assert.equal(told(62, 1), ", 62% of it, and 1 other");
+  assert.equal(told(0.4, 5), ", <1% of it, and 5 others");
+});
+
+test("a lane needs the rows that have anything in the window, and no others", () => {
+  const made = recording({
+    holds: [hold(0, 0, 0, 50), hold(1, 0, 10, 20), hold(0, 0, 12, 80), hold(1, 0, 90, 95)],
+    marks: [[15, 0, 0, "set", -1]],
+  });
+  const lane = made.lanes[0];
+  assert.equal(lane.rows, 3);
+  const need = (from, to) => {
+    const marks = model.markRow(made, lane, model.everything(made));
+    const { slots, ...rest } = model.need(rows(made), marks, { from, to, left: 0, width: 100 });
+    return { slots: [...slots], ...rest };
+  };
+  assert.deepEqual(need(0, 100), { slots: [0, 1, 2], rows: 3, marks: true });
+  assert.deepEqual(need(60, 70), { slots: [-1, -1, 0], rows: 1, marks: false });
+  assert.deepEqual(need(25, 40), { slots: [0, -1, 1], rows: 2, marks: false });
+  assert.deepEqual(need(97, 100), { slots: [-1, -1, -1], rows: 0, marks: false });
+});
+
+test("a range has sums of what lies in it, by primitive and by party", () => {
+  const made = recording({
+    holds: [hold(0, 0, 0, 50), hold(1, 1, 40, 60)],
+    waits: [wait(0, 1, 20, 50), wait(1, 0, 70, 90)],
+  });
+  const found = model.sums(made, 30, 50, model.everything(made));
+  assert.deepEqual([found.waits, found.waited, found.holds, found.held], [1, 20, 2, 30]);
+  assert.deepEqual(found.primitives, [
+    { index: 0, waits: 1, waited: 20, holds: 1, held: 20 },
+    { index: 1, waits: 0, waited: 0, holds: 1, held: 10 },
+  ]);
+  assert.deepEqual(found.parties.map(({ index, waited, held }) => [index, waited, held]), [[1, 20, 10], [0, 0, 20]]); // prettier-ignore
+  const filter = { ...model.everything(made), waits: false };
+  assert.equal(model.sums(made, 0, 100, filter).waits, 0);
+});
+
+test("the state of the view survives the way through a fragment, and nonsense is ignored", () => {
+  const made = recording({ holds: [hold(0, 0, 0, 50)], waits: [wait(1, 0, 60, 70)], duration: 1000 });
+  const first = {
+    from: 0, to: 1000, selected: null, range: null, hidden: [], off: [], lanes: "", sorting: "started", inView: false,
+    inViewAtFirst: false, folded: [],
+  }; // prettier-ignore
+  assert.equal(model.encodeState(made, first), "");
+  const state = {
+    ...first, from: 100, to: 300, selected: { kind: "wait", index: 0 }, range: { from: 110, to: 120 }, hidden: [1],
+    off: ["arrows"], lanes: "a&b = %", sorting: "waited", inView: true, folded: ["loop #1", ""],
+  }; // prettier-ignore
+  const { inViewAtFirst, ...expected } = state;
+  assert.deepEqual(model.decodeState(made, model.encodeState(made, state)), expected);
+  const nonsense = "at=9-3&on=w77&range=x&hide=9.-1.q&off=all&sort=up&inview=7&lanes=&fold";
+  const ignored = model.decodeState(made, nonsense);
+  assert.deepEqual(ignored, {
+    from: 0, to: 1000, selected: null, range: null, hidden: [], off: [], lanes: "", sorting: "started", inView: null,
+    folded: [""],
+  }); // prettier-ignore
+});
+
+test("lanes are found by a part of their name or group", () => {
+  const made = recording();
+  made.parties[1] = { name: "Worker-7", kind: "task", group: "asyncio loop in MainThread" };
+  const named = (text) => made.lanes.filter((lane) => model.laneNamed(made, lane, text)).map(({ party }) => party);
+  assert.deepEqual(named("worker"), [1]);
+  assert.deepEqual(named(" LOOP "), [1]);
+  assert.deepEqual(named(""), [0, 1]);
+  assert.deepEqual(named("nowhere"), []);
 });

@@ -24,9 +24,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     else:
         from interlock.cli.parser import parse, parse_report
 
+        if asked[:1] == ["explore"]:
+            from interlock.cli.exploring import explore_program, parse_explore
+
+            return explore_program(parse_explore(asked[1:]))
         if asked[:1] == ["report"]:
             from interlock.cli.reading import show_report
 
             return show_report(parse_report(asked[1:]))
+        if asked[:1] in (["hold"], ["ps"], ["setup"]):
+            from interlock.cli.holding import main as hold
+
+            return hold(asked)
         request = parse(asked)
     run(request)

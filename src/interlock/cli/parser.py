@@ -18,6 +18,7 @@ examples:
   interlock run -m package         the same for a module
   interlock run --timeline out.html prog.py
                                    and make a page that shows who waited for whom
+  interlock explore test_prog.py   search its schedules for one that fails, and tell it
   interlock report FILE            show a recording again
   interlock run --help             all about running
 """
@@ -82,17 +83,17 @@ environment:
 """
 
 
-def _seconds(text: str) -> float:
+def seconds(text: str) -> float:
     try:
-        seconds = float(text)
+        number = float(text)
     except ValueError:
-        seconds = 0
-    if not 0 < seconds < float("inf"):
+        number = 0
+    if not 0 < number < float("inf"):
         raise argparse.ArgumentTypeError(f"not a number of seconds above 0: {text!r}")
-    return seconds
+    return number
 
 
-class _Parser(argparse.ArgumentParser):
+class Parser(argparse.ArgumentParser):
     """Prints its texts as they are written, and knows options by their full names only: one that a script uses
     must not become ambiguous through another that is added later."""
 
@@ -102,7 +103,7 @@ class _Parser(argparse.ArgumentParser):
 
 def parse(arguments: list[str]) -> Request:
     """What the user wants to be run. Exits where there is nothing to run: help, version, a wrong option."""
-    parser = _Parser(prog="interlock", description=_ABOUT, epilog=_EXAMPLES)
+    parser = Parser(prog="interlock", description=_ABOUT, epilog=_EXAMPLES)
     parser.add_argument("--version", action="version", version=f"interlock {interlock.__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
     run_parser = commands.add_parser(
@@ -112,6 +113,10 @@ def parse(arguments: list[str]) -> Request:
         description=_ABOUT_RUN,
         epilog=_EXAMPLES_RUN,
     )
+    commands.add_parser("explore", help="search the schedules of a program for one that fails")
+    commands.add_parser("hold", help="run a command while holding a lock between machines")
+    commands.add_parser("ps", help="show who holds what on an engine, and who waits")
+    commands.add_parser("setup", help="make what interlock.cluster needs in a PostgreSQL database")
     commands.add_parser("report", help="show a recording again, or make a page or a trace of it")
     if arguments[:1] == ["run"]:
         return _parse_run(run_parser, arguments[1:])
@@ -127,7 +132,7 @@ def _parse_run(parser: argparse.ArgumentParser, arguments: list[str]) -> Request
         parser.add_argument("--record", metavar="FILE", help="write what happened to FILE, for `interlock report`"),
         parser.add_argument("--timeline", metavar="OUT.html", help="make a page that shows what happened"),
         parser.add_argument(
-            "--stall", type=_seconds, metavar="SECONDS", help="say when a single wait lasts longer than this"
+            "--stall", type=seconds, metavar="SECONDS", help="say when a single wait lasts longer than this"
         ),
         parser.add_argument(
             "--on-stall",
@@ -163,7 +168,7 @@ def parse_report(arguments: list[str]) -> "ReportRequest":
     """What the user wants to be shown. Exits where there is nothing to show: help, a wrong option."""
     from interlock.cli.reading import ReportRequest
 
-    parser = _Parser(
+    parser = Parser(
         prog="interlock report",
         usage="interlock report [options] FILE",
         description=_ABOUT_REPORT,

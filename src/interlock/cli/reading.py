@@ -100,7 +100,7 @@ def _show_rich(summary: Summary, out: TextIO) -> bool:
     for number, finding in enumerate(summary.findings, 1):
         console.print(Text(f"{number}. {finding.sentence}", style="yellow" if number == 1 else ""))
     if not summary.findings:
-        console.print("None of the waiting is worth a look." if summary.story.waits else "Nobody waited for anything.")
+        console.print(summary.without_findings())
     for table in summary.tables():
         if table.rows:
             console.print()

@@ -12,7 +12,12 @@ none:
                  0 granted, 1 timed out, 2 cancelled, 3 waiting still
     marks        [time, party, primitive, kind, place]
     summary      {primitive, acquired, contended, wait_total, ..., worst_wait}; worst_wait: an index into waits
+    families     for each primitive, the class of ours that its own is or derives from
+    holders      for each wait [held, others]: for how much of it the holder held, and how many others did
+    objects      {holds, waits}: for each hold and wait which object it was of; there only where very many objects
+                 share a name and are one primitive here
     findings     sentences, the worst first
+    links        for each finding [primitive, wait]: what it is about, and its longest wait (an index into waits)
 """
 
 from typing import Any
@@ -31,7 +36,7 @@ def document(recording: Recording | Summary) -> dict[str, Any]:
             fields = row._asdict()
             del fields["waited"]
             rows.append(fields)
-    return {
+    made = {
         "version": 1,
         "title": recorded.title,
         "duration": recorded.duration,
@@ -42,9 +47,18 @@ def document(recording: Recording | Summary) -> dict[str, Any]:
             {"name": primitive.name, "kind": primitive.kind, "place": primitive.place} for primitive in story.primitives
         ],
         "places": recorded.places,
-        "holds": [list(hold) for hold in story.holds],
+        "holds": [list(hold[:6]) for hold in story.holds],
         "waits": [list(wait[:10]) for wait in story.waits],
         "marks": [list(mark) for mark in story.marks],
         "summary": rows,
+        "families": [primitive.family for primitive in story.primitives],
+        "holders": [[wait.held, wait.others] for wait in story.waits],
         "findings": [finding.sentence for finding in summary.findings],
+        "links": [[finding.primitive, finding.worst_wait] for finding in summary.findings],
     }
+    if len(story.primitives) + story.hidden < len(recorded.primitives):
+        made["objects"] = {
+            "holds": [hold.object for hold in story.holds],
+            "waits": [wait.object for wait in story.waits],
+        }
+    return made

@@ -19,6 +19,7 @@ from typing import Any
 from interlock.watch.recording import Recording
 from interlock.watch.story import Story, Wait
 from interlock.watch.summary import Summary
+from interlock.watch.words import held_by, percent
 
 _OUTCOMES = ("got it", "timed out", "cancelled", "waits still")
 _WAKE_NS = 1_000
@@ -94,7 +95,11 @@ def _waits(story: Story, tracks: _Tracks) -> list[dict[str, Any]]:
         begins[wait.party].append(wait.start)
         args = {"outcome": _OUTCOMES[wait.outcome], "line": tracks.place(wait.place)}
         if wait.holder >= 0:
-            args |= {"held by": tracks.name(wait.holder), "holder's line": tracks.place(wait.holder_place)}
+            part = percent(wait.held, wait.end - wait.start)
+            args |= {
+                "held by": held_by(tracks.name(wait.holder), part, wait.others),
+                "holder's line": tracks.place(wait.holder_place),
+            }
         if wait.waker >= 0:
             args |= {"woken by": tracks.name(wait.waker)}
             if wait.end > wait.start:

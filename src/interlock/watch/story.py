@@ -6,7 +6,7 @@ released. Where the kind of a primitive says that this cannot be, the later even
 short. And events may be missing: those before the recording began, and those that were dropped.
 
     family                   a hold                                    who made a party wait
-    Lock, RLock              from acquire to release; one at a time    who held it for most of the wait
+    Lock, RLock              from acquire to release; one at a time    who held it longest during the wait
     RWLock                   the same, one for each party              the same
     Semaphore, Bounded...    each permit; ended by its own party, or   the same
                              else the oldest one; none at all where
@@ -14,8 +14,10 @@ short. And events may be missing: those before the recording began, and those th
     all others               none                                      who woke it
 """
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
+from collections.abc import Iterable
+from itertools import accumulate
 from typing import NamedTuple
 
 from interlock.core.record.recorder import HAPPENINGS
@@ -41,15 +43,22 @@ GRANTED_TO, GAVE_UP, WAS_CANCELLED, WAITS_STILL = range(4)  # outcomes
 
 
 class Hold(NamedTuple):
+    """``primitive``: a number in `Story.primitives`; ``object``: the one in the recording, which is one of many where
+    very many share a name."""
+
     primitive: int
     party: int
     start: int
     end: int
     place: int
     open: int
+    object: int = -1
 
 
 class Wait(NamedTuple):
+    """``holder``: the party that held the object longest during the wait, for ``held`` nanoseconds of it;
+    ``others``: how many other parties held it during the wait, the one that waits not counted."""
+
     primitive: int
     party: int
     start: int
@@ -61,6 +70,9 @@ class Wait(NamedTuple):
     holder: int
     holder_place: int
     waker_place: int
+    held: int = 0
+    others: int = 0
+    object: int = -1
 
 
 class Mark(NamedTuple):
@@ -95,8 +107,10 @@ class Story:
         self.blamed: Counter[tuple[int, int]] = Counter()
         self._find_holders()
         group = self._group
-        self.holds = sorted((hold._replace(primitive=group[hold.primitive]) for hold in self._holds), key=_start)
-        self.waits = sorted((wait._replace(primitive=group[wait.primitive]) for wait in self._waits), key=_start)
+        self.holds = sorted(
+            (hold._replace(primitive=group[hold.primitive], object=hold.primitive) for hold in self._holds), key=_start
+        )
+        self.waits = [wait._replace(primitive=group[wait.primitive], object=wait.primitive) for wait in self._waits]
         del self._holds, self._waits
 
     def _group_primitives(self) -> list[int]:
@@ -212,30 +226,20 @@ class Story:
             self.marks.append(Mark(time, party, self._group[primitive], _MARKS[what], place))
 
     def _find_holders(self) -> None:
-        """Say for each wait who held what was waited for during most of it, and charge it to the lines that did."""
+        """Say for each wait who held what was waited for longest, and charge it to the lines that held it."""
         held: dict[int, list[Hold]] = defaultdict(list)
-        for hold in sorted(self._holds, key=_start):
+        for hold in self._holds:
             held[hold.primitive].append(hold)
-        starts = {primitive: [hold.start for hold in holds] for primitive, holds in held.items()}
+        turns = {primitive: _Turns(holds) for primitive, holds in held.items()}
         lines: dict[int, dict[int, _Line]] = {}
+        self._waits.sort(key=_start)
         for number, wait in enumerate(self._progress("finding who made them wait", self._waits, len(self._waits))):
             group = self._group[wait.primitive]
-            holds = held.get(wait.primitive)
             charged = 0
-            if holds is not None:
-                # Those that began shortly before the wait, and in it: of very many, none is the one to name.
-                at = bisect_right(starts[wait.primitive], wait.start)
-                longest, holder = 0, None
-                for hold in holds[max(0, at - 64) : at + 64]:
-                    if hold.start >= wait.end:
-                        break
-                    overlap = min(hold.end, wait.end) - max(hold.start, wait.start)
-                    if overlap > longest and hold.party != wait.party:
-                        longest, holder = overlap, hold
-                if holder is not None:
-                    self._waits[number] = wait._replace(holder=holder.party, holder_place=holder.place)
+            if wait.primitive in turns:
+                self._waits[number] = turns[wait.primitive].blame(wait)
                 if wait.primitive not in lines:
-                    lines[wait.primitive] = _lines(holds)
+                    lines[wait.primitive] = _lines(held[wait.primitive])
                 charged = self._charge(wait, group, lines[wait.primitive])
             if charged == 0 and wait.waker_place >= 0:
                 self.blamed[group, wait.waker_place] += wait.end - wait.start
@@ -249,6 +253,90 @@ class Story:
                 # Several may hold at a time: together they are not to blame for more than there was.
                 self.blamed[group, place] += share * duration // total if total > duration else share
         return total
+
+
+class _Turns:
+    """Who held an object during a wait. It is asked for the waits in the order of their beginnings.
+
+    Where many wait in a line, each waits for as many turns as there are waiters, and its turns are nearly those of the
+    wait before it. So the sums are kept, of the turns that begin during the wait, and only changed at both ends.
+    """
+
+    def __init__(self, holds: list[Hold]) -> None:
+        self.turns = sorted(_merged(holds), key=_start)
+        self.starts = [turn.start for turn in self.turns]
+        self.reach = list(accumulate((turn.end for turn in self.turns), max))  # the latest end so far
+        self.under_way: list[Hold] = []  # had begun when the wait began, and not ended
+        self.began = self.last = 0  # the sums are of the turns from `began` to before `last`
+        self.sums: dict[int, int] = {}  # party: nanoseconds; none is 0
+
+    def blame(self, wait: Wait) -> Wait:
+        self._move(wait)
+        # What of these turns lies outside of the wait does not count, what of those under way lies in it does.
+        changes = [(turn.party, _overlap(turn, wait)) for turn in self.under_way]
+        number = self.last - 1
+        while number >= self.began and self.reach[number] > wait.end:
+            turn = self.turns[number]
+            if turn.end > wait.end:
+                changes.append((turn.party, wait.end - turn.end))
+            number -= 1
+        own = self.sums.get(wait.party, 0)
+        changes.append((wait.party, -own - sum(change for party, change in changes if party == wait.party)))
+        for party, change in changes:
+            self._add(party, change)
+        if self.sums:
+            holder = max(self.sums, key=self.sums.__getitem__)
+            wait = wait._replace(
+                holder=holder,
+                holder_place=self._longest(holder, wait).place,
+                held=self.sums[holder],
+                others=len(self.sums) - 1,
+            )
+        for party, change in changes:
+            self._add(party, -change)
+        return wait
+
+    def _move(self, wait: Wait) -> None:
+        began = bisect_right(self.starts, wait.start, self.began)
+        last = bisect_left(self.starts, wait.end, began)
+        for turn in self.turns[self.began : min(began, self.last)]:
+            self._add(turn.party, turn.start - turn.end)
+        for turn in self.turns[max(began, last) : self.last]:
+            self._add(turn.party, turn.start - turn.end)
+        for turn in self.turns[max(began, self.last) : last]:
+            self._add(turn.party, turn.end - turn.start)
+        self.under_way += self.turns[self.began : began]
+        self.under_way = [turn for turn in self.under_way if turn.end > wait.start]
+        self.began, self.last = began, last
+
+    def _add(self, party: int, nanoseconds: int) -> None:
+        held = self.sums.get(party, 0) + nanoseconds
+        if held:
+            self.sums[party] = held
+        else:
+            self.sums.pop(party, None)
+
+    def _longest(self, holder: int, wait: Wait) -> Hold:
+        its = [turn for turn in (*self.under_way, *self.turns[self.began : self.last]) if turn.party == holder]
+        return max(its, key=lambda turn: _overlap(turn, wait))
+
+
+def _merged(holds: list[Hold]) -> Iterable[Hold]:
+    """One who has several permits at a time holds it once."""
+    by_party: dict[int, Hold] = {}
+    for hold in sorted(holds, key=_start):
+        before = by_party.get(hold.party)
+        if before is not None and hold.start < before.end:
+            by_party[hold.party] = before._replace(end=max(before.end, hold.end))
+        else:
+            if before is not None:
+                yield before
+            by_party[hold.party] = hold
+    yield from by_party.values()
+
+
+def _overlap(hold: Hold, wait: Wait) -> int:
+    return min(hold.end, wait.end) - max(hold.start, wait.start)
 
 
 class _Line:

@@ -68,7 +68,7 @@ class Blamed(NamedTuple):
 
 class Finding(NamedTuple):
     """Something worth knowing. ``cause``: the place to blame, -1 where it is not known; ``share``: its part of the
-    waiting."""
+    waiting; ``worst_wait``: an index into the waits of the story."""
 
     primitive: int
     wait_total: int
@@ -76,6 +76,7 @@ class Finding(NamedTuple):
     cause: int
     share: float
     sentence: str
+    worst_wait: int
 
 
 class Summary:
@@ -161,27 +162,39 @@ class Summary:
         def weight(row: Row) -> float:
             return row.wait_total * (1 if primitives[row.primitive].family in HELD else _WEIGHT_OF_SIGNALS)
 
-        worst = sorted((row for row in self.rows if row.wait_total >= _WORTH_A_SENTENCE), key=weight, reverse=True)
+        # What has not ended may never end: it stands first.
+        worst = sorted(
+            (row for row in self.rows if row.wait_total >= _WORTH_A_SENTENCE),
+            key=lambda row: (self._waiting_still(row.primitive) > 0, weight(row)),
+            reverse=True,
+        )
         return [self._finding(row) for row in worst[:_WORST]]
+
+    def _waiting_still(self, primitive: int) -> int:
+        """How many waits for a primitive had not ended when the recording ended."""
+        return sum(self.story.waits[number].outcome == WAITS_STILL for number in self._waits[primitive])
 
     def _finding(self, row: Row) -> Finding:
         primitive = self.story.primitives[row.primitive]
         waits = [self.story.waits[number] for number in self._waits[row.primitive]]
         parties = tuple(sorted({wait.party for wait in waits}))
         who = legible(self.recording.parties[parties[0]].name) if len(parties) == 1 else f"{len(parties)} parties"
-        verb = "waited" if any(wait.outcome != WAITS_STILL for wait in waits) else "waits still,"
+        still = self._waiting_still(row.primitive)
+        verb = "waited" if still < len(waits) else "waits still," if len(parties) == 1 else "wait still,"
         sentence = f"{titled(primitive)}: {who} {verb} {duration(row.wait_total)} in all"
         blamed = next((line for line in self.blamed if line.primitive == row.primitive and line.place >= 0), None)
-        if blamed is None:
-            return Finding(row.primitive, row.wait_total, parties, -1, 0.0, sentence + ".")
-        share = min(1.0, blamed.waited / row.wait_total)
-        place = legible(self.recording.places[blamed.place], _PLACE, keep_end=True)
-        part = percent(blamed.waited, row.wait_total)
-        if blamed.holds:
-            sentence += f", {part} of it while {place} held it ({duration(blamed.hold_longest)} at longest)."
-        else:
-            sentence += f", {part} of it for {place} to {_VERBS.get(primitive.family, 'wake them')}."
-        return Finding(row.primitive, row.wait_total, parties, blamed.place, round(share, 4), sentence)
+        cause, share = -1, 0.0
+        if blamed is not None:
+            cause, share = blamed.place, round(min(1.0, blamed.waited / row.wait_total), 4)
+            place = legible(self.recording.places[blamed.place], _PLACE, keep_end=True)
+            part = percent(blamed.waited, row.wait_total)
+            if blamed.holds:
+                sentence += f", {part} of it while {place} held it ({duration(blamed.hold_longest)} at longest)"
+            else:
+                sentence += f", {part} of it for {place} to {_VERBS.get(primitive.family, 'wake them')}"
+        if 0 < still < len(waits):
+            sentence += f"; {count(still, 'wait')} had not ended when the recording ended"
+        return Finding(row.primitive, row.wait_total, parties, cause, share, sentence + ".", row.worst_wait)
 
     # As JSON.
 
@@ -234,7 +247,7 @@ class Summary:
         recording, waits = self.recording, self.story.waits
         kinds = [party.kind for party in recording.parties]
         parts = [count(kinds.count(kind), kind) for kind in ("thread", "task") if kind in kinds] or ["no threads"]
-        waited = "nobody had to wait"
+        waited = "none of the events that were kept is a wait" if recording.dropped else "nobody had to wait"
         if waits:
             waited = f"{count(len(waits), 'wait')}, {duration(sum(map(_length, waits)))} in all"
         return (
@@ -242,8 +255,14 @@ class Summary:
             f"{count(len(self.story.primitives), 'primitive')}; {waited}"
         )
 
+    def without_findings(self) -> str:
+        """What to say in the place of findings where there are none."""
+        if self.story.waits:
+            return "None of the waiting is worth a look."
+        return "No wait was kept." if self.recording.dropped else "Nobody waited for anything."
+
     def remarks(self) -> list[str]:
-        """What a reader has to know about what he does not see."""
+        """What a reader has to know about what is not shown."""
         recording = self.recording
         remarks = []
         if recording.dropped:
@@ -275,7 +294,7 @@ class Summary:
                     primitives[row.primitive].kind,
                     name(row.primitive),
                     f"{row.acquired:,}",
-                    f"{row.waited:,} ({int(100 * row.contended)}%)" if row.waited else "-",
+                    f"{row.waited:,} ({percent(round(10_000 * row.contended), 10_000)})" if row.waited else "-",
                     *(_or_dash(number) for number in (row.wait_total, row.wait_longest, row.wait_p99)),
                     *(_or_dash(number) for number in (row.hold_total, row.hold_longest)),
                     f"{row.parties:,}",
@@ -316,7 +335,7 @@ class Summary:
         lines = [self.heading(), ""]
         lines += [f"{number}. {finding.sentence}" for number, finding in enumerate(self.findings, 1)]
         if not self.findings:
-            lines.append("None of the waiting is worth a look." if self.story.waits else "Nobody waited for anything.")
+            lines.append(self.without_findings())
         for table in self.tables():
             if table.rows:
                 lines += ["", table.title, *aligned([table.heads, *table.rows], table.texts), *table.more]

@@ -1,4 +1,4 @@
-"""How reports put numbers and names."""
+"""How reports put numbers and names. `page/model.js` puts them alike: whoever changes one changes the other."""
 
 from collections.abc import Sequence
 
@@ -19,7 +19,10 @@ def duration(nanoseconds: int) -> str:
             break
     number = nanoseconds / size
     digits = 2 if number < 9.995 else 1 if number < 99.95 else 0
-    return f"{number:,.{digits}f} {unit}"
+    # In whole numbers, halves up: what the page does with the same number comes out the same.
+    scaled = (2 * round(nanoseconds) * 10**digits + size) // (2 * size)
+    whole, part = divmod(scaled, 10**digits)
+    return f"{whole:,}.{part:0{digits}} {unit}" if digits else f"{whole:,} {unit}"
 
 
 def count(number: int, noun: str, plural: str | None = None) -> str:
@@ -31,6 +34,13 @@ def percent(part: int, whole: int) -> str:
     if not part or not whole:
         return "0%"
     return f"{100 * part // whole}%" if 100 * part >= whole else "<1%"
+
+
+def held_by(holder: str, part: str, others: int) -> str:
+    """Who held something during a wait: `ann`, where ann alone did all the time, or `ann, 62% of it, and 5 others`."""
+    if not others:
+        return holder if part == "100%" else f"{holder}, {part} of it"
+    return f"{holder}, {part} of it, and {count(others, 'other')}"
 
 
 def legible(text: str, longest: int = LABEL, *, keep_end: bool = False) -> str:

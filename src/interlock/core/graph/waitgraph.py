@@ -52,6 +52,7 @@ from cython.cimports.interlock.core.graph.graph_guard import (
     interlock_graph_renew,
     interlock_graph_unlock,
 )
+from cython.cimports.interlock.core.kernel.control import controlling, refused
 from cython.cimports.interlock.core.kernel.party import Party, by_ident, living, main_ident, party_by_id, set_on_leaving
 from cython.cimports.interlock.core.kernel.primitive import Primitive
 from cython.cimports.interlock.core.kernel.timeouts import NEVER
@@ -235,7 +236,10 @@ def refuse_cycle(waiter: Waiter) -> cython.int:
     if not is_certain(cycle):
         waiter.refused = False
         return 0
-    raise DeadlockError(tell(cycle))
+    words = tell(cycle)
+    if controlling:
+        refused(words)
+    raise DeadlockError(words)
 
 
 def is_certain(cycle: list) -> bool:

@@ -1,6 +1,7 @@
 """The refusal of a wait that can never end: its error, and what is said of an owner that can't come back."""
 
 import cython
+from cython.cimports.interlock.core.kernel.control import controlling, refused
 from cython.cimports.interlock.core.kernel.party import Party
 from cython.cimports.interlock.core.kernel.primitive import Primitive
 from cython.cimports.interlock.core.kernel.waiter import Waiter
@@ -24,4 +25,7 @@ def refuse_orphan(primitive: Primitive, waiter: Waiter, owner: Party) -> cython.
         )
     else:
         fate = f"is held by {owner.fate()} without releasing it. Enter the lock with 'with'"
-    raise DeadlockError(f"{primitive!r} {fate}: {owner.call_name()} can never release it")
+    words = f"{primitive!r} {fate}: {owner.call_name()} can never release it"
+    if controlling:
+        refused(words)
+    raise DeadlockError(words)

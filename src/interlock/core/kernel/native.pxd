@@ -18,6 +18,7 @@ cdef extern from *:
     /* For who asks more than once: to find the thread state is a call, and a look at thread-local storage. */
     #define interlock_thread() ((void *) interlock_thread_state())
     #define interlock_id_of(thread) (((PyThreadState *) (thread))->id)
+    #define interlock_set_id_of(thread, number) (((PyThreadState *) (thread))->id = (number))
     /* Whether this thread has ever had a context of `contextvars`. A step of a task always runs in one. */
     #define interlock_has_context(thread) (((PyThreadState *) (thread))->context != NULL)
     /* Another number as soon as anything about the class or its bases changes, and no other class has it; 0: not known. */
@@ -44,6 +45,7 @@ cdef extern from *:
     unsigned long long interlock_thread_id() noexcept nogil
     void *interlock_thread() noexcept nogil
     unsigned long long interlock_id_of(void *thread) noexcept nogil
+    void interlock_set_id_of(void *thread, unsigned long long id) noexcept nogil
     bint interlock_has_context(void *thread) noexcept nogil
     int interlock_pid() noexcept nogil
     unsigned int interlock_version_of(object type) noexcept

@@ -16,7 +16,7 @@ cdef class Party:
     cdef unsigned long long walk
     # Written by the one thread of a forked child; only ever goes from False to True.
     cdef readonly bint lost_in_fork
-    # Written once: it ended so long ago that no more than its id is left.
+    # Written once: it ended, so long ago that no more than its id is left, or its thread goes on as another.
     cdef bint forgotten
     cdef object __weakref__
 
@@ -72,3 +72,4 @@ cdef Party party_by_id(unsigned long long id)
 cdef object find_thread(unsigned long ident)
 cdef object retire(Party party)
 cdef object sweep()
+cdef object renew(unsigned long long id)

@@ -24,7 +24,13 @@ import cython
 from cython.cimports.cpython.object import PyObject
 from cython.cimports.cpython.pystate import PyThreadState_GetDict
 from cython.cimports.cpython.pythread import PyThread_get_thread_ident
-from cython.cimports.interlock.core.kernel.native import interlock_pid, interlock_thread_id
+from cython.cimports.interlock.core.kernel.native import (
+    interlock_pid,
+    interlock_set_id_of,
+    interlock_thread,
+    interlock_thread_id,
+)
+from cython.cimports.interlock.core.kernel.public_name import interlock_keep_name
 from cython.cimports.interlock.core.kernel.thread_end import (
     interlock_end,
     interlock_end_reached,
@@ -266,6 +272,18 @@ def is_lost(party: Party) -> cython.bint:
     return party.lost_in_fork or (in_new_child() and party.thread != interlock_thread_id())
 
 
+def renew(id: cython.ulonglong):
+    """The calling thread, one of a pool, goes on as another party, whose id is `id`: what it was until now has ended.
+
+    A number from above all that the interpreter gives out and below those of tasks (`core/task.py`).
+    """
+    former = living.get(interlock_thread_id())
+    if former is not None:
+        cython.cast(Party, former).forgotten = True
+        retire(former)
+    interlock_set_id_of(interlock_thread(), id)
+
+
 def _before_fork():
     global forking
     forking = True
@@ -289,3 +307,6 @@ def _after_fork_in_child():
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(before=_before_fork, after_in_child=_after_fork_in_child)
+
+
+interlock_keep_name(Party, b"interlock.core.party.Party")

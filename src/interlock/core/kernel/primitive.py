@@ -54,7 +54,7 @@ import os
 import cython
 from cython.cimports.cpython.mem import PyMem_RawFree, PyMem_RawMalloc
 from cython.cimports.cpython.ref import Py_DECREF, Py_INCREF
-from cython.cimports.interlock.core.kernel.native import interlock_now
+from cython.cimports.interlock.core.kernel.control import controls, now
 from cython.cimports.interlock.core.kernel.party import Party, forks, in_new_child, is_lost, living
 from cython.cimports.interlock.core.kernel.probe import Happening, happened, probing
 from cython.cimports.interlock.core.kernel.timeouts import NEVER
@@ -95,7 +95,7 @@ class Primitive(Observed):
         pass
 
     def due(self, waiter: Waiter) -> cython.bint:
-        return waiter.is_task or interlock_now() - waiter.since >= BARGING_NS
+        return waiter.is_task or now() - waiter.since >= BARGING_NS
 
     def runs_again(self, waiter: Waiter) -> Waiter:
         """A task that was granted out of the queue runs again. Returns the chain to `wake`."""
@@ -200,7 +200,7 @@ class Primitive(Observed):
     def push(self, waiter: Waiter) -> cython.void:
         assert waiter.queue is None and waiter.state == PARKED
         waiter.queue = self
-        waiter.since = interlock_now()
+        waiter.since = now()
         waiter.prev = self.tail
         if self.head is None:
             self.head = waiter
@@ -349,12 +349,12 @@ class Primitive(Observed):
             if waiter.refused:
                 self.kick()
             if probing:
-                happened(Happening.CANCELLED, self, 0, interlock_now() - began)
+                happened(Happening.CANCELLED, self, 0, now() - began)
             raise
         finally:
             end_wait(waiter)
         if probing:
-            happened(Happening.GRANTED if granted else Happening.TIMED_OUT, self, 0, interlock_now() - began)
+            happened(Happening.GRANTED if granted else Happening.TIMED_OUT, self, 0, now() - began)
         return granted
 
     def await_turn(self, waiter: ThreadWaiter, deadline: cython.longlong, unparked: cython.bint) -> cython.bint:
@@ -370,8 +370,8 @@ class Primitive(Observed):
         while True:
             if not unparked:
                 # An owner that ends tells nobody, so whoever waits for one asks now and then.
-                slicing = deadline == NEVER and self.has_owners()
-                unparked = waiter.park(interlock_now() + LOOK_AGAIN_NS if slicing else deadline)
+                slicing = deadline == NEVER and self.has_owners() and not controls()
+                unparked = waiter.park(now() + LOOK_AGAIN_NS if slicing else deadline)
                 if slicing and not unparked:
                     self.check_block(waiter)
                     continue

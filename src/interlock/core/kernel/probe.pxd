@@ -1,4 +1,5 @@
 cimport cython
+from interlock.core.kernel.control cimport Controller
 
 cdef enum Happening:
     ACQUIRED      # got what it asked for without waiting
@@ -46,6 +47,7 @@ cdef void stop()
 # A second sink, which watches beside the first: the one for the order of locks.
 cdef void watch(Sink to)
 cdef void unwatch()
+cdef object control(Controller controller)
 # The sink that things are handed to now, or None.
 cdef Sink active()
 

@@ -13,6 +13,7 @@ import sys
 import threading
 
 import cython
+from cython.cimports.interlock.core.kernel.control import Controller, after, controlling, set_controller
 
 probing = False
 _counting = cython.declare(cython.bint, False)
@@ -60,6 +61,13 @@ def happened(happening: Happening, what: Observed, other: cython.ulonglong, wait
         cython.cast(Sink, _sinks[0]).happened(happening, what, other, waited)
     if _watching:
         cython.cast(Sink, _watchers[0]).happened(happening, what, other, waited)
+    if controlling and (
+        happening == Happening.RELEASED
+        or happening == Happening.SET
+        or happening == Happening.CLEARED
+        or happening == Happening.NOTIFIED
+    ):
+        after(what)
 
 
 def wanted(what: Observed) -> cython.int:
@@ -79,7 +87,7 @@ def stop() -> cython.void:
     global probing, _counting
     _counting = False
     _sinks[0] = Sink()
-    probing = _watching
+    probing = _watching or controlling
 
 
 def watch(to: Sink) -> cython.void:
@@ -93,7 +101,14 @@ def unwatch() -> cython.void:
     global probing, _watching
     _watching = False
     _watchers[0] = Sink()
-    probing = _counting
+    probing = _counting or controlling
+
+
+def control(controller: Controller | None):
+    """Let `controller` decide who goes on; None: nobody. It needs the points that only a probed operation passes."""
+    global probing
+    set_controller(controller)
+    probing = controlling or _counting or _watching
 
 
 def active() -> Sink:

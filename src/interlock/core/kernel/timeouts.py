@@ -8,7 +8,7 @@ import threading
 
 import cython
 from cython.cimports.cpython.number import PyNumber_Index
-from cython.cimports.interlock.core.kernel.native import interlock_now
+from cython.cimports.interlock.core.kernel.control import now
 
 NEVER = 0x7FFFFFFFFFFFFFFF
 TIMEOUT_MAX = cython.declare(cython.double, threading.TIMEOUT_MAX)
@@ -30,9 +30,9 @@ def deadline_in(seconds: cython.double) -> cython.longlong:
         raise OverflowError(f"timeout value is too large: {seconds} s, the most is {TIMEOUT_MAX} s")
     if seconds <= 0:
         return 0
-    now: cython.longlong = interlock_now()
+    moment: cython.longlong = now()
     # TIMEOUT_MAX is as many nanoseconds as fit, counted from now it is too many: 292 years have to do.
-    return NEVER if seconds * 1e9 >= NEVER - now else now + cython.cast(cython.longlong, seconds * 1e9)
+    return NEVER if seconds * 1e9 >= NEVER - moment else moment + cython.cast(cython.longlong, seconds * 1e9)
 
 
 def lock_deadline(blocking: cython.bint, timeout) -> cython.longlong:

@@ -5,7 +5,7 @@ handler may wait in the middle of a wait.
 """
 
 import cython
-from cython.cimports.interlock.core.kernel.native import interlock_now
+from cython.cimports.interlock.core.kernel.control import now
 from cython.cimports.interlock.core.kernel.party import Party, meet
 from cython.cimports.interlock.core.kernel.probe import Observed
 from cython.cimports.interlock.core.kernel.timeouts import NEVER
@@ -28,7 +28,7 @@ def begin_wait(waiter: Waiter, at: Observed, deadline: cython.longlong) -> cytho
     waiter.host = party
     waiter.at = at
     waiter.timed = deadline != NEVER
-    waiter.shown = waiter.since if waiter.since != 0 else interlock_now()
+    waiter.shown = waiter.since if waiter.since != 0 else now()
     with cython.critical_section(party):
         waiter.outer = cython.cast(Waiter, party.wait)
         party.wait = waiter

@@ -39,6 +39,8 @@ cdef class Waiter:
     cdef bint is_task          # it is served in the order of arrival, and not told to come and compete
     # What a signal handler raised in the middle of `unpark`. Belongs to the one who unparks.
     cdef object interruption
+    # A thread's that is controlled: the party that is parked here. Written by the controller.
+    cdef void *controlled
     # A task's: its owner may have ended, and it is to look again. In the thread of its loop.
     cdef bint look_again
     cdef bint unpark(self, Observed by) noexcept

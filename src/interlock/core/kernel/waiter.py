@@ -19,6 +19,7 @@ see `primitive.py`, which knows what a waiter may stand in. A waiter only has a 
 import cython
 from cython.cimports.cpython.exc import PyErr_CheckSignals
 from cython.cimports.cpython.pythread import PyThread_get_thread_ident
+from cython.cimports.interlock.core.kernel.control import controlling, now, park, unparked
 from cython.cimports.interlock.core.kernel.native import (
     PY_LOCK_ACQUIRED,
     PY_LOCK_INTR,
@@ -29,7 +30,6 @@ from cython.cimports.interlock.core.kernel.native import (
     PyThread_free_lock,
     PyThread_release_lock,
     PyThread_type_lock,
-    interlock_now,
 )
 from cython.cimports.interlock.core.kernel.party import Party, forks, main_ident, meet
 from cython.cimports.interlock.core.kernel.probe import Observed
@@ -73,6 +73,8 @@ class ThreadWaiter(Waiter):
 
     def unpark(self, by: Observed) -> cython.bint:
         PyThread_release_lock(self.parker)
+        if controlling:
+            unparked(self)
         return True
 
     def handle_signals(self) -> cython.int:
@@ -92,6 +94,10 @@ class ThreadWaiter(Waiter):
         Whoever is `owed` an unpark gets it first, where the GIL is free already. One who is woken while we still
         have it wakes up twice, for the unpark and for the GIL: nearly half of what a hand-off by `wait` costs.
         """
+        if controlling:
+            outcome: cython.int = park(self, deadline)
+            if outcome != 2:
+                return outcome == 1
         parker: PyThread_type_lock = self.parker
         process: cython.uint = forks
         status: PyLockStatus
@@ -108,7 +114,7 @@ class ThreadWaiter(Waiter):
         while True:
             left = -1
             if deadline != NEVER:
-                left = max(0, deadline - interlock_now() + 999) // 1000
+                left = max(0, deadline - now() + 999) // 1000
             if PyThread_get_thread_ident() == main_ident:
                 # A signal that comes between here and the system call interrupts nothing and would wait as long as
                 # we do. POSIX has no wait that closes this gap for a signal which any thread may take, so the one
@@ -128,7 +134,7 @@ class ThreadWaiter(Waiter):
                 self.handle_signals()
                 if forks != process:
                     return self.in_child()
-            elif interlock_now() >= deadline:
+            elif now() >= deadline:
                 return False
 
     def in_child(self) -> cython.bint:

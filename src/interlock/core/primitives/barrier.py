@@ -25,10 +25,12 @@ from threading import BrokenBarrierError
 
 import cython
 from cython.cimports.interlock.core.kernel.arguments import checked_name, whole
+from cython.cimports.interlock.core.kernel.control import Operation, controlling, point
 from cython.cimports.interlock.core.kernel.native import interlock_thread_id
 from cython.cimports.interlock.core.kernel.party import forks, in_new_child
 from cython.cimports.interlock.core.kernel.primitive import Primitive
 from cython.cimports.interlock.core.kernel.probe import Happening, happened, made, probing
+from cython.cimports.interlock.core.kernel.public_name import interlock_keep_name
 from cython.cimports.interlock.core.kernel.timeouts import NEVER, deadline_after, deadline_in, wait_seconds
 from cython.cimports.interlock.core.kernel.waiter import (
     CANCELLED,
@@ -96,6 +98,8 @@ class Barrier(Primitive):
     @property
     def broken(self) -> bool:
         """Whether the barrier is broken; `reset` mends it."""
+        if controlling:
+            point(Operation.LOOK, self)
         with cython.critical_section(self):
             self.forget_lost()
             return self.phase == BROKEN
@@ -171,6 +175,8 @@ class Barrier(Primitive):
 
     def arrive(self, waiter: Waiter, me: cython.ulonglong) -> Arrival:
         """Come to the barrier, with a waiter to queue if there is one yet. Raises where it is broken."""
+        if controlling and waiter is None:
+            point(Operation.ARRIVE, self)
         chain: Waiter = None
         phase: Phase
         generation: cython.ulong
@@ -217,6 +223,8 @@ class Barrier(Primitive):
 
     def reset(self) -> None:
         """Make the barrier new. Parties that wait get BrokenBarrierError."""
+        if controlling:
+            point(Operation.CHANGE, self)
         chain: Waiter = None
         with cython.critical_section(self):
             if self.phase != DRAINING and self.phase != RESETTING:
@@ -229,6 +237,8 @@ class Barrier(Primitive):
 
     def abort(self) -> None:
         """Break the barrier: parties that wait, now or later, get BrokenBarrierError until `reset`."""
+        if controlling:
+            point(Operation.CHANGE, self)
         chain: Waiter
         with cython.critical_section(self):
             self.phase = BROKEN
@@ -380,3 +390,6 @@ def rename(subclass: type) -> None:
     """Let `subclass` drain, as asyncio's does."""
     global renamed
     renamed = subclass
+
+
+interlock_keep_name(Barrier, b"interlock.core.barrier.Barrier")

@@ -25,8 +25,10 @@ import warnings
 import cython
 from cython.cimports.interlock.core.kernel.arguments import checked_name, whole
 from cython.cimports.interlock.core.kernel.construct import interlock_construct_directly
-from cython.cimports.interlock.core.kernel.native import interlock_now, interlock_thread_id
+from cython.cimports.interlock.core.kernel.control import Operation, controlling, now, point, unwinding
+from cython.cimports.interlock.core.kernel.native import interlock_thread_id
 from cython.cimports.interlock.core.kernel.probe import Happening, happened, made, probing
+from cython.cimports.interlock.core.kernel.public_name import interlock_keep_name
 from cython.cimports.interlock.core.kernel.spare import interlock_keep_spares
 from cython.cimports.interlock.core.kernel.timeouts import NEVER, deadline_after, deadline_in, wait_seconds
 from cython.cimports.interlock.core.kernel.wait import begin_wait, end_wait
@@ -189,7 +191,7 @@ class Condition(ConditionQueue):
         while True:
             self.wait_until(deadline)
             result = predicate()
-            if result or interlock_now() >= deadline:
+            if result or now() >= deadline:
                 return result
 
     async def wait_async(self, timeout: object = None) -> bool:
@@ -221,7 +223,7 @@ class Condition(ConditionQueue):
             else:
                 await wait_requeued_async(self, self.mutex, deadline)
             result = predicate()
-            if result or interlock_now() >= deadline:
+            if result or now() >= deadline:
                 return result
 
     def notify(self, n: object = 1) -> None:
@@ -229,6 +231,8 @@ class Condition(ConditionQueue):
 
         Raises RuntimeError where the caller does not hold the lock.
         """
+        if controlling:
+            point(Operation.NOTIFY, self)
         if self.pass_on(whole(n)) == 0:
             raise RuntimeError("cannot notify on un-acquired lock")
         if probing:
@@ -260,7 +264,7 @@ class Condition(ConditionQueue):
 
     def wait_seen(self, mutex: Mutex, waiter: ThreadWaiter, deadline: cython.longlong) -> cython.bint:
         error = self.lie_down(mutex, waiter)
-        began: cython.longlong = interlock_now()
+        began: cython.longlong = now()
         unparked: cython.bint = False
         notified: cython.bint = False
         granted: cython.bint = False
@@ -287,7 +291,7 @@ class Condition(ConditionQueue):
         if not granted:
             error = self.retake(mutex, waiter, unparked, error)
         if probing:
-            happened(Happening.REQUEUED, mutex, waiter.mover, 0 if granted else interlock_now() - waiter.since)
+            happened(Happening.REQUEUED, mutex, waiter.mover, 0 if granted else now() - waiter.since)
             self.tell_over(notified, error, began)
         if error is not None:
             if notified:
@@ -304,7 +308,7 @@ class Condition(ConditionQueue):
             try:
                 mutex.check_block(waiter)
             except BaseException as raised:
-                if waiter.refused:
+                if waiter.refused or unwinding():
                     self.give_up(mutex, waiter, raised)
                     raise
                 if error is None:
@@ -313,7 +317,7 @@ class Condition(ConditionQueue):
                 mutex.await_turn(waiter, NEVER, unparked)
                 return error
             except BaseException as raised:
-                if waiter.refused:
+                if waiter.refused or unwinding():
                     self.give_up(mutex, waiter, raised)
                     raise
                 unparked = False
@@ -354,3 +358,4 @@ def stand_in(subclass: type) -> None:
 
 interlock_construct_directly(Condition)
 interlock_keep_spares(Condition)
+interlock_keep_name(Condition, b"interlock.core.condition.Condition")

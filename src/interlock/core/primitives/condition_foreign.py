@@ -27,7 +27,8 @@ import sys
 import types
 
 import cython
-from cython.cimports.interlock.core.kernel.native import interlock_now, interlock_thread_id
+from cython.cimports.interlock.core.kernel.control import now, unwinding
+from cython.cimports.interlock.core.kernel.native import interlock_thread_id
 from cython.cimports.interlock.core.kernel.probe import Happening, happened, probing
 from cython.cimports.interlock.core.kernel.wait import begin_wait, end_wait
 from cython.cimports.interlock.core.kernel.waiter import CANCELLED, GRANTED, TAKEN, ThreadWaiter, new_waiter
@@ -65,7 +66,7 @@ def wait_foreign(condition: ConditionQueue, deadline: cython.longlong) -> cython
             raise
         error = raised
     saved: cython.bint = error is None
-    began: cython.longlong = interlock_now()
+    began: cython.longlong = now()
     if probing:
         happened(Happening.WAITING, condition, waiter.party.id, 0)
 
@@ -92,7 +93,7 @@ def wait_foreign(condition: ConditionQueue, deadline: cython.longlong) -> cython
                 condition.lock.acquire()
             times -= 1
         except BaseException as raised:
-            again = by_handler(raised)
+            again = by_handler(raised) and not unwinding()
             if error is None or not again:
                 error = raised
             again = again and surely_not_taken(condition, owned, in_c)
@@ -198,7 +199,7 @@ async def wait_foreign_async(condition: ConditionQueue, deadline: cython.longlon
             condition.withdraw(waiter)
             raise
         error = raised
-    began: cython.longlong = interlock_now()
+    began: cython.longlong = now()
     if probing:
         happened(Happening.WAITING, condition, waiter.party.id, 0)
     try:
@@ -207,7 +208,7 @@ async def wait_foreign_async(condition: ConditionQueue, deadline: cython.longlon
     except GeneratorExit:
         condition.withdraw(waiter)
         if probing:
-            happened(Happening.CANCELLED, condition, waiter.party.id, interlock_now() - began)
+            happened(Happening.CANCELLED, condition, waiter.party.id, now() - began)
         raise
     except BaseException as raised:
         error = raised

@@ -6,7 +6,8 @@ of the two, `mutex` says. How the parties wait stands beside this: in `condition
 """
 
 import cython
-from cython.cimports.interlock.core.kernel.native import interlock_now, interlock_thread_id
+from cython.cimports.interlock.core.kernel.control import Operation, controlling, now, point
+from cython.cimports.interlock.core.kernel.native import interlock_thread_id
 from cython.cimports.interlock.core.kernel.primitive import Primitive
 from cython.cimports.interlock.core.kernel.probe import Happening, happened, probing
 from cython.cimports.interlock.core.kernel.waiter import CANCELLED, GRANTED, PARKED, TAKEN, ThreadWaiter, Waiter
@@ -59,6 +60,8 @@ class ConditionQueue(Primitive):
 
         Returns what a signal handler raised while the next owner was woken, or None: by then the caller has no lock.
         """
+        if controlling:
+            point(Operation.WAIT, self)
         me: cython.ulonglong = caller_id()
         chain: Waiter = None
         own: cython.bint
@@ -97,14 +100,14 @@ class ConditionQueue(Primitive):
         mutex.withdraw(waiter)
         mutex.kick()
         if probing:
-            happened(Happening.CANCELLED, self, 0, interlock_now() - waiter.since)
+            happened(Happening.CANCELLED, self, 0, now() - waiter.since)
 
     def tell_over(self, notified: cython.bint, error, began: cython.longlong) -> cython.void:
         """To the probe: how the caller's wait has ended, which began at `began`."""
         happening: Happening = Happening.GRANTED if notified else Happening.TIMED_OUT
         if error is not None:
             happening = Happening.CANCELLED
-        happened(happening, self, 0, interlock_now() - began)
+        happened(happening, self, 0, now() - began)
 
     def pass_on(self, n: cython.long) -> cython.int:
         """Notify up to `n` waiters. 0: the caller does not hold the lock."""

@@ -4,7 +4,7 @@ The states are those of `core/primitives/condition.py`, without WOKEN and with T
 """
 
 import cython
-from cython.cimports.interlock.core.kernel.native import interlock_now
+from cython.cimports.interlock.core.kernel.control import controls, now
 from cython.cimports.interlock.core.kernel.probe import Happening, happened, probing
 from cython.cimports.interlock.core.kernel.wait import begin_wait, end_wait
 from cython.cimports.interlock.core.kernel.waiter import CANCELLED, GRANTED, TAKEN
@@ -22,7 +22,7 @@ async def wait_requeued_async(condition: ConditionQueue, mutex: Mutex, deadline:
     begin_wait(waiter, condition, deadline)
     try:
         error = condition.lie_down(mutex, waiter)
-        began: cython.longlong = interlock_now()
+        began: cython.longlong = now()
         try:
             if error is None:
                 await park(waiter, deadline)
@@ -36,7 +36,8 @@ async def wait_requeued_async(condition: ConditionQueue, mutex: Mutex, deadline:
         while not taken(mutex, waiter):
             try:
                 mutex.check_block(waiter)
-                keep_watch(waiter.party)
+                if not controls():
+                    keep_watch(waiter.party)
             except BaseException as raised:
                 if waiter.refused:
                     condition.give_up(mutex, waiter, raised)
@@ -50,7 +51,7 @@ async def wait_requeued_async(condition: ConditionQueue, mutex: Mutex, deadline:
             except BaseException as raised:
                 error = raised  # the last one, as asyncio does
         if probing:
-            happened(Happening.REQUEUED, mutex, waiter.mover, 0 if at_once else interlock_now() - waiter.since)
+            happened(Happening.REQUEUED, mutex, waiter.mover, 0 if at_once else now() - waiter.since)
             condition.tell_over(notified, error, began)
         if error is not None:
             if notified:
@@ -95,4 +96,4 @@ def drop(condition: ConditionQueue, mutex: Mutex, waiter: TaskWaiter):
     if not waiting:
         mutex.withdraw(waiter)
     if probing:
-        happened(Happening.CANCELLED, condition, waiter.party.id, interlock_now() - waiter.since)
+        happened(Happening.CANCELLED, condition, waiter.party.id, now() - waiter.since)

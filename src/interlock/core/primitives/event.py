@@ -13,8 +13,10 @@ import warnings
 import cython
 from cython.cimports.interlock.core.kernel.arguments import checked_name, refuse_positional
 from cython.cimports.interlock.core.kernel.construct import interlock_construct_directly
+from cython.cimports.interlock.core.kernel.control import Operation, controlling, point
 from cython.cimports.interlock.core.kernel.primitive import Primitive
 from cython.cimports.interlock.core.kernel.probe import Happening, happened, made, probing
+from cython.cimports.interlock.core.kernel.public_name import interlock_keep_name
 from cython.cimports.interlock.core.kernel.timeouts import deadline_after, wait_seconds
 from cython.cimports.interlock.core.kernel.waiter import Waiter, new_waiter
 from cython.cimports.interlock.core.tasks.awaiting import acquire
@@ -36,11 +38,15 @@ class Event(Primitive):
 
     def is_set(self) -> bool:
         """Whether the flag is set."""
+        if controlling:
+            point(Operation.LOOK, self)
         with cython.critical_section(self):
             return self.flag
 
     def set(self) -> None:
         """Set the flag and wake everybody who waits for it."""
+        if controlling:
+            point(Operation.SET, self)
         chain: Waiter = None
         with cython.critical_section(self):
             self.flag = True
@@ -53,6 +59,8 @@ class Event(Primitive):
 
     def clear(self) -> None:
         """Clear the flag: whoever waits from now on blocks until it is set again."""
+        if controlling:
+            point(Operation.CLEAR, self)
         with cython.critical_section(self):
             self.flag = False
         if probing:
@@ -65,6 +73,8 @@ class Event(Primitive):
 
         Returns True, or False where it was not set in time.
         """
+        if controlling:
+            point(Operation.WAIT, self)
         flag: cython.bint
         with cython.critical_section(self):
             flag = self.flag
@@ -104,6 +114,8 @@ class Event(Primitive):
             self.forget_lost()
 
     def take_now(self, want: cython.long) -> cython.bint:
+        if controlling:
+            point(Operation.WAIT, self)
         flag: cython.bint
         with cython.critical_section(self):
             flag = self.flag
@@ -116,3 +128,4 @@ class Event(Primitive):
 
 
 interlock_construct_directly(Event)
+interlock_keep_name(Event, b"interlock.core.event.Event")

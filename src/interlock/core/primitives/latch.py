@@ -9,8 +9,10 @@ Open with a queue does not occur: the count-down to 0 empties the queue in the s
 
 import cython
 from cython.cimports.interlock.core.kernel.arguments import checked_name, whole
+from cython.cimports.interlock.core.kernel.control import Operation, controlling, point
 from cython.cimports.interlock.core.kernel.primitive import Primitive
 from cython.cimports.interlock.core.kernel.probe import Happening, happened, made, probing
+from cython.cimports.interlock.core.kernel.public_name import interlock_keep_name
 from cython.cimports.interlock.core.kernel.timeouts import deadline_after, wait_seconds
 from cython.cimports.interlock.core.kernel.waiter import Waiter, new_waiter
 from cython.cimports.interlock.core.tasks.awaiting import acquire
@@ -36,6 +38,8 @@ class Latch(Primitive):
     @property
     def count(self) -> int:
         """How many count-downs are missing."""
+        if controlling:
+            point(Operation.LOOK, self)
         with cython.critical_section(self):
             return self.left
 
@@ -47,6 +51,8 @@ class Latch(Primitive):
         down: cython.long = whole(n)
         if down < 1:
             raise ValueError(f"n must be one or more, not {n}")
+        if controlling:
+            point(Operation.ARRIVE, self)
         chain: Waiter = None
         left: cython.long
         with cython.critical_section(self):
@@ -69,6 +75,8 @@ class Latch(Primitive):
 
         Returns True, or False where it was not open in time.
         """
+        if controlling:
+            point(Operation.WAIT, self)
         left: cython.long
         with cython.critical_section(self):
             left = self.left
@@ -93,6 +101,8 @@ class Latch(Primitive):
         return self.describe("", f"count={left}")
 
     def take_now(self, want: cython.long) -> cython.bint:
+        if controlling:
+            point(Operation.WAIT, self)
         left: cython.long
         with cython.critical_section(self):
             left = self.left
@@ -102,3 +112,6 @@ class Latch(Primitive):
 
     def fits(self, waiter: Waiter) -> cython.bint:
         return self.left == 0
+
+
+interlock_keep_name(Latch, b"interlock.core.latch.Latch")

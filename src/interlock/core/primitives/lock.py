@@ -19,9 +19,11 @@ Turned down: handing every release to the head of the queue (see `core/kernel/pr
 import cython
 from cython.cimports.interlock.core.kernel.arguments import checked_name, refuse_positional
 from cython.cimports.interlock.core.kernel.construct import interlock_construct_directly
+from cython.cimports.interlock.core.kernel.control import Operation, controlling, point
 from cython.cimports.interlock.core.kernel.native import interlock_thread_id
 from cython.cimports.interlock.core.kernel.party import KNOWN_MASK, Party, known, meet, party_by_id
 from cython.cimports.interlock.core.kernel.probe import Happening, happened, made, probing, wanted
+from cython.cimports.interlock.core.kernel.public_name import interlock_keep_name
 from cython.cimports.interlock.core.kernel.spare import interlock_keep_spares
 from cython.cimports.interlock.core.kernel.timeouts import NEVER, lock_deadline, lock_seconds
 from cython.cimports.interlock.core.kernel.waiter import Waiter, new_waiter
@@ -135,6 +137,8 @@ class Lock(Mutex):
         return DONE
 
     def take_now(self, want: cython.long) -> cython.bint:
+        if controlling:
+            point(Operation.ACQUIRE, self)
         me: cython.ulonglong = caller_id()
         taken: cython.bint = False
         with cython.critical_section(self):
@@ -184,6 +188,8 @@ def take(lock: Lock, count: cython.ulong, deadline: cython.longlong) -> cython.b
 def take_probed(lock: Lock, count: cython.ulong, deadline: cython.longlong) -> cython.bint:
     """`take`, while somebody looks on. A function of its own: one test of the flag is all that `take` has to pay."""
     me: cython.ulonglong = interlock_thread_id()
+    if controlling:
+        point(Operation.ACQUIRE, lock)
     if deadline == NEVER:
         wanted(lock)
     taken: cython.bint = False
@@ -199,6 +205,8 @@ def take_probed(lock: Lock, count: cython.ulong, deadline: cython.longlong) -> c
 
 
 def give(lock: Lock) -> cython.bint:
+    if controlling:
+        point(Operation.RELEASE, lock)
     chain: Waiter = None
     held: cython.bint
     with cython.critical_section(lock):
@@ -256,3 +264,4 @@ def rename(subclass: type) -> None:
 
 interlock_construct_directly(Lock)
 interlock_keep_spares(Lock)
+interlock_keep_name(Lock, b"interlock.core.lock.Lock")

@@ -14,6 +14,7 @@ condition's waiter gets back the lock as deep as it gave it up.
 
 import cython
 from cython.cimports.interlock.core.graph.waitgraph import refuse_cycle
+from cython.cimports.interlock.core.kernel.control import Operation, controlling, point
 from cython.cimports.interlock.core.kernel.deadlock import refuse_orphan
 from cython.cimports.interlock.core.kernel.party import Party, party_by_id
 from cython.cimports.interlock.core.kernel.primitive import Primitive
@@ -27,6 +28,8 @@ class Mutex(Primitive):
 
     def locked(self) -> bool:
         """Whether anyone holds the lock."""
+        if controlling:
+            point(Operation.LOOK, self)
         with cython.critical_section(self):
             return self.holder != 0
 

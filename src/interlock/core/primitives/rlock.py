@@ -15,8 +15,10 @@ import warnings
 import cython
 from cython.cimports.interlock.core.kernel.arguments import checked_name
 from cython.cimports.interlock.core.kernel.construct import interlock_construct_directly
+from cython.cimports.interlock.core.kernel.control import Operation, controlling, point
 from cython.cimports.interlock.core.kernel.party import Party, party_by_id
 from cython.cimports.interlock.core.kernel.probe import Happening, happened, made, probing, wanted
+from cython.cimports.interlock.core.kernel.public_name import interlock_keep_name
 from cython.cimports.interlock.core.kernel.spare import interlock_keep_spares
 from cython.cimports.interlock.core.kernel.timeouts import NEVER, lock_deadline, lock_seconds
 from cython.cimports.interlock.core.kernel.waiter import Waiter, new_waiter_of
@@ -120,6 +122,8 @@ class RLock(Mutex):
 
     def _release_save(self) -> tuple:
         chain: Waiter = None
+        if controlling:
+            point(Operation.RELEASE, self)
         count: cython.ulong = 0
         me: cython.ulonglong = caller_id()
         with cython.critical_section(self):
@@ -163,6 +167,8 @@ class RLock(Mutex):
         return caller()
 
     def take_now(self, want: cython.long) -> cython.bint:
+        if controlling:
+            point(Operation.ACQUIRE, self)
         me: cython.ulonglong = caller_id()
         taken: cython.bint = False
         with cython.critical_section(self):
@@ -199,6 +205,8 @@ def take(lock: RLock, deadline: cython.longlong) -> cython.bint:
 
 def take_probed(lock: RLock, me: cython.ulonglong, deadline: cython.longlong) -> cython.bint:
     """`take`, while somebody looks on: see there."""
+    if controlling:
+        point(Operation.ACQUIRE, lock)
     if deadline == NEVER:
         wanted(lock)
     taken: cython.bint = False
@@ -218,6 +226,8 @@ def give(lock: RLock) -> cython.bint:
 
 
 def give_as(lock: RLock, me: cython.ulonglong) -> cython.bint:
+    if controlling:
+        point(Operation.RELEASE, lock)
     chain: Waiter = None
     own: cython.bint = False
     holder: cython.ulonglong
@@ -288,3 +298,4 @@ def refuse_arguments():
 
 interlock_construct_directly(RLock)
 interlock_keep_spares(RLock)
+interlock_keep_name(RLock, b"interlock.core.rlock.RLock")

@@ -19,10 +19,12 @@ threads that share one by mistake are told, and a signal handler too.
 import cython
 from cython.cimports.interlock.core.graph.waitgraph import refuse_cycle
 from cython.cimports.interlock.core.kernel.arguments import checked_name, refuse_positional
+from cython.cimports.interlock.core.kernel.control import Operation, controlling, point, refused
 from cython.cimports.interlock.core.kernel.deadlock import refuse_orphan
 from cython.cimports.interlock.core.kernel.party import Party, forks, in_new_child, is_lost, meet, party_by_id
 from cython.cimports.interlock.core.kernel.primitive import Primitive
 from cython.cimports.interlock.core.kernel.probe import Happening, happened, made, probing, wanted
+from cython.cimports.interlock.core.kernel.public_name import interlock_keep_name
 from cython.cimports.interlock.core.kernel.timeouts import NEVER, deadline_after, deadline_in, wait_seconds
 from cython.cimports.interlock.core.kernel.waiter import GRANTED, Waiter, new_waiter
 from cython.cimports.interlock.core.primitives.within import within, within_order
@@ -138,6 +140,8 @@ class Side:
         Or it is left as it was, where it is to be taken `at_once` or not at all.
         """
         lock: RWLock = self.its_lock()
+        if controlling:
+            point(Operation.ACQUIRE, lock)
         writing: cython.bint = isinstance(self, WriteSide)
         taken: cython.bint = False
         reused: cython.bint
@@ -183,6 +187,8 @@ class Side:
         again: cython.bint = False
         refusal = lock.conflict(self.party, isinstance(self, WriteSide))
         if refusal is not None:
+            if controlling:
+                refused(refusal)
             raise DeadlockError(refusal)
         if isinstance(self, ReadSide):
             with cython.critical_section(lock):
@@ -217,6 +223,8 @@ class Side:
 
     def leave(self) -> cython.bint:
         lock: RWLock = self.its_lock()
+        if controlling:
+            point(Operation.RELEASE, lock)
         # By `with` it is the thread that takes it, by `async with` the task; who leaves may have changed over.
         thread: Party = meet()
         me: Party = caller()
@@ -341,6 +349,8 @@ class RWLock(Primitive):
 
     def locked(self) -> bool:
         """Whether anyone reads or writes."""
+        if controlling:
+            point(Operation.LOOK, self)
         with cython.critical_section(self):
             self.forget_lost()
             return self.holder != 0 or self.reading != 0
@@ -524,3 +534,6 @@ class RWLock(Primitive):
 
     def has_owners(self) -> cython.bint:
         return True
+
+
+interlock_keep_name(RWLock, b"interlock.core.rwlock.RWLock")

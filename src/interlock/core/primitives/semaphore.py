@@ -19,9 +19,11 @@ for that: their loop may be another one, and busy.
 import cython
 from cython.cimports.interlock.core.kernel.arguments import checked_name, whole
 from cython.cimports.interlock.core.kernel.construct import interlock_construct_directly
+from cython.cimports.interlock.core.kernel.control import Operation, controlling, point
 from cython.cimports.interlock.core.kernel.party import forks, in_new_child
 from cython.cimports.interlock.core.kernel.primitive import Primitive
 from cython.cimports.interlock.core.kernel.probe import Happening, happened, made, probing
+from cython.cimports.interlock.core.kernel.public_name import interlock_keep_name
 from cython.cimports.interlock.core.kernel.timeouts import NEVER, deadline_after, wait_seconds
 from cython.cimports.interlock.core.kernel.waiter import GRANTED, Waiter, new_waiter
 from cython.cimports.interlock.core.primitives.within import within
@@ -126,6 +128,8 @@ class Semaphore(Primitive):
 
     @property
     def _value(self) -> int:
+        if controlling:
+            point(Operation.LOOK, self)
         with cython.critical_section(self):
             return self.value
 
@@ -172,6 +176,8 @@ class Semaphore(Primitive):
 
     def take_now(self, want: cython.long) -> cython.bint:
         """As `take_free`, but never past anybody: tasks are served strictly in order."""
+        if controlling:
+            point(Operation.ACQUIRE, self)
         taken: cython.bint = False
         with cython.critical_section(self):
             if self.head is not None or self.coming != 0:
@@ -184,6 +190,8 @@ class Semaphore(Primitive):
         return taken
 
     def take_past(self, want: cython.long) -> cython.bint:
+        if controlling:
+            point(Operation.ACQUIRE, self)
         taken: cython.bint = False
         with cython.critical_section(self):
             if self.head is not None:
@@ -212,6 +220,8 @@ class Semaphore(Primitive):
 
     def take_free(self, permits: cython.long) -> cython.bint:
         """Take `permits` if they are free and the caller's turn has come."""
+        if controlling:
+            point(Operation.ACQUIRE, self)
         taken: cython.bint = False
         with cython.critical_section(self):
             if self.head is not None:
@@ -225,6 +235,8 @@ class Semaphore(Primitive):
 
     def give(self, permits: cython.long) -> cython.bint:
         chain: Waiter = None
+        if controlling:
+            point(Operation.RELEASE, self)
         given: cython.bint = False
         with cython.critical_section(self):
             if permits <= self.most - self.value:
@@ -306,3 +318,5 @@ def stand_in(semaphore: type, bounded: type) -> None:
 
 interlock_construct_directly(Semaphore)
 interlock_construct_directly(BoundedSemaphore)
+interlock_keep_name(Semaphore, b"interlock.core.semaphore.Semaphore")
+interlock_keep_name(BoundedSemaphore, b"interlock.core.semaphore.BoundedSemaphore")

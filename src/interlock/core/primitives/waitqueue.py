@@ -11,8 +11,10 @@ joined the queue, so whoever changes the state and then unparks is either seen b
 
 import cython
 from cython.cimports.interlock.core.kernel.arguments import checked_name, refuse_positional, whole
+from cython.cimports.interlock.core.kernel.control import Operation, controlling, point
 from cython.cimports.interlock.core.kernel.primitive import Primitive
 from cython.cimports.interlock.core.kernel.probe import made, probing
+from cython.cimports.interlock.core.kernel.public_name import interlock_keep_name
 from cython.cimports.interlock.core.kernel.timeouts import NEVER, deadline_after, deadline_in, wait_seconds
 from cython.cimports.interlock.core.kernel.waiter import CANCELLED, GRANTED, TAKEN, ThreadWaiter, Waiter, new_waiter
 from cython.cimports.interlock.core.tasks.awaiting import in_line
@@ -73,6 +75,8 @@ class WaitQueue(Primitive):
         return await in_line(self, waiter, NEVER if seconds < 0 else deadline_in(seconds))
 
     def line_up(self, waiter: Waiter):
+        if controlling:
+            point(Operation.WAIT, self)
         with cython.critical_section(self):
             self.forget_lost()
             self.push(waiter)
@@ -104,6 +108,8 @@ class WaitQueue(Primitive):
         wakes: cython.long = whole(n)
         if wakes < 0:
             raise ValueError(f"n must be 0 or more, not {n}")
+        if controlling:
+            point(Operation.NOTIFY, self)
         chain: Waiter
         woken: cython.long
         with cython.critical_section(self):
@@ -117,6 +123,8 @@ class WaitQueue(Primitive):
 
     def unpark_all(self) -> int:
         """Wake everybody in the queue. Returns how many there were."""
+        if controlling:
+            point(Operation.NOTIFY, self)
         chain: Waiter
         woken: cython.long = 0
         with cython.critical_section(self):
@@ -157,3 +165,6 @@ class WaitQueue(Primitive):
             self.remove(waiter)
         waiter.state = CANCELLED
         return chain
+
+
+interlock_keep_name(WaitQueue, b"interlock.core.waitqueue.WaitQueue")

@@ -16,7 +16,7 @@ import collections.abc
 import warnings
 
 import cython
-from cython.cimports.interlock.core.kernel.native import interlock_now
+from cython.cimports.interlock.core.kernel.control import controls, now
 from cython.cimports.interlock.core.kernel.primitive import Primitive
 from cython.cimports.interlock.core.kernel.probe import Happening, happened, probing, wanted
 from cython.cimports.interlock.core.kernel.spare import interlock_keep_spares
@@ -169,13 +169,14 @@ class Call:
                 return None if self.entering else True
             self.waiter = waiter
         if probing:
-            self.began = interlock_now()
+            self.began = now()
             happened(Happening.WAITING, primitive, self.waiter.party.id, 0)
         begin_wait(self.waiter, primitive, self.deadline)
         try:
             if self.deadline == NEVER and primitive.has_owners():
                 primitive.check_block(self.waiter)
-                keep_watch(self.waiter.party)
+                if not controls():
+                    keep_watch(self.waiter.party)
             if self.waiter.last_to_run:
                 self.let_others_run()
             return self.sleep()
@@ -294,7 +295,7 @@ class Call:
             raise error
 
     def waited(self) -> cython.longlong:
-        return interlock_now() - self.began if self.began else 0
+        return now() - self.began if self.began else 0
 
     def sleep(self):
         """What to yield in order to be resumed once the waiter is unparked or the deadline has passed."""
@@ -304,7 +305,7 @@ class Call:
             return self.sleep_in_trio(party)
         loop = party.its_loop()
         if self.deadline != NEVER:
-            self.bed = loop.call_later(max(0, self.deadline - interlock_now()) * 1e-9, waiter)
+            self.bed = loop.call_later(max(0, self.deadline - now()) * 1e-9, waiter)
         bed = new_asyncio_bed(waiter, loop)
         waiter.sleeper = bed
         self.state = CallState.SLEEPING
@@ -319,7 +320,7 @@ class Call:
         return trap
 
     def time_is_up(self) -> cython.bint:
-        return self.deadline != NEVER and interlock_now() >= self.deadline
+        return self.deadline != NEVER and now() >= self.deadline
 
 
 # --- the calls -----------------------------------------------------------------------------------------------

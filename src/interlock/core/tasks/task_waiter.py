@@ -17,7 +17,8 @@ unseen, because the loop is closed before it comes to it, passes the grant on in
 from _collections import deque  # without the rest of `collections`
 
 import cython
-from cython.cimports.interlock.core.kernel.native import interlock_now, interlock_version_of
+from cython.cimports.interlock.core.kernel.control import now
+from cython.cimports.interlock.core.kernel.native import interlock_version_of
 from cython.cimports.interlock.core.kernel.primitive import Primitive
 from cython.cimports.interlock.core.kernel.probe import Observed
 from cython.cimports.interlock.core.kernel.spare import interlock_keep_spares
@@ -330,7 +331,7 @@ class TrioBed:
         if trio is None:
             find_trio_trap()
         if deadline != NEVER:
-            self.scope = trio_scope(deadline=trio_time() + max(0, deadline - interlock_now()) * 1e-9)
+            self.scope = trio_scope(deadline=trio_time() + max(0, deadline - now()) * 1e-9)
             self.scope.__enter__()
         elif shielded:
             self.scope = trio_scope(shield=True)

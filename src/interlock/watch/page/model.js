@@ -21,6 +21,8 @@ const model = (() => {
   const WIDE = 3;
   const COLUMN = 2;
 
+  const LAYERS = ["holds", "waits", "arrows", "marks"];
+
   // --- the recording ------------------------------------------------------------------------------------------------
 
   function load(document) {
@@ -36,6 +38,7 @@ const model = (() => {
       place: new Int32Array(count),
       open: new Uint8Array(count),
       row: new Uint8Array(count),
+      object: new Int32Array(count), // of very many that share a name and are one primitive here
     };
     const waiting = {
       outcome: new Uint8Array(waits.length),
@@ -43,6 +46,8 @@ const model = (() => {
       wakeTime: new Float64Array(waits.length),
       holder: new Int32Array(waits.length),
       holderPlace: new Int32Array(waits.length),
+      held: new Float64Array(waits.length), // how much of the wait the holder held it
+      others: new Int32Array(waits.length), // how many other parties did
     };
     const take = (span, entry) => {
       spans.primitive[span] = entry[0];
@@ -61,6 +66,15 @@ const model = (() => {
       [, , , , , waiting.outcome[i], waiting.waker[i], waiting.wakeTime[i], waiting.holder[i], waiting.holderPlace[i]] =
         entry;
     });
+    const { objects, holders } = document;
+    for (let i = 0; i < count; i++) {
+      const given = i < holds.length ? objects?.holds[i] : objects?.waits[i - holds.length];
+      spans.object[i] = given ?? spans.primitive[i];
+    }
+    holders?.forEach(([held, others], i) => {
+      waiting.held[i] = held;
+      waiting.others[i] = others;
+    });
     const recording = {
       title: document.title,
       duration: duration(document),
@@ -70,11 +84,14 @@ const model = (() => {
       places: document.places,
       marks: document.marks,
       findings: document.findings,
+      links: document.links ?? [],
+      families: document.families ?? document.primitives.map(({ kind }) => kind),
       spans,
       waiting,
       summary: completeSummary(document),
       rowsOfHolds: new Map(),
       rowsOfWaits: new Map(),
+      objectsOfHolds: null,
     };
     recording.ranks = ranks(recording);
     recording.lanes = lanes(recording);
@@ -195,8 +212,7 @@ const model = (() => {
       this.reach = new Float64Array(n); // the latest end so far: sorted, even where spans overlap
       this.held = new Float64Array(n + 1);
       this.waited = new Float64Array(n + 1);
-      const holds = new Float64Array(n).fill(-1);
-      const waits = new Float64Array(n).fill(-1);
+      this.kinds = new Uint8Array(n); // 1: a wait
       let reach = -Infinity;
       for (let i = 0; i < n; i++) {
         const span = order[i];
@@ -206,10 +222,22 @@ const model = (() => {
         this.reach[i] = reach = Math.max(reach, spans.end[span]);
         this.held[i + 1] = this.held[i] + (wait ? 0 : took);
         this.waited[i + 1] = this.waited[i] + (wait ? took : 0);
-        (wait ? waits : holds)[i] = took;
+        this.kinds[i] = wait ? 1 : 0;
       }
-      this.holds = new Pyramid(holds);
-      this.waits = new Pyramid(waits);
+    }
+
+    // Made when first asked for: of thousands of lanes, few are ever looked at.
+    get holds() {
+      return (this.pyramidOfHolds ??= this.pyramid(0));
+    }
+
+    get waits() {
+      return (this.pyramidOfWaits ??= this.pyramid(1));
+    }
+
+    pyramid(kind) {
+      const took = (i) => this.held[i + 1] - this.held[i] + this.waited[i + 1] - this.waited[i];
+      return new Pyramid(Float64Array.from(this.kinds, (its, i) => (its === kind ? took(i) : -1)));
     }
 
     // The first that ends after the time (one that ends at it, if it takes no time at all, is not lost: see shapes).
@@ -310,6 +338,26 @@ const model = (() => {
       lane.order.some((span) => passes(recording, span, filter)) ||
       (filter.marks && lane.marks.some((mark) => filter.primitives[recording.marks[mark][2]] === 1))
     );
+  }
+
+  // Whether what was typed into the filter of lanes is in a lane's name or in that of its group.
+  function laneNamed(recording, lane, text) {
+    const wanted = text.trim().toLowerCase();
+    const { name, group } = recording.parties[lane.party];
+    return name.toLowerCase().includes(wanted) || (group ?? "").toLowerCase().includes(wanted);
+  }
+
+  // What a lane needs to show a window: for each of its rows which one it is of those that have anything there, or -1;
+  // how many these are; and whether there are marks.
+  function need(rows, marks, scale) {
+    const slots = new Int8Array(rows.length).fill(-1);
+    let count = 0;
+    rows.forEach((row, i) => {
+      const first = row.firstReaching(scale.from);
+      if (first < row.order.length && row.start[first] <= scale.to) slots[i] = count++;
+    });
+    const mark = lowerBound(marks.time, scale.from, 0);
+    return { slots, rows: count, marks: mark < marks.order.length && marks.time[mark] <= scale.to };
   }
 
   // --- what to draw ---------------------------------------------------------------------------------------------------
@@ -485,12 +533,12 @@ const model = (() => {
   }
 
   // The waits that a filter lets through, longest first.
-  function worstWaits(recording, filter, most = 500) {
+  function worstWaits(recording, filter) {
     const found = [];
     for (let span = recording.spans.holds; span < recording.spans.count; span++) {
       if (passes(recording, span, filter)) found.push(span);
     }
-    return found.sort((a, b) => length(recording, b) - length(recording, a) || a - b).slice(0, most);
+    return found.sort((a, b) => length(recording, b) - length(recording, a) || a - b);
   }
 
   // --- why --------------------------------------------------------------------------------------------------------------
@@ -500,12 +548,17 @@ const model = (() => {
     return cache.get(key);
   }
 
-  function holdsOf(recording, primitive) {
-    return cached(recording.rowsOfHolds, primitive, () => {
-      const found = [];
-      for (let span = 0; span < recording.spans.holds; span++) {
-        if (recording.spans.primitive[span] === primitive) found.push(span);
+  // The holds of one object, however many of its name there are.
+  function holdsOf(recording, object) {
+    const { spans } = recording;
+    if (!recording.objectsOfHolds) {
+      recording.objectsOfHolds = new Map();
+      for (let span = 0; span < spans.holds; span++) {
+        cached(recording.objectsOfHolds, spans.object[span], () => []).push(span);
       }
+    }
+    return cached(recording.rowsOfHolds, object, () => {
+      const found = recording.objectsOfHolds.get(object) ?? [];
       return new Row(recording, sortByStart(recording, Int32Array.from(found)));
     });
   }
@@ -521,87 +574,158 @@ const model = (() => {
     return Math.max(0, Math.min(spans.end[span], to) - Math.max(spans.start[span], from));
   }
 
-  // The hold that a wait waited for: its holder's, under way when the wait began, or else the one that overlaps it most.
+  // The hold that a wait waited for: of its holder's, the one that overlaps it most.
   function holdBehind(recording, wait) {
     const { spans, waiting } = recording;
     const holder = waiting.holder[wait - spans.holds];
     if (holder < 0) return -1;
-    const row = holdsOf(recording, spans.primitive[wait]);
+    const row = holdsOf(recording, spans.object[wait]);
     let best = -1;
     let most = -1;
     for (let i = row.firstReaching(spans.start[wait]); i < row.order.length && row.start[i] <= spans.end[wait]; i++) {
       const hold = row.order[i];
       if (spans.party[hold] !== holder) continue;
-      if (spans.start[hold] <= spans.start[wait] && spans.end[hold] > spans.start[wait]) return hold;
       const shared = overlap(recording, hold, spans.start[wait], spans.end[wait]);
       if (shared > most) [best, most] = [hold, shared];
     }
     return best;
   }
 
-  // The waits that a hold made: those for its primitive, by others, that found its party holding it; longest first.
+  // The waits that a hold made longer: those of others for its object, while it lasted; longest first.
   function waitsBehind(recording, hold) {
-    const { spans, waiting } = recording;
+    const { spans } = recording;
     const found = [];
     for (let span = spans.holds; span < spans.count; span++) {
-      if (spans.primitive[span] !== spans.primitive[hold] || waiting.holder[span - spans.holds] !== spans.party[hold]) {
-        continue;
-      }
+      if (spans.object[span] !== spans.object[hold] || spans.party[span] === spans.party[hold]) continue;
       const shared = overlap(recording, span, spans.start[hold], spans.end[hold]);
       if (shared > 0) found.push({ span, shared });
     }
     return found.sort((a, b) => b.shared - a.shared);
   }
 
-  // Why a wait took so long: who held what it waited for, what that party itself waited for meanwhile, and so on. Each
-  // link is {wait, shared}: the wait, and how much of the one before it fell into it. cycle says that the last link's
-  // holder is a party that is already in the chain: nobody in it can go on.
+  // Why a wait took so long: who held what it waited for, what that party itself waited for while it held it, and so on.
+  // Each link is {wait, hold, shared}: the wait, the hold behind it (or -1), and how much of the link before fell into
+  // the wait. What a party waited for when it did not hold explains nothing, so each link narrows the window to what its
+  // wait and its hold have in common.
+  //
+  // cycle is null, or {first, from, to}: the links from first on are a ring, and at every moment between from and to all
+  // their waits and holds were under way. Only of locks, which one party holds at a time: a permit may come from others.
   function chain(recording, wait) {
     const { spans, waiting } = recording;
-    const links = [{ wait, shared: length(recording, wait) }];
-    const seen = new Set([spans.party[wait]]);
+    if (waiting.outcome[wait - spans.holds] !== GRANTED) {
+      const found = cycleAt(recording, wait, spans.end[wait]);
+      if (found) return found;
+    }
+    const links = [];
     let from = spans.start[wait];
     let to = spans.end[wait];
-    for (let link = wait; ; ) {
-      const holder = waiting.holder[link - spans.holds];
-      if (holder < 0) return { links, cycle: false };
-      const row = waitsOfParty(recording, holder);
-      let next = -1;
-      let most = 0;
+    let shared = to - from;
+    for (let next = wait; ; ) {
+      const hold = holdBehind(recording, next);
+      links.push({ wait: next, hold, shared });
+      if (hold < 0) return { links, cycle: null };
+      from = Math.max(from, spans.start[hold]);
+      to = Math.min(to, spans.end[hold]);
+      const row = waitsOfParty(recording, spans.party[hold]);
+      next = -1;
+      shared = 0;
       for (let i = row.firstReaching(from); i < row.order.length && row.start[i] < to; i++) {
-        const shared = overlap(recording, row.order[i], from, to);
-        if (shared > most) [next, most] = [row.order[i], shared];
+        const its = overlap(recording, row.order[i], from, to);
+        if (its > shared) [next, shared] = [row.order[i], its];
       }
-      if (seen.has(holder)) return { links, cycle: next >= 0 && links.some((known) => known.wait === next) };
       // A sliver of waiting explains nothing.
-      if (next < 0 || most < 0.05 * (to - from)) return { links, cycle: false };
-      links.push({ wait: next, shared: most });
-      seen.add(holder);
+      if (next < 0 || shared < 0.05 * (to - from)) return { links, cycle: null };
       from = Math.max(from, spans.start[next]);
       to = Math.min(to, spans.end[next]);
-      link = next;
+      const first = links.findIndex((link) => link.wait === next);
+      if (first >= 0) return { links, cycle: onlyLocks(recording, links, first) ? { first, from, to } : null };
+      if (links.some((link) => spans.party[link.wait] === spans.party[next])) return { links, cycle: null };
     }
+  }
+
+  // The cycle that a wait was in, or waited for, just before a moment; null where there was none.
+  function cycleAt(recording, wait, time) {
+    const { spans } = recording;
+    const under = (row, party) => {
+      for (let i = row.firstReaching(time); i < row.order.length && row.start[i] < time; i++) {
+        if (spans.end[row.order[i]] >= time && (party < 0 || spans.party[row.order[i]] !== party)) return row.order[i];
+      }
+      return -1;
+    };
+    const links = [];
+    for (let next = wait; ; ) {
+      const hold = under(holdsOf(recording, spans.object[next]), spans.party[next]);
+      if (hold < 0) return null;
+      const before = links.at(-1)?.wait ?? next;
+      links.push({ wait: next, hold, shared: overlap(recording, next, spans.start[before], spans.end[before]) });
+      next = under(waitsOfParty(recording, spans.party[hold]), -1);
+      if (next < 0) return null;
+      const first = links.findIndex((link) => link.wait === next);
+      if (first < 0) continue;
+      if (!onlyLocks(recording, links, first)) return null;
+      const ring = links.slice(first);
+      const from = Math.max(...ring.map((link) => Math.max(spans.start[link.wait], spans.start[link.hold])));
+      const to = Math.min(...ring.map((link) => Math.min(spans.end[link.wait], spans.end[link.hold])));
+      return { links, cycle: { first, from, to } };
+    }
+  }
+
+  function onlyLocks(recording, links, first) {
+    return links.slice(first).every(({ wait }) => {
+      return ["Lock", "RLock"].includes(recording.families[recording.spans.primitive[wait]]);
+    });
+  }
+
+  // --- sums -------------------------------------------------------------------------------------------------------------
+
+  // What lies in a stretch of time, of what a filter lets through: how much was waited and held there, and by whom.
+  function sums(recording, from, to, filter) {
+    const { spans } = recording;
+    const fresh = () => ({ waits: 0, waited: 0, holds: 0, held: 0 });
+    const total = fresh();
+    const primitives = new Map();
+    const parties = new Map();
+    for (let span = 0; span < spans.count; span++) {
+      if (spans.end[span] < from || spans.start[span] > to || !passes(recording, span, filter)) continue;
+      const its = overlap(recording, span, from, to);
+      const into = [
+        total,
+        cached(primitives, spans.primitive[span], fresh),
+        cached(parties, spans.party[span], fresh),
+      ];
+      for (const sum of into) {
+        if (isWait(recording, span)) {
+          sum.waits++;
+          sum.waited += its;
+        } else {
+          sum.holds++;
+          sum.held += its;
+        }
+      }
+    }
+    const sorted = (map) =>
+      [...map].map(([index, sum]) => ({ index, ...sum })).sort((a, b) => b.waited - a.waited || b.held - a.held);
+    return { ...total, primitives: sorted(primitives), parties: sorted(parties) };
   }
 
   // --- words ------------------------------------------------------------------------------------------------------------
 
-  const UNITS = [["ns", 1], ["µs", 1e3], ["ms", 1e6], ["s", 1e9]]; // prettier-ignore
+  const UNITS = [["s", 1e9], ["ms", 1e6], ["µs", 1e3]]; // prettier-ignore
 
-  // Three significant digits, as everywhere in interlock: 453 ms, 50.4 ms, 1.20 ms.
+  // Three digits, as words.py puts them: 453 ms, 50.4 ms, 1.20 ms. Halves are rounded up in both.
   function formatTime(ns) {
     if (ns < 0) return `-${formatTime(-ns)}`;
-    if (ns < 999.5) return `${Math.round(ns)} ns`;
-    if (ns >= 600e9) return `${Math.floor(ns / 60e9)} min ${Math.floor((ns % 60e9) / 1e9)} s`;
-    // What would round up to 1000 of a unit is 1.00 of the next one.
-    const [unit, size] = UNITS.findLast((entry) => ns >= entry[1] * 0.9995) ?? UNITS[0];
-    const value = ns / size;
-    const digits = value >= 99.95 ? 0 : value >= 9.995 ? 1 : 2;
-    return `${value.toFixed(digits)} ${unit}`;
+    const [unit, size] = UNITS.find((entry) => ns >= entry[1] * 0.9995) ?? UNITS[2];
+    const digits = ns / size < 9.995 ? 2 : ns / size < 99.95 ? 1 : 0;
+    const scaled = Math.floor((Math.round(ns) * 10 ** digits * 2 + size) / (2 * size));
+    const whole = Math.floor(scaled / 10 ** digits);
+    const part = digits ? `.${String(scaled % 10 ** digits).padStart(digits, "0")}` : "";
+    return `${formatCount(whole)}${part} ${unit}`;
   }
 
   // A moment, as exact as the window around it needs.
   function formatMoment(ns, step) {
-    const [unit, size] = UNITS.findLast((entry) => Math.max(ns, step) >= entry[1]) ?? UNITS[0];
+    const [unit, size] = UNITS.find((entry) => Math.max(ns, step) >= entry[1]) ?? ["ns", 1];
     const digits = Math.min(9, Math.max(0, Math.ceil(Math.log10(size / step) - 1e-9)));
     return `${(ns / size).toFixed(digits)} ${unit}`;
   }
@@ -610,10 +734,11 @@ const model = (() => {
     return String(number).replace(/\B(?=(\d{3})+$)/g, ",");
   }
 
+  // Of what is a little less than the whole, never the whole: as words.py does.
   function formatShare(share) {
-    if (share <= 0) return "0 %";
-    if (share < 0.01) return "< 1 %";
-    return `${Math.round(share * 100)} %`;
+    const parts = Math.round(share * 10000);
+    if (parts <= 0) return share > 0 ? "<1%" : "0%";
+    return parts < 100 ? "<1%" : `${Math.floor(parts / 100)}%`;
   }
 
   function plural(count, noun) {
@@ -673,28 +798,49 @@ const model = (() => {
     }
   }
 
-  // What there is to say about a span: facts are {label, text, go} where go is a span to go to or -1.
+  // Who held something during a wait: ann, where ann alone did all the time, or "ann, 62% of it, and 5 others".
+  function heldBy(recording, wait) {
+    const { spans, waiting } = recording;
+    const at = wait - spans.holds;
+    const part = formatShare(waiting.held[at] / Math.max(1, length(recording, wait)));
+    const others = waiting.others[at];
+    if (!others) return part === "100%" || waiting.held[at] === 0 ? "" : `, ${part} of it`;
+    return `, ${part} of it, and ${plural(others, "other")}`;
+  }
+
+  // What there is to say about a span. Each fact is {label, text, parts}; a part is {text} or {text, to} where to is what
+  // it leads to: {span}, {party}, {primitive} or {place}.
   function describe(recording, span) {
     const { spans, waiting } = recording;
     const facts = [];
-    const say = (label, text, go = -1) => facts.push({ label, text, go });
+    const say = (label, ...parts) => {
+      facts.push({ label, text: parts.map(({ text }) => text).join(""), parts });
+    };
+    const party = (index, to = { party: index }) => ({ text: partyName(recording, index), to: index < 0 ? null : to });
+    const place = (index) => ({ text: placeName(recording, index), to: index < 0 ? null : { place: index } });
     const window = Math.max(1, length(recording, span));
-    const moment = (time) => formatMoment(time, Math.max(1, window / 100));
+    const moment = (time) => ({ text: formatMoment(time, Math.max(1, window / 100)) });
+    const primitive = spans.primitive[span];
+    say("Who", party(spans.party[span]));
+    say("What", { text: primitiveName(recording, primitive), to: { primitive } });
     if (isWait(recording, span)) {
       const wait = span - spans.holds;
-      say("Waited at", placeName(recording, spans.place[span]));
-      const hold = holdBehind(recording, span);
-      if (waiting.holder[wait] >= 0) say("Held by", partyName(recording, waiting.holder[wait]), hold);
-      if (waiting.holder[wait] >= 0) say("Held at", placeName(recording, waiting.holderPlace[wait]));
+      say("Waited at", place(spans.place[span]));
+      if (waiting.holder[wait] >= 0) {
+        const hold = holdBehind(recording, span);
+        const holder = party(waiting.holder[wait], hold >= 0 ? { span: hold } : undefined);
+        say("Held by", holder, { text: heldBy(recording, span) });
+        say("Held at", place(waiting.holderPlace[wait]));
+      }
       if (waiting.waker[wait] >= 0) {
         const { waker, wakeTime } = waiting;
-        const late = wakeTime[wait] >= 0 ? `, running ${formatTime(spans.end[span] - wakeTime[wait])} later` : "";
-        say("Woken by", partyName(recording, waker[wait]) + late);
+        const late = wakeTime[wait] >= 0 && wakeTime[wait] < spans.end[span] ? `, running ${formatTime(spans.end[span] - wakeTime[wait])} later` : "";
+        say("Woken by", party(waker[wait]), { text: late });
       }
-      say("Outcome", OUTCOMES[waiting.outcome[wait]]);
+      say("Outcome", { text: OUTCOMES[waiting.outcome[wait]] });
     } else {
-      say("Taken at", placeName(recording, spans.place[span]));
-      if (spans.open[span]) say("Released", "not before the recording ended");
+      say("Taken at", place(spans.place[span]));
+      if (spans.open[span]) say("Released", { text: "not before the recording ended" });
     }
     say("From", moment(spans.start[span]));
     say("To", moment(spans.end[span]));
@@ -707,12 +853,83 @@ const model = (() => {
       set: "set", clear: "cleared", arrive: "arrived at", trip: "tripped", broken: "broke", notify: "notified",
       "count down": "counted down", release: "released",
     }[kind] ?? kind; // prettier-ignore
+    const fact = (label, text, to = null) => ({ label, text, parts: [{ text, to }] });
     return {
       title: `${partyName(recording, party)} ${verb} ${primitiveName(recording, primitive)}`,
       facts: [
-        { label: "At", text: placeName(recording, place), go: -1 },
-        { label: "When", text: formatMoment(time, 1000), go: -1 },
+        fact("Who", partyName(recording, party), { party }),
+        fact("What", primitiveName(recording, primitive), { primitive }),
+        fact("At", placeName(recording, place), place < 0 ? null : { place }),
+        fact("When", formatMoment(time, 1000)),
       ],
+    };
+  }
+
+  function describeLane(recording, party) {
+    const { kind, group } = recording.parties[party];
+    const lane = recording.lanes[party];
+    const waits = lane.order.filter((span) => isWait(recording, span));
+    let held = 0;
+    for (const span of lane.order) if (!isWait(recording, span)) held += length(recording, span);
+    const fact = (label, text) => ({ label, text, parts: [{ text }] });
+    const share = formatShare(Math.min(1, lane.waited / recording.duration));
+    const facts = [
+      fact("Is", group ? `a ${kind} of ${group}` : `a ${kind}`),
+      fact("Waited", waits.length ? `${formatTime(lane.waited)}, ${share} of the time, in ${plural(waits.length, "wait")}` : "never"),
+      fact("Held", `${formatTime(held)} in ${plural(lane.order.length - waits.length, "hold")}`),
+    ];
+    return { title: partyName(recording, party), facts };
+  }
+
+  // --- the state of the view in the URL's fragment ------------------------------------------------------------------------
+
+  const SPAN_KINDS = { h: "hold", w: "wait", m: "mark", l: "lane" };
+
+  // state: {from, to, selected: {kind, index}, range: {from, to}, hidden (primitives), off (layers), lanes, sorting,
+  // inView, folded}; what is as it is at first is left out. Times are whole nanoseconds.
+  function encodeState(recording, state) {
+    const parts = new URLSearchParams();
+    const stretch = ({ from, to }) => `${Math.round(from)}-${Math.round(to)}`;
+    if (state.from > 0 || state.to < recording.duration) parts.set("at", stretch(state));
+    if (state.selected) parts.set("on", state.selected.kind[0] + state.selected.index);
+    if (state.range) parts.set("range", stretch(state.range));
+    if (state.hidden.length) parts.set("hide", state.hidden.join("."));
+    if (state.off.length) parts.set("off", state.off.join("."));
+    if (state.lanes) parts.set("lanes", state.lanes);
+    if (state.sorting !== "started") parts.set("sort", state.sorting);
+    if (state.inView !== state.inViewAtFirst) parts.set("inview", state.inView ? "1" : "0");
+    for (const group of state.folded) parts.append("fold", group);
+    return parts.toString();
+  }
+
+  // What a fragment says; what makes no sense for this recording is as if it were not there.
+  function decodeState(recording, fragment) {
+    const parts = new URLSearchParams(fragment);
+    const { spans } = recording;
+    const stretch = (text) => {
+      const found = /^(\d{1,18})-(\d{1,18})$/.exec(text ?? "");
+      const [from, to] = found ? [Number(found[1]), Math.min(Number(found[2]), recording.duration)] : [0, 0];
+      return from < to ? { from, to } : null;
+    };
+    const window = stretch(parts.get("at")) ?? { from: 0, to: recording.duration };
+    const counts = {
+      hold: spans.holds, wait: spans.count - spans.holds, mark: recording.marks.length, lane: recording.parties.length,
+    }; // prettier-ignore
+    const on = /^([hwml])(\d{1,9})$/.exec(parts.get("on") ?? "");
+    const kind = on && SPAN_KINDS[on[1]];
+    const numbers = (text, below) =>
+      (text ?? "").split(".").filter((part) => /^\d{1,9}$/.test(part)).map(Number).filter((number) => number < below);
+    const off = (parts.get("off") ?? "").split(".");
+    return {
+      ...clampRange(recording, window.from, window.to),
+      selected: kind && Number(on[2]) < counts[kind] ? { kind, index: Number(on[2]) } : null,
+      range: stretch(parts.get("range")),
+      hidden: numbers(parts.get("hide"), recording.primitives.length),
+      off: LAYERS.filter((layer) => off.includes(layer)),
+      lanes: parts.get("lanes") ?? "",
+      sorting: parts.get("sort") === "waited" ? "waited" : "started",
+      inView: { 0: false, 1: true }[parts.get("inview")] ?? null,
+      folded: parts.getAll("fold"),
     };
   }
 
@@ -778,11 +995,12 @@ const model = (() => {
   }
 
   return {
-    COLUMN, MARK_SPACE, MOST_ROWS, PALETTE, TEXTURES, WIDE, GRANTED, TIMED_OUT, CANCELLED, STILL_WAITING, Pyramid, Row,
-    chain, clampRange, contrast, describe, describeMark, everything, formatCount, formatMoment, formatShare, formatTime,
-    holdBehind, inkOn, isWait, lanePasses, length, load, longestAt, look, lowerBound, markRow, markShapes, nearest,
-    neighbour, overview, partyName, passes, placeName, plural, primitiveName, rangeAround, rowsOf, search, sentence,
-    shapes, shortened, spanAt, ticks, toTime, toX, waitsBehind, worstWaits, zoomed,
+    COLUMN, LAYERS, MARK_SPACE, MOST_ROWS, PALETTE, TEXTURES, WIDE, GRANTED, TIMED_OUT, CANCELLED, STILL_WAITING, Pyramid,
+    Row, chain, clampRange, contrast, decodeState, describe, describeLane, describeMark, encodeState, everything,
+    formatCount, formatMoment, formatShare, formatTime, heldBy, holdBehind, inkOn, isWait, laneNamed, lanePasses, length,
+    load, longestAt, look, lowerBound, markRow, markShapes, nearest, need, neighbour, overview, partyName, passes,
+    placeName, plural, primitiveName, rangeAround, rowsOf, search, sentence, shapes, shortened, spanAt, sums, ticks,
+    toTime, toX, waitsBehind, worstWaits, zoomed,
   }; // prettier-ignore
 })();
 

@@ -109,26 +109,29 @@ const paint = (() => {
 
   // --- where lanes lie ------------------------------------------------------------------------------------------------
 
-  // Lanes from top to bottom with their places; a group of parties has a heading when there is more than one group.
-  function arrange(recording, lanes, room) {
+  // Lanes from top to bottom with their places; a group of parties has a heading when there is more than one group, and
+  // may be folded. need(lane) says which of its rows have anything in view: a lane is as high as these.
+  function arrange(recording, lanes, room, need, folded) {
     const groups = new Map();
     for (const lane of lanes) {
       const { group } = recording.parties[lane.party];
       if (!groups.has(group)) groups.set(group, []);
-      groups.get(group).push(lane);
+      groups.get(group).push({ lane, ...need(lane) });
     }
-    const rowHeight = rowHeightFor(lanes, room - (groups.size > 1 ? groups.size * HEADING : 0));
+    const open = [...groups].flatMap(([group, members]) => (folded.has(group) ? [] : members));
+    const rowHeight = rowHeightFor(open, room - (groups.size > 1 ? groups.size * HEADING : 0));
     const placed = [];
     const headings = [];
     let top = 0;
     for (const [group, members] of groups) {
       if (groups.size > 1) {
-        headings.push({ top, text: group || "other", count: members.length });
+        headings.push({ top, group, text: group || "other", count: members.length, folded: folded.has(group) });
         top += HEADING;
+        if (folded.has(group)) continue;
       }
-      for (const lane of members) {
-        const height = 2 * PAD + lane.rows * rowHeight + (lane.marks.length > 0 ? MARKS : 0);
-        placed.push({ lane, top, height });
+      for (const member of members) {
+        const height = 2 * PAD + Math.max(1, member.rows) * rowHeight + (member.marks ? MARKS : 0);
+        placed.push({ ...member, top, height });
         top += height;
       }
     }
@@ -136,22 +139,28 @@ const paint = (() => {
   }
 
   // Few lanes share the room there is; many keep a height at which names and labels can be read, and are scrolled.
-  function rowHeightFor(lanes, room) {
-    const rows = lanes.reduce((sum, lane) => sum + lane.rows, 0);
-    const fixed = lanes.reduce((sum, lane) => sum + 2 * PAD + (lane.marks.length > 0 ? MARKS : 0), 0);
-    return Math.round(Math.min(26, Math.max(15, (room - fixed) / Math.max(1, rows))));
+  function rowHeightFor(members, room) {
+    const rows = members.reduce((sum, member) => sum + Math.max(1, member.rows), 0);
+    const fixed = members.reduce((sum, member) => sum + 2 * PAD + (member.marks ? MARKS : 0), 0);
+    return Math.round(Math.min(28, Math.max(16, (room - fixed) / Math.max(1, rows))));
   }
 
   function firstVisible(layout, top) {
     return Math.max(0, model.lowerBound(layout.tops, top + 0.5, 0) - 1);
   }
 
+  // Where a row of a lane is; one that has nothing in view is where the first one is.
   function rowTop(entry, layout, row) {
-    return entry.top + PAD + row * layout.rowHeight;
+    return entry.top + PAD + Math.max(0, entry.slots[row]) * layout.rowHeight;
+  }
+
+  // The row that is drawn at a height within a lane, or -1.
+  function rowAt(entry, layout, y) {
+    return entry.slots.indexOf(Math.floor((y - entry.top - PAD) / layout.rowHeight));
   }
 
   function marksTop(entry, layout) {
-    return entry.top + PAD + entry.lane.rows * layout.rowHeight;
+    return entry.top + PAD + Math.max(1, entry.rows) * layout.rowHeight;
   }
 
   // --- the top: all of it, and the ruler --------------------------------------------------------------------------------
@@ -218,9 +227,23 @@ const paint = (() => {
       const [x0, x1] = view.marking;
       ctx.globalAlpha = 0.25;
       ctx.fillStyle = colours.accent;
-      ctx.fillRect(Math.min(x0, x1), 0, Math.abs(x1 - x0), OVERVIEW + RULER);
+      ctx.fillRect(Math.min(x0, x1), 0, Math.abs(x1 - x0), OVERVIEW);
       ctx.globalAlpha = 1;
     }
+    if (view.range) {
+      const [x0, x1] = band(view);
+      ctx.globalAlpha = 0.3;
+      ctx.fillStyle = colours.accent;
+      if (x1 > x0) ctx.fillRect(x0, OVERVIEW, x1 - x0, RULER);
+      const inWhole = [view.range.from, view.range.to].map((time) => model.toX(whole, time));
+      ctx.fillRect(inWhole[0], 0, Math.max(1, inWhole[1] - inWhole[0]), OVERVIEW);
+      ctx.globalAlpha = 1;
+    }
+  }
+
+  // The pixels of the selected range that are in view.
+  function band({ scale, range, width }) {
+    return [range.from, range.to].map((time) => Math.min(width, Math.max(scale.left, model.toX(scale, time))));
   }
 
   // --- the lanes ------------------------------------------------------------------------------------------------------
@@ -255,11 +278,21 @@ const paint = (() => {
     ctx.font = `11px ${FONT}`;
     ctx.textBaseline = "middle";
     ctx.textAlign = "left";
+    if (view.range) {
+      const [x0, x1] = band(view);
+      ctx.fillStyle = colours.accent;
+      ctx.globalAlpha = 0.12;
+      ctx.fillRect(x0, scrollTop, x1 - x0, height);
+      ctx.globalAlpha = 0.8;
+      for (const x of [x0, x1]) if (x > scale.left && x < width) ctx.fillRect(Math.round(x), scrollTop, 1, height);
+      ctx.globalAlpha = 1;
+    }
     for (const entry of visible) {
       view.rows(entry.lane).forEach((row, index) => {
+        if (entry.slots[index] < 0) return;
         paintRow(ctx, view, row, rowTop(entry, layout, index) + 1, layout.rowHeight - 2, drawn, arrows);
       });
-      model.markShapes(view.marks(entry.lane), scale, (mark, x, among) => {
+      if (entry.marks) model.markShapes(view.marks(entry.lane), scale, (mark, x, among) => {
         drawn.marks++;
         paintMark(ctx, view, mark, x, marksTop(entry, layout) + MARKS / 2, among);
       });
@@ -310,7 +343,8 @@ const paint = (() => {
     ctx.fillStyle = colours.dim;
     ctx.textAlign = "left";
     ctx.textBaseline = "middle";
-    ctx.fillText(`${heading.text} · ${model.formatCount(heading.count)}`, 14, heading.top + HEADING / 2 + 1);
+    const sign = heading.folded ? "▸" : "▾";
+    ctx.fillText(`${sign}  ${heading.text} · ${model.formatCount(heading.count)}`, 14, heading.top + HEADING / 2 + 1);
   }
 
   // The name, and how much of its time the party waited: as a number and as a bar.
@@ -342,7 +376,7 @@ const paint = (() => {
       ctx.fillStyle = colours.wait;
       ctx.fillRect(32, y, Math.max(1, track * share), 2);
     }
-    if (entry.lane.crowded) {
+    if (entry.lane.crowded && entry.rows >= model.MOST_ROWS) {
       ctx.font = `10px ${FONT}`;
       ctx.fillStyle = colours.dim;
       ctx.fillText(`${model.MOST_ROWS} rows or more`, 32, middle + layout.rowHeight);
@@ -447,9 +481,11 @@ const paint = (() => {
       end -= 14;
       ending(ctx, colours, outcome, right - 8, y + height / 2, height);
     }
-    if (end - left > 34) {
+    // The hatching says that it is a wait: a label stands on it and never takes more than three quarters of it.
+    const room = Math.min(end, view.width) - Math.max(left, view.scale.left);
+    if (room > 44) {
       drawn.labels++;
-      label(ctx, view, span, left, end, y, height, colours.panel, colours.text);
+      label(ctx, view, span, left, end - room / 4, y, height, "", colours.text, colours["wait-soft"]);
     }
   }
 
@@ -484,8 +520,9 @@ const paint = (() => {
     }
   }
 
-  // The name, then the time, then (of a wait) the holder, as far as there is room.
-  function label(ctx, view, span, left, right, y, height, back, ink) {
+  // The name, then the time, then (of a wait) the holder, as far as there is room. back: a box behind it; halo: an edge
+  // around the letters, which leaves what is behind them to be seen.
+  function label(ctx, view, span, left, right, y, height, back, ink, halo = "") {
     const { recording, scale } = view;
     const { spans, waiting, primitives } = recording;
     const from = Math.max(left, scale.left) + 5;
@@ -496,7 +533,7 @@ const paint = (() => {
     if (textWidth(ctx, `${text}  ${time}`) <= room) {
       text = `${text}  ${time}`;
       const holder = span >= spans.holds ? waiting.holder[span - spans.holds] : -1;
-      const held = holder >= 0 ? `${text}  held by ${recording.parties[holder].name}` : text;
+      const held = holder >= 0 ? `${text}  held by ${recording.parties[holder].name}${model.heldBy(recording, span)}` : text;
       if (textWidth(ctx, held) <= room) text = held;
     } else {
       text = fitted(ctx, text, room);
@@ -507,6 +544,16 @@ const paint = (() => {
       ctx.beginPath();
       ctx.roundRect(Math.max(left, scale.left) + 1, y + 1, textWidth(ctx, text) + 9, height - 2, 1.5);
       ctx.fill();
+    }
+    if (halo) {
+      ctx.fillStyle = halo;
+      ctx.globalAlpha = 0.6;
+      ctx.fillRect(from - 3, y + Math.max(1, height / 2 - 7), textWidth(ctx, text) + 6, Math.min(14, height - 2));
+      ctx.globalAlpha = 1;
+      ctx.strokeStyle = halo;
+      ctx.lineWidth = 3.5;
+      ctx.lineJoin = "round";
+      ctx.strokeText(text, from, y + height / 2 + 0.5);
     }
     ctx.fillStyle = ink;
     ctx.fillText(text, from, y + height / 2 + 0.5);
@@ -598,7 +645,7 @@ const paint = (() => {
     const x1 = model.toX(scale, end);
     const y1 = rowTop(to, view.layout, recording.spans.row[span]) + view.layout.rowHeight / 2;
     const down = to.top > from.top;
-    const y0 = down ? from.top + PAD + from.lane.rows * view.layout.rowHeight - 2 : from.top + PAD + 2;
+    const y0 = down ? marksTop(from, view.layout) - 2 : from.top + PAD + 2;
     const edge = down ? y1 - view.layout.rowHeight / 2 + 1 : y1 + view.layout.rowHeight / 2 - 1;
     arrow(ctx, x0, y0, x1, edge, colours.arrow, weight, down);
     return true;
@@ -672,7 +719,7 @@ const paint = (() => {
       if (wait >= 0 && recording.waiting.waker[wait] >= 0 && wakeArrow(ctx, view, selected.span, 2)) drawn.arrows++;
     } else if (selected.mark >= 0) {
       const entry = view.entryOf(selected.party);
-      if (!entry) return;
+      if (!entry?.marks) return;
       ctx.strokeStyle = colours.accent;
       ctx.lineWidth = 2;
       ctx.beginPath();
@@ -684,6 +731,6 @@ const paint = (() => {
 
   return {
     Fills, HEADING, MARKS, OVERVIEW, PAD, RULER, arrange, box, firstVisible, markShape, marksTop, paintLanes, paintTop,
-    rowTop, sign, swatch, theme,
+    rowAt, rowTop, sign, swatch, theme,
   }; // prettier-ignore
 })();

@@ -32,7 +32,8 @@
     colours: null,
     fills: null,
     overview: null,
-    selected: null, // {span, mark, party}: a span (mark is -1) or a mark (span is -1)
+    selected: null, // {span, mark, party}: a span (mark is -1), a mark (span is -1), or a lane (both are -1)
+    range: null, // {from, to}: a stretch of time whose sums are told
     related: [],
     hovered: -1,
     pointer: null,
@@ -49,7 +50,12 @@
   let moving = null;
   let sorting = { column: "wait_total", down: true };
   let allRows = false;
-  let worst = { list: null, at: -1 };
+  let grabbed = null; // what the hand on the lanes began with
+  let worst = null; // the waits that are shown, longest first, once they are asked for
+  const folded = new Set(); // groups of lanes
+  const MANY_LANES = 200; // of so many, those that have nothing in the window are hidden at first
+  const inViewAtFirst = recording.lanes.length > MANY_LANES;
+  let inView = inViewAtFirst;
   let openedAt = 0; // milliseconds since the browser began to open the page
   let paintedIn = 0; // milliseconds of the last frame
 
@@ -76,12 +82,15 @@
   function drawNow() {
     const began = performance.now();
     if (moving) step(began);
+    const { from, to } = view.scale;
+    if (arranged.from !== from || arranged.to !== to) rearrange();
     view.scrollTop = lanesBox.scrollTop;
     drawn = paint.paintLanes(ctx, view);
     topCtx.setTransform(view.ratio, 0, 0, view.ratio, 0, 0);
     paint.paintTop(topCtx, view);
     paintedIn = performance.now() - began;
     if (moving) draw();
+    else remember();
   }
 
   function measure() {
@@ -123,29 +132,69 @@
     return view.filter.primitives.includes(0) || !view.filter.holds || !view.filter.waits;
   }
 
+  const arranged = { from: -1, to: -1 }; // the window that the heights of the lanes are made for
+  const needOf = (lane) => model.need(view.rows(lane), view.marks(lane), view.scale);
+
   function arrange() {
     let lanes = recording.lanes;
+    const wanted = find("lane-filter").value;
+    if (wanted.trim()) lanes = lanes.filter((lane) => model.laneNamed(recording, lane, wanted));
+    const otherwise = recording.lanes.length - lanes.length;
     if (filtered()) lanes = lanes.filter((lane) => model.lanePasses(recording, lane, view.filter));
-    const away = recording.lanes.length - lanes.length;
+    const nothing = recording.lanes.length - lanes.length - otherwise;
+    const needs = new Map(lanes.map((lane) => [lane, needOf(lane)]));
+    if (inView) lanes = lanes.filter((lane) => needs.get(lane).rows > 0 || needs.get(lane).marks);
+    const outside = recording.lanes.length - lanes.length - otherwise - nothing;
     if (find("sorting").value === "waited") lanes = [...lanes].sort((a, b) => b.waited - a.waited || a.party - b.party);
-    view.layout = paint.arrange(recording, lanes, lanesBox.clientHeight);
+    view.layout = paint.arrange(recording, lanes, lanesBox.clientHeight, (lane) => needs.get(lane), folded);
+    arranged.from = view.scale.from;
+    arranged.to = view.scale.to;
     entries.clear();
     for (const entry of view.layout.placed) entries.set(entry.lane.party, entry);
     find("sizer").style.height = `${view.layout.height}px`;
-    find("hidden-lanes").hidden = away === 0;
-    find("hidden-lanes").textContent =
-      `${model.plural(away, "lane")} ${away === 1 ? "has" : "have"} nothing of what is shown and ${away === 1 ? "is" : "are"} hidden.`;
+    const said = [
+      [otherwise, "not the name"],
+      [nothing, "nothing of what is shown"],
+      [outside, "nothing in this window"],
+    ].filter(([count]) => count > 0);
+    find("hidden-lanes").hidden = said.length === 0;
+    find("hidden-lanes").textContent = said
+      .map(([count, has]) => `${model.plural(count, "lane")} ${count === 1 ? "has" : "have"} ${has} and ${count === 1 ? "is" : "are"} hidden.`)
+      .join(" ");
+  }
+
+  // After the window has moved: lanes grow and shrink, and the one that is looked at stays where it is.
+  function rearrange() {
+    const before = anchor();
+    const offset = before ? before.top - lanesBox.scrollTop : 0;
+    arrange();
+    const after = before && entries.get(before.lane.party);
+    if (!after) return;
+    const wanted = Math.max(0, after.top - offset);
+    if (grabbed) grabbed.scrollTop += wanted - lanesBox.scrollTop;
+    if (wanted !== lanesBox.scrollTop) lanesBox.scrollTop = wanted;
+  }
+
+  function anchor() {
+    const { layout } = view;
+    const top = lanesBox.scrollTop;
+    const seen = (entry) => entry && entry.top + entry.height > top && entry.top < top + view.height;
+    const chosen = view.selected && entries.get(view.selected.party);
+    if (seen(chosen)) return chosen;
+    return layout?.placed[paint.firstVisible(layout, top + (view.pointer?.y ?? 0))];
   }
 
   function refilter() {
     rowCache.clear();
     markCache.clear();
-    worst = { list: null, at: -1 };
+    worst = null;
     if (view.selected?.span >= 0 && !model.passes(recording, view.selected.span, view.filter)) select(null);
     if (view.selected?.mark >= 0) select(null);
+    if (view.range && !view.selected) details(1, false);
     arrange();
     survey();
     syncTable();
+    countWorst();
   }
 
   // --- moving ---------------------------------------------------------------------------------------------------------
@@ -201,14 +250,19 @@
   function scrollToLane(party) {
     const entry = entries.get(party);
     if (!entry) return;
+    if (view.pointer) view.pointer = null; // the eye is on this lane now, not under the pointer
     const above = entry.top - view.layout.rowHeight;
     const below = entry.top + entry.height + view.layout.rowHeight - view.height;
-    if (lanesBox.scrollTop > above) lanesBox.scrollTop = above;
-    else if (lanesBox.scrollTop < below) lanesBox.scrollTop = below;
+    if (lanesBox.scrollTop > above || lanesBox.scrollTop < below) {
+      lanesBox.scrollTop = entry.top - (view.height - entry.height) / 2;
+    }
   }
 
   // Brings a span into the window: moved as little as will do, or zoomed to where it can be seen.
   function show(span, { zoomTo = false } = {}) {
+    if (folded.has(recording.parties[spans.party[span]].group) || !model.laneNamed(recording, recording.lanes[spans.party[span]], find("lane-filter").value)) {
+      showLane(spans.party[span]);
+    }
     scrollToLane(spans.party[span]);
     const now = range();
     const width = now.to - now.from;
@@ -217,6 +271,11 @@
     } else if (spans.end[span] < now.from + width * 0.02 || spans.start[span] > now.to - width * 0.02) {
       const middle = (spans.start[span] + spans.end[span]) / 2;
       glide(model.clampRange(recording, middle - width / 2, middle + width / 2));
+    }
+    // In the new window the lanes may lie elsewhere, and this one may only come into being.
+    if (!moving) {
+      rearrange();
+      scrollToLane(spans.party[span]);
     }
   }
 
@@ -233,8 +292,42 @@
         view.related = model.waitsBehind(recording, chosen.span).slice(0, 60).map(({ span }) => span);
       }
     }
+    document.body.classList.toggle("answered", chosen !== null || view.range !== null);
     details(among, spoken);
     syncTable();
+    countWorst();
+    draw();
+  }
+
+  function selectRange(range) {
+    view.range = range;
+    select(null);
+  }
+
+  function selectLane(party) {
+    select({ span: -1, mark: -1, party });
+  }
+
+  function goToLane(party) {
+    if (!entries.has(party)) showLane(party);
+    scrollToLane(party);
+    selectLane(party);
+  }
+
+  // Whatever hides a lane gives way.
+  function showLane(party) {
+    folded.delete(recording.parties[party].group);
+    if (find("lane-filter").value && !model.laneNamed(recording, recording.lanes[party], find("lane-filter").value)) {
+      find("lane-filter").value = "";
+    }
+    arrange();
+    if (!entries.has(party) && inView) setInView(false);
+  }
+
+  function setInView(on) {
+    inView = on;
+    find("in-view").setAttribute("aria-pressed", String(on));
+    rearrange();
     draw();
   }
 
@@ -248,13 +341,29 @@
   }
 
   function goToWorst(direction) {
-    worst.list ??= model.worstWaits(recording, view.filter);
-    if (worst.list.length === 0) {
+    const list = worstWaits();
+    if (list.length === 0) {
       say("No wait is shown.");
       return;
     }
-    worst.at = Math.min(worst.list.length - 1, Math.max(0, worst.at + direction));
-    go(worst.list[worst.at], { zoomTo: true });
+    const next = Math.min(list.length - 1, Math.max(0, worstAt() + direction));
+    go(list[next], { zoomTo: true });
+  }
+
+  function worstWaits() {
+    return (worst ??= model.worstWaits(recording, view.filter));
+  }
+
+  // The place of the selected wait among the worst ones, or -1.
+  function worstAt() {
+    const span = view.selected ? view.selected.span : -1;
+    return span >= spans.holds ? worstWaits().indexOf(span) : -1;
+  }
+
+  function countWorst() {
+    const all = model.formatCount(worstWaits().length);
+    const at = worstAt();
+    find("worst-at").textContent = at < 0 ? model.plural(worstWaits().length, "wait") : `${model.formatCount(at + 1)} of ${all}`;
   }
 
   function say(text) {
@@ -268,16 +377,29 @@
     list.append(value);
   }
 
-  function goTo(text, span) {
+  function link(text, act) {
     const button = make("button", text, { type: "button", className: "link" });
-    button.addEventListener("click", () => go(span));
+    button.addEventListener("click", act);
     return button;
+  }
+
+  // A link to what a name or number is about: to is {span}, {party}, {primitive} or {place}.
+  function goTo(text, to) {
+    if (to.span >= 0) return link(text, () => go(to.span));
+    if (to.party >= 0) return link(text, () => goToLane(to.party));
+    if (to.primitive >= 0) return link(text, () => goToPrimitive(summaryOf.get(to.primitive)));
+    return link(text, () => goToLongest((span) => spans.place[span] === to.place, text));
   }
 
   function details(among, spoken) {
     const body = find("details-body");
     body.replaceChildren();
     const { selected } = view;
+    find("details-title").textContent = !selected && view.range ? "Selected range" : "Selected";
+    if (!selected && view.range) {
+      rangeSums(body, spoken);
+      return;
+    }
     if (!selected) {
       const none = make("p", "Click a span to see who held what, and where. Or press ");
       none.append(make("kbd", "n"), " for the worst wait, and the arrow keys to walk from there.");
@@ -285,11 +407,16 @@
       return;
     }
     const about =
-      selected.span >= 0 ? model.describe(recording, selected.span) : model.describeMark(recording, selected.mark);
+      selected.span >= 0
+        ? model.describe(recording, selected.span)
+        : selected.mark >= 0
+          ? model.describeMark(recording, selected.mark)
+          : model.describeLane(recording, selected.party);
     body.append(make("h3", about.title));
     const list = make("dl");
-    for (const { label, text, go: to } of about.facts) fact(list, label, [to >= 0 ? goTo(text, to) : text]);
+    for (const { label, parts } of about.facts) fact(list, label, parts.map(({ text, to }) => (to ? goTo(text, to) : text)));
     body.append(list);
+    if (selected.span < 0 && selected.mark < 0) laneLinks(body, selected.party);
     if (among > 1) {
       body.append(make("p", `The longest of ${model.plural(among, "span")} too close together to tell apart here: zoom in.`));
     }
@@ -307,12 +434,83 @@
     if (spoken) say([about.title, ...about.facts.map(({ label, text }) => `${label} ${text}`)].join(". "));
   }
 
+  // The worst wait and the longest hold of a lane.
+  function laneLinks(body, party) {
+    const longest = (wait) => {
+      const its = recording.lanes[party].order.filter((span) => model.isWait(recording, span) === wait);
+      return its.reduce((best, span) => (best < 0 || model.length(recording, span) > model.length(recording, best) ? span : best), -1);
+    };
+    const actions = make("div", "", { className: "actions" });
+    for (const [text, span] of [["Longest wait", longest(true)], ["Longest hold", longest(false)]]) {
+      if (span < 0) continue;
+      const button = make("button", text, { type: "button" });
+      button.addEventListener("click", () => {
+        reveal(span);
+        go(span, { zoomTo: true });
+      });
+      actions.append(button);
+    }
+    body.append(actions);
+  }
+
+  // What was waited and held in the selected range.
+  function rangeSums(body, spoken) {
+    const { from, to } = view.range;
+    const found = model.sums(recording, from, to, view.filter);
+    const about = `${model.formatTime(to - from)} selected`;
+    body.append(make("h3", about));
+    const list = make("dl");
+    const moment = (time) => model.formatMoment(time, Math.max(1, (to - from) / 100));
+    const facts = [
+      ["From", `${moment(from)} to ${moment(to)}`],
+      ["Waited", found.waits ? `${model.formatTime(found.waited)} in ${model.plural(found.waits, "wait")}` : "nobody"],
+      ["Held", found.holds ? `${model.formatTime(found.held)} in ${model.plural(found.holds, "hold")}` : "nothing"],
+    ];
+    for (const [label, text] of facts) fact(list, label, [text]);
+    body.append(list);
+    sumTable(body, "Primitives", found.primitives, (index) => goTo(model.primitiveName(recording, index), { primitive: index }));
+    sumTable(body, "Lanes", found.parties, (index) => goTo(model.partyName(recording, index), { party: index }));
+    const actions = make("div", "", { className: "actions" });
+    const zoomTo = make("button", "Zoom to it", { type: "button" });
+    zoomTo.addEventListener("click", () => glide({ ...view.range }));
+    const clear = make("button", "Clear", { type: "button" });
+    clear.addEventListener("click", () => selectRange(null));
+    actions.append(zoomTo, clear);
+    body.append(actions);
+    if (spoken) say([about, ...facts.map((pair) => pair.join(" "))].join(". "));
+  }
+
+  function sumTable(body, title, sums, name) {
+    if (sums.length === 0) return;
+    const LISTED = 8;
+    const table = make("table");
+    const head = make("tr");
+    for (const text of [title, "Waited", "Waits", "Held", "Holds"]) head.append(make("th", text, { scope: "col" }));
+    const top = make("thead");
+    top.append(head);
+    const rows = make("tbody");
+    for (const { index, waited, waits, held, holds } of sums.slice(0, LISTED)) {
+      const row = make("tr");
+      const first = make("td");
+      first.append(name(index));
+      row.append(first);
+      const cells = [waits && model.formatTime(waited), waits && model.formatCount(waits), holds && model.formatTime(held), holds && model.formatCount(holds)]; // prettier-ignore
+      for (const text of cells) row.append(make("td", text || "–"));
+      rows.append(row);
+    }
+    table.append(top, rows);
+    body.append(table);
+    if (sums.length > LISTED) body.append(make("p", `and ${model.formatCount(sums.length - LISTED)} more`));
+  }
+
   // The chain from the wait to where it begins.
   function why(body, wait) {
     const { links, cycle } = model.chain(recording, wait);
-    const holderOf = (link) => waiting.holder[link.wait - spans.holds];
-    if (holderOf(links[0]) < 0 || (links.length === 1 && !cycle)) return;
-    body.append(make("h4", cycle ? "Why: a cycle, nobody in it can go on" : "Why it took so long"));
+    if (links[0].hold < 0 || (links.length === 1 && !cycle)) return;
+    const open = cycle && links.slice(cycle.first).every((link) => spans.open[link.wait]);
+    body.append(
+      make("h4", !cycle ? "Why it took so long" : open ? "Why: a cycle, each waits for the next" : "Why: a cycle, each waited for the next"),
+    );
     const list = make("ol", "", { className: "why" });
     // A long queue before one lock is a long chain: its middle says nothing new.
     const skipped = links.length > LINKS_LISTED ? links.length - LINKS_LISTED : 0;
@@ -323,26 +521,35 @@
       }
       const item = make("li");
       const who = model.partyName(recording, spans.party[link.wait]);
-      const what = model.primitiveName(recording, spans.primitive[link.wait]);
-      const time = model.formatTime(link.shared);
-      item.append(goTo(who, link.wait), i === 0 ? ` waited for ${what}` : ` meanwhile waited for ${what}, ${time} of it`);
+      const primitive = spans.primitive[link.wait];
+      item.append(
+        goTo(who, { span: link.wait }),
+        i === 0 ? " waited for " : " meanwhile waited for ",
+        goTo(model.primitiveName(recording, primitive), { primitive }),
+        i === 0 ? "" : `, ${model.formatTime(link.shared)} of it`,
+      );
       list.append(item);
     });
-    const last = links.at(-1);
-    if (holderOf(last) >= 0) {
+    const { wait: last, hold } = links.at(-1);
+    if (hold >= 0) {
       const item = make("li", "", { className: "end" });
-      const hold = model.holdBehind(recording, last.wait);
-      const name = model.partyName(recording, holderOf(last));
-      const place = waiting.holderPlace[last.wait - spans.holds];
+      const place = spans.place[hold];
       item.append(
-        hold >= 0 ? goTo(name, hold) : name,
-        ` held ${model.primitiveName(recording, spans.primitive[last.wait])}`,
-        place >= 0 ? ` at ${model.placeName(recording, place)}` : "",
-        cycle ? ", and waits itself" : "",
+        goTo(model.partyName(recording, spans.party[hold]), { span: hold }),
+        ` held ${model.primitiveName(recording, spans.primitive[last])}`,
+        ...(place >= 0 ? [" at ", goTo(model.placeName(recording, place), { place })] : []),
+        cycle ? ", and waited itself" : "",
       );
       list.append(item);
     }
     body.append(list);
+    if (!cycle) return;
+    const step = Math.max(1, (cycle.to - cycle.from) / 100);
+    if (open) {
+      body.append(make("p", `So it stood from ${model.formatMoment(cycle.from, step)} on: nobody in it could go on when the recording ended.`));
+    } else {
+      body.append(make("p", `So it stood from ${model.formatMoment(cycle.from, step)} to ${model.formatMoment(cycle.to, step)}; then one of these waits ended.`));
+    }
   }
 
   function madeWait(body, hold) {
@@ -356,15 +563,24 @@
     const list = make("ol", "", { className: "why" });
     for (const { span, shared } of found.slice(0, 6)) {
       const item = make("li");
-      item.append(goTo(model.partyName(recording, spans.party[span]), span), ` ${model.formatTime(shared)}`);
+      item.append(goTo(model.partyName(recording, spans.party[span]), { span }), ` ${model.formatTime(shared)}`);
       const place = spans.place[span];
-      if (place >= 0) item.append(` at ${model.placeName(recording, place)}`);
+      if (place >= 0) item.append(" at ", goTo(model.placeName(recording, place), { place }));
       list.append(item);
     }
     body.append(list);
   }
 
   // --- finding what is under the pointer --------------------------------------------------------------------------------
+
+  // What the names' side shows at a height: {group} where a heading is, or {lane}; null below all lanes.
+  function nameAt(y) {
+    const down = y + view.scrollTop;
+    const heading = view.layout.headings.find(({ top }) => down >= top && down < top + paint.HEADING);
+    if (heading) return { group: heading.group };
+    const entry = view.layout.placed[paint.firstVisible(view.layout, down)];
+    return entry && down >= entry.top && down < entry.top + entry.height ? { lane: entry.lane.party } : null;
+  }
 
   function at(x, y) {
     if (x < view.scale.left) return null;
@@ -373,17 +589,16 @@
     if (!layout.placed.length) return null;
     const entry = layout.placed[paint.firstVisible(layout, down)];
     if (!entry || down < entry.top || down >= entry.top + entry.height) return null;
-    const row = Math.floor((down - entry.top - paint.PAD) / layout.rowHeight);
-    if (row >= entry.lane.rows && entry.lane.marks.length > 0) {
+    if (entry.marks && down >= paint.marksTop(entry, layout)) {
       let found = null;
       model.markShapes(view.marks(entry.lane), view.scale, (mark, markX, among) => {
         if (Math.abs(markX - x) <= 6) found = { mark, span: -1, party: entry.lane.party, among };
       });
       return found;
     }
-    const rows = view.rows(entry.lane);
-    if (row < 0 || row >= rows.length) return null;
-    const hit = model.spanAt(recording, rows[row], view.scale, x);
+    const row = paint.rowAt(entry, layout, down);
+    if (row < 0) return null;
+    const hit = model.spanAt(recording, view.rows(entry.lane)[row], view.scale, x);
     return hit && { ...hit, mark: -1, party: entry.lane.party };
   }
 
@@ -402,7 +617,8 @@
       const wait = hit.span - spans.holds;
       if (wait >= 0 && waiting.holder[wait] >= 0) {
         const place = waiting.holderPlace[wait];
-        line(`held by ${model.partyName(recording, waiting.holder[wait])}${place >= 0 ? ` at ${model.placeName(recording, place)}` : ""}`);
+        const who = `held by ${model.partyName(recording, waiting.holder[wait])}${model.heldBy(recording, hit.span)}`;
+        line(`${who}${place >= 0 ? `, at ${model.placeName(recording, place)}` : ""}`);
       }
     }
     box.hidden = false;
@@ -426,17 +642,26 @@
     view.pointer = { x, y };
     const hit = at(x, y);
     view.hovered = hit ? hit.span : -1;
-    lanesBox.classList.toggle("on-span", hit !== null);
+    lanesBox.classList.toggle("on-span", hit !== null || (x < view.scale.left && nameAt(y) !== null));
+    lanesBox.classList.toggle("marking", event.shiftKey);
     tip(hit, x, y);
     draw();
   }
 
-  let grabbed = null;
+  // While the hand marks it; its sums are told when it is done.
+  function markRange(a, b) {
+    const clamp = (time) => Math.min(recording.duration, Math.max(0, time));
+    const [from, to] = [clamp(a), clamp(b)].map(Math.round).sort((x, y) => x - y);
+    view.range = to > from ? { from, to } : null;
+    draw();
+  }
 
   lanesBox.addEventListener("pointerdown", (event) => {
     if (event.button !== 0 || event.target !== canvas) return;
     const { x, y } = local(event, canvas);
-    grabbed = { x, y, range: range(), scrollTop: lanesBox.scrollTop, moved: false };
+    // With Shift the hand marks a range, else it takes the lanes along.
+    const mark = event.shiftKey && x >= view.scale.left ? model.toTime(view.scale, x) : null;
+    grabbed = { x, y, mark, range: range(), scrollTop: lanesBox.scrollTop, moved: false };
     lanesBox.setPointerCapture(event.pointerId);
     stop();
   });
@@ -448,6 +673,10 @@
     const { x, y } = local(event, canvas);
     if (!grabbed.moved && Math.hypot(x - grabbed.x, y - grabbed.y) < DRAGGED) return;
     grabbed.moved = true;
+    if (grabbed.mark !== null) {
+      markRange(grabbed.mark, model.toTime(view.scale, x));
+      return;
+    }
     lanesBox.classList.add("dragging");
     tip(null);
     view.pointer = { x, y };
@@ -457,11 +686,25 @@
   });
   lanesBox.addEventListener("pointerup", (event) => {
     if (!grabbed) return;
-    const { moved } = grabbed;
+    const { moved, mark } = grabbed;
     grabbed = null;
     lanesBox.classList.remove("dragging");
-    if (moved) return;
+    if (moved) {
+      if (mark !== null) selectRange(view.range);
+      return;
+    }
     const { x, y } = local(event, canvas);
+    const name = x < view.scale.left ? nameAt(y) : null;
+    if (name?.group !== undefined) {
+      if (!folded.delete(name.group)) folded.add(name.group);
+      arrange();
+      draw();
+      return;
+    }
+    if (name) {
+      selectLane(name.lane);
+      return;
+    }
     const hit = at(x, y);
     if (hit) select({ span: hit.span, mark: hit.mark, party: hit.party }, { among: hit.among });
     else select(null);
@@ -485,28 +728,44 @@
   });
   lanesBox.addEventListener("scroll", draw);
 
-  // Over the lanes the wheel zooms, with Shift or sideways it pans; over the names and with Alt it scrolls the lanes.
+  // The wheel scrolls the lanes, with Ctrl it zooms around the pointer, with Shift or sideways it pans.
   lanesBox.addEventListener(
     "wheel",
     (event) => {
       const { x } = local(event, canvas);
-      if ((x < view.scale.left || event.altKey) && !event.ctrlKey) return;
+      const sideways = event.shiftKey || Math.abs(event.deltaX) > Math.abs(event.deltaY);
+      if (!event.ctrlKey && !event.metaKey && !sideways) {
+        if (lanesBox.scrollHeight <= lanesBox.clientHeight) hint("Ctrl + wheel zooms, Shift + wheel pans");
+        tip(null);
+        return;
+      }
       event.preventDefault();
       stop();
       tip(null);
       const unit = event.deltaMode === WheelEvent.DOM_DELTA_LINE ? 30 : event.deltaMode === WheelEvent.DOM_DELTA_PAGE ? 300 : 1;
-      const sideways = event.shiftKey ? event.deltaX || event.deltaY : event.deltaX;
-      if (event.shiftKey || Math.abs(event.deltaX) > Math.abs(event.deltaY)) {
-        setRange(pan((sideways * unit) / view.scale.width));
+      if (sideways && !event.ctrlKey && !event.metaKey) {
+        setRange(pan((((event.shiftKey && event.deltaX === 0 ? event.deltaY : event.deltaX)) * unit) / view.scale.width));
         return;
       }
-      const factor = Math.exp(Math.max(-1, Math.min(1, event.deltaY * unit * (event.ctrlKey ? 0.01 : 0.0022))));
+      // A notch of a wheel is a hundred or more, a pinch on a touchpad a few at a time.
+      const turned = event.deltaY * unit * (Math.abs(event.deltaY * unit) < 50 ? 0.01 : 0.0022);
+      const factor = Math.exp(Math.max(-1, Math.min(1, turned)));
       setRange(zoom(factor, model.toTime(view.scale, Math.max(x, view.scale.left))));
     },
     { passive: false },
   );
 
-  // In the strip that shows all of it a click moves the window there; a drag there or in the ruler marks a new window.
+  let hinting = 0;
+
+  function hint(text) {
+    find("hint").textContent = text;
+    find("hint").hidden = false;
+    clearTimeout(hinting);
+    hinting = setTimeout(() => (find("hint").hidden = true), 2000);
+  }
+
+  // In the strip that shows all of it a click moves the window there and a drag marks a new window; a drag in the ruler
+  // selects a range.
   let marking = null;
 
   function topTime(point) {
@@ -523,7 +782,8 @@
   topCanvas.addEventListener("pointermove", (event) => {
     const point = local(event, topCanvas);
     view.pointer = null;
-    if (marking) view.marking = [marking.x, point.x].map((x) => Math.max(view.scale.left, x));
+    if (marking && !marking.whole) markRange(topTime(marking), topTime({ ...point, whole: false }));
+    else if (marking) view.marking = [marking.x, point.x].map((x) => Math.max(view.scale.left, x));
     else if (point.y >= paint.OVERVIEW) view.pointer = point;
     draw();
   });
@@ -532,8 +792,9 @@
     const point = { ...local(event, topCanvas), whole: marking.whole };
     const times = [topTime(marking), topTime(point)].sort((a, b) => a - b);
     const width = view.scale.to - view.scale.from;
-    if (Math.abs(point.x - marking.x) >= DRAGGED) glide(model.clampRange(recording, times[0], times[1]));
-    else if (marking.whole) glide(model.clampRange(recording, times[0] - width / 2, times[0] + width / 2));
+    if (!marking.whole) selectRange(Math.abs(point.x - marking.x) >= DRAGGED ? view.range : null);
+    else if (Math.abs(point.x - marking.x) >= DRAGGED) glide(model.clampRange(recording, times[0], times[1]));
+    else glide(model.clampRange(recording, times[0] - width / 2, times[0] + width / 2));
     marking = view.marking = null;
     draw();
   });
@@ -578,9 +839,11 @@
       return;
     }
     const time =
-      selected.span >= 0
-        ? Math.min(Math.max(spans.start[selected.span], view.scale.from), view.scale.to)
-        : recording.marks[selected.mark][0];
+      selected.mark >= 0
+        ? recording.marks[selected.mark][0]
+        : selected.span >= 0
+          ? Math.min(Math.max(spans.start[selected.span], view.scale.from), view.scale.to)
+          : (view.scale.from + view.scale.to) / 2;
     for (let i = layout.placed.indexOf(entries.get(selected.party)) + step; layout.placed[i]; i += step) {
       const span = model.nearest(recording, layout.placed[i].lane, time, view.filter);
       if (span >= 0) {
@@ -609,7 +872,10 @@
     "Shift+ArrowLeft": () => glide(pan(-0.25)),
     Home: () => edge(-1),
     End: () => edge(1),
-    Enter: () => view.selected?.span >= 0 && show(view.selected.span, { zoomTo: true }),
+    Enter: () => {
+      if (view.selected?.span >= 0) show(view.selected.span, { zoomTo: true });
+      else if (view.range) glide({ ...view.range });
+    },
   };
 
   const selectedMiddle = () => {
@@ -633,8 +899,9 @@
     N: () => goToWorst(-1),
     t: () => nextTheme(),
     "/": () => find("search").focus(),
+    f: () => find("lane-filter").focus(),
     "?": () => find("keys").showModal(),
-    Escape: () => select(null),
+    Escape: () => (view.selected ? select(null) : selectRange(null)),
   };
 
   document.addEventListener("keydown", (event) => {
@@ -648,8 +915,9 @@
   });
 
   const KEYS = [
-    [["wheel"], "zoom around the pointer; with Shift pan"],
-    [["drag"], "pan; in the ruler or the strip: zoom to it"],
+    [["wheel"], "scroll the lanes; with Ctrl zoom, with Shift pan"],
+    [["drag"], "pan; with Shift or in the ruler: select a range and see its sums; in the strip: zoom to it"],
+    [["click"], "on a span, a name, a heading: what it is, or fold"],
     [["+", "−"], "zoom"],
     [["a", "d"], "pan; or Shift with the arrow keys"],
     [["0"], "show all of it"],
@@ -659,8 +927,9 @@
     [["Enter"], "zoom to the selected span"],
     [["n", "N"], "next and previous worst wait"],
     [["/"], "find by name"],
+    [["f"], "filter the lanes by name"],
     [["t"], "light or dark"],
-    [["Esc"], "select nothing"],
+    [["Esc"], "select nothing; again: no range"],
   ];
 
   const SIGNS = [
@@ -705,15 +974,17 @@
 
   // --- the table --------------------------------------------------------------------------------------------------------
 
+  const timeOrDash = (ns) => (ns > 0 ? model.formatTime(ns) : "-");
+
   const COLUMNS = [
     { key: "name", title: "Name" },
-    { key: "wait_total", title: "Waited", show: (entry) => model.formatTime(entry.wait_total), time: true },
-    { key: "wait_longest", title: "Longest", show: (entry) => model.formatTime(entry.wait_longest), time: true },
-    { key: "contended", title: "Contended", show: (entry) => model.formatShare(entry.contended) },
+    { key: "wait_total", title: "Waited", show: (entry) => timeOrDash(entry.wait_total), time: true },
+    { key: "wait_longest", title: "Longest", show: (entry) => timeOrDash(entry.wait_longest), time: true },
+    { key: "contended", title: "Contended", show: (entry) => (entry.contended ? model.formatShare(entry.contended) : "-") },
     { key: "acquired", title: "Acquired", show: (entry) => model.formatCount(entry.acquired) },
-    { key: "wait_p99", title: "p99 wait", show: (entry) => model.formatTime(entry.wait_p99) },
-    { key: "hold_total", title: "Held", show: (entry) => model.formatTime(entry.hold_total) },
-    { key: "hold_longest", title: "Longest hold", show: (entry) => model.formatTime(entry.hold_longest) },
+    { key: "wait_p99", title: "p99 wait", show: (entry) => timeOrDash(entry.wait_p99) },
+    { key: "hold_total", title: "Held", show: (entry) => timeOrDash(entry.hold_total) },
+    { key: "hold_longest", title: "Longest hold", show: (entry) => timeOrDash(entry.hold_longest) },
     { key: "parties", title: "Parties", show: (entry) => model.formatCount(entry.parties) },
   ];
 
@@ -773,10 +1044,9 @@
     swatch.dataset.rank = String(recording.ranks[primitive]);
     check.append(box, swatch);
     const called = make("span", "", { className: "called" });
-    const link = make("button", name, { type: "button", className: "link" });
-    link.title = entry.worst_wait >= 0 ? "Go to its worst wait" : "Nobody waited for it";
-    link.addEventListener("click", () => goToPrimitive(entry));
-    called.append(link, make("small", place && place !== name ? `${kind} · ${place}` : kind));
+    const called_ = link(name, () => goToPrimitive(entry));
+    called_.title = entry.worst_wait >= 0 ? "Go to its worst wait" : "Go to its longest hold: nobody waited for it";
+    called.append(called_, make("small", place && place !== name ? `${kind} · ${place}` : kind));
     const only = make("button", "only", { type: "button", className: "only" });
     only.setAttribute("aria-label", `Show only ${name}`);
     only.addEventListener("click", () => solo(primitive));
@@ -805,6 +1075,19 @@
       row.classList.toggle("off", !shown);
       row.classList.toggle("chosen", primitive === chosen);
     }
+  }
+
+  const summaryOf = new Map(recording.summary.map((entry) => [entry.primitive, entry]));
+
+  // The longest wait, or else the longest hold, of those that belong to something with a name.
+  function goToLongest(belongs, name) {
+    const span = model.longestAt(recording, belongs);
+    if (span < 0) {
+      say(`${name}: nothing of it was recorded.`);
+      return;
+    }
+    reveal(span);
+    go(span, { zoomTo: true });
   }
 
   // A row of the table leads to its worst wait; to its longest hold if nobody waited.
@@ -986,7 +1269,14 @@
         `${model.plural(recording.dropped, "event")} did not fit into the recording and ${recording.dropped === 1 ? "is" : "are"} missing here.`;
     }
     find("findings").hidden = recording.findings.length === 0;
-    find("findings").querySelector("ol").append(...recording.findings.map((text) => make("li", text)));
+    const finding = (text, i) => {
+      const item = make("li");
+      const [primitive, wait] = recording.links[i] ?? [-1, -1];
+      const to = wait >= 0 ? () => (reveal(spans.holds + wait), go(spans.holds + wait, { zoomTo: true })) : () => goToPrimitive(summaryOf.get(primitive));
+      item.append(primitive >= 0 ? link(text, to) : text);
+      return item;
+    };
+    find("findings").querySelector("ol").append(...recording.findings.map(finding));
   }
 
   function emptiness() {
@@ -1019,6 +1309,134 @@
     if (view.selected) scrollToLane(view.selected.party);
     draw();
   });
+  find("in-view").addEventListener("click", () => setInView(!inView));
+  find("lane-filter").addEventListener("input", () => {
+    arrange();
+    draw();
+  });
+  find("lane-filter").addEventListener("keydown", (event) => {
+    if (event.key === "Escape") find("lane-filter").value = "";
+    if (event.key !== "Escape" && event.key !== "Enter") return;
+    arrange();
+    draw();
+    lanesBox.focus({ preventScroll: true });
+  });
+
+  // --- the panel beside the lanes ---------------------------------------------------------------------------------------
+
+  const splitter = find("splitter");
+  const aside = document.querySelector("aside");
+
+  function widen(width) {
+    const most = Math.max(300, window.innerWidth - 360);
+    const wanted = Math.round(Math.min(most, Math.max(280, width)));
+    document.documentElement.style.setProperty("--aside", `${wanted}px`);
+    splitter.setAttribute("aria-valuenow", String(wanted));
+    splitter.setAttribute("aria-valuemin", "280");
+    splitter.setAttribute("aria-valuemax", String(most));
+  }
+
+  splitter.addEventListener("pointerdown", (event) => {
+    splitter.setPointerCapture(event.pointerId);
+    splitter.classList.add("dragging");
+  });
+  splitter.addEventListener("pointermove", (event) => {
+    if (splitter.classList.contains("dragging")) widen(window.innerWidth - event.clientX - 3);
+  });
+  for (const end of ["pointerup", "pointercancel"]) {
+    splitter.addEventListener(end, () => splitter.classList.remove("dragging"));
+  }
+  // As wide as its table, and back.
+  splitter.addEventListener("dblclick", () => {
+    const table = document.querySelector("#summary table");
+    const all = table.scrollWidth + 24;
+    if (aside.clientWidth >= all) document.documentElement.style.removeProperty("--aside");
+    else widen(all);
+  });
+  splitter.addEventListener("keydown", (event) => {
+    const by = { ArrowLeft: 40, ArrowRight: -40 }[event.key];
+    if (!by) return;
+    event.preventDefault();
+    event.stopPropagation();
+    widen(aside.clientWidth + by);
+  });
+
+  // --- the state of the view in the URL's fragment ------------------------------------------------------------------------
+
+  let remembering = 0;
+  let remembered = location.hash.slice(1);
+
+  function state() {
+    const { selected, filter } = view;
+    const now = range();
+    const kind = !selected
+      ? null
+      : selected.mark >= 0
+        ? { kind: "mark", index: selected.mark }
+        : selected.span < 0
+          ? { kind: "lane", index: selected.party }
+          : selected.span < spans.holds
+            ? { kind: "hold", index: selected.span }
+            : { kind: "wait", index: selected.span - spans.holds };
+    return {
+      ...now,
+      selected: kind,
+      range: view.range,
+      hidden: [...filter.primitives.keys()].filter((primitive) => !filter.primitives[primitive]),
+      off: model.LAYERS.filter((layer) => !filter[layer]),
+      lanes: find("lane-filter").value.trim(),
+      sorting: find("sorting").value,
+      inView,
+      inViewAtFirst,
+      folded: [...folded],
+    };
+  }
+
+  // A little later, and once for all that a hand does: browsers count such changes.
+  function remember() {
+    clearTimeout(remembering);
+    remembering = setTimeout(() => {
+      const text = model.encodeState(recording, state());
+      if (text === remembered) return;
+      remembered = text;
+      try {
+        history.replaceState(null, "", text ? `#${text}` : location.pathname + location.search);
+      } catch {
+        // Some browsers allow a page opened from a file none of this.
+      }
+    }, 250);
+  }
+
+  function restore(fragment) {
+    const wanted = model.decodeState(recording, fragment);
+    stop();
+    view.filter.primitives.fill(1);
+    for (const primitive of wanted.hidden) view.filter.primitives[primitive] = 0;
+    for (const layer of model.LAYERS) setLayer(layer, !wanted.off.includes(layer));
+    find("lane-filter").value = wanted.lanes;
+    find("sorting").value = wanted.sorting;
+    folded.clear();
+    for (const group of wanted.folded) folded.add(group);
+    inView = wanted.inView ?? inViewAtFirst;
+    find("in-view").setAttribute("aria-pressed", String(inView));
+    view.range = wanted.range;
+    view.scale.from = wanted.from;
+    view.scale.to = wanted.to;
+    view.selected = null;
+    refilter();
+    const { kind, index } = wanted.selected ?? {};
+    if (kind === "hold") selectSpan(index);
+    else if (kind === "wait") selectSpan(spans.holds + index);
+    else if (kind === "mark") select({ span: -1, mark: index, party: recording.marks[index][1] });
+    else if (kind === "lane") selectLane(index);
+    else select(null, { spoken: false });
+    if (view.selected) scrollToLane(view.selected.party);
+  }
+
+  window.addEventListener("hashchange", () => {
+    remembered = location.hash.slice(1);
+    restore(remembered);
+  });
   darkSystem.addEventListener("change", applyTheme);
 
   recording.mostWaited = Math.max(0, ...recording.summary.map((entry) => entry.wait_total));
@@ -1029,8 +1447,11 @@
   emptiness();
   buildHead();
   buildRows();
-  details(1, false);
+  widen(aside.clientWidth);
+  document.documentElement.style.removeProperty("--aside");
+  find("in-view").setAttribute("aria-pressed", String(inView));
   measure();
+  restore(remembered);
   drawNow();
   openedAt = performance.now();
   new ResizeObserver(measure).observe(lanesBox);
@@ -1050,10 +1471,15 @@
       height: view.height,
       gutter: view.scale.left,
       scrollTop: lanesBox.scrollTop,
+      laneHeights: view.layout.placed.map((entry) => entry.height),
+      range: view.range && { ...view.range },
+      fragment: model.encodeState(recording, state()),
       theme: document.documentElement.dataset.theme,
       openedAt,
       paintedIn,
     }),
+    laneTop: (party) => (entries.has(party) ? entries.get(party).top - lanesBox.scrollTop : null),
+    holds: spans.holds,
     // Where a hold or wait (by its index in the document) is on the screen: the middle of what is visible of it.
     where: (kind, index) => {
       const found = paint.box(view, kind === "wait" ? spans.holds + index : index);

@@ -1,0 +1,493 @@
+"""A connection to an engine, and what hangs on it: sessions, outages, forks, and the primitives by name."""
+
+from __future__ import annotations
+
+import _thread
+import atexit
+import json
+import logging
+import os
+import random
+import socket
+import sys
+import time
+import weakref
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from interlock import Event
+from interlock.cluster.calling import Caller, Calling, Park, Step, Trip, in_task, in_thread
+from interlock.cluster.engine import (
+    MAX_LEASE,
+    MAX_NAME,
+    Answer,
+    Argument,
+    Settings,
+    Unreachable,
+    make_engine,
+)
+from interlock.cluster.errors import ClusterError, EngineUnavailable, LeaseLost
+from interlock.cluster.session import Session, clock, now
+
+if TYPE_CHECKING:
+    from interlock.cluster.barrier import Barrier
+    from interlock.cluster.condition import Condition
+    from interlock.cluster.gates import Event as ClusterEvent
+    from interlock.cluster.gates import Latch
+    from interlock.cluster.permits import BoundedSemaphore, Lock, RLock, Semaphore
+    from interlock.cluster.permits import Lock as AnyLock
+    from interlock.cluster.rwlock import RWLock
+    from interlock.cluster.ticket import Ticket
+
+log = logging.getLogger("interlock.cluster")
+
+PAUSES = (0.05, 0.1, 0.2, 0.5)  # seconds between tries while the engine does not answer
+
+
+def connect(
+    url: str = "memory://",
+    *,
+    prefix: str = "interlock",
+    lease: float = 10.0,
+    label: str | None = None,
+    patience: float | None = None,
+    max_lease: float | None = None,
+    after_restart: str = "quarantine",
+    replicas: int = 0,
+    **options: Any,
+) -> Cluster:
+    """A handle on an engine, from which the primitives are made. Connects when it is first used.
+
+    ``url``: `memory://`, `redis://`, `postgresql://`, `etcd://`. ``prefix``: names of one prefix are one world; another
+    prefix on the same engine is another. ``lease``: seconds after which what a process holds is free again if it
+    vanishes without a word; up to 60. ``label``: what this process is called where others look; by default the name of
+    its program. ``patience``: seconds after which a wait gives up on an engine that does not answer (None: it goes on
+    until its own timeout). ``after_restart``: "quarantine": an engine that was restarted or replaced may have lost
+    grants whose holders do not know it yet, so it makes none for ``max_lease``; "grant": it grants at once.
+    ``max_lease``: seconds; the longest lease that any handle of the prefix uses. By default this one's own, so where
+    they differ all have to be told. ``replicas``: how many replicas
+    have to confirm a grant (Redis). ``options``: what else the engine's client takes.
+
+    Raises ValueError where the URL names no engine, `ClusterError` where the engine's client is not installed.
+    """
+    return Cluster(
+        url,
+        prefix=prefix,
+        lease=lease,
+        label=label,
+        patience=patience,
+        max_lease=max_lease,
+        after_restart=after_restart,
+        replicas=replicas,
+        **options,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Remote:
+    """Somebody who holds or waits: a thread or task of some process on some machine.
+
+    ``since``: seconds since the epoch, on the engine's clock. ``where``: the line that asked. ``token``: of a holder,
+    else 0. ``left``: seconds of the lease that are left. ``timed``: whether it will give up by itself.
+    """
+
+    host: str
+    pid: int
+    label: str
+    thread: str
+    where: str
+    since: float
+    units: int
+    token: int
+    left: float
+    session: str
+    party: int
+    timed: bool
+
+    def __str__(self) -> str:
+        return f"{self.label} (pid {self.pid}) on host {self.host}"
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One name on the engine: what `Cluster.ps` lists."""
+
+    name: str
+    kind: str
+    capacity: int
+    used: int
+    value: int
+    token: int
+    holders: tuple[Remote, ...]
+    waiters: tuple[Remote, ...]
+
+
+class TimedOut(Exception):
+    """The party's own timeout is over."""
+
+
+def checked_seconds(value: float, what: str, most: float) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(f"{what} must be a number of seconds, not {type(value).__name__}")
+    if not 0 < value <= most:
+        raise ValueError(f"{what} must be above 0 and at most {most:g} seconds, not {value}")
+    return float(value)
+
+
+def checked_name(name: str, what: str = "name") -> str:
+    if not isinstance(name, str):
+        raise TypeError(f"{what} must be a str, not {type(name).__name__}")
+    if not name or len(name.encode("utf-8", "surrogatepass")) > MAX_NAME or not name.isprintable():
+        raise ValueError(f"{what} must be 1 to {MAX_NAME} bytes of printable text, not {name!r:.80}")
+    return name
+
+
+class Cluster:
+    """What `connect` returns, for threads and tasks alike. Leaving `with` or `async with` closes it."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        prefix: str,
+        lease: float,
+        label: str | None,
+        patience: float | None,
+        max_lease: float | None,
+        after_restart: str,
+        replicas: int,
+        looks: bool = False,
+        **options: Any,
+    ) -> None:
+        if not isinstance(url, str):
+            raise TypeError(f"url must be a str, not {type(url).__name__}")
+        if after_restart not in ("quarantine", "grant"):
+            raise ValueError(f"after_restart must be 'quarantine' or 'grant', not {after_restart!r}")
+        if replicas < 0:
+            raise ValueError(f"replicas must be 0 or more, not {replicas}")
+        self.lease = checked_seconds(lease, "lease", MAX_LEASE)
+        self.max_lease = self.lease if max_lease is None else checked_seconds(max_lease, "max_lease", MAX_LEASE)
+        if self.lease > self.max_lease:
+            raise ValueError(f"lease must be at most max_lease, {self.max_lease:g} seconds, not {lease}")
+        self.patience = patience if patience is None else checked_seconds(patience, "patience", float("inf"))
+        self.prefix = checked_name(prefix, "prefix")
+        self.label = os.path.basename(sys.argv[0]) or "python" if label is None else checked_name(label, "label")
+        self.engine = make_engine(
+            Settings(url, prefix, self.max_lease if after_restart == "quarantine" else 0.0, looks, replicas, options)
+        )
+        self.url = self.engine.shown
+        self.start()
+        clusters.add(self)
+
+    def start(self) -> None:
+        self.guard = _thread.allocate_lock()
+        self.sessions: dict[float, Session] = {}
+        self.caller = Caller("interlock-cluster-calls")
+        self.closing = Event()
+        self.closed = False
+        self.was_reached = False
+        self.out_since: float | None = None
+        self.requeued = 0  # waits that began anew at the end of the queue, since the engine had forgotten them
+        self.forks = getattr(self, "forks", -1) + 1
+        self.pid = os.getpid()
+
+    # --- the primitives ---------------------------------------------------------------------------------------------
+
+    def Lock(self, name: str, **options: Any) -> Lock:
+        """A lock: one holder over all machines. See `interlock.cluster.permits.Lock`."""
+        from interlock.cluster.permits import Lock
+
+        return Lock(self, name, **options)
+
+    def RLock(self, name: str, **options: Any) -> RLock:
+        """A lock that its owner may take again. See `interlock.cluster.permits.RLock`."""
+        from interlock.cluster.permits import RLock
+
+        return RLock(self, name, **options)
+
+    def Semaphore(self, name: str, value: int = 1, **options: Any) -> Semaphore:
+        """Up to `value` holders over all machines. See `interlock.cluster.permits.Semaphore`."""
+        from interlock.cluster.permits import Semaphore
+
+        return Semaphore(self, name, value, **options)
+
+    def BoundedSemaphore(self, name: str, value: int = 1, **options: Any) -> BoundedSemaphore:
+        """The same as `Semaphore`, which is bounded between machines."""
+        from interlock.cluster.permits import BoundedSemaphore
+
+        return BoundedSemaphore(self, name, value, **options)
+
+    def RWLock(self, name: str, **options: Any) -> RWLock:
+        """Many readers or one writer over all machines. See `interlock.cluster.rwlock.RWLock`."""
+        from interlock.cluster.rwlock import RWLock
+
+        return RWLock(self, name, **options)
+
+    def Event(self, name: str) -> ClusterEvent:
+        """A flag that all machines wait for. See `interlock.cluster.gates.Event`."""
+        from interlock.cluster.gates import Event
+
+        return Event(self, name)
+
+    def Latch(self, name: str, count: int) -> Latch:
+        """A count that all machines wait for to reach 0. See `interlock.cluster.gates.Latch`."""
+        from interlock.cluster.gates import Latch
+
+        return Latch(self, name, count)
+
+    def Barrier(
+        self, name: str, parties: int, action: Callable[[], object] | None = None, timeout: float | None = None
+    ) -> Barrier:
+        """Where `parties` from all machines meet. See `interlock.cluster.barrier.Barrier`."""
+        from interlock.cluster.barrier import Barrier
+
+        return Barrier(self, name, parties, action, timeout)
+
+    def Condition(self, name: str, lock: AnyLock | None = None) -> Condition:
+        """Waiting under a lock for a notification. See `interlock.cluster.condition.Condition`."""
+        from interlock.cluster.condition import Condition
+
+        return Condition(self, name, lock)
+
+    # --- looking ----------------------------------------------------------------------------------------------------
+
+    def ps(self, name: str = "") -> list[Seen]:
+        """All names of the prefix that are in use, or one: who holds them, who waits. Asks the engine."""
+        return in_thread(self.looking(name))
+
+    async def ps_async(self, name: str = "") -> list[Seen]:
+        """The same for a task."""
+        return await in_task(self.looking(name))
+
+    def looking(self, name: str) -> Calling[list[Seen]]:
+        answer = yield from self.calling("look", (name,))
+        told = json.loads(answer[0])
+        sessions = told["sessions"]
+
+        def remote(who: dict[str, Any]) -> Remote:
+            session = sessions.get(who["session"], {"left": 0, "info": "{}"})
+            process, party = json.loads(session["info"] or "{}"), json.loads(who["info"] or "{}")
+            return Remote(
+                host=process.get("host", "?"),
+                pid=process.get("pid", 0),
+                label=process.get("label", "?"),
+                thread=party.get("thread", ""),
+                where=party.get("where", ""),
+                since=who["since"] / 1_000_000,
+                units=who["units"],
+                token=who.get("token", 0),
+                left=max(0, session["left"]) / 1_000_000,
+                session=who["session"],
+                party=party.get("party", 0),
+                timed=party.get("timed", False),
+            )
+
+        return [
+            Seen(
+                name=record["name"],
+                kind=record["kind"],
+                capacity=record["capacity"],
+                used=record["used"],
+                value=record["value"],
+                token=record["last"],
+                holders=tuple(map(remote, record["holders"])),
+                waiters=tuple(map(remote, record["waiters"])),
+            )
+            for record in told["records"]
+        ]
+
+    def forget(self, name: str) -> bool:
+        """Remove what the engine keeps of a name that nobody holds or waits for: an event that is set, a latch.
+
+        Locks and semaphores are forgotten by themselves a minute after their last use. Returns whether it is gone.
+        """
+        return bool(in_thread(self.calling("forget", (checked_name(name),)))[0])
+
+    def warnings(self) -> list[str]:
+        """What about the server's settings makes the promises weaker than they could be. Asks the engine."""
+        return self.engine.warnings()
+
+    # --- calls ------------------------------------------------------------------------------------------------------
+
+    def calling(
+        self,
+        op: str,
+        arguments: tuple[Argument, ...],
+        limit: float | None = None,
+        undo: Callable[[], object] | None = None,
+        hang: float | None = None,
+        failed: list[BaseException] | None = None,
+        shielded: bool = False,
+    ) -> Calling[Answer]:
+        """Do a step, and go on trying through an outage.
+
+        ``limit``: on the monotonic clock; raises `TimedOut` when it has passed and the engine has not answered.
+        ``hang``: seconds that one try may take. ``failed``: collects tries that may have been done or not.
+
+        Raises `EngineUnavailable` after `patience`, and at once where the
+        engine has never been reached: a wrong address is likelier than an outage.
+        """
+        tries = 0
+        began: float | None = None
+        hang = self.lease / 3 if hang is None else hang
+        while True:
+            if self.closed:
+                raise ClusterError(f"this handle on {self.url} was closed")
+            timeout = hang
+            if limit is not None:
+                timeout = min(hang, max(0.05, limit - time.monotonic()))
+            try:
+                answer: Answer = yield Step(self.engine, self.caller, op, arguments, timeout, undo, shielded)
+            except Unreachable as error:
+                if failed is not None:
+                    failed.append(error)
+                at = time.monotonic()
+                if began is None:
+                    began = at
+                never = not self.was_reached
+                self.unreachable(error)
+                if never or (self.patience is not None and at - began >= self.patience):
+                    raise self.unavailable(op, error, tries + 1) from error
+                pause = PAUSES[min(tries, len(PAUSES) - 1)] * random.uniform(0.7, 1.0)
+                if limit is not None:
+                    if at >= limit:
+                        raise TimedOut from error
+                    pause = min(pause, limit - at)
+                tries += 1
+                yield Park(self.closing, pause)
+            else:
+                self.reached()
+                return answer
+
+    def unavailable(self, op: str, error: BaseException, tries: int) -> EngineUnavailable:
+        since = self.out_since
+        began = "" if since is None else time.strftime(", not since %H:%M:%S", time.localtime(since))
+        times = "once" if tries == 1 else f"{tries} times"
+        return EngineUnavailable(f"{self.url} does not answer{began} ({op}, tried {times}): {error}")
+
+    def unreachable(self, error: BaseException) -> None:
+        with self.guard:
+            first = self.out_since is None
+            if first:
+                self.out_since = time.time()
+        if first and self.was_reached and not self.closed:
+            log.warning("%s does not answer: %s", self.url, error)
+
+    def reached(self) -> None:
+        self.was_reached = True
+        if self.out_since is not None:
+            with self.guard:
+                since, self.out_since = self.out_since, None
+            if since is not None:
+                log.info("%s answers again after %.1f s", self.url, time.time() - since)
+
+    def opening(self, lease: float, limit: float | None = None) -> Calling[Session]:
+        """The session of a lease, which lives."""
+        while True:
+            session = self.sessions.get(lease)
+            if session is None or session.over is not None:
+                with self.guard:
+                    session = self.sessions.get(lease)
+                    if session is None or session.over is not None:
+                        session = self.sessions[lease] = Session(self, lease)
+            if session.deadline:
+                session.look_at_clock()
+                if session.over is None:
+                    return session
+                continue
+            sent = now()
+            info = json.dumps({"host": socket.gethostname(), "pid": os.getpid(), "label": self.label})
+            yield from self.calling("open", (session.id, int(lease * 1_000_000), info), limit, hang=lease / 3)
+            if now() < sent + lease / 2:
+                session.opened(sent)
+            # Else the answer took so long that little is left of it: opened again, which renews it.
+
+    def background(self, do: Callable[[], object]) -> None:
+        """Have the caller thread do something that nobody waits for."""
+        with suppress(RuntimeError):  # no thread can be started while the interpreter ends; then the lease runs out
+            self.caller.submit(Trip(do))
+
+    def pause(self, seconds: float) -> None:
+        self.closing.wait(seconds)
+
+    # --- ending -----------------------------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Release all that is held through this handle, at once, and close it. Who waits gets an error."""
+        with self.guard:
+            if self.closed:
+                return
+            self.closed = True
+        clusters.discard(self)
+        self.closing.set()
+        for session in list(self.sessions.values()):
+            session.close(LeaseLost(f"this handle on {self.url} was closed"))
+        self.caller.close()
+        self.engine.close()
+
+    async def close_async(self) -> None:
+        """The same for a task."""
+        over = Event()
+
+        def close() -> None:
+            try:
+                self.close()
+            finally:
+                over.set()
+
+        _thread.start_new_thread(close, ())
+        await over.wait_async()
+
+    def __enter__(self) -> Cluster:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Cluster:
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        await self.close_async()
+
+    def __repr__(self) -> str:
+        state = "closed" if self.closed else "out of reach" if self.out_since is not None else "open"
+        return f"<{state} interlock.cluster.Cluster {self.url} prefix={self.prefix!r}>"
+
+    def forked(self) -> None:
+        """In a child: nothing of the parent's sessions is ours."""
+        closed = self.closed
+        for session in list(self.sessions.values()):
+            for ticket in list(session.mine.values()):
+                self.disown(ticket)
+        self.engine.forked()
+        self.start()
+        self.closed = closed
+
+    @staticmethod
+    def disown(ticket: Ticket) -> None:
+        from interlock.cluster.ticket import GONE
+
+        ticket.session.guard = _thread.allocate_lock()
+        ticket.state = GONE
+
+
+clusters: weakref.WeakSet[Cluster] = weakref.WeakSet()
+
+
+def _forked() -> None:
+    clock.forked()
+    for cluster in list(clusters):
+        cluster.forked()
+
+
+def _close_all() -> None:
+    for cluster in list(clusters):
+        cluster.close()
+
+
+atexit.register(_close_all)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forked)

@@ -1,0 +1,190 @@
+"""What an engine gives, and what is said to it.
+
+An engine keeps sessions and records, and applies steps to them, one at a time. `machine.py` is the reference: what a
+step does and answers is said there, once. An engine that can run code runs the same machine (in Lua, in plpgsql); one
+that cannot comes to the same answers by its own means. `tests/cluster/test_same_machine.py` gives the same steps to
+all of them and compares.
+
+The client's side of the contract (`session.py` keeps it):
+
+- Each step may be sent twice. A call whose answer was lost is sent again, unchanged.
+- What an inbox brings is a hint and may be lost, doubled or late. What counts is what `beat` says of a session.
+- A waiter's id is never used again. A waiter that nobody knows any more is taken out by `leave`, whenever it is seen.
+
+To write an engine: subclass `Engine` and `Inbox`, and add its scheme to `ENGINES`.
+"""
+
+import importlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
+
+from interlock.cluster.errors import ClusterError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import ModuleType
+
+# What a step is given and what it answers: flat sequences, so that every engine can carry them.
+Argument: TypeAlias = str | int
+Answer: TypeAlias = list[Any]
+
+# A name, or a lease, that is longer cannot be had.
+MAX_LEASE = 60.0  # seconds
+MAX_NAME = 400  # bytes
+
+# No kind of permit has more. A writer asks for all of them.
+ALL = 2**31
+
+
+class Unreachable(Exception):
+    """The engine did not answer. The step may have been done or not, or may yet be done."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A hint: `waiter` was granted what it waits for. Negative: the barrier broke."""
+
+    waiter: str
+    value: int
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How to reach an engine, and what the user chose."""
+
+    url: str
+    prefix: str
+    quarantine: float = 0.0  # seconds without a grant after a life of the server that may have lost some
+    looks: bool = False  # only looks: says no hello, which would change what others may be granted
+    replicas: int = 0
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+class Inbox:
+    """The hints for one session, in order. Used by one thread, except `close`."""
+
+    def read(self, timeout: float) -> list[Told] | None:
+        """Wait for hints.
+
+        ``timeout``: seconds to wait at most. Returns what came; an empty list when nothing did; None when something
+        may have been missed (the first time, after a reconnect), so that `beat` has to be asked.
+
+        Raises `Unreachable`.
+        """
+        raise NotImplementedError
+
+    def rest(self) -> None:
+        """Nobody has waited for a while: whatever it costs to be told may be saved until the next `read`.
+
+        Called by the thread that reads, and by it after `close`.
+        """
+
+    def close(self) -> None:
+        """End a `read` that is under way, from whatever thread, and all later ones."""
+        raise NotImplementedError
+
+
+class Engine:
+    """Where steps go. Every method may be called by several threads at once."""
+
+    # The modules that must be there, and the extra that brings them.
+    needs: tuple[str, ...] = ()
+    extra = ""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.shown = shown(settings.url)
+
+    def call(self, op: str, arguments: Sequence[Argument], timeout: float) -> Answer:
+        """Do one step.
+
+        ``op``: the name of a method of `machine.Machine`. ``timeout``: seconds after which a frozen network counts as
+        one that does not answer.
+
+        Raises `Unreachable`, also where the answer was lost. `ClusterError` where the engine answers that it cannot.
+        """
+        raise NotImplementedError
+
+    def inbox(self, session: str) -> Inbox:
+        """The hints for a session. Does not connect before it is read."""
+        raise NotImplementedError
+
+    def warnings(self) -> list[str]:
+        """What about this server's settings makes it less than it could be, in sentences. May call it."""
+        return []
+
+    def forked(self) -> None:
+        """In a forked child: forget the parent's connections without a word to the server."""
+
+    def close(self) -> None:
+        """Close all connections. Calls that come later raise `Unreachable`."""
+
+
+ENGINES = {
+    "memory": "memory",
+    "redis": "redis",
+    "rediss": "redis",
+    "redis+sentinel": "redis",
+    "valkey": "redis",
+    "valkeys": "redis",
+    "unix": "redis",
+    "postgresql": "postgresql",
+    "postgres": "postgresql",
+    "etcd": "etcd",
+    "etcds": "etcd",
+}
+
+
+def make_engine(settings: Settings) -> Engine:
+    """The engine that a URL names. Imports its client and connects to nothing."""
+    scheme = settings.url.partition("://")[0] if "://" in settings.url else ""
+    if scheme not in ENGINES:
+        known = ", ".join(f"{name}://" for name in ENGINES)
+        raise ValueError(f"not the URL of an engine: {shown(settings.url)!r}. It begins with one of {known}")
+    try:
+        module: ModuleType = importlib.import_module(f"interlock.cluster.engines.{ENGINES[scheme]}")
+    except ModuleNotFoundError as error:
+        missing = (error.name or "").partition(".")[0]
+        if missing == "interlock":
+            raise
+        raise ClusterError(
+            f"{scheme}:// needs {missing}, which is not installed: pip install 'interlock[{ENGINES[scheme]}]'"
+        ) from error
+    made: Engine = module.make(settings)
+    return made
+
+
+def shown(url: str) -> str:
+    """The URL as it may be printed: without a password, wherever it stands."""
+    try:
+        parts = urlsplit(url)
+        secrets = [value for key, value in parse_qsl(parts.query) if "password" in key.lower()]
+        netloc = parts.netloc
+        if "@" in netloc:
+            user, _, host = netloc.rpartition("@")
+            netloc = f"{user.partition(':')[0]}:***@{host}" if ":" in user else netloc
+        query = "&".join(
+            f"{key}=***" if "password" in key.lower() else f"{key}={value}" for key, value in parse_qsl(parts.query)
+        )
+        plain = urlunsplit((parts.scheme, netloc, parts.path, query, ""))
+    except ValueError:
+        return url.partition("://")[0] + "://..."
+    # memory:///x keeps its slashes, which urlunsplit drops for schemes that it does not know.
+    assert not any(secret and secret in plain and len(secret) > 3 for secret in secrets)
+    return plain if "://" in plain else plain.replace(":", "://", 1)
+
+
+def without_password(text: object, url: str) -> str:
+    """The text of an error of a client, without the password of the URL in case the client printed that."""
+    said = str(text)
+    try:
+        parts = urlsplit(url)
+        secrets = [parts.password or "", *(v for k, v in parse_qsl(parts.query) if "password" in k.lower())]
+    except ValueError:
+        return said
+    for secret in secrets:
+        if secret:
+            said = said.replace(secret, "***").replace(unquote(secret), "***")
+    return said

@@ -1,0 +1,587 @@
+-- The permit machine in PostgreSQL: machine.py says what each step does and answers. `interlock setup URL` runs this
+-- text; it can be run again. One call of interlock.step is one step, one transaction, one trip.
+--
+-- Who locks what, in this order: the session that calls (FOR KEY SHARE, so that nobody sweeps it meanwhile), then the
+-- records of the step, each by an advisory lock that the transaction keeps. A sweeper has dead sessions FOR UPDATE
+-- and takes records only where it need not wait. Where two steps still meet crosswise, PostgreSQL ends one of them,
+-- and it is sent again like any call whose answer was lost.
+--
+-- READ COMMITTED, so that what is read after a lock was waited for is what its last owner left.
+
+CREATE SCHEMA IF NOT EXISTS interlock;
+
+CREATE TABLE IF NOT EXISTS interlock.state (
+  prefix text PRIMARY KEY, run text NOT NULL DEFAULT '', quiet bigint NOT NULL DEFAULT 0
+);
+
+CREATE TABLE IF NOT EXISTS interlock.session (
+  prefix text, id text, lease bigint NOT NULL, deadline bigint NOT NULL, info text NOT NULL, PRIMARY KEY (prefix, id)
+) WITH (fillfactor = 30, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500,
+        autovacuum_vacuum_cost_delay = 0);
+
+CREATE TABLE IF NOT EXISTS interlock.answer (
+  prefix text, session text, call text, answer jsonb NOT NULL, PRIMARY KEY (prefix, session, call)
+);
+
+CREATE TABLE IF NOT EXISTS interlock.record (
+  prefix text, name text, kind text NOT NULL, cap bigint NOT NULL, value bigint NOT NULL, used bigint NOT NULL,
+  last bigint NOT NULL, seq bigint NOT NULL, idle bigint, PRIMARY KEY (prefix, name)
+) WITH (fillfactor = 30, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500,
+        autovacuum_vacuum_cost_delay = 0);
+
+-- Who holds, waits, or was told. token: 0 while it waits, negative when its barrier broke. holder: of permits, and of
+-- nothing while the last party of a barrier acts. target: the lock that a waiter at a condition comes back to.
+CREATE TABLE IF NOT EXISTS interlock.waiter (
+  prefix text, id text, session text NOT NULL, name text NOT NULL, token bigint NOT NULL, holder boolean NOT NULL,
+  units bigint NOT NULL, seq bigint NOT NULL, since bigint NOT NULL, info text NOT NULL,
+  target text, target_kind text, target_cap bigint, PRIMARY KEY (prefix, id)
+) WITH (fillfactor = 30, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500,
+        autovacuum_vacuum_cost_delay = 0);
+CREATE INDEX IF NOT EXISTS waiter_queue ON interlock.waiter (prefix, name, seq) WHERE token = 0;
+CREATE INDEX IF NOT EXISTS waiter_session ON interlock.waiter (prefix, session);
+CREATE INDEX IF NOT EXISTS session_deadline ON interlock.session (prefix, deadline);
+
+CREATE OR REPLACE FUNCTION interlock.version() RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT 1';
+
+CREATE OR REPLACE FUNCTION interlock.clock() RETURNS bigint LANGUAGE sql VOLATILE AS
+  $$ SELECT floor(extract(epoch FROM clock_timestamp()) * 1000000)::bigint $$;
+
+-- p: prefix, n: name, t: now. Short, since they stand in every line.
+
+CREATE OR REPLACE FUNCTION interlock.lock(p text, n text) RETURNS void LANGUAGE sql AS
+  $$ SELECT pg_advisory_xact_lock(hashtextextended(p || '/' || n, 7236)) $$;
+
+CREATE OR REPLACE FUNCTION interlock.try_lock(p text, n text) RETURNS boolean LANGUAGE sql AS
+  $$ SELECT pg_try_advisory_xact_lock(hashtextextended(p || '/' || n, 7236)) $$;
+
+CREATE OR REPLACE FUNCTION interlock.alive(p text, s text, t bigint) RETURNS boolean LANGUAGE sql AS
+  $$ SELECT EXISTS (SELECT FROM interlock.session WHERE prefix = p AND id = s AND deadline > t) $$;
+
+-- The same for the session that calls: nobody sweeps it until the step is over.
+CREATE OR REPLACE FUNCTION interlock.keep(p text, s text, t bigint) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM FROM interlock.session WHERE prefix = p AND id = s AND deadline > t FOR KEY SHARE;
+  RETURN FOUND;
+END $$;
+
+CREATE OR REPLACE FUNCTION interlock.tell(s text, w text, v bigint) RETURNS void LANGUAGE sql AS
+  $$ SELECT pg_notify('interlock_' || s, w || ' ' || v) $$;
+
+CREATE OR REPLACE FUNCTION interlock.is_permits(kind text) RETURNS boolean LANGUAGE sql IMMUTABLE AS
+  $$ SELECT kind IN ('lock', 'rlock', 'semaphore', 'rwlock') $$;
+
+CREATE OR REPLACE FUNCTION interlock.quiet(p text, t bigint) RETURNS bigint LANGUAGE sql AS
+  $$ SELECT coalesce((SELECT greatest(quiet - t, 0) FROM interlock.state WHERE prefix = p), 0) $$;
+
+-- The record of a name, locked, made where it is not there. NULL and `other` where it has another shape.
+CREATE OR REPLACE FUNCTION interlock.record_of(p text, n text, k text, c bigint, t bigint, OUT r interlock.record,
+                                               OUT other jsonb) LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM interlock.lock(p, n);
+  SELECT * INTO r FROM interlock.record WHERE prefix = p AND name = n;
+  IF NOT FOUND THEN
+    INSERT INTO interlock.record VALUES (p, n, k, c, CASE WHEN k = 'latch' THEN c ELSE 0 END, 0, 0, 0, t)
+      RETURNING * INTO r;
+  ELSIF r.kind <> k OR r.cap <> c THEN
+    other := jsonb_build_array('shape', r.kind, r.cap);
+    r := NULL;
+  END IF;
+END $$;
+
+CREATE OR REPLACE FUNCTION interlock.enqueue(p text, n text, s text, w text, u bigint, since bigint, info text,
+                                             target text, kind text, cap bigint) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+  number bigint;
+BEGIN
+  UPDATE interlock.record SET seq = seq + 1, idle = NULL WHERE prefix = p AND name = n RETURNING seq INTO number;
+  INSERT INTO interlock.waiter VALUES (p, w, s, n, 0, false, u, number, since, info, target, kind, cap)
+    ON CONFLICT (prefix, id) DO UPDATE SET name = n, token = 0, holder = false, seq = number, target = NULL;
+END $$;
+
+-- Tell the first of the queue of a kind that only tells: all the same v, or 1, 2, 3, ... where v is NULL.
+CREATE OR REPLACE FUNCTION interlock.tell_first(p text, n text, count bigint, v bigint) RETURNS void
+LANGUAGE plpgsql AS $$
+DECLARE
+  w record;
+BEGIN
+  FOR w IN SELECT id, session, coalesce(v, row_number() OVER (ORDER BY seq)) AS value FROM interlock.waiter
+           WHERE prefix = p AND name = n AND token = 0 ORDER BY seq LIMIT count LOOP
+    UPDATE interlock.waiter SET token = w.value WHERE prefix = p AND id = w.id;
+    PERFORM interlock.tell(w.session, w.id, w.value);
+  END LOOP;
+END $$;
+
+CREATE OR REPLACE FUNCTION interlock.next_token(p text, n text, t bigint) RETURNS bigint LANGUAGE sql AS
+  $$ UPDATE interlock.record SET last = greatest(last + 1, t) WHERE prefix = p AND name = n RETURNING last $$;
+
+CREATE OR REPLACE FUNCTION interlock.break_barrier(p text, n text, v bigint) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  UPDATE interlock.record SET value = v WHERE prefix = p AND name = n;
+  UPDATE interlock.waiter SET holder = false WHERE prefix = p AND name = n AND holder;
+  PERFORM interlock.tell_first(p, n, NULL, -1);
+END $$;
+
+CREATE OR REPLACE FUNCTION interlock.serve(p text, n text, t bigint) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+  r interlock.record;
+  w interlock.waiter;
+  waiting bigint;
+BEGIN
+  SELECT * INTO r FROM interlock.record WHERE prefix = p AND name = n;
+  IF interlock.is_permits(r.kind) THEN
+    LOOP
+      SELECT * INTO w FROM interlock.waiter WHERE prefix = p AND name = n AND token = 0 ORDER BY seq LIMIT 1;
+      EXIT WHEN NOT FOUND;
+      IF NOT interlock.alive(p, w.session, t) THEN
+        DELETE FROM interlock.waiter WHERE prefix = p AND id = w.id;
+      ELSIF w.units > r.cap - r.used OR interlock.quiet(p, t) > 0 THEN
+        EXIT;
+      ELSE
+        r.last := greatest(r.last + 1, t);
+        r.used := r.used + w.units;
+        UPDATE interlock.record SET last = r.last, used = r.used WHERE prefix = p AND name = n;
+        UPDATE interlock.waiter SET token = r.last, holder = true, since = t WHERE prefix = p AND id = w.id;
+        PERFORM interlock.tell(w.session, w.id, r.last);
+      END IF;
+    END LOOP;
+  ELSIF r.kind = 'barrier' AND r.value = 0 THEN
+    SELECT count(*) INTO waiting FROM interlock.waiter WHERE prefix = p AND name = n AND token = 0;
+    IF waiting >= r.cap THEN
+      IF EXISTS (SELECT FROM interlock.waiter q WHERE q.prefix = p AND q.name = n AND q.token = 0
+                 AND NOT interlock.alive(p, q.session, t)) THEN
+        PERFORM interlock.break_barrier(p, n, 1);
+      ELSE
+        PERFORM interlock.tell_first(p, n, r.cap, NULL);
+      END IF;
+    END IF;
+  ELSIF r.kind = 'event' AND r.value = 1 THEN
+    IF EXISTS (SELECT FROM interlock.waiter WHERE prefix = p AND name = n AND token = 0) THEN
+      PERFORM interlock.tell_first(p, n, NULL, interlock.next_token(p, n, t));
+    END IF;
+  END IF;
+  UPDATE interlock.record SET idle = t WHERE prefix = p AND name = n AND used = 0
+    AND value = CASE WHEN kind = 'latch' THEN cap ELSE 0 END
+    AND NOT EXISTS (SELECT FROM interlock.waiter q WHERE q.prefix = p AND q.name = n AND q.token = 0);
+END $$;
+
+-- Take a waiter out of whatever it is in, whose record is locked. Returns its token.
+CREATE OR REPLACE FUNCTION interlock.drop_waiter(p text, w text, t bigint) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+  gone interlock.waiter;
+  r interlock.record;
+BEGIN
+  DELETE FROM interlock.waiter WHERE prefix = p AND id = w RETURNING * INTO gone;
+  SELECT * INTO r FROM interlock.record WHERE prefix = p AND name = gone.name;
+  IF NOT FOUND THEN
+    RETURN gone.token;
+  END IF;
+  IF gone.holder AND gone.units > 0 THEN
+    UPDATE interlock.record SET used = used - gone.units WHERE prefix = p AND name = gone.name;
+  END IF;
+  IF r.kind = 'barrier' AND (gone.holder OR gone.token = 0) THEN
+    PERFORM interlock.break_barrier(p, gone.name, 1);
+  END IF;
+  PERFORM interlock.serve(p, gone.name, t);
+  RETURN gone.token;
+END $$;
+
+-- Lock the record in which a waiter is, which may change until it is locked. False where there is no such waiter.
+CREATE OR REPLACE FUNCTION interlock.lock_waiter(p text, s text, w text) RETURNS boolean LANGUAGE plpgsql AS $$
+DECLARE
+  found_in text;
+  locked text := NULL;
+BEGIN
+  LOOP
+    SELECT name INTO found_in FROM interlock.waiter WHERE prefix = p AND id = w AND session = s;
+    IF NOT FOUND THEN
+      RETURN false;
+    END IF;
+    IF found_in = locked THEN
+      RETURN true;
+    END IF;
+    PERFORM interlock.lock(p, found_in);
+    locked := found_in;
+  END LOOP;
+END $$;
+
+-- End a session that is locked FOR UPDATE, as far as its records are free (`wait`: all of it).
+CREATE OR REPLACE FUNCTION interlock.finish(p text, s text, t bigint, wait boolean) RETURNS void
+LANGUAGE plpgsql AS $$
+DECLARE
+  n text;
+  w text;
+  busy text[] := '{}';
+BEGIN
+  -- Dead before anybody is served: nothing may be granted to it on the way.
+  UPDATE interlock.session SET deadline = 0 WHERE prefix = p AND id = s AND deadline <> 0;
+  FOR n IN SELECT DISTINCT name FROM interlock.waiter WHERE prefix = p AND session = s ORDER BY name LOOP
+    IF wait THEN
+      PERFORM interlock.lock(p, n);
+    ELSIF NOT interlock.try_lock(p, n) THEN
+      busy := busy || n;
+    END IF;
+  END LOOP;
+  FOR w IN SELECT id FROM interlock.waiter WHERE prefix = p AND session = s AND NOT name = ANY (busy)
+           ORDER BY id COLLATE "C" LOOP
+    IF EXISTS (SELECT FROM interlock.waiter WHERE prefix = p AND id = w) THEN
+      PERFORM interlock.drop_waiter(p, w, t);
+    END IF;
+  END LOOP;
+  IF NOT EXISTS (SELECT FROM interlock.waiter WHERE prefix = p AND session = s) THEN
+    DELETE FROM interlock.answer WHERE prefix = p AND session = s;
+    DELETE FROM interlock.session WHERE prefix = p AND id = s;
+  END IF;
+END $$;
+
+CREATE OR REPLACE FUNCTION interlock.sweep(p text, t bigint) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+  s text;
+  n text;
+BEGIN
+  FOR s IN SELECT id FROM interlock.session WHERE prefix = p AND deadline <= t
+           ORDER BY deadline, id COLLATE "C" LIMIT 10 FOR UPDATE SKIP LOCKED LOOP
+    PERFORM interlock.finish(p, s, t, false);
+  END LOOP;
+  UPDATE interlock.state SET quiet = 0 WHERE prefix = p AND quiet > 0 AND quiet <= t;
+  IF FOUND THEN
+    FOR n IN SELECT name FROM interlock.record WHERE prefix = p ORDER BY name COLLATE "C" LOOP
+      PERFORM interlock.lock(p, n);
+      PERFORM interlock.serve(p, n, t);
+    END LOOP;
+  END IF;
+  FOR n IN SELECT name FROM interlock.record WHERE prefix = p AND idle <= t - 60000000
+           ORDER BY idle, name LIMIT 10 LOOP
+    IF interlock.try_lock(p, n) THEN
+      DELETE FROM interlock.record r WHERE prefix = p AND name = n AND idle <= t - 60000000 AND used = 0
+        AND value = CASE WHEN kind = 'latch' THEN cap ELSE 0 END
+        AND NOT EXISTS (SELECT FROM interlock.waiter w WHERE w.prefix = p AND w.name = n AND w.token = 0);
+    END IF;
+  END LOOP;
+END $$;
+
+CREATE OR REPLACE FUNCTION interlock.state_of(token bigint) RETURNS jsonb LANGUAGE sql IMMUTABLE AS $$
+  SELECT CASE WHEN token = 0 THEN '["queued"]'::jsonb WHEN token < 0 THEN '["broken"]'::jsonb
+         ELSE jsonb_build_array('granted', token) END
+$$;
+
+CREATE OR REPLACE FUNCTION interlock.enter(p text, a text[], t bigint) RETURNS jsonb LANGUAGE plpgsql AS $$
+DECLARE
+  s text := a[1]; w text := a[2]; n text := a[3]; k text := a[4]; c bigint := a[5]; u bigint := a[6];
+  r interlock.record;
+  made record;
+  other jsonb;
+  mine bigint;
+  waiting bigint;
+BEGIN
+  IF NOT interlock.keep(p, s, t) THEN
+    RETURN '["lost"]';
+  END IF;
+  SELECT token INTO mine FROM interlock.waiter WHERE prefix = p AND id = w AND session = s;
+  IF FOUND THEN
+    RETURN interlock.state_of(mine);
+  END IF;
+  SELECT * INTO made FROM interlock.record_of(p, n, k, c, t);
+  r := made.r;
+  other := made.other;
+  IF other IS NOT NULL THEN
+    RETURN other;
+  END IF;
+  -- The same call may have come twice and waited here for the other.
+  SELECT token INTO mine FROM interlock.waiter WHERE prefix = p AND id = w AND session = s;
+  IF FOUND THEN
+    RETURN interlock.state_of(mine);
+  END IF;
+  SELECT count(*) INTO waiting FROM (SELECT FROM interlock.waiter WHERE prefix = p AND name = n AND token = 0
+                                     LIMIT CASE WHEN k = 'barrier' THEN NULL ELSE 1 END) q;
+  IF interlock.is_permits(k) THEN
+    IF waiting > 0 THEN
+      PERFORM interlock.serve(p, n, t);
+      SELECT used, last INTO r.used, r.last FROM interlock.record WHERE prefix = p AND name = n;
+      SELECT count(*) INTO waiting FROM (SELECT FROM interlock.waiter WHERE prefix = p AND name = n AND token = 0
+                                         LIMIT 1) q;
+    END IF;
+    IF waiting = 0 AND u <= r.cap - r.used AND interlock.quiet(p, t) = 0 THEN
+      r.last := greatest(r.last + 1, t);
+      UPDATE interlock.record SET last = r.last, used = used + u WHERE prefix = p AND name = n;
+      INSERT INTO interlock.waiter VALUES (p, w, s, n, r.last, true, u, 0, t, a[8]);
+      RETURN jsonb_build_array('granted', r.last);
+    END IF;
+  ELSIF k = 'barrier' THEN
+    IF r.value = 1 THEN
+      RETURN '["broken"]';
+    END IF;
+  ELSIF r.value = (CASE WHEN k = 'event' THEN 1 ELSE 0 END) THEN
+    RETURN jsonb_build_array('granted', interlock.next_token(p, n, t));
+  END IF;
+  IF a[7] = '0' THEN
+    RETURN '["busy"]';
+  END IF;
+  IF k = 'barrier' AND u = 2 AND waiting = c - 1 AND r.value = 0 THEN
+    UPDATE interlock.record SET value = 2 WHERE prefix = p AND name = n;
+    INSERT INTO interlock.waiter VALUES (p, w, s, n, c, true, 0, 0, t, a[8]);
+    RETURN jsonb_build_array('granted', c);
+  END IF;
+  PERFORM interlock.enqueue(p, n, s, w, u, t, a[8], NULL, NULL, NULL);
+  IF k = 'barrier' AND waiting + 1 >= c THEN
+    PERFORM interlock.serve(p, n, t);
+    SELECT token INTO mine FROM interlock.waiter WHERE prefix = p AND id = w;
+    RETURN interlock.state_of(mine);
+  END IF;
+  RETURN '["queued"]';
+END $$;
+
+CREATE OR REPLACE FUNCTION interlock.leave(p text, a text[], t bigint) RETURNS jsonb LANGUAGE plpgsql AS $$
+DECLARE
+  lives boolean := interlock.keep(p, a[1], t);
+  answer jsonb := '[]';
+  w text;
+BEGIN
+  FOREACH w IN ARRAY a[2:] LOOP
+    IF lives AND interlock.lock_waiter(p, a[1], w) THEN
+      answer := answer || CASE WHEN interlock.drop_waiter(p, w, t) > 0 THEN '1'::jsonb ELSE '0'::jsonb END;
+    ELSE
+      answer := answer || '0'::jsonb;
+    END IF;
+  END LOOP;
+  RETURN answer;
+END $$;
+
+CREATE OR REPLACE FUNCTION interlock.beat(p text, a text[], t bigint) RETURNS jsonb LANGUAGE plpgsql AS $$
+DECLARE
+  look bigint;
+  still bigint := interlock.quiet(p, t);
+  answer jsonb;
+BEGIN
+  UPDATE interlock.session SET deadline = t + lease WHERE prefix = p AND id = a[1] AND deadline > t;
+  IF NOT FOUND THEN
+    RETURN '["lost"]';
+  END IF;
+  SELECT greatest(deadline - t, 0) INTO look FROM interlock.session WHERE prefix = p AND id <> a[1]
+    ORDER BY deadline LIMIT 1;
+  IF still > 0 THEN
+    look := least(coalesce(look, still), still);
+  END IF;
+  answer := jsonb_build_array('known', coalesce(look, -1));
+  IF a[2] = '1' THEN
+    SELECT answer || coalesce(jsonb_agg(v ORDER BY w.id COLLATE "C", o), '[]') INTO answer
+      FROM interlock.waiter w,
+           LATERAL (VALUES (1, to_jsonb(w.id)), (2, to_jsonb(w.name)), (3, to_jsonb(w.token))) x(o, v)
+      WHERE w.prefix = p AND w.session = a[1];
+  END IF;
+  RETURN answer;
+END $$;
+
+-- Let a waiter at a condition queue for its lock. Returns 1, or 0 where it is dead.
+CREATE OR REPLACE FUNCTION interlock.move(p text, w text, t bigint) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+  it interlock.waiter;
+  other jsonb;
+BEGIN
+  SELECT * INTO it FROM interlock.waiter WHERE prefix = p AND id = w;
+  IF interlock.alive(p, it.session, t) THEN
+    SELECT f.other INTO other FROM interlock.record_of(p, it.target, it.target_kind, it.target_cap, t) f;
+    IF other IS NULL THEN
+      PERFORM interlock.enqueue(p, it.target, it.session, w, it.units, it.since, it.info, NULL, NULL, NULL);
+      PERFORM interlock.serve(p, it.target, t);
+      RETURN 1;
+    END IF;
+  END IF;
+  DELETE FROM interlock.waiter WHERE prefix = p AND id = w;
+  RETURN 0;
+END $$;
+
+CREATE OR REPLACE FUNCTION interlock.park(p text, a text[], t bigint) RETURNS jsonb LANGUAGE plpgsql AS $$
+DECLARE
+  s text := a[1]; w text := a[2]; n text := a[3]; hold text := a[4]; l text := a[5];
+  mine bigint;
+  other jsonb;
+BEGIN
+  IF NOT interlock.keep(p, s, t) THEN
+    RETURN '["lost"]';
+  END IF;
+  PERFORM interlock.lock(p, each) FROM (SELECT unnest(ARRAY[n, l]) AS each ORDER BY 1) x;
+  SELECT token INTO mine FROM interlock.waiter WHERE prefix = p AND id = w AND session = s;
+  IF FOUND THEN
+    RETURN interlock.state_of(mine);
+  END IF;
+  IF NOT EXISTS (SELECT FROM interlock.waiter WHERE prefix = p AND id = hold AND session = s AND token > 0) THEN
+    RETURN '["free"]';
+  END IF;
+  SELECT f.other INTO other FROM interlock.record_of(p, n, 'condition', 0, t) f;
+  IF other IS NOT NULL THEN
+    RETURN other;
+  END IF;
+  PERFORM interlock.enqueue(p, n, s, w, 1, t, a[8], l, a[6], a[7]::bigint);
+  PERFORM interlock.lock_waiter(p, s, hold);
+  PERFORM interlock.drop_waiter(p, hold, t);
+  RETURN '["queued"]';
+END $$;
+
+CREATE OR REPLACE FUNCTION interlock.signal(p text, a text[], t bigint) RETURNS jsonb LANGUAGE plpgsql AS $$
+DECLARE
+  n text := a[4]; k text := a[5]; c bigint := a[6]; what text := a[7]; number bigint := a[8];
+  r interlock.record;
+  made record;
+  other jsonb;
+BEGIN
+  SELECT * INTO made FROM interlock.record_of(p, n, k, c, t);
+  r := made.r;
+  other := made.other;
+  IF other IS NOT NULL THEN
+    RETURN other;
+  END IF;
+  IF what IN ('set', 'clear') THEN
+    r.value := CASE WHEN what = 'set' THEN 1 ELSE 0 END;
+    UPDATE interlock.record SET value = r.value WHERE prefix = p AND name = n;
+  ELSIF what = 'down' THEN
+    IF number > r.value THEN
+      RETURN '[-1]';
+    END IF;
+    r.value := r.value - number;
+    UPDATE interlock.record SET value = r.value WHERE prefix = p AND name = n;
+    IF r.value = 0 THEN
+      PERFORM interlock.tell_first(p, n, NULL, interlock.next_token(p, n, t));
+    END IF;
+  ELSIF what = 'pass' THEN
+    IF r.value <> 2 THEN
+      RETURN '[1]';
+    END IF;
+    r.value := 0;
+    UPDATE interlock.record SET value = 0 WHERE prefix = p AND name = n;
+    UPDATE interlock.waiter SET holder = false WHERE prefix = p AND name = n AND holder;
+    PERFORM interlock.tell_first(p, n, c - 1, NULL);
+  ELSE
+    r.value := CASE WHEN what = 'abort' THEN 1 ELSE 0 END;
+    PERFORM interlock.break_barrier(p, n, r.value);
+  END IF;
+  PERFORM interlock.serve(p, n, t);
+  RETURN jsonb_build_array(r.value);
+END $$;
+
+CREATE OR REPLACE FUNCTION interlock.notify(p text, a text[], t bigint) RETURNS jsonb LANGUAGE plpgsql AS $$
+DECLARE
+  n text := a[4]; hold text := a[5]; number bigint := a[6];
+  l text;
+  w text;
+  moved bigint := 0;
+BEGIN
+  SELECT name INTO l FROM interlock.waiter WHERE prefix = p AND id = hold AND session = a[1] AND token > 0;
+  IF NOT FOUND THEN
+    RETURN '["free"]';
+  END IF;
+  PERFORM interlock.lock(p, each) FROM (SELECT unnest(ARRAY[n, l]) AS each ORDER BY 1) x;
+  WHILE moved < number LOOP
+    SELECT id INTO w FROM interlock.waiter WHERE prefix = p AND name = n AND token = 0 AND target IS NOT NULL
+      ORDER BY seq LIMIT 1;
+    EXIT WHEN NOT FOUND;
+    moved := moved + interlock.move(p, w, t);
+  END LOOP;
+  PERFORM interlock.serve(p, n, t);
+  RETURN jsonb_build_array(moved);
+END $$;
+
+CREATE OR REPLACE FUNCTION interlock.wake(p text, a text[], t bigint) RETURNS jsonb LANGUAGE plpgsql AS $$
+DECLARE
+  n text;
+  moved bigint;
+BEGIN
+  IF NOT interlock.lock_waiter(p, a[1], a[4]) THEN
+    RETURN '[0]';
+  END IF;
+  SELECT name INTO n FROM interlock.waiter WHERE prefix = p AND id = a[4] AND target IS NOT NULL;
+  IF NOT FOUND THEN
+    RETURN '[0]';
+  END IF;
+  moved := interlock.move(p, a[4], t);
+  PERFORM interlock.serve(p, n, t);
+  RETURN jsonb_build_array(moved);
+END $$;
+
+-- Do a step that must not be done twice. The session is kept, so that two calls of one number meet at its answer.
+CREATE OR REPLACE FUNCTION interlock.once(p text, op text, a text[], t bigint) RETURNS jsonb LANGUAGE plpgsql AS $$
+DECLARE
+  before jsonb;
+  made jsonb;
+BEGIN
+  IF NOT interlock.keep(p, a[1], t) THEN
+    RETURN '["lost"]';
+  END IF;
+  PERFORM pg_advisory_xact_lock(hashtextextended(a[1] || '/' || a[2], 7237));
+  SELECT answer INTO before FROM interlock.answer WHERE prefix = p AND session = a[1] AND call = a[2];
+  IF FOUND THEN
+    RETURN before;
+  END IF;
+  IF a[3] <> '' THEN
+    DELETE FROM interlock.answer WHERE prefix = p AND session = a[1] AND call = ANY (string_to_array(a[3], ' '));
+  END IF;
+  made := CASE op WHEN 'signal' THEN interlock.signal(p, a, t) WHEN 'notify' THEN interlock.notify(p, a, t)
+          ELSE interlock.wake(p, a, t) END;
+  INSERT INTO interlock.answer VALUES (p, a[1], a[2], made);
+  RETURN made;
+END $$;
+
+CREATE OR REPLACE FUNCTION interlock.look(p text, n text, t bigint) RETURNS jsonb LANGUAGE sql AS $$
+  WITH records AS (
+    SELECT * FROM interlock.record WHERE prefix = p AND (n = '' OR name = n)
+  ), people AS (
+    SELECT w.* FROM interlock.waiter w JOIN records r ON w.prefix = p AND w.name = r.name WHERE w.holder OR w.token = 0
+  )
+  SELECT jsonb_build_array(jsonb_build_object(
+    'now', t,
+    'quiet', interlock.quiet(p, t),
+    'records', coalesce((SELECT jsonb_agg(jsonb_build_object(
+      'name', r.name, 'kind', r.kind, 'capacity', r.cap, 'used', r.used, 'value', r.value, 'last', r.last,
+      'holders', coalesce((SELECT jsonb_agg(jsonb_build_object('waiter', w.id, 'session', w.session,
+          'units', w.units, 'token', w.token, 'since', w.since, 'info', w.info) ORDER BY w.token)
+        FROM people w WHERE w.name = r.name AND w.holder), '[]'),
+      'waiters', coalesce((SELECT jsonb_agg(jsonb_build_object('waiter', w.id, 'session', w.session,
+          'units', w.units, 'since', w.since, 'info', w.info) ORDER BY w.seq)
+        FROM people w WHERE w.name = r.name AND w.token = 0), '[]')
+      ) ORDER BY r.name COLLATE "C") FROM records r), '[]'),
+    'sessions', coalesce((SELECT jsonb_object_agg(s.id, jsonb_build_object(
+        'left', s.deadline - t, 'lease', s.lease, 'info', s.info))
+      FROM interlock.session s WHERE s.prefix = p AND s.id IN (SELECT session FROM people)), '{}'))::text)
+$$;
+
+CREATE OR REPLACE FUNCTION interlock.step(p text, op text, a text[]) RETURNS jsonb LANGUAGE plpgsql AS $$
+DECLARE
+  t bigint := interlock.clock();
+  answer jsonb;
+BEGIN
+  PERFORM interlock.sweep(p, t);
+  CASE op
+    WHEN 'enter' THEN RETURN interlock.enter(p, a, t);
+    WHEN 'leave' THEN RETURN interlock.leave(p, a, t);
+    WHEN 'beat' THEN RETURN interlock.beat(p, a, t);
+    WHEN 'park' THEN RETURN interlock.park(p, a, t);
+    WHEN 'signal', 'notify', 'wake' THEN RETURN interlock.once(p, op, a, t);
+    WHEN 'open' THEN
+      INSERT INTO interlock.session VALUES (p, a[1], a[2]::bigint, t + a[2]::bigint, a[3])
+        ON CONFLICT (prefix, id) DO UPDATE SET deadline = t + interlock.session.lease;
+      RETURN '["open"]';
+    WHEN 'close' THEN
+      PERFORM FROM interlock.session WHERE prefix = p AND id = a[1] FOR UPDATE;
+      IF FOUND THEN
+        PERFORM interlock.finish(p, a[1], t, true);
+      END IF;
+      RETURN '["closed"]';
+    WHEN 'hello' THEN
+      INSERT INTO interlock.state VALUES (p) ON CONFLICT DO NOTHING;
+      UPDATE interlock.state SET run = a[1],
+        quiet = greatest(quiet, t + a[2]::bigint - CASE WHEN run = '' THEN a[3]::bigint ELSE 0 END)
+        WHERE prefix = p AND run <> a[1];
+      RETURN jsonb_build_array(interlock.quiet(p, t));
+    WHEN 'read' THEN
+      SELECT jsonb_build_array(r.kind, r.cap, r.used, (SELECT count(*) FROM interlock.waiter w
+          WHERE w.prefix = p AND w.name = r.name AND w.token = 0), r.value) INTO answer
+        FROM interlock.record r WHERE r.prefix = p AND r.name = a[1];
+      RETURN coalesce(answer, '[]');
+    WHEN 'look' THEN RETURN interlock.look(p, a[1], t);
+    WHEN 'forget' THEN
+      PERFORM interlock.lock(p, a[1]);
+      DELETE FROM interlock.record r WHERE prefix = p AND name = a[1] AND used = 0
+        AND NOT EXISTS (SELECT FROM interlock.waiter w WHERE w.prefix = p AND w.name = a[1] AND w.token = 0);
+      RETURN CASE WHEN EXISTS (SELECT FROM interlock.record WHERE prefix = p AND name = a[1]) THEN '[0]' ELSE '[1]'
+        END;
+  END CASE;
+END $$;

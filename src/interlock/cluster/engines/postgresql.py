@@ -1,0 +1,361 @@
+"""PostgreSQL: the permit machine as functions in a schema of its own, one call of them for each step.
+
+`interlock setup URL` makes the schema; where the user may, the first connection does. Every step is one transaction, so
+they go through PgBouncer in transaction mode. Hints come by NOTIFY: a process listens only while it waits, since a
+NOTIFY wakes every listener of the database. LISTEN needs a connection of its own: where the URL leads to a pooler, give
+a direct one as ``listen=``; without one the engine is asked again and again, which is said once.
+
+    postgresql://[user[:password]@]host[:port]/database[?options]
+
+``durable``: False commits without waiting for the disk. A server that crashes may then have lost its last grants, so it
+makes none for a while after a restart. ``listen``: a URL for LISTEN, or "" to ask again and again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import select
+import socket
+import time
+from collections.abc import Sequence
+from importlib import resources
+from typing import Any
+
+import psycopg
+from psycopg import sql
+from psycopg.pq import DiagnosticField, ExecStatus
+
+from interlock import Event
+from interlock.cluster.engine import Answer, Argument, Engine, Inbox, Settings, Told, Unreachable, without_password
+from interlock.cluster.errors import ClusterError, SetupNeeded
+
+log = logging.getLogger("interlock.cluster")
+
+SCHEMA = resources.files("interlock.cluster.engines").joinpath("machine.sql").read_text("utf-8")
+VERSION = 1
+KEEP = 4  # idle connections
+CONNECT = 5.0  # seconds to connect
+POLLS = (0.02, 0.05, 0.1, 0.25)  # seconds between questions where nobody can listen
+SETUP_LOCK = 7236_7236
+
+# The server ended the step, and it can be sent again: serialization failure, deadlock, shutdown, too many connections.
+AGAIN = ("40001", "40P01", "57P01", "57P02", "57P03", "53300", "08", "25006", "58")
+
+
+class PostgresEngine(Engine):
+    def __init__(self, settings: Settings, schema: str = "interlock") -> None:
+        super().__init__(settings)
+        options = dict(settings.options)
+        self.durable = bool(options.pop("durable", True))
+        self.listen: str = options.pop("listen", settings.url)
+        self.options = options
+        self.step = f"SELECT {schema}.step($1, $2, $3)".encode()
+        self.schema = schema
+        self.prefix = settings.prefix.encode()
+        self.idle: list[Any] = []
+        self.closed = False
+        self.told_polling = False
+
+    # --- connections ------------------------------------------------------------------------------------------------
+
+    def connect(self, timeout: float) -> Any:
+        """A new connection that has said hello."""
+        if self.closed:
+            raise Unreachable("closed")
+        try:
+            connection = psycopg.connect(
+                self.settings.url,
+                autocommit=True,
+                prepare_threshold=None,
+                connect_timeout=max(1, round(min(CONNECT, timeout))),
+                **{"application_name": "interlock", **self.options},
+            )
+        except psycopg.Error as error:
+            raise self.meaning(error) from error
+        try:
+            self.limit(connection, timeout)
+            if not self.durable:
+                connection.execute("SET synchronous_commit = off")
+            self.look_at_schema(connection)
+            if not self.settings.looks:
+                self.hello(connection)
+        except BaseException as error:
+            connection.close()
+            if isinstance(error, psycopg.Error):
+                raise self.meaning(error) from error
+            raise
+        return connection
+
+    def limit(self, connection: Any, timeout: float) -> None:
+        """Have the kernel give up a line on which nothing comes through any more."""
+        with contextlib.suppress(OSError, AttributeError), socket.socket(fileno=os.dup(connection.fileno())) as line:
+            if line.family != socket.AF_UNIX and hasattr(socket, "TCP_USER_TIMEOUT"):
+                line.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(timeout * 1000))
+
+    def look_at_schema(self, connection: Any) -> None:
+        found = connection.execute("SELECT to_regprocedure(%s)", (f"{self.schema}.version()",)).fetchone()
+        if found[0] is not None:
+            version = connection.execute(f"SELECT {self.schema}.version()").fetchone()[0]
+            if version != VERSION:
+                raise SetupNeeded(
+                    f"the schema of {self.shown} has version {version}, this interlock speaks {VERSION}:"
+                    f" interlock setup {self.shown}"
+                )
+            return
+        try:
+            self.setup(connection)
+        except psycopg.errors.InsufficientPrivilege as error:
+            raise SetupNeeded(
+                f"{self.shown} has no schema {self.schema} yet, and this user may not make it: run as one who may:"
+                f" interlock setup {self.shown}"
+            ) from error
+
+    def install(self) -> None:
+        """What `interlock setup` does. Raises `Unreachable`, `ClusterError`."""
+        try:
+            with psycopg.connect(self.settings.url, autocommit=True, connect_timeout=round(CONNECT)) as connection:
+                self.setup(connection)
+        except psycopg.Error as error:
+            raise self.meaning(error) from error
+
+    def setup(self, connection: Any) -> None:
+        """Make the schema, or bring it up to date. Two at once are no harm."""
+        with connection.transaction():
+            connection.execute("SELECT pg_advisory_xact_lock(%s)", (SETUP_LOCK,))
+            connection.execute(self.text)
+
+    @property
+    def text(self) -> str:
+        return (
+            SCHEMA
+            if self.schema == "interlock"
+            else SCHEMA.replace("interlock.", f"{self.schema}.").replace(
+                "SCHEMA IF NOT EXISTS interlock", f"SCHEMA IF NOT EXISTS {self.schema}"
+            )
+        )
+
+    def hello(self, connection: Any) -> None:
+        """Say which life of the server this is: one that may have lost grants makes none for a while.
+
+        What is committed durably survives a restart; not a replica that took over and was behind.
+        """
+        life = connection.execute(
+            "SELECT substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8),"
+            " extract(epoch FROM pg_postmaster_start_time())::text,"
+            " extract(epoch FROM clock_timestamp() - pg_postmaster_start_time())::float8,"
+            " current_setting('transaction_isolation')"
+        ).fetchone()
+        if life[3] != "read committed":
+            raise ClusterError(f"{self.shown}: default_transaction_isolation is {life[3]}; it has to be read committed")
+        run = life[0] if self.durable else f"{life[0]} {life[1]}"
+        # Nothing that was noted durably is lost, so where nothing is noted nothing was.
+        age = int(life[2] * 1_000_000) if not self.durable else 10**15
+        longest = int(self.settings.quarantine * 1_000_000)
+        left = self.run(connection, "hello", (run, longest, age), CONNECT)[0]
+        if left:
+            log.warning(
+                "%s was started or took over a moment ago and may have lost grants: it makes none for %.1f s"
+                " (after_restart='grant' turns that off)",
+                self.shown,
+                left / 1_000_000,
+            )
+
+    def meaning(self, error: Any) -> Exception:
+        """What an error of the client or the server means."""
+        return self.refused(getattr(error, "sqlstate", None) or "", str(error))
+
+    def refused(self, state: str, text: str) -> Exception:
+        said = without_password(text.strip(), self.settings.url)
+        if not state or state.startswith(AGAIN):
+            return Unreachable(said)
+        if state in ("3F000", "42883", "42P01"):
+            return SetupNeeded(f"{self.shown} lacks its schema: interlock setup {self.shown} ({said})")
+        return ClusterError(f"{self.shown} refuses: {said}")
+
+    # --- steps ------------------------------------------------------------------------------------------------------
+
+    def call(self, op: str, arguments: Sequence[Argument], timeout: float) -> Answer:
+        try:
+            connection = self.idle.pop()
+        except IndexError:
+            connection = self.connect(timeout)
+        try:
+            answer: Answer = self.run(connection, op, arguments, timeout)
+        except BaseException as error:
+            connection.close()
+            if isinstance(error, psycopg.Error):
+                error = self.meaning(error)
+            if isinstance(error, Unreachable):
+                self.drop_idle()
+            raise error
+        if self.closed or len(self.idle) >= KEEP:
+            connection.close()
+        else:
+            self.idle.append(connection)
+        return answer
+
+    def run(self, connection: Any, op: str, arguments: Sequence[Argument], timeout: float) -> Answer:
+        """By libpq itself, so that a network that has frozen is given up after `timeout`."""
+        line = connection.pgconn
+        line.send_query_params(self.step, [self.prefix, op.encode(), array(arguments)])
+        deadline = time.monotonic() + timeout
+        poll = select.poll()
+        poll.register(line.socket, select.POLLIN)
+        while line.flush():
+            pass  # a step is smaller than what the kernel takes at once
+        while True:
+            if not poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
+                raise Unreachable(f"no answer within {timeout:g} s")
+            line.consume_input()
+            if not line.is_busy():
+                break
+        result = line.get_result()
+        while line.get_result() is not None:
+            pass
+        if result is None or result.status != ExecStatus.TUPLES_OK:
+            raise self.failed(line, result)
+        answer: Answer = json.loads(result.get_value(0, 0))
+        return answer
+
+    def failed(self, line: Any, result: Any) -> Exception:
+        if result is None:
+            return Unreachable(without_password(line.error_message.decode(errors="replace"), self.settings.url))
+        state = (result.error_field(DiagnosticField.SQLSTATE) or b"").decode()
+        said = result.error_field(DiagnosticField.MESSAGE_PRIMARY) or line.error_message
+        return self.refused(state, said.decode(errors="replace"))
+
+    def drop_idle(self) -> None:
+        while True:
+            try:
+                connection = self.idle.pop()
+            except IndexError:
+                return
+            connection.close()
+
+    def inbox(self, session: str) -> Inbox:
+        return PostgresInbox(self, session)
+
+    def warnings(self) -> list[str]:
+        """What about this server makes it slower than it could be, or keeps hints from coming."""
+        told = []
+        connection = self.connect(CONNECT)
+        try:
+            old = connection.execute(
+                "SELECT count(*), coalesce(extract(epoch FROM max(now() - xact_start)), 0)::int FROM pg_stat_activity"
+                " WHERE xact_start < now() - interval '1 minute' AND backend_type = 'client backend'"
+            ).fetchone()
+            if old[0]:
+                told.append(
+                    f"{old[0]} transactions are open for up to {old[1]} s: rows that changed cannot be cleaned up"
+                    " meanwhile, and every call gets slower."
+                )
+        finally:
+            connection.close()
+        return told
+
+    def forked(self) -> None:
+        # Closed without a word: their sockets are the parent's too. libpq would say goodbye for both.
+        for connection in self.idle:
+            with contextlib.suppress(Exception):
+                os.close(connection.fileno())
+            _kept.append(connection)
+        self.idle = []
+
+    def close(self) -> None:
+        self.closed = True
+        self.drop_idle()
+
+
+def array(arguments: Sequence[Argument]) -> bytes:
+    """A text[] as it is written."""
+    quoted = (str(each).replace("\\", "\\\\").replace('"', '\\"') for each in arguments)
+    return ("{" + ",".join(f'"{each}"' for each in quoted) + "}").encode()
+
+
+_kept: list[Any] = []  # connections of a parent: never closed, since that would end them for it
+
+
+class PostgresInbox(Inbox):
+    def __init__(self, engine: PostgresEngine, session: str) -> None:
+        self.engine = engine
+        self.session = session
+        self.channel = f"interlock_{session}"
+        self.connection: Any = None
+        self.closing = Event()
+        self.asked = 0
+        self.used = 0.0
+
+    def read(self, timeout: float) -> list[Told] | None:
+        if self.closing.is_set():
+            raise Unreachable("closed")
+        if not self.engine.listen:
+            return self.poll(timeout)
+        if self.connection is None:
+            self.open()
+            return None
+        try:
+            told = [
+                Told(waiter, int(value))
+                for notice in self.connection.notifies(timeout=timeout, stop_after=1)
+                for waiter, value in [notice.payload.split(" ")]
+            ]
+        except psycopg.Error as error:
+            self.drop()
+            raise self.engine.meaning(error) from error
+        return told
+
+    def open(self) -> None:
+        try:
+            self.connection = psycopg.connect(
+                self.engine.listen,
+                autocommit=True,
+                prepare_threshold=None,
+                connect_timeout=round(CONNECT),
+                application_name="interlock listener",
+                keepalives_idle=2,
+                keepalives_interval=1,
+                keepalives_count=3,
+            )
+            self.connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(self.channel)))
+        except psycopg.Error as error:
+            self.drop()
+            raise self.engine.meaning(error) from error
+
+    def poll(self, timeout: float) -> list[Told] | None:
+        """Nobody can listen: have the engine asked soon, and then less often."""
+        if not self.engine.told_polling:
+            self.engine.told_polling = True
+            log.warning(
+                "%s is asked again and again by those who wait: give a direct URL as listen=", self.engine.shown
+            )
+        at = time.monotonic()
+        if at - self.used > 1.0:
+            self.asked = 0
+        pause = min(timeout, POLLS[min(self.asked, len(POLLS) - 1)])
+        self.asked += 1
+        self.closing.wait(pause)
+        self.used = time.monotonic()
+        return None
+
+    def rest(self) -> None:
+        self.drop()
+
+    def drop(self) -> None:
+        connection, self.connection = self.connection, None
+        if connection is not None:
+            with contextlib.suppress(Exception):
+                connection.close()
+
+    def close(self) -> None:
+        self.closing.set()
+        connection = self.connection
+        if connection is not None:
+            with contextlib.suppress(Exception), socket.socket(fileno=os.dup(connection.fileno())) as line:
+                line.shutdown(socket.SHUT_RDWR)
+
+
+def make(settings: Settings) -> Engine:
+    return PostgresEngine(settings)

@@ -1,0 +1,281 @@
+"""Redis and Valkey: the permit machine as a script, one call of it for each step.
+
+All keys of a prefix share one hash tag, so in a Redis Cluster they lie on one node. Hints come by a stream for each
+session, read by `XREAD BLOCK`: nothing is missed in a cut. Every new connection says `hello` before it is used, with
+the server's run id: one that was restarted, or a replica that took over, is seen before it grants anything.
+
+    redis://[user:password@]host[:port][/db]      rediss:// with TLS, unix:///path/to.sock?db=0, valkey://
+    redis+sentinel://host[:port][,host[:port]]/service[/db]
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import re
+import socket
+from collections.abc import Sequence
+from importlib import resources
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import redis
+import redis.sentinel
+
+from interlock.cluster.engine import (
+    Answer,
+    Argument,
+    Engine,
+    Inbox,
+    Settings,
+    Told,
+    Unreachable,
+    without_password,
+)
+from interlock.cluster.errors import ClusterError
+
+log = logging.getLogger("interlock.cluster")
+
+SCRIPT = resources.files("interlock.cluster.engines").joinpath("machine.lua").read_text("utf-8")
+KEEP = 8  # idle connections
+CONNECT = 5.0  # seconds to connect
+SLACK = 0.5  # seconds that the answer of a read may come late before the line counts as cut
+
+# What a client says when a server is there, but not (yet, any longer) one to talk to.
+AWAY = (redis.ConnectionError, redis.TimeoutError, redis.ReadOnlyError, OSError)
+
+
+class RedisEngine(Engine):
+    def __init__(self, settings: Settings, script: str = SCRIPT) -> None:
+        super().__init__(settings)
+        self.script = script
+        self.sha = _sha1(script)
+        self.tag = f"{{{settings.prefix}}}"
+        self.idle: list[Any] = []
+        self.closed = False
+        self.sentinel: tuple[Any, str] | None = None
+        self.node: tuple[str, int] | None = None  # of a Cluster, once it has said where the prefix lives
+        self.pool = self.parse(settings.url)
+
+    def parse(self, url: str) -> Any:
+        options = {
+            "protocol": 2,
+            "decode_responses": True,
+            "encoding_errors": "surrogateescape",
+            "socket_connect_timeout": CONNECT,
+            "socket_timeout": CONNECT,
+            "socket_keepalive": True,
+            **self.settings.options,
+        }
+        scheme, _, rest = url.partition("://")
+        if scheme != "redis+sentinel":
+            plain = {"valkey": "redis", "valkeys": "rediss"}.get(scheme, scheme)
+            return redis.ConnectionPool.from_url(f"{plain}://{rest}", **options)
+        parts = urlsplit(url)
+        hosts = [entry.rpartition(":") for entry in parts.netloc.rpartition("@")[2].split(",")]
+        service, _, db = parts.path.lstrip("/").partition("/")
+        if not service:
+            raise ValueError("the URL of a sentinel names a service: redis+sentinel://host:26379/SERVICE/0")
+        addresses = [(host or port, int(port) if host else 26379) for host, _, port in hosts]
+        login = {"username": parts.username and unquote(parts.username), "password": parts.password}
+        login = {key: unquote(value) for key, value in login.items() if value}
+        self.sentinel = (redis.sentinel.Sentinel(addresses, socket_timeout=CONNECT), service)
+        return redis.ConnectionPool(db=int(db or 0), **login, **options)
+
+    # --- connections ------------------------------------------------------------------------------------------------
+
+    def connect(self, timeout: float) -> Any:
+        """A new connection that has said hello."""
+        if self.closed:
+            raise Unreachable("closed")
+        connection: Any = self.pool.make_connection()
+        try:
+            if self.sentinel is not None:
+                sentinel, service = self.sentinel
+                connection.host, connection.port = sentinel.discover_master(service)
+            elif self.node is not None:
+                connection.host, connection.port = self.node
+            connection.socket_connect_timeout = min(connection.socket_connect_timeout or CONNECT, timeout)
+            connection.socket_timeout = timeout
+            connection.connect()
+            connection._sock.settimeout(timeout)
+            if not self.settings.looks:
+                self.hello(connection)
+        except BaseException as error:
+            with contextlib.suppress(Exception):
+                connection.disconnect()
+            if isinstance(error, AWAY):
+                raise self.unreachable(error) from error
+            raise
+        return connection
+
+    def hello(self, connection: Any) -> None:
+        """Say which life of the server this is: one that may have lost grants makes none for a while."""
+        connection.send_command("INFO", "server")
+        info = dict(line.split(":", 1) for line in str(connection.read_response()).splitlines() if ":" in line)
+        longest = int(self.settings.quarantine * 1_000_000)
+        age = int(info.get("uptime_in_seconds", "0")) * 1_000_000
+        quiet = self.run(connection, "hello", (info.get("run_id", "?"), longest, age))[0]
+        if quiet:
+            log.warning(
+                "%s was started or took over a moment ago and may have lost grants: it makes none for %.1f s"
+                " (after_restart='grant' turns that off)",
+                self.shown,
+                quiet / 1_000_000,
+            )
+
+    def unreachable(self, error: BaseException) -> Unreachable:
+        return Unreachable(without_password(error, self.settings.url) or type(error).__name__)
+
+    def run(self, connection: Any, op: str, arguments: Sequence[Argument]) -> Answer:
+        connection.send_command("EVALSHA", self.sha, 1, self.tag, op, *arguments)
+        try:
+            answer: Answer = connection.read_response()
+        except redis.exceptions.NoScriptError:
+            connection.send_command("EVAL", self.script, 1, self.tag, op, *arguments)
+            answer = connection.read_response()
+        return answer
+
+    def call(self, op: str, arguments: Sequence[Argument], timeout: float) -> Answer:
+        try:
+            connection: Any = self.idle.pop()
+        except IndexError:
+            connection = self.connect(timeout)
+        try:
+            if connection._sock.gettimeout() != timeout:
+                connection._sock.settimeout(timeout)
+            answer = self.run(connection, op, arguments)
+        except BaseException as error:
+            # Whatever is under way on it, nobody will read it.
+            connection.disconnect()
+            if isinstance(error, AWAY):
+                self.drop_idle()
+                raise self.unreachable(error) from error
+            if isinstance(error, redis.ResponseError):
+                raise self.refused(error) from error
+            raise
+        if self.closed or len(self.idle) >= KEEP:
+            connection.disconnect()
+        else:
+            self.idle.append(connection)
+        return answer
+
+    def refused(self, error: redis.ResponseError) -> Exception:
+        """What an error that the server answers means."""
+        said = str(error)
+        moved = re.match(r"(?:MOVED|.*ASK) \d+ (.*):(\d+)$", said)
+        if moved:
+            self.node = (moved[1] or str(self.pool.connection_kwargs.get("host")), int(moved[2]))
+            self.drop_idle()
+            return Unreachable(said)
+        if re.match(r"(LOADING|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|BUSY|READONLY|UNBLOCKED|MISCONF|NOREPLICAS)", said):
+            self.drop_idle()
+            return Unreachable(said)
+        return ClusterError(f"{self.shown} refuses: {without_password(said, self.settings.url)}")
+
+    def drop_idle(self) -> None:
+        while True:
+            try:
+                connection = self.idle.pop()
+            except IndexError:
+                return
+            connection.disconnect()
+
+    def inbox(self, session: str) -> Inbox:
+        return RedisInbox(self, session)
+
+    def warnings(self) -> list[str]:
+        """What about the server's settings weakens the promises."""
+        connection: Any = self.connect(CONNECT)
+        told = []
+        try:
+            connection.send_command("INFO")
+            info = dict(line.split(":", 1) for line in str(connection.read_response()).splitlines() if ":" in line)
+        finally:
+            connection.disconnect()
+        policy = info.get("maxmemory_policy", "noeviction")
+        if policy != "noeviction" and info.get("maxmemory", "0") != "0":
+            told.append(f"maxmemory-policy is {policy}: a full server may forget who holds what. Set noeviction.")
+        if info.get("role") == "master" and info.get("connected_slaves", "0") != "0":
+            told.append(
+                "it has replicas: a primary that is cut off from them goes on granting until it is fenced"
+                " (min-replicas-to-write). What must not happen twice checks the token."
+            )
+        return told
+
+    def forked(self) -> None:
+        # Their sockets are the parent's too: closed here without a word.
+        for connection in self.idle:
+            sock: Any = getattr(connection, "_sock", None)
+            if sock is not None:
+                with contextlib.suppress(OSError):
+                    sock.close()
+        self.idle = []
+
+    def close(self) -> None:
+        self.closed = True
+        self.drop_idle()
+
+
+class RedisInbox(Inbox):
+    def __init__(self, engine: RedisEngine, session: str) -> None:
+        self.engine = engine
+        self.key = f"{engine.tag}:b:{session}"
+        self.connection: Any = None
+        self.last = "0-0"
+        self.closed = False
+
+    def read(self, timeout: float) -> list[Told] | None:
+        if self.closed:
+            raise Unreachable("closed")
+        if self.connection is None:
+            # Hints that come twice are no harm, and a clock that was set back must not hide new ones.
+            self.last = "0-0"
+            self.connection = self.engine.connect(max(1.0, min(CONNECT, timeout)))
+            if self.is_closed():
+                self.close()
+            return None
+        connection = self.connection
+        try:
+            connection._sock.settimeout(timeout + SLACK)
+            wait = max(1, int(timeout * 1000))
+            connection.send_command("XREAD", "BLOCK", wait, "STREAMS", self.key, self.last)
+            answer = connection.read_response()
+        except BaseException as error:
+            self.connection = None
+            connection.disconnect()
+            if isinstance(error, (*AWAY, AttributeError)):  # a connection that is closed under way has no socket
+                raise self.engine.unreachable(error) from error
+            if isinstance(error, redis.ResponseError):
+                raise self.engine.refused(error) from error
+            raise
+        told = []
+        if answer:
+            for self.last, (_, waiter, _, value) in answer[0][1]:
+                told.append(Told(waiter, int(value)))
+        return told
+
+    def rest(self) -> None:
+        if self.closed and self.connection is not None:
+            self.connection.disconnect()
+            self.connection = None
+
+    def is_closed(self) -> bool:
+        return self.closed
+
+    def close(self) -> None:
+        self.closed = True
+        sock: Any = getattr(self.connection, "_sock", None)
+        if sock is not None:
+            with contextlib.suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)
+
+
+def _sha1(text: str) -> str:
+    import hashlib
+
+    return hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
+
+
+def make(settings: Settings) -> Engine:
+    return RedisEngine(settings)

@@ -1,0 +1,587 @@
+"""The search: schedules one after the other, until one fails; then the same failure with fewer switches, and its story.
+
+The first schedule is thrown away: imports and caches are warm after it. The next two are the default schedule, run
+twice: where they differ, the program is not deterministic, and that is the answer. From then on the strategies take
+turns (`MIX`).
+"""
+
+import _thread
+import gc
+import os
+import random
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+from interlock.core.graph.waitgraph import primitives as every_primitive
+from interlock.core.kernel.probe import start_counting, stop_counting
+from interlock.core.primitives.mutex import Mutex
+from interlock.explore.engine.baton import Baton
+from interlock.explore.patches import Patches, quiet_collector
+from interlock.explore.points import Points
+from interlock.explore.story import Teller
+from interlock.explore.token import AT, ORDER, Token, check_sum, read_token
+from interlock.watch.recording import Record
+
+DEFAULT, WALK, POS, PCT, URW, TREE = range(6)
+STRATEGIES = {"walk": WALK, "pos": POS, "pct": PCT, "urw": URW}
+MIX = ("walk", "pos", "urw", "deviation", "walk", "pos", "walk", "urw", "pos", "pct")
+SHRINKS = 500  # replays at most
+_STUCK_SECONDS = 10.0
+_sleep = time.sleep
+
+
+class ScheduleError(AssertionError):
+    """A schedule has failed. The message is its story.
+
+    Attributes: ``exploration``, ``kind`` (deadlock, error, endless), ``token``.
+    """
+
+    __module__ = "interlock.explore"
+    exploration: "Exploration"
+    kind: str
+    token: str
+
+
+class Undecided(RuntimeError):
+    """Nothing can be said: it depends on the outside, or on something that differs from run to run."""
+
+    __module__ = "interlock.explore"
+
+
+class Outcome:
+    """One schedule that was run."""
+
+    def __init__(self, failure: Any, options: list[int], choices: list[int], baton: Baton) -> None:
+        self.failure = failure
+        self.options = options
+        self.choices = choices
+        self.outside = baton.outside
+        self.split_at = baton.split_at
+        self.points = baton.points
+        self.switches = baton.switches_then if failure is not None else baton.switches
+        self.key = _key(failure)
+
+
+def _key(failure: Any) -> Any:
+    """What makes two failures the same."""
+    if failure is None:
+        return None
+    kind, _, error, _ = failure
+    if error is None:
+        return (kind,)
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if os.sep + "interlock" + os.sep not in frame.filename]
+    last = own[-1] if own else None
+    return (kind, type(error), last and (last.filename, last.lineno))
+
+
+class Exploration:
+    """What has been found out.
+
+    Attributes: ``schedules`` (how many were run), ``seconds``, ``distinct`` (how many differed), ``kind`` (deadlock,
+    error or endless where one failed; limit, outside or split where nothing can be said; None otherwise), ``token``
+    and ``story`` of the one that failed, ``error`` (its exception), ``switches``, ``complete`` (all schedules were
+    run), ``cut`` (how many of those were seen to be the same as another).
+    """
+
+    def __init__(self) -> None:
+        self.schedules = 0
+        self.seconds = 0.0
+        self.distinct = 0
+        self.kind: str | None = None
+        self.token: str | None = None
+        self.story = ""
+        self.error: BaseException | None = None
+        self.switches = 0
+        self.complete = False
+        self.cut = 0
+        self.notes: list[str] = []
+        self.found_after = 0
+
+    @property
+    def failed(self) -> bool:
+        """Whether a schedule has failed."""
+        return self.kind in ("deadlock", "error", "endless")
+
+    def __repr__(self) -> str:
+        return f"<interlock.explore.Exploration {self.kind or 'nothing found'} after {self.schedules} schedules>"
+
+
+class Explorer:
+    """Explores one function. See `explore` for the arguments."""
+
+    def __init__(
+        self,
+        function: Callable[[], object],
+        *,
+        at: str = "lines",
+        seed: int = 0,
+        strategy: str = "mix",
+        pause: float = 1.0,
+        order: str = "tasks",
+        files: Callable[[str], bool] | None = None,
+        limit: int = 20_000,
+        passing: tuple[type[BaseException], ...] = (),
+        directory: str | None = None,
+        after_each: Callable[[], object] | None = None,
+        timeline: bool = False,
+    ) -> None:
+        if at not in AT:
+            raise ValueError(f"at must be one of {', '.join(AT)}, not {at!r}")
+        if order not in ORDER:
+            raise ValueError(f"order must be one of {', '.join(ORDER)}, not {order!r}")
+        if strategy != "mix" and strategy not in STRATEGIES and strategy != "deviation":
+            raise ValueError(f"strategy must be one of mix, deviation, {', '.join(STRATEGIES)}, not {strategy!r}")
+        self.function = function
+        self.at, self.seed, self.strategy, self.pause, self.order = at, seed, strategy, pause, order
+        self.directory = os.getcwd() if directory is None else directory
+        self.is_program = files or program_files(self.directory)
+        self.passing = passing
+        self.after_each = after_each or (lambda: None)
+        self.baton = baton = Baton()
+        baton.limit = limit
+        baton.pause = round(pause * 1e9)
+        baton.in_order = order == "fifo"
+        baton.stay = 0.0
+        self.teller = Teller(baton, self.is_program, self.directory)
+        self.found = Exploration()
+        self.patches = Patches(baton, self.is_program)
+        self.points = Points(baton, at, self.is_program)
+        self.patches.before_thread = self.points.before_thread
+        self.random = random.Random(seed)
+        self.seen: set[int] = set()
+        self.steps: dict[str, int] = {}
+        self.default: Outcome | None = None
+        self.deviations: list[tuple[int, int]] = []
+        self.progress: Callable[[Exploration], object] | None = None
+        self.blocked_at: list[str] = []
+        self.timeline = timeline
+        self.recording: Any = None
+
+    # --- one schedule ---------------------------------------------------------------------------------------------
+
+    def run(
+        self,
+        strategy: int,
+        plan: list[int] | None = None,
+        expected: list[int] | None = None,
+        story: bool = False,
+    ) -> Outcome:
+        """Run one schedule: `plan` first, then as the strategy says."""
+        baton = self.baton
+        baton.set_plan(plan or [], expected)
+        length = max(1, len(self.default.options)) if self.default is not None else 50
+        sinking = sorted(self.random.randrange(length) for _ in range(2)) if strategy == PCT else []
+        baton.set_strategy(strategy, self.random.getrandbits(63), sinking, self.steps)
+        self.patches.fresh_start()
+        self.found.schedules += 1
+        if self.found.schedules % 25 == 0:
+            gc.collect(2 if self.found.schedules % 500 == 0 else 1)
+        baton.trace = [] if story else None
+        if story:
+            start_counting()  # so that each primitive knows the line that made it
+        try:
+            if story and self.timeline:
+                with Record(1_000_000, "the schedule that fails") as self.recording:
+                    baton.run(self._call, self.passing)
+            else:
+                baton.run(self._call, self.passing)
+        finally:
+            if story:
+                stop_counting()
+            self.patches.clean_up()
+            self.after_each()
+        options, choices = baton.decisions()
+        outcome = Outcome(baton.failure, options, choices, baton)
+        if outcome.failure is not None:
+            self._free_locks()
+        return outcome
+
+    def _call(self) -> object:
+        self.points.before_thread()
+        try:
+            return self.function()
+        finally:
+            self.points.after_main()
+
+    def _free_locks(self) -> None:
+        """What a schedule that was broken off has left locked, and was there before."""
+        for reference in self.old_locks:
+            if reference.owner is not None:
+                reference._at_fork_reinit()
+
+    # --- the search -----------------------------------------------------------------------------------------------
+
+    def __enter__(self) -> "Explorer":
+        self.old_locks = [each for each in every_primitive() if isinstance(each, Mutex) and not each.locked()]
+        self._collector = quiet_collector()
+        self._collector.__enter__()
+        self.patches.__enter__()
+        try:
+            self.points.__enter__()
+        except BaseException:
+            self.patches.__exit__()
+            self._collector.__exit__(None, None, None)
+            raise
+        self.baton.on_stuck = self._on_stuck
+        self.baton.place_now = self.teller.place_now
+        self.began = time.perf_counter()
+        self._watching = True
+        _thread.start_new_thread(self._watch, (_thread.get_ident(),))
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self._watching = False
+        self.found.seconds = time.perf_counter() - self.began
+        self.points.__exit__()
+        self.patches.__exit__()
+        self._collector.__exit__(None, None, None)
+        self.baton.on_stuck = None
+        self.baton.place_now = None
+        self.baton.close()
+
+    def _on_stuck(self, kind: str) -> str:
+        return self.teller.tell_stuck(kind)
+
+    def search(self, schedules: int | None, seconds: float | None) -> Exploration:
+        """Run schedules until one fails, or as many as are asked for."""
+        found = self.found
+        self.run(DEFAULT)  # thrown away
+        found.schedules = 0
+        outcome = self.default = self.run(DEFAULT)
+        again = self.run(DEFAULT, [], outcome.options)
+        if outcome.failure is None and (again.split_at >= 0 or again.options != outcome.options):
+            return self._not_deterministic(outcome, again)
+        self.steps = self.baton.steps_by_place()
+        self.deviations = [(i, c) for i, n in enumerate(outcome.options) for c in range(1, n)]
+        self.random.shuffle(self.deviations)
+        turn = 0
+        while True:
+            found.found_after = found.schedules
+            self._note(outcome)
+            if outcome.failure is not None:
+                return self._settle(outcome)
+            if schedules is not None and found.schedules >= schedules:
+                break
+            if seconds is not None and time.perf_counter() - self.began >= seconds:
+                break
+            if self.progress is not None and found.schedules % 16 == 0:
+                self.progress(found)
+            outcome = self._next(turn)
+            turn += 1
+        if self.blocked_at:
+            self._tell_outside()
+        return found
+
+    def _next(self, turn: int) -> Outcome:
+        strategy = MIX[turn % len(MIX)] if self.strategy == "mix" else self.strategy
+        if strategy == "deviation":
+            if self.deviations:
+                decision, choice = self.deviations.pop()
+                return self.run(DEFAULT, [0] * decision + [choice])
+            strategy = "walk"
+        return self.run(STRATEGIES[strategy])
+
+    def _note(self, outcome: Outcome) -> None:
+        key = hash((tuple(outcome.choices), tuple(outcome.options)))
+        if key not in self.seen:
+            self.seen.add(key)
+            self.found.distinct += 1
+
+    def _not_deterministic(self, first: Outcome, second: Outcome) -> Exploration:
+        found = self.found
+        found.kind = "split"
+        split = second.split_at
+        if split < 0:
+            split = min(len(first.options), len(second.options))
+        found.story = (
+            f"not deterministic at decision {split}: the same choices led to another place. The program depends on "
+            "something that differs from run to run: state that is left in a module, the order of a set, an id(), "
+            "or the outside. Make it anew in each call, or use --fork"
+        )
+        return found
+
+    def _settle(self, outcome: Outcome) -> Exploration:
+        """A schedule has failed: shrink it, and tell it."""
+        found = self.found
+        kind = outcome.failure[0]
+        schedules = found.schedules
+        if outcome.outside and kind != "error":
+            found.kind = "outside"
+            self._tell_outside(outcome)
+            return found
+        if kind == "endless" and not self._only_looks(outcome):
+            found.kind = "limit"
+            found.story = (
+                f"stopped after {self.baton.limit:,} points of one schedule: no end in sight\n{outcome.failure[1]}"
+            )
+            return found
+        again = self.run(DEFAULT, outcome.choices, outcome.options)
+        if again.key != outcome.key:
+            found.schedules = schedules
+            if again.split_at >= 0 or again.options != outcome.options:
+                return self._not_deterministic(outcome, again)
+            found.kind = "split"
+            found.story = (
+                "not deterministic: the same schedule failed, and then did not. The failure was:\n"
+                + "\n".join(self._tell_end(outcome))
+            )
+            return found
+        best = self._shrink(again)
+        last = self.run(DEFAULT, best.choices, best.options, story=True)
+        trace = self._trace()
+        if last.key != best.key:
+            return self._not_deterministic(best, last)
+        found.schedules = schedules
+        self._tell(last, trace)
+        return found
+
+    def _trace(self) -> list[Any]:
+        """What led to the failure, and not how all ended after it."""
+        trace = self.baton.trace or []
+        return trace[: self.baton.traced_then] if self.baton.failure is not None else trace
+
+    def _only_looks(self, outcome: Outcome) -> bool:
+        """Whether, at the limit, all that could go on did nothing but look, sleep and wait in vain."""
+        return all(each.only_looks or each.blocked or each.ended for each in self.baton.strands)
+
+    def _shrink(self, outcome: Outcome) -> Outcome:
+        """The same failure with as few deviations as can be found."""
+        best = outcome
+        left = SHRINKS
+
+        def attempt(deviations: dict[int, int]) -> bool:
+            nonlocal best, left
+            if left <= 0:
+                return False
+            left -= 1
+            plan = [0] * (max(deviations) + 1 if deviations else 0)
+            for i, choice in deviations.items():
+                plan[i] = choice
+            tried = self.run(DEFAULT, plan)
+            if tried.key == best.key and (_weight(tried) < _weight(best)):
+                best = tried
+                return True
+            return False
+
+        size = max(1, len(_deviations(best)) // 2)
+        while size >= 1 and left > 0:
+            at = 0
+            shorter = False
+            while left > 0:
+                current = sorted(_deviations(best).items())
+                if at >= len(current):
+                    break
+                if attempt(dict(current[:at] + current[at + size :])):
+                    shorter = True
+                else:
+                    at += size
+            if size == 1 and not shorter:
+                break
+            size = max(1, size // 2)
+        # A single one of the default schedule may do as well, where two are needed from here.
+        if len(_deviations(best)) > 1 and self.default is not None:
+            for i, n in enumerate(self.default.options):
+                if any(attempt({i: choice}) for choice in range(1, n)):
+                    break
+        # The same number of deviations, but of smaller choices, and earlier.
+        for i, choice in sorted(_deviations(best).items()):
+            for lower in range(1, choice):
+                if attempt({**_deviations(best), i: lower}):
+                    break
+        return best
+
+    def _tell(self, outcome: Outcome, trace: list[Any]) -> None:
+        found = self.found
+        kind, _, error, _ = outcome.failure
+        token = Token(self.at, self.order, self.pause, outcome.options, outcome.choices)
+        found.token = str(token)
+        found.error = error
+        found.switches = outcome.switches
+        found.kind = kind
+        lines = self.teller.tell_switches(trace)
+        lines.append("")
+        lines += self._tell_end(outcome)
+        if self.at == "bytecodes":
+            lines.append("")
+            lines.append(
+                "Switched between two instructions: this can happen without the GIL, and in other versions of Python; "
+                "with the GIL this version may never switch there."
+            )
+        found.story = "\n".join(lines)
+
+    def _tell_end(self, outcome: Outcome) -> list[str]:
+        kind, words, error, strand = outcome.failure
+        who = self.teller.name(strand.number) if strand is not None else "the program"
+        if kind == "deadlock":
+            return ["Deadlock: nobody can go on.", words]
+        if kind == "endless":
+            return ["No end in sight: whoever could go on only looks, sleeps and looks again.", words]
+        return [f"{who} failed:", *self.teller.tell_error(error)]
+
+    def _tell_outside(self, outcome: Outcome | None = None) -> None:
+        found = self.found
+        found.kind = "outside"
+        where = "; ".join(dict.fromkeys(self.blocked_at))
+        lines = ["depends on something outside that is not under control: nothing can be said about its schedules"]
+        if where:
+            lines.append(f"blocks at {where}")
+            lines.append(
+                "a lock made before interlock was installed, a socket, a pipe or a library in C. Run the whole program "
+                "by `interlock explore`, or install interlock before the module is imported"
+            )
+        if outcome is not None and outcome.failure is not None and outcome.failure[1]:
+            lines.append(outcome.failure[1])
+        found.story = "\n".join(lines)
+
+    def replay(self, text: str) -> Exploration:
+        """Run the schedule of a token, and tell it."""
+        token = read_token(text)
+        found = self.found
+        self.run(DEFAULT)  # thrown away
+        found.schedules = 0
+        outcome = self.run(DEFAULT, token.choices, None, story=True)
+        trace = self._trace()
+        found.found_after = 1
+        if check_sum(outcome.options) != token.options or outcome.split_at >= 0:
+            found.kind = "split"
+            found.story = (
+                "this token is of another program, or the program has changed since, or it is not deterministic: "
+                f"the schedule has {len(outcome.options)} decisions, and not those that the token was made for"
+            )
+            return found
+        if outcome.failure is not None:
+            self._tell(outcome, trace)
+        return found
+
+    # --- what blocks outside --------------------------------------------------------------------------------------
+
+    def _watch(self, main_ident: int) -> None:
+        """A thread of our own: sees that the one that has the baton neither comes to a point nor computes."""
+        baton = self.baton
+        points, used, since, stuck_since = -1, -1.0, time.perf_counter(), 0.0
+        while self._watching:
+            _sleep(0.1)
+            holder = baton.holder if baton.running else None
+            now = time.perf_counter()
+            spent = _cpu_of(holder.ident) if holder is not None else -1.0
+            if holder is None or baton.points != points or spent != used:
+                points, used, since, stuck_since = baton.points, spent, now, 0.0
+                continue
+            if now - since < 1.0:
+                continue
+            where = self._where(holder.ident)
+            if where not in self.blocked_at:
+                self.blocked_at.append(where)
+            if baton.steal():
+                points = -1
+                continue
+            if stuck_since == 0.0:
+                stuck_since = now
+            if now - stuck_since > _STUCK_SECONDS:
+                baton.fail("outside", "", None, holder)
+                if holder.ident == main_ident and hasattr(signal, "pthread_kill"):
+                    self.gave_up = True
+                    signal.pthread_kill(main_ident, signal.SIGINT)
+                points = -1
+
+    def _where(self, ident: int) -> str:
+        frame = sys._current_frames().get(ident)
+        while frame is not None and not self.is_program(frame.f_code.co_filename):
+            frame = frame.f_back
+        if frame is None:
+            return "a place that is not the program's"
+        return f"{self.teller.short(frame.f_code.co_filename)}:{frame.f_lineno}"
+
+
+def _deviations(outcome: Outcome) -> dict[int, int]:
+    return {i: choice for i, choice in enumerate(outcome.choices) if choice}
+
+
+def _weight(outcome: Outcome) -> tuple[int, int, int]:
+    deviations = _deviations(outcome)
+    return (len(deviations), sum(deviations.values()), outcome.switches)
+
+
+def _cpu_of(ident: int) -> float:
+    """Seconds that a thread has computed."""
+    try:
+        return time.clock_gettime(time.pthread_getcpuclockid(ident))
+    except (AttributeError, OSError):
+        return -1.0
+
+
+def program_files(directory: str) -> Callable[[str], bool]:
+    """Whether a file is the program's own: not the library, nothing installed, not ours."""
+    library = os.path.dirname(os.path.abspath(threading.__file__)) + os.sep
+    ours = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+    known: dict[str, bool] = {}
+
+    def is_program(file: str) -> bool:
+        answer = known.get(file)
+        if answer is None:
+            packages = f"{os.sep}site-packages{os.sep}" in file or f"{os.sep}dist-packages{os.sep}" in file
+            answer = known[file] = not (file.startswith(("<", library, ours)) or packages)
+        return answer
+
+    return is_program
+
+
+def explore(
+    function: Callable[[], object],
+    *,
+    schedules: int | None = 1000,
+    seconds: float | None = None,
+    all: bool = False,
+    at: str = "lines",
+    seed: int = 0,
+    replay: str | None = None,
+    strategy: str = "mix",
+    pause: float = 1.0,
+    order: str = "tasks",
+) -> Exploration:
+    """See `interlock.explore`."""
+    if replay is not None:
+        token = read_token(replay)
+        at, order, pause = token.at, token.order, token.pause
+    explorer = Explorer(function, at=at, seed=seed, strategy=strategy, pause=pause, order=order)
+    with explorer:
+        if replay is not None:
+            found = explorer.replay(replay)
+        elif all:
+            found = explorer.search_all(schedules)
+        else:
+            found = explorer.search(schedules, seconds)
+    raise_found(found)
+    return found
+
+
+def raise_found(found: Exploration) -> None:
+    """Raise what `explore` raises."""
+    if found.failed:
+        error = ScheduleError(headline(found) + "\n" + found.story + f"\n\nreplay: {found.token}")
+        error.exploration = found
+        error.kind = found.kind or ""
+        error.token = found.token or ""
+        raise error from found.error
+    if found.kind is not None:
+        raise Undecided(found.story)
+
+
+def headline(found: Exploration) -> str:
+    """What was found, in one line."""
+    if not found.failed:
+        return f"nothing found in {found.schedules:,} schedules"
+    what = {"deadlock": "deadlock", "error": "failure", "endless": "no end in sight"}[found.kind or ""]
+    if found.kind == "error" and found.error is not None:
+        what = type(found.error).__name__
+    return f"{what} after {_count(found.found_after, 'schedule')}, {_count(found.switches, 'switch', 'switches')}"
+
+
+def _count(number: int, one: str, many: str | None = None) -> str:
+    return f"{number:,} {one if number == 1 else many or one + 's'}"

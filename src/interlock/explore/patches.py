@@ -1,0 +1,272 @@
+"""What stands in for the standard library while schedules are run: threads, time, and a few locks made before us.
+
+Everything here asks first whether the caller is a strand (`engine/baton.py`); for any other thread it does what was
+there before. What is changed is put back when the exploration ends.
+"""
+
+import _thread
+import contextlib
+import gc
+import itertools
+import random
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from types import ModuleType
+from typing import Any
+
+import interlock
+from interlock.core.primitives.join import Join
+from interlock.core.primitives.lock import Lock
+from interlock.core.primitives.rlock import RLock
+from interlock.explore.engine.baton import Abandon, Baton, Strand
+
+LOOK, WAIT = 2, 5  # of core/control.pxd
+_HAS_HANDLE = hasattr(threading, "_ThreadHandle")  # from 3.13
+_STRAND = "_interlock_strand"
+EPOCH = 1_700_000_000 - 1_000  # what `time.time` says, less the clock at the start
+
+
+class Patches:
+    """A context manager. ``is_program``: whether a file belongs to the program that is explored."""
+
+    def __init__(self, baton: Baton, is_program: Callable[[str], bool]) -> None:
+        self.baton = baton
+        self.is_program = is_program
+        self.before_thread: Callable[[], None] = lambda: None
+        self._undo = contextlib.ExitStack()
+        self._random = random.Random(0).getstate()
+        self._numpy: Any = None
+
+    def __enter__(self) -> "Patches":
+        with contextlib.ExitStack() as undo:
+            undo.enter_context(interlock.install(asyncio=True))
+            self._patch_threads(undo)
+            self._patch_time(undo)
+            self._patch_library(undo)
+            self._numpy = sys.modules.get("numpy")
+            undo.callback(setattr, threading, "_counter", threading._counter)  # type: ignore[attr-defined]
+            if "asyncio" in sys.modules:
+                self._patch_asyncio(undo)
+            self._undo = undo.pop_all()
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self._undo.close()
+
+    def replace(self, undo: contextlib.ExitStack, owner: Any, name: str, value: object) -> None:
+        undo.callback(setattr, owner, name, getattr(owner, name))
+        setattr(owner, name, value)
+
+    # --- threads --------------------------------------------------------------------------------------------------
+
+    def _patch_threads(self, undo: contextlib.ExitStack) -> None:
+        baton = self.baton
+        Thread = threading.Thread
+        start_there, join_there, is_alive_there = Thread.start, Thread.join, Thread.is_alive
+        hush = baton.hush
+
+        def start(self_: threading.Thread) -> None:
+            if not baton.is_strand():
+                start_there(self_)
+                return
+            hush(1)
+            try:
+                if not getattr(self_, "_initialized", False):
+                    raise RuntimeError("thread.__init__() not called")
+                if self_._started.is_set():  # type: ignore[attr-defined]
+                    raise RuntimeError("threads can only be started once")
+                caller = sys._getframe(1)
+                place = f"{caller.f_code.co_filename}:{caller.f_lineno}"
+            finally:
+                hush(-1)
+            strand = baton.start(self_, lambda: self._run(self_), self_.daemon, place)
+            hush(1)
+            try:
+                self._begin(self_, strand)
+            finally:
+                hush(-1)
+
+        def join(self_: threading.Thread, timeout: float | None = None) -> None:
+            strand: Strand | None = self_.__dict__.get(_STRAND)
+            if strand is None or not baton.is_strand():
+                join_there(self_, timeout)
+                return
+            if self_ is threading.current_thread():
+                raise RuntimeError("cannot join current thread")
+            baton.poke(WAIT, strand)
+            if strand.ended:
+                return
+            if timeout is None:
+                with Join(self_):
+                    baton.join(strand, None)
+            else:
+                baton.join(strand, timeout)
+
+        def is_alive(self_: threading.Thread) -> bool:
+            strand: Strand | None = self_.__dict__.get(_STRAND)
+            if strand is None or not baton.is_strand():
+                return is_alive_there(self_)
+            baton.poke(LOOK, strand)
+            return not strand.ended
+
+        for function in start, join, is_alive:
+            function.__qualname__ = f"Thread.{function.__name__}"
+            self.replace(undo, Thread, function.__name__, function)
+        baton.on_dropped = self._drop
+        undo.callback(setattr, baton, "on_dropped", None)
+
+    def _begin(self, thread: Any, strand: Strand) -> None:
+        """As `threading` does it, between the start and the first line of `run`."""
+        thread._ident = strand.ident
+        if hasattr(thread, "_native_id"):
+            thread._native_id = self.baton.native_id(strand)
+        setattr(thread, _STRAND, strand)
+        if not _HAS_HANDLE:
+            lock = _thread.allocate_lock()
+            lock.acquire()
+            thread._tstate_lock = lock
+        thread._started.set()
+        threading._active[strand.ident] = thread  # type: ignore[attr-defined]
+
+    def _run(self, thread: Any) -> None:
+        """In the new strand: all of it."""
+        baton = self.baton
+        try:
+            self.before_thread()
+            thread.run()
+        except (Abandon, SystemExit):
+            pass
+        except BaseException as error:
+            baton.fail("error", "", error, baton.own_strand())
+        finally:
+            baton.hush(1)
+            self._end(thread)
+            baton.hush(-1)
+
+    def _drop(self, strand: Strand) -> None:
+        """A strand that was never begun."""
+        if strand.thread is not None:
+            self._end(strand.thread)
+
+    def _end(self, thread: Any) -> None:
+        threading._active.pop(thread._ident, None)  # type: ignore[attr-defined]
+        if _HAS_HANDLE:
+            thread._handle._set_done()
+        else:
+            thread._is_stopped = True
+            lock, thread._tstate_lock = thread._tstate_lock, None
+            if lock is not None:
+                lock.release()
+
+    # --- time -----------------------------------------------------------------------------------------------------
+
+    def _patch_time(self, undo: contextlib.ExitStack) -> None:
+        baton = self.baton
+
+        def clock(there: Callable[[], Any], offset: int, divisor: int) -> Callable[[], Any]:
+            def read() -> Any:
+                if not baton.is_strand():
+                    return there()
+                nanoseconds = baton.read_clock() + offset
+                return nanoseconds / divisor if divisor != 1 else nanoseconds
+
+            read.__name__ = read.__qualname__ = there.__name__
+            return read
+
+        sleep_there = time.sleep
+
+        def sleep(seconds: float, /) -> None:
+            if not baton.is_strand():
+                sleep_there(seconds)
+                return
+            if isinstance(seconds, str):
+                raise TypeError(f"'{type(seconds).__name__}' object cannot be interpreted as an integer")
+            if seconds < 0:
+                raise ValueError("sleep length must be non-negative")
+            baton.sleep(float(seconds))
+
+        ours: dict[Any, Any] = {time.sleep: sleep}
+        for name, offset in (("monotonic", 0), ("perf_counter", 0), ("time", EPOCH * 10**9)):
+            ours[getattr(time, name)] = clock(getattr(time, name), offset, 10**9)
+            ours[getattr(time, name + "_ns")] = clock(getattr(time, name + "_ns"), offset, 1)
+        for there, here in ours.items():
+            self.replace(undo, time, there.__name__, here)
+        self.rebind(undo, ours)
+
+    def rebind(self, undo: contextlib.ExitStack, ours: dict[Any, Any]) -> None:
+        """Change what modules have imported by name: those of the program, and a few of the library."""
+        by_id = {id(there): (there, here) for there, here in ours.items()}
+        for name, module in list(sys.modules.items()):
+            file = getattr(module, "__file__", None)
+            if name not in ("threading", "queue", "sched") and not (isinstance(file, str) and self.is_program(file)):
+                continue
+            if not isinstance(module, ModuleType):
+                continue
+            for attribute, value in list(vars(module).items()):
+                found = by_id.get(id(value))
+                if found is not None:
+                    self.replace(undo, module, attribute, found[1])
+
+    # --- the rest of the library ----------------------------------------------------------------------------------
+
+    def _patch_library(self, undo: contextlib.ExitStack) -> None:
+        import queue
+
+        self.replace(undo, queue, "SimpleQueue", queue._PySimpleQueue)  # type: ignore[attr-defined]
+        logging = sys.modules.get("logging")
+        if logging is not None:
+            # Made when it was imported, so mostly not ours.
+            self.replace(undo, logging, "_lock", RLock(name="logging"))
+            for reference in list(logging._handlerList):
+                handler = reference()
+                if handler is not None and handler.lock is not None:
+                    self.replace(undo, handler, "lock", RLock(name="a handler of logging"))
+
+    def fresh_start(self) -> None:
+        """Before each schedule."""
+        random.setstate(self._random)
+        if self._numpy is not None:
+            self._numpy.random.seed(0)
+        # Their names are the same in each schedule.
+        threading._counter = itertools.count(1).__next__  # type: ignore[attr-defined]
+        futures = sys.modules.get("concurrent.futures.thread")
+        if futures is not None:
+            # It is held while a thread is started.
+            futures.ThreadPoolExecutor._counter = itertools.count().__next__
+            if not isinstance(futures._global_shutdown_lock, Lock):
+                self.replace(self._undo, futures, "_global_shutdown_lock", Lock(name="concurrent.futures"))
+        if "asyncio" in sys.modules:
+            self._patch_asyncio(self._undo)
+
+    def clean_up(self) -> None:
+        """After each schedule: the library forgets the threads that were ours."""
+        futures = sys.modules.get("concurrent.futures.thread")
+        if futures is not None:
+            for thread in list(futures._threads_queues):
+                if _STRAND in thread.__dict__:
+                    futures._threads_queues.pop(thread, None)
+            if futures._global_shutdown_lock.locked():
+                futures._global_shutdown_lock = Lock(name="concurrent.futures")
+
+    def _patch_asyncio(self, undo: contextlib.ExitStack) -> None:
+        if not getattr(self, "_asyncio_done", False) and hasattr(sys.modules.get("asyncio.base_events"), "Server"):
+            from interlock.explore.loop import patch_loops
+
+            self._asyncio_done = True
+            patch_loops(self.baton, lambda owner, name, value: self.replace(undo, owner, name, value))
+
+
+@contextlib.contextmanager
+def quiet_collector() -> Iterator[None]:
+    """No garbage is collected inside a schedule: finalizers would run at places that depend on the past."""
+    was = gc.isenabled()
+    state = random.getstate()
+    gc.disable()
+    try:
+        yield
+    finally:
+        random.setstate(state)
+        if was:
+            gc.enable()

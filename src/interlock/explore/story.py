@@ -1,0 +1,232 @@
+"""A schedule in words: each switch with who, where and why, and the end in the words of `interlock.dump`."""
+
+import os
+import re
+import sys
+import traceback
+from types import FrameType, TracebackType
+from typing import Any
+
+from interlock.core.kernel.primitive import Primitive
+from interlock.core.primitives.join import Join
+from interlock.explore.engine.baton import Baton, Strand
+from interlock.watch.dump import name_of, what_is_missing
+from interlock.watch.view import Someone, View
+
+LINE, AFTER, STEP, BEGIN, END, PAUSE = range(100, 106)
+_ADDRESS = re.compile(r" at 0x[0-9a-f]+")  # another in each process
+_DOES = {
+    0: "before it takes {}",
+    1: "before it releases {}",
+    2: "before it looks at {}",
+    3: "before it sets {}",
+    4: "before it clears {}",
+    5: "before it waits for {}",
+    6: "before it notifies {}",
+    7: "before it comes to {}",
+    8: "before it starts a thread",
+    LINE: "before this line",
+    AFTER: "after what it did to {}",
+    STEP: "in its event loop",
+    END: "at its end",
+    PAUSE: "as it looks at the clock",
+}
+
+
+class Teller:
+    """Knows which files are the program's, and calls things by their names.
+
+    ``directory``: to which paths are relative.
+    """
+
+    def __init__(self, baton: Baton, is_program: Any, directory: str) -> None:
+        self.baton = baton
+        self.is_program = is_program
+        self.directory = directory
+        self._names: dict[int, str] = {}
+        self._kept: list[object] = []  # so that no other object gets its id
+
+    def short(self, file: str) -> str:
+        relative = os.path.relpath(file, self.directory) if os.path.isabs(file) else file
+        return file if relative.startswith("..") else relative
+
+    def place_now(self, what: object = None) -> tuple[str, int] | None:
+        """The innermost line of the program that the caller is at."""
+        frame: FrameType | None = sys._getframe()
+        if isinstance(what, Primitive) and what.name is None:
+            self._learn(what, frame)
+        while frame is not None and not self.is_program(frame.f_code.co_filename):
+            frame = frame.f_back
+        return None if frame is None else (frame.f_code.co_filename, frame.f_lineno)
+
+    def at(self, place: tuple[str, int] | None) -> str:
+        return "" if place is None else f"{self.short(place[0])}:{place[1]}"
+
+    def name(self, number: int) -> str:
+        strand: Strand = self.baton.strands[number]
+        if strand.thread is not None:
+            return str(strand.thread.name)
+        return "the test" if number == 0 else f"thread {number}"
+
+    def called(self, what: object) -> str:
+        if isinstance(what, Strand):
+            return f"the end of {self.name(what.number)}"
+        if isinstance(what, Primitive):
+            return self.primitive(what)
+        return "" if what is None else type(what).__name__
+
+    def _learn(self, what: Primitive, frame: FrameType | None) -> None:
+        """What the program calls a primitive, in the frames that lead to `frame`."""
+        while frame is not None and id(what) not in self._names:
+            if self.is_program(frame.f_code.co_filename):
+                for name, value in frame.f_locals.items():
+                    found = _name_in(name, value, what)
+                    if found is not None:
+                        self._names[id(what)] = found
+                        self._kept.append(what)
+                        return
+            frame = frame.f_back
+
+    def primitive(self, what: Primitive) -> str:
+        """Its name, or the line of the program that made it."""
+        if isinstance(what, Join):
+            return f"the end of {what.thread.name}"
+        kind = type(what).__name__
+        if what.name is not None:
+            return f"{kind} {what.name!r}"
+        made = self.baton.maker(what)
+        if id(what) in self._names:
+            kind = f"{kind} {self._names[id(what)]}"
+        elif made is None:
+            return name_of(what)
+        return kind if made is None else f"{kind} ({self.short(made[0])}:{made[1]})"
+
+    def tell_switches(self, trace: list[tuple[Any, ...]]) -> list[str]:
+        """Each switch in a line."""
+        rows: list[tuple[str, str, str]] = []
+        for kind, who, to, operation, what, place, _, clock in trace:
+            if kind == "timer":
+                if place:  # it fired early
+                    moment = f"{(clock - 1_000_000_000_000) / 1e9:.6g} s"
+                    rows.append((self.name(who), "", f"its time is up, at {moment}: the others are slow"))
+                continue
+            if kind == "ended":
+                reason = "has ended"
+            elif kind == "blocked":
+                if operation == PAUSE:
+                    reason = "sleeps"
+                elif who == 0 and operation == END:
+                    reason = "has returned; its threads run on"
+                else:
+                    reason = f"waits for {self.called(what)}" if what is not None else "waits"
+            else:
+                reason = "switched away " + _DOES.get(operation, "").format(self.called(what))
+            rows.append((self.name(who), self.at(place), f"{reason.rstrip()} -> {self.name(to)}"))
+        if not rows:
+            return ["  no switch at all: it fails in the order in which it is written"]
+        widths = [max(len(row[i]) for row in rows) for i in (0, 1)]
+        return [f"  {who:<{widths[0]}}  {place:<{widths[1]}}  {why}" for who, place, why in rows]
+
+    def tell_stuck(self, kind: str) -> str:
+        """Who waits for what, now. Called by the party that found that nobody can go on."""
+        baton = self.baton
+        view = View().find_held()
+        for someone in view.people:
+            if someone.frames:
+                for held in [each for each, _ in someone.holds] + ([someone.wait.at] if someone.wait else []):
+                    if held.name is None:
+                        self._learn(held, someone.frames[0])
+        found = {each.party.id: each for each in view.people if each.party is not None}
+        idents = {each.ident for each in view.people if each.party is None}
+        lines: list[str] = []
+        told: set[int] = set()
+        for strand in baton.strands:
+            if strand.ended:
+                continue
+            someone = found.get(strand.party)
+            name = self.name(strand.number)
+            lines.append(f"  {name}")
+            lines += self._state(strand, someone, kind)
+            if someone is not None:
+                told.add(id(someone))
+                lines += self._holds(someone)
+        mine = {strand.ident for strand in baton.strands if not strand.ended}
+        for someone in view.people:
+            if id(someone) not in told and someone.is_task and (someone.ident in mine or someone.ident in idents):
+                lines.append(f"  task {someone.name}")
+                lines += self._waits(someone) or self._place("is", someone)
+                lines += self._holds(someone)
+            elif id(someone) not in told and someone.holds and someone.party is not None and someone.party.ended:
+                lines.append(f"  {someone.name} (ended)")
+                lines += self._holds(someone)
+        return "\n".join(lines)
+
+    def _state(self, strand: Strand, someone: Someone | None, kind: str) -> list[str]:
+        if strand.number == 0 and strand.pending[0] == END:
+            return ["      has returned, and waits for its threads to end"]
+        if someone is not None and someone.wait is not None:
+            return self._waits(someone)
+        if strand.awaited is not None and strand.awaited is not strand:
+            return [f"      waits for the end of {self.name(strand.awaited.number)}"]
+        where = self._place("is", someone) if someone is not None else []
+        if kind == "endless" and strand.only_looks:
+            return ["      only looks whether something has changed", *where]
+        if strand.blocked and strand.pending[1] is not None and not isinstance(strand.pending[1], Primitive):
+            return ["      waits in its event loop", *where]
+        return where
+
+    def _waits(self, someone: Someone) -> list[str]:
+        wait = someone.wait
+        if wait is None:
+            if someone.awaits is not None:
+                return self._place("awaits a future", someone, "at ")
+            return []
+        ends = " with a timeout" if wait.timed else ""
+        lines = self._place(f"waits{ends} for {self.primitive(wait.at)},", someone, "at ")
+        missing = what_is_missing(wait)
+        return [*lines, f"      {missing}"] if missing else lines
+
+    def _place(self, what: str, someone: Someone, preposition: str = "at ") -> list[str]:
+        place = someone.place
+        if place is None:
+            return [f"      {what.rstrip(',')}"] if what != "is" else []
+        lines = [f"      {what} {preposition}{place}"]
+        return [*lines, f"          {place.text}"] if place.text else lines
+
+    def _holds(self, someone: Someone) -> list[str]:
+        lines = []
+        for held, place in someone.holds:
+            lines.append(f"      holds {self.primitive(held)}" + (f", taken at {place}" if place is not None else ""))
+            if place is not None and place.text:
+                lines.append(f"          {place.text}")
+        return lines
+
+    def tell_error(self, error: BaseException) -> list[str]:
+        """The error, with the program's own frames."""
+        kept: TracebackType | None = error.__traceback__
+        while kept is not None and not self.is_program(kept.tb_frame.f_code.co_filename):
+            kept = kept.tb_next
+        shown = traceback.TracebackException(type(error), error, kept or error.__traceback__)
+        return [_ADDRESS.sub("", line.rstrip("\n")) for line in shown.format(chain=False)]
+
+
+def _name_in(name: str, value: object, what: object) -> str | None:
+    """How `value`, a variable called `name`, leads to `what`: itself, an attribute or an item of it."""
+    if value is what:
+        return name
+    if type(value) in (list, tuple):
+        for i, item in enumerate(value):  # type: ignore[var-annotated,arg-type]
+            if item is what:
+                return f"{name}[{i}]"
+        return None
+    if type(value) is dict:
+        for key, item in value.items():
+            if item is what and isinstance(key, (str, int)):
+                return f"{name}[{key!r}]"
+        return None
+    attributes = getattr(type(value), "__dictoffset__", 0) and not isinstance(value, type) and vars(value)
+    if isinstance(attributes, dict):
+        for key, item in attributes.items():
+            if item is what:
+                return f"{name}.{key}"
+    return None

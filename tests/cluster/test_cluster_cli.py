@@ -1,0 +1,206 @@
+"""`interlock hold`, `ps` and `setup`, as a shell runs them."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+
+import pytest
+from parties import PATIENCE, wait_until
+
+INTERLOCK = [sys.executable, "-m", "interlock"]
+
+
+def run(*words: str, **options: object) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run([*INTERLOCK, *words], capture_output=True, text=True, timeout=60, check=False, **options)  # type: ignore[call-overload,no-any-return]
+
+
+def shell(code: str) -> list[str]:
+    return [sys.executable, "-c", code]
+
+
+class TestHold:
+    def test_runs_the_command_with_the_token_and_ends_as_it_does(self):
+        code = "import os, sys; print(int(os.environ['INTERLOCK_TOKEN']) > 0); sys.exit(7)"
+        done = run("hold", "memory://", "nightly", "--", *shell(code))
+        assert (done.returncode, done.stdout, done.stderr) == (7, "True\n", "")
+
+    def test_a_command_that_a_signal_ends(self):
+        done = run("hold", "memory://", "nightly", "--", *shell("import os; os.kill(os.getpid(), 9)"))
+        assert done.returncode == 128 + 9
+
+    def test_a_command_that_cannot_be_run(self):
+        done = run("hold", "memory://", "nightly", "--", "/no/such/program")
+        assert done.returncode == 127
+        assert "cannot run /no/such/program" in done.stderr
+
+    @pytest.mark.parametrize(
+        ("words", "said"),
+        [
+            (["memory://", "x"], "-- COMMAND is missing"),
+            (["memory://", "x", "--"], "COMMAND is missing after --"),
+            (["memory://", "--", "true"], "a NAME is missing"),
+            (["mysql://host", "x", "--", "true"], "not the URL of an engine"),
+            (["memory://", "x", "--shared", "--semaphore", "2", "--", "true"], "exclude one another"),
+            (["memory://", "x", "--semaphore", "0", "--", "true"], "value must be"),
+            (["memory://", "x", "--lease", "100", "--", "true"], "lease must be"),
+        ],
+    )
+    def test_bad_use(self, words, said):
+        done = run("hold", *words)
+        assert done.returncode == 2
+        assert said in done.stderr
+        assert "Traceback" not in done.stderr
+
+    def test_an_engine_that_is_not_there(self):
+        pytest.importorskip("redis", reason="the client of Redis is not installed")
+        done = run("hold", "redis://:hidden@127.0.0.1:1/0", "x", "--", "true")
+        assert done.returncode == 1
+        assert "redis://:***@127.0.0.1:1/0 does not answer" in done.stderr
+        assert "hidden" not in done.stderr
+
+    def test_signals_reach_the_command(self):
+        code = (
+            "import signal, sys, time\n"
+            "signal.signal(signal.SIGTERM, lambda *_: sys.exit(5))\n"
+            "print('ready', flush=True)\n"
+            "while True: time.sleep(0.01)"
+        )
+        held = subprocess.Popen(
+            [*INTERLOCK, "hold", "memory://", "x", "--", *shell(code)], stdout=subprocess.PIPE, text=True
+        )
+        assert held.stdout is not None
+        with held.stdout:
+            assert held.stdout.readline() == "ready\n"
+            held.send_signal(signal.SIGTERM)
+            assert held.wait(PATIENCE) == 5
+
+
+class TestOnAServer:
+    @pytest.fixture(autouse=True)
+    def between_processes(self, engine):
+        if engine.kind == "memory":
+            pytest.skip("memory:// is in one process")
+
+    def test_one_at_a_time_and_ps_shows_it(self, url, prefix, connect):
+        cluster = connect(label="tester")
+        with cluster.Lock("nightly"):
+            done = run("hold", url, "nightly", "--prefix", prefix, "--timeout", "0", "--", "true")
+            assert done.returncode == 75
+            assert "not got" in done.stderr
+            shown = run("ps", url, "--prefix", prefix)
+            assert shown.returncode == 0
+            head, line = shown.stdout.splitlines()
+            assert head.split()[:2] == ["NAME", "KIND"]
+            assert line.split()[:3] == ["nightly", "lock", "held"]
+            assert f"tester (pid {os.getpid()}) on host" in line
+            (record,) = json.loads(run("ps", url, "nightly", "--prefix", prefix, "--json").stdout)
+            assert record["holders"][0]["label"] == "tester"
+        assert "nothing is held" in run("ps", url, "--prefix", prefix).stdout
+
+    def test_sigkill_of_the_holder_frees_it_when_the_lease_is_over(self, url, prefix, connect):
+        code = "print('in', flush=True); import time; time.sleep(1000)"
+        held = subprocess.Popen(
+            [*INTERLOCK, "hold", url, "nightly", "--prefix", prefix, "--lease", "2", "--", *shell(code)],
+            stdout=subprocess.PIPE, text=True, start_new_session=True,
+        )  # fmt: skip
+        assert held.stdout is not None
+        try:
+            with held.stdout:
+                assert held.stdout.readline() == "in\n"
+                (holder,) = connect().Lock("nightly").look().holders
+                os.kill(held.pid, signal.SIGKILL)
+                held.wait(PATIENCE)
+                lock = connect(lease=2).Lock("nightly")
+                assert lock.acquire(timeout=30)
+                assert lock.token > holder.token
+        finally:
+            # The command outlived its keeper: it is in a group of its own, in this session.
+            for line in subprocess.run(["ps", "-o", "pid=", "-s", str(held.pid)], capture_output=True, text=True,
+                                       check=False).stdout.split():  # fmt: skip
+                os.kill(int(line), signal.SIGKILL)
+
+    def test_on_loss_the_command_is_ended(self, url, prefix, connect):
+        code = (
+            "import signal, sys, time\n"
+            "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+            "print('in', flush=True)\n"
+            "time.sleep(1000)"
+        )
+        held = subprocess.Popen(
+            [*INTERLOCK, "hold", url, "nightly", "--prefix", prefix, "--lease", "2", "--", *shell(code)],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        assert held.stdout is not None
+        assert held.stderr is not None
+        with held.stdout, held.stderr:
+            assert held.stdout.readline() == "in\n"
+            held.send_signal(signal.SIGSTOP)
+            other = connect(lease=2).Lock("nightly")
+            assert other.acquire(timeout=30)  # the lease ran out
+            held.send_signal(signal.SIGCONT)
+            assert held.wait(PATIENCE) == 76
+            assert "lost" in held.stderr.read()
+        other.check()
+        other.release()
+
+    def test_a_cycle_is_shown(self, url, prefix, connect):
+        one, two = connect(label="one"), connect(label="two")
+        names = ["a", "b"]
+        threads = []
+        both = threading.Barrier(2)
+        handles = []
+        for i, handle in enumerate((one, two)):
+            first, second = (handle.Lock(name) for name in (names if i == 0 else names[::-1]))
+            handles.append(second)
+
+            def work(first=first, second=second):
+                first.acquire()
+                both.wait()
+                try:
+                    second.acquire()
+                except Exception:
+                    return
+
+            threads.append(threading.Thread(target=work))
+        for thread in threads:
+            thread.start()
+        wait_until(lambda: all(len(lock.waiters) == 1 for lock in handles), "both wait")
+        shown = run("ps", url, "--prefix", prefix, "--deadlocks")
+        assert shown.returncode == 1
+        assert "2 parties wait for each other" in shown.stdout
+        assert shown.stdout.count("waits for") == 2
+        one.close()
+        two.close()
+        for thread in threads:
+            thread.join(PATIENCE)
+        assert "nobody waits in a cycle" in run("ps", url, "--prefix", prefix, "--deadlocks").stdout
+
+    def test_setup(self, engine, url):
+        done = run("setup", url)
+        if engine.kind == "postgresql":
+            assert (done.returncode, done.stdout) == (0, f"{url}: schema interlock is there\n")
+            assert "CREATE SCHEMA" in run("setup", url, "--print").stdout
+        else:
+            assert done.returncode == 2
+            assert "needs no setup" in done.stderr
+
+
+def test_cycles_are_found_only_where_everybody_waits_for_all_holders():
+    from interlock.cluster import Remote, Seen
+    from interlock.cluster.cycles import find
+
+    def remote(party: int, timed: bool = False) -> Remote:
+        return Remote("h", 1, "l", f"t{party}", "", 0.0, 1, 1, 5.0, "s", party, timed)
+
+    def seen(name: str, kind: str, holders: list[Remote], waiters: list[Remote]) -> Seen:
+        return Seen(name, kind, 1, 1, 0, 1, tuple(holders), tuple(waiters))
+
+    a, b = remote(1), remote(2)
+    assert len(find([seen("x", "lock", [a], [b]), seen("y", "lock", [b], [a])])) == 1
+    assert find([seen("x", "lock", [a], [b]), seen("y", "lock", [b], [remote(1, timed=True)])]) == []
+    assert find([seen("x", "semaphore", [a], [b]), seen("y", "lock", [b], [a])]) == []
+    assert find([seen("x", "lock", [a], [b])]) == []
+    assert len(find([seen("x", "rwlock", [remote(3), a], [b]), seen("y", "lock", [b], [a])])) == 1

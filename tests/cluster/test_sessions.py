@@ -1,0 +1,522 @@
+"""Leases, losses and outages, on the engine in memory, whose clock and failures the test makes itself."""
+
+import asyncio
+import os
+import threading
+from typing import Any
+
+import pytest
+import trio
+from parties import PATIENCE, wait_until
+
+import interlock.cluster
+from interlock.cluster import EngineUnavailable, ForkedLock, LeaseLost
+from interlock.cluster import session as sessions
+from interlock.cluster.engine import Unreachable
+from interlock.cluster.engines.memory import Store, store_of
+
+
+class World:
+    """Two handles on one store whose calls the test can cut off, one by one."""
+
+    def __init__(self, prefix: str) -> None:
+        self.prefix = prefix
+        self.cut: set[str] = set()  # session ids, or "*"
+        self.lost_answers: set[str] = set()  # ops of which the next answer is lost
+        self.ops: list[str] = []
+        self.made: list[interlock.cluster.Cluster] = []
+
+    def connect(self, **options: Any) -> interlock.cluster.Cluster:
+        handle = interlock.cluster.connect("memory://world", **{"prefix": self.prefix, "lease": 10.0, **options})
+        self.store: Store = store_of(handle.engine.settings)
+        self.store.fault = self.fault
+        self.made.append(handle)
+        return handle
+
+    def fault(self, when: str, op: str, arguments: Any) -> None:
+        if when == "before":
+            self.ops.append(op)
+            if "*" in self.cut or (arguments and arguments[0] in self.cut):
+                raise Unreachable("cut")
+        elif op in self.lost_answers:
+            self.lost_answers.discard(op)
+            raise Unreachable("reset in the middle of the answer")
+
+
+@pytest.fixture
+def world(prefix):
+    made = World(prefix)
+    yield made
+    made.cut.clear()
+    for handle in made.made:
+        handle.close()
+
+
+def session_of(handle):
+    return handle.sessions[handle.lease]
+
+
+def cut_off(world, handle):
+    world.cut.add(session_of(handle).id)
+
+
+class TestLoss:
+    def test_a_holder_that_is_cut_off_is_told_before_the_next_one_starts(self, world):
+        one, two = world.connect(lease=1.0), world.connect(lease=1.0)
+        lock = one.Lock("orders")
+        lock.acquire()
+        grant, lost = lock.find(), lock.lost
+        at = {}
+        watching = threading.Thread(target=lambda: (lost.wait(), at.setdefault("lost", sessions.now())))
+        watching.start()
+        cut_off(world, one)
+        assert two.Lock("orders").acquire(timeout=PATIENCE)
+        at["next"] = sessions.now()
+        watching.join(PATIENCE)
+        assert at["lost"] < at["next"]
+        assert isinstance(lost.reason, LeaseLost)
+        with pytest.raises(LeaseLost, match="did not renew"):
+            grant.check()
+        with pytest.raises(LeaseLost):
+            _ = lock.token
+        with pytest.raises(LeaseLost, match="lost while it was held"):
+            lock.release()
+
+    def test_with_raises_on_leaving_and_keeps_what_the_body_raised(self, world):
+        one = world.connect(lease=0.3)
+        lock = one.Lock("orders")
+
+        def body(error):
+            with lock as grant:
+                world.cut.add("*")
+                assert grant.lost.wait(PATIENCE)
+                if error is not None:
+                    raise error
+
+        with pytest.raises(LeaseLost) as caught:
+            body(None)
+        assert caught.value.__cause__ is None
+        world.cut.clear()
+        with pytest.raises(LeaseLost) as caught:
+            body(KeyError("inner"))
+        assert isinstance(caught.value.__cause__, KeyError)
+        world.cut.clear()
+        with pytest.raises(KeyboardInterrupt):
+            body(KeyboardInterrupt())
+
+    def test_on_lost_is_called_with_the_grant(self, world):
+        one = world.connect(lease=0.3)
+        called: list[Any] = []
+        lock = one.Lock("orders", on_lost=called.append)
+        lock.acquire()
+        grant = lock.find()
+        world.cut.add("*")
+        wait_until(lambda: called == [grant], "on_lost called")
+
+    def test_one_renewal_keeps_all_locks(self, world):
+        one = world.connect(lease=0.6)
+        locks = [one.Lock(f"lock {i}") for i in range(50)]
+        for lock in locks:
+            lock.acquire()
+        session = session_of(one)
+        begun = session.beats
+        began = sessions.now()
+        wait_until(lambda: session.beats >= begun + 6, "six beats")
+        assert sessions.now() - began > 0.6
+        for lock in locks:
+            lock.check()
+            lock.release()
+
+    def test_a_lock_with_its_own_lease_is_kept_apart(self, world):
+        one = world.connect(lease=10.0)
+        quick = one.Lock("quick", lease=0.3)
+        slow = one.Lock("slow")
+        quick.acquire()
+        slow.acquire()
+        lost = quick.lost
+        world.cut.add(one.sessions[0.3].id)
+        assert lost.wait(PATIENCE)
+        slow.check()
+        slow.release()
+
+    def test_an_engine_that_forgot_everything(self, world):
+        one, two = world.connect(lease=0.6), world.connect(lease=0.6)
+        lock = one.Lock("orders")
+        lock.acquire()
+        lost = lock.lost
+        waiting: list[bool] = []
+        waiter = threading.Thread(target=lambda: waiting.append(two.Lock("orders").acquire(timeout=PATIENCE)))
+        waiter.start()
+        wait_until(lambda: two.sessions and session_of(two).waiting, "two waits")
+        with world.store.guard:
+            world.store.machine.sessions.clear()
+            world.store.machine.records.clear()
+        assert lost.wait(PATIENCE)
+        assert isinstance(lost.reason, interlock.EngineRestarted)
+        waiter.join(PATIENCE)
+        assert waiting == [True]
+        assert two.requeued == 1
+
+    def test_a_hold_that_the_engine_lost_alone_is_told(self, world):
+        one = world.connect(lease=0.6)
+        kept, gone = one.Lock("kept"), one.Lock("gone")
+        kept.acquire()
+        gone.acquire()
+        lost = gone.lost
+        with world.store.guard:
+            machine = world.store.machine
+            machine.drop(machine.sessions[session_of(one).id], gone.find().waiter)
+        assert lost.wait(PATIENCE)
+        kept.check()
+
+    def test_a_clock_that_jumps_ends_the_session(self, world, monkeypatch):
+        """As after a sleep of the machine: the first look at the clock tells, whoever looks."""
+        one = world.connect(lease=10.0)
+        lock = one.Lock("orders")
+        lock.acquire()
+        now = sessions.now
+        monkeypatch.setattr(sessions, "now", lambda: now() + 11)
+        with pytest.raises(LeaseLost):
+            lock.check()
+
+
+class TestTasks:
+    def test_asyncio_body_is_left_at_once(self, world):
+        one = world.connect(lease=0.3)
+        lock = one.Lock("orders")
+
+        async def main():
+            async with lock:
+                world.cut.add("*")
+                await asyncio.Event().wait()
+
+        with pytest.raises(LeaseLost):
+            asyncio.run(main())
+
+    def test_asyncio_around_a_task_group(self, world):
+        one = world.connect(lease=0.3)
+        lock = one.Lock("orders")
+
+        async def main():
+            async with lock, asyncio.TaskGroup() as group:
+                group.create_task(asyncio.Event().wait())
+                world.cut.add("*")
+
+        with pytest.raises(LeaseLost):
+            asyncio.run(main())
+
+    def test_asyncio_under_a_timeout_that_does_not_strike(self, world):
+        one = world.connect(lease=0.3)
+        lock = one.Lock("orders")
+
+        async def main():
+            try:
+                async with asyncio.timeout(1000), lock:
+                    world.cut.add("*")
+                    await asyncio.Event().wait()
+            except LeaseLost:
+                task = asyncio.current_task()
+                assert task is not None
+                assert task.cancelling() == 0
+                await asyncio.sleep(0)  # nothing is left pending
+                return "told"
+
+        assert asyncio.run(main()) == "told"
+
+    def test_asyncio_cancellation_from_outside_stays_one(self, world):
+        one = world.connect(lease=0.3)
+        lock = one.Lock("orders")
+
+        async def main():
+            inside = asyncio.Event()
+
+            async def body():
+                async with lock as grant:
+                    world.cut.add("*")
+                    inside.set()
+                    lost = grant.lost
+                    try:
+                        await asyncio.Event().wait()
+                    finally:
+                        await asyncio.shield(asyncio.sleep(0))
+                        assert lost.is_set()
+
+            task = asyncio.create_task(body())
+            await inside.wait()
+            held = lock.held
+            (grant,) = next(iter(held.values()))
+            # The loss is told in the loop; cancel in the same breath, before the task has run.
+            await grant.lost.wait_async()
+            task.cancel()
+            try:
+                await task
+            except asyncio.CancelledError:
+                return "cancelled"
+
+        assert asyncio.run(main()) == "cancelled"
+
+    def test_asyncio_body_that_has_ended_already(self, world):
+        one = world.connect(lease=0.3)
+        lock = one.Lock("orders")
+
+        async def main():
+            try:
+                async with lock as grant:
+                    world.cut.add("*")
+                    assert grant.lost.wait(PATIENCE)  # blocks the loop, so the cancellation is still to come
+            except LeaseLost:
+                await asyncio.sleep(0)
+                return "told"
+
+        assert asyncio.run(main()) == "told"
+
+    def test_trio_body_is_left_at_once(self, world):
+        one = world.connect(lease=0.3)
+        lock = one.Lock("orders")
+
+        async def main():
+            with trio.fail_after(1000):
+                async with lock:
+                    world.cut.add("*")
+                    await trio.sleep_forever()
+
+        with pytest.raises(LeaseLost):
+            trio.run(main)
+
+    def test_not_where_that_is_switched_off(self, world):
+        one = world.connect(lease=0.3)
+        lock = one.Lock("orders", cancel_on_loss=False)
+        ends: list[str] = []
+
+        async def main():
+            async with lock as grant:
+                world.cut.add("*")
+                await grant.lost.wait_async()
+                await asyncio.sleep(0)
+                ends.append("by itself")
+
+        with pytest.raises(LeaseLost):
+            asyncio.run(main())
+        assert ends == ["by itself"]
+
+    def test_a_cancelled_wait_leaves_nothing_behind(self, world):
+        one, two = world.connect(), world.connect()
+        lock, other = one.Lock("orders"), two.Lock("orders")
+
+        async def main():
+            async with lock:
+                task = asyncio.create_task(other.acquire_async())
+                while not (await lock.look_async()).waiters:
+                    await asyncio.sleep(0)
+                task.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await task
+                while (await lock.look_async()).waiters:
+                    await asyncio.sleep(0)
+            assert await lock.acquire_async()
+            await lock.release_async()
+
+        asyncio.run(main())
+
+    def test_a_cancelled_wait_at_a_condition_comes_back_with_the_lock(self, world):
+        one, two = world.connect(), world.connect()
+        mine, other = one.Condition("news"), two.Condition("news")
+
+        async def main():
+            held: list[bool] = []
+
+            async def waiter():
+                async with mine:
+                    try:
+                        await mine.wait_async()
+                    finally:
+                        held.append((await mine.lock.look_async()).holders[0].session == session_of(one).id)
+
+            task = asyncio.create_task(waiter())
+            while not (await mine.look_async()).waiters:
+                await asyncio.sleep(0)
+            async with other:
+                task.cancel()
+                while not (await mine.lock.look_async()).waiters:
+                    await asyncio.sleep(0)
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            assert held == [True]
+            assert not await mine.lock.locked_async()
+
+        asyncio.run(main())
+
+
+class TestOutage:
+    @pytest.mark.parametrize("op", ["enter", "leave"])
+    def test_an_answer_that_was_lost_doubles_nothing(self, world, op):
+        one, two = world.connect(), world.connect()
+        lock = one.Lock("orders")
+        lock.acquire()
+        lock.release()
+        world.lost_answers.add(op)
+        lock.acquire()
+        lock.release()
+        assert not world.lost_answers
+        assert two.Lock("orders").acquire(timeout=PATIENCE)
+
+    def test_a_count_whose_answer_was_lost_counts_once(self, world):
+        one = world.connect()
+        latch = one.Latch("started", 3)
+        assert latch.count == 3
+        world.lost_answers.add("signal")
+        latch.count_down()
+        assert not world.lost_answers
+        assert latch.count == 2
+
+    @pytest.mark.parametrize("op", ["park", "notify", "wake"])
+    def test_a_condition_survives_lost_answers(self, world, op):
+        one, two = world.connect(), world.connect()
+        mine, other = one.Condition("news"), two.Condition("news")
+        came: list[bool] = []
+
+        def waiter():
+            with mine:
+                came.append(mine.wait(None if op != "wake" else 0.05))
+
+        if op != "notify":
+            world.lost_answers.add(op)
+        thread = threading.Thread(target=waiter)
+        thread.start()
+        if op != "wake":
+            wait_until(lambda: len(other.waiters) == 1, "one waits")
+            world.lost_answers.add(op) if op == "notify" else None
+            with other:
+                other.notify()
+        thread.join(PATIENCE)
+        assert came == [op != "wake"]
+        assert not world.lost_answers
+        assert not other.locked()
+
+    def test_a_hint_that_was_lost_is_found_by_the_beat(self, world):
+        one, two = world.connect(lease=0.6), world.connect(lease=0.6)
+        lock, other = one.Lock("orders"), two.Lock("orders")
+        lock.acquire()
+        came: list[bool] = []
+        thread = threading.Thread(target=lambda: came.append(other.acquire(timeout=PATIENCE)))
+        thread.start()
+        wait_until(lambda: len(lock.waiters) == 1, "two waits")
+        wait_until(lambda: not world.store.inboxes[session_of(two).id].first, "two reads")
+        world.store.machine.tell = lambda *told: None
+        lock.release()
+        thread.join(PATIENCE)
+        assert came == [True]
+
+    def test_a_wait_goes_on_through_an_outage(self, world):
+        one = world.connect()
+        lock = one.Lock("orders")
+        lock.acquire()
+        lock.release()
+        world.cut.add("*")
+        came: list[bool] = []
+        thread = threading.Thread(target=lambda: came.append(lock.acquire()))
+        thread.start()
+        wait_until(lambda: one.out_since is not None, "the outage is seen")
+        assert lock.acquire(timeout=0.05) is False
+        assert "out of reach" in repr(one)
+        world.cut.clear()
+        thread.join(PATIENCE)
+        assert came == [True]
+        assert one.out_since is None
+
+    def test_patience_ends_it_and_the_error_says_which_engine(self, world):
+        one = world.connect(patience=0.05)
+        lock = one.Lock("orders")
+        lock.acquire()
+        world.cut.add("*")
+        other = one.Lock("other")
+        with pytest.raises(
+            EngineUnavailable, match=r"memory://world does not answer, not since ..:..:.. \(enter, tried"
+        ):
+            other.acquire()
+
+    def test_an_engine_that_was_never_reached_is_an_error_at_once(self, world):
+        one = world.connect()
+        world.cut.add("*")
+        with pytest.raises(EngineUnavailable, match="tried once"):
+            one.Lock("orders").acquire()
+
+    def test_release_in_an_outage_is_made_up_for(self, world):
+        one, two = world.connect(lease=0.9), world.connect(lease=0.9)
+        lock = one.Lock("orders")
+        lock.acquire()
+        world.cut.add("*")
+        lock.release()
+        world.cut.clear()
+        assert two.Lock("orders").acquire(timeout=PATIENCE)
+        session_of(one).look_at_clock()
+        assert session_of(one).over is None, "the release came through, not the end of the lease"
+
+    def test_a_call_that_was_given_up_and_comes_through_late_holds_nothing(self, world):
+        one, two = world.connect(lease=0.6), world.connect(lease=0.6)
+        one.Lock("other").acquire()
+        session = session_of(one)
+        with world.store.guard:
+            late = world.store.machine.step("enter", (session.id, f"{session.id}:999", "orders", "lock", 1, 1, 1, "{}"))
+        assert late[0] == "granted"
+        assert two.Lock("orders").acquire(timeout=PATIENCE)
+        assert session.over is None
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+class TestFork:
+    def test_a_child_has_no_session_and_holds_nothing(self, world):
+        one = world.connect()
+        lock = one.Lock("orders")
+        lock.acquire()
+        parent = session_of(one).id
+        pid = os.fork()
+        if pid == 0:
+            code = 1
+            try:
+                try:
+                    lock.release()
+                except ForkedLock:
+                    code = 2
+                # In memory the child is a world of its own.
+                if code == 2 and lock.acquire(timeout=5) and session_of(one).id != parent:
+                    lock.release()
+                    code = 3
+            finally:
+                os._exit(code)
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 3
+        lock.check()
+        lock.release()
+
+
+def test_passwords_are_never_shown():
+    from interlock.cluster.engine import shown, without_password
+
+    url = "redis://user:s3cret%21@host:6379/0?password=hidden1&x=1"
+    assert shown(url) == "redis://user:***@host:6379/0?password=***&x=1"
+    assert "s3cret" not in without_password("bad login user:s3cret%21 (s3cret!)", url)
+    assert shown("memory://a") == "memory://a"
+    assert shown("memory://") == "memory://"
+
+
+def test_what_is_no_engine():
+    with pytest.raises(ValueError, match="not the URL of an engine"):
+        interlock.cluster.connect("mysql://host")
+    with pytest.raises(ValueError, match="max_lease"):
+        interlock.cluster.connect("memory://", lease=20, max_lease=10)
+    with pytest.raises(ValueError, match="after_restart"):
+        interlock.cluster.connect("memory://", after_restart="now")
+
+
+def test_nothing_is_imported_before_it_is_needed():
+    import subprocess
+    import sys
+
+    code = (
+        "import sys, interlock.cluster\n"
+        "interlock.cluster.connect('memory://')\n"
+        "print([m for m in sys.modules if m.partition('.')[0] in ('redis', 'psycopg', 'grpc')])\n"
+        "print(interlock.LeaseLost is interlock.cluster.LeaseLost)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["[]", "True"]
