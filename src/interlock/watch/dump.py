@@ -148,6 +148,10 @@ def _block(someone: Someone, view: View) -> list[str]:
         missing = what_is_missing(wait)
         if missing:
             lines.append(f"      {missing}")
+        if id(wait.at) in view.mistakes:
+            place, task = view.mistakes[id(wait.at)]
+            who = "a task" if task is None else f"task {task}"
+            lines += _sentence(f"{who} took it and ended by a TypeError: acquire() is not awaited", "taken at", place)
     elif someone.place is not None:
         lines += _sentence("is", "at", someone.place)
     for held, place in someone.holds[:MOST_HELD]:

@@ -14,6 +14,7 @@ import threading
 import cython
 from cython.cimports.cpython.ref import Py_REFCNT
 from cython.cimports.interlock.core.kernel.party import Party
+from cython.cimports.interlock.core.kernel.primitive import Primitive
 from cython.cimports.interlock.core.primitives.condition import Condition
 from cython.cimports.interlock.core.primitives.rwlock import Side
 from cython.cimports.interlock.core.tasks.task import TaskParty
@@ -206,6 +207,60 @@ def loop_of(party):
             found = local(frame, "self")
             return None if found is _UNKNOWN else found
         frame = frame.f_back
+    return None
+
+
+def awaited_by_mistake() -> list:
+    """What tasks took by `await lock.acquire()`, which then raised: (primitive, `Place`, name of the task or None) each.
+
+    `acquire` is for threads and returns True, so the task ends by a TypeError and the lock stays taken. It is found as
+    long as somebody keeps that exception: the task that ended so does.
+    """
+    import gc
+
+    things = gc.get_objects()
+    found = []
+    for error in things:
+        # By its type: to look at what it says it is may be somebody's code.
+        if issubclass(type(error), TypeError) and error.__traceback__ is not None:
+            text = str(error)
+            if "await" in text and "bool" in text:
+                try:
+                    found += mistakes_in(error, things)
+                except Exception:
+                    continue  # source that has changed, or names that are gone
+    return found
+
+
+def mistakes_in(error, things: list) -> list:
+    import ast
+    import linecache
+
+    trace = error.__traceback__
+    while trace.tb_next is not None:
+        trace = trace.tb_next
+    frame = trace.tb_frame
+    found = []
+    for node in nodes_of(frame):
+        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute) or node.func.attr != "acquire":
+            continue
+        if not node.lineno <= trace.tb_lineno <= node.end_lineno:
+            continue
+        if "await" not in linecache.getline(frame.f_code.co_filename, node.lineno):
+            continue
+        taken = look_up(node.func.value, frame)
+        if isinstance(taken, Primitive):
+            place = Place(frame.f_code.co_filename, node.lineno, frame.f_code.co_name, named(node.func.value))
+            found.append((taken, place, name_of_ended(error, things)))
+    return found
+
+
+def name_of_ended(error, things: list):
+    """The name of the task of asyncio that has ended by this error."""
+    kind = getattr(sys.modules.get("asyncio"), "Task", None)
+    for each in things:
+        if kind is not None and issubclass(type(each), kind) and getattr(each, "_exception", None) is error:
+            return each.get_name()
     return None
 
 
