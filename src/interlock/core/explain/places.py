@@ -386,6 +386,15 @@ def look_up(node, frame):
             if node.id in names:
                 return names[node.id]
         return _UNKNOWN
+    if isinstance(node, ast.Constant):
+        return node.value
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub) and isinstance(node.operand, ast.Constant):
+        return -node.operand.value
+    if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Add, ast.Sub)):
+        left, right = look_up(node.left, frame), look_up(node.right, frame)
+        if type(left) is int and type(right) is int:
+            return left + right if isinstance(node.op, ast.Add) else left - right
+        return _UNKNOWN
     if isinstance(node, ast.Attribute):
         return attribute(look_up(node.value, frame), node.attr)
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
@@ -395,7 +404,7 @@ def look_up(node, frame):
         return look_up(node.target, frame)
     if isinstance(node, ast.Subscript):
         container = look_up(node.value, frame)
-        key = node.slice.value if isinstance(node.slice, ast.Constant) else look_up(node.slice, frame)
+        key = look_up(node.slice, frame)
         if type(container) in (list, tuple, dict) and type(key) in (int, str):
             try:
                 return container[key]
