@@ -170,17 +170,6 @@ def test_held_by_another(make_lock: Any, parties: Parties) -> None:
     waiting.result()
 
 
-def test_a_lock_entered_by_another(parties: Parties) -> None:
-    """A Lock that was entered with `with` is as exact about its owner as an RLock."""
-    condition = Condition(Lock())
-    a, b = parties(2)
-    a.enter(condition)
-    for wrong in (condition.wait, condition.notify):
-        with unchanged(condition), pytest.raises(RuntimeError, match="un-acquired lock"):
-            b.do(wrong)
-    a.leave(condition)
-
-
 # --- wait and notify --------------------------------------------------------------------------------------------
 
 
