@@ -6,12 +6,14 @@ from interlock.core.primitives.condition import Condition
 from interlock.core.primitives.event import Event
 from interlock.core.primitives.latch import Latch
 from interlock.core.primitives.lock import Lock
+from interlock.core.primitives.priority_queue import PriorityQueue
+from interlock.core.primitives.queue import LifoQueue, Queue, SimpleQueue
 from interlock.core.primitives.rlock import RLock
 from interlock.core.primitives.rwlock import RWLock
 from interlock.core.primitives.semaphore import BoundedSemaphore, Semaphore
 from interlock.core.primitives.waitqueue import WaitQueue
 from interlock.dropin import install, uninstall
-from interlock.errors import BrokenBarrierError, DeadlockError, LockOrderWarning
+from interlock.errors import BrokenBarrierError, DeadlockError, Empty, Full, LockOrderWarning, ShutDown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,14 +33,21 @@ __all__ = [
     "BrokenBarrierError",
     "Condition",
     "DeadlockError",
+    "Empty",
     "Event",
+    "Full",
     "Latch",
+    "LifoQueue",
     "Lock",
     "LockOrderWarning",
     "Party",
+    "PriorityQueue",
+    "Queue",
     "RLock",
     "RWLock",
     "Semaphore",
+    "ShutDown",
+    "SimpleQueue",
     "WaitQueue",
     "dump",
     "dump_on_signal",

@@ -9,7 +9,11 @@ What a thread would block on is refused: a thread uses the objects of `interlock
 
 from __future__ import annotations
 
+import asyncio as _asyncio
+import sys
 from asyncio import BrokenBarrierError as _AsyncioBrokenBarrierError
+from asyncio import QueueEmpty as _AsyncioQueueEmpty
+from asyncio import QueueFull as _AsyncioQueueFull
 from threading import BrokenBarrierError as _ThreadingBrokenBarrierError
 
 from interlock.core.primitives import barrier as _barrier
@@ -17,6 +21,10 @@ from interlock.core.primitives import condition as _condition
 from interlock.core.primitives import event as _event
 from interlock.core.primitives import latch as _latch
 from interlock.core.primitives import lock as _lock
+from interlock.core.primitives import priority_queue as _priority_queue
+from interlock.core.primitives import queue as _queue
+from interlock.core.primitives import queue_base as _queue_base
+from interlock.core.primitives import queue_errors as _queue_errors
 from interlock.core.primitives import rlock as _rlock
 from interlock.core.primitives import rwlock as _rwlock
 from interlock.core.primitives import semaphore as _semaphore
@@ -35,7 +43,13 @@ __all__ = [
     "Condition",
     "Event",
     "Latch",
+    "LifoQueue",
     "Lock",
+    "PriorityQueue",
+    "Queue",
+    "QueueEmpty",
+    "QueueFull",
+    "QueueShutDown",
     "RLock",
     "RWLock",
     "Semaphore",
@@ -44,6 +58,25 @@ __all__ = [
 
 class BrokenBarrierError(_ThreadingBrokenBarrierError, _AsyncioBrokenBarrierError):
     """A barrier was broken or reset. Both asyncio's exception of this name and that of `threading`."""
+
+
+class QueueEmpty(_AsyncioQueueEmpty, _queue_errors.Empty):
+    """There is no item in a queue. Both asyncio's exception of this name and `queue.Empty`."""
+
+
+class QueueFull(_AsyncioQueueFull, _queue_errors.Full):
+    """There is no room in a queue. Both asyncio's exception of this name and `queue.Full`."""
+
+
+if sys.version_info >= (3, 13):
+
+    class QueueShutDown(_asyncio.QueueShutDown, _queue_errors.ShutDown):
+        """A queue has been shut down. Both asyncio's exception of this name and `queue.ShutDown`."""
+
+else:
+
+    class QueueShutDown(_queue_errors.ShutDown):
+        """A queue has been shut down: `interlock.ShutDown`, too."""
 
 
 class _Peeked:
@@ -274,9 +307,93 @@ class RWLock(_rwlock.RWLock):
         return Side(super().write())
 
 
+class _Queued:
+    """A queue that shows itself as asyncio's does."""
+
+    if TYPE_CHECKING:
+        name: str | None
+        maxsize: int
+        unfinished_tasks: int
+        is_shutdown: bool
+        getters: tuple[Any, ...]
+        putters: tuple[Any, ...]
+        queue: Any
+
+        def _items(self) -> list[Any]: ...
+
+    # For subclasses that keep their items in a way of their own, and for code that peeks.
+
+    @property
+    def _queue(self) -> Any:
+        return self.queue
+
+    @_queue.setter
+    def _queue(self, container: Any) -> None:
+        self.queue = container
+
+    @property
+    def _getters(self) -> tuple[Any, ...]:
+        return self.getters
+
+    @property
+    def _putters(self) -> tuple[Any, ...]:
+        return self.putters
+
+    @property
+    def _unfinished_tasks(self) -> int:
+        return self.unfinished_tasks
+
+    @_unfinished_tasks.setter
+    def _unfinished_tasks(self, number: int) -> None:
+        self.unfinished_tasks = number
+
+    def _format(self) -> str:
+        words = [f"maxsize={self.maxsize!r}"]
+        items = self._items()
+        if items:
+            words.append(f"_queue={items!r}")
+        if self.getters:
+            words.append(f"_getters[{len(self.getters)}]")
+        if self.putters:
+            words.append(f"_putters[{len(self.putters)}]")
+        if self.unfinished_tasks:
+            words.append(f"tasks={self.unfinished_tasks}")
+        if self.is_shutdown:
+            words.append("shutdown")
+        if self.name is not None:
+            words.append(f"name={self.name!r}")
+        return " ".join(words)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} at {id(self):#x} {self._format()}>"
+
+    def __str__(self) -> str:
+        return f"<{type(self).__name__} {self._format()}>"
+
+
+class Queue(_Peeked, _Queued, _queue.Queue["Any"]):
+    """Queue(maxsize=0, *, name=None): `asyncio.Queue`."""
+
+    get = _queue.Queue.get_async  # type: ignore[assignment]
+    put = _queue.Queue.put_async  # type: ignore[assignment]
+    get_many = _queue.Queue.get_many_async  # type: ignore[assignment]
+    put_many = _queue.Queue.put_many_async  # type: ignore[assignment]
+    join = _queue.Queue.join_async  # type: ignore[assignment]
+
+
+# The core's class first: it is the one whose objects these are.
+class LifoQueue(_queue.LifoQueue["Any"], Queue):
+    """LifoQueue(maxsize=0, *, name=None): `asyncio.LifoQueue`."""
+
+
+class PriorityQueue(_priority_queue.PriorityQueue["Any"], Queue):
+    """PriorityQueue(maxsize=0, *, name=None): `asyncio.PriorityQueue`."""
+
+
 # `async with` looks whether a subclass has made something of its own of `acquire`; these have not.
 _barrier.rename(Barrier)
 _lock.rename(Lock)
 _rlock.rename(RLock)
 _condition.rename(Condition, Lock)
 _semaphore.rename(Semaphore, BoundedSemaphore)
+_queue_base.rename(_Queued, (QueueEmpty, QueueFull, QueueShutDown))

@@ -5,7 +5,7 @@
     interlock.install(asyncio=True)  # into asyncio, too
 
 What changes is which class a name in a module stands for. So it holds for whatever is made through that name
-afterwards: by user code, by `queue`, `concurrent.futures`, `logging`, and by `threading` itself for its Thread
+afterwards: by user code, by `concurrent.futures`, `logging`, and by `threading` itself for its Thread
 and Timer. `NAMES` is the whole list for threads: the public classes of `threading`, the two names by which
 `threading` makes locks inside, and `Thread.join`, so that a cycle of waits which leads through a join is found.
 `ASYNCIO_NAMES` are the classes of `asyncio` and of `asyncio.locks`, by which
@@ -19,7 +19,7 @@ What stays as it is, and works together with ours:
 - the lock of trio's queue of calls from other threads: trio insists on the one in C;
 - names that somebody imported before: `from threading import Lock`. (`RLock` imported so is a function of
   `threading` that looks its class up when it is called: it makes ours);
-- what uses `_thread` or locks of its own in C: `queue.SimpleQueue`, `functools`, `tempfile`, the import system,
+- what uses `_thread` or locks of its own in C: `_queue.SimpleQueue`, `functools`, `tempfile`, the import system,
   and the way in which a Thread knows that it has ended;
 - `threading._RLock` (`_PyRLock`): what `threading` falls back on where it has no RLock in C, so never with ours.
 
@@ -35,12 +35,15 @@ first. One line on stderr says so.
 import _thread
 import functools
 import os
+import queue
 import sys
 import threading
 from types import ModuleType
 
 from interlock.core.primitives.join import Join
 from interlock.core.primitives.lock import Lock
+from interlock.core.primitives.priority_queue import PriorityQueue
+from interlock.core.primitives.queue import LifoQueue, Queue, SimpleQueue
 from interlock.core.primitives.rlock import RLock
 from interlock.substitutes import Barrier, BoundedSemaphore, Condition, Event, Semaphore
 
@@ -86,10 +89,12 @@ NAMES = [
     }.items()
     if hasattr(threading, attribute)
 ]
+NAMES += [Name(queue, kind.__name__, kind) for kind in (Queue, LifoQueue, PriorityQueue, SimpleQueue)]
 
 ASYNCIO_NAMES: list[Name] = []  # filled when asyncio is there
 _tell_found: "list[Callable[[], object]]" = []  # who wants to know when it is
-_ASYNCIO_CLASSES = ("Barrier", "BoundedSemaphore", "Condition", "Event", "Lock", "Semaphore")
+_ASYNCIO_LOCKS = ("Barrier", "BoundedSemaphore", "Condition", "Event", "Lock", "Semaphore")
+_ASYNCIO_QUEUES = ("LifoQueue", "PriorityQueue", "Queue")
 
 # Made before the first install: the standard library's. Re-entrant: a signal handler may uninstall.
 _guard = threading.RLock()
@@ -260,14 +265,16 @@ def _find_asyncio() -> None:
         if _finder in sys.meta_path:
             sys.meta_path.remove(_finder)
     import asyncio.locks
+    import asyncio.queues
 
     from interlock import aio
 
     names = [
         Name(module, attribute, getattr(aio, attribute))
-        for module in (asyncio, asyncio.locks)
-        for attribute in _ASYNCIO_CLASSES
+        for module, attributes in ((asyncio.locks, _ASYNCIO_LOCKS), (asyncio.queues, _ASYNCIO_QUEUES))
+        for attribute in attributes
     ]
+    names += [Name(asyncio, name.attribute, name.ours) for name in names]
     with _guard:
         if not ASYNCIO_NAMES:
             ASYNCIO_NAMES.extend(names)

@@ -3,8 +3,9 @@
 from threading import BrokenBarrierError
 
 from interlock.core.kernel.deadlock import DeadlockError
+from interlock.core.primitives.queue_errors import Empty, Full, ShutDown
 
-__all__ = ["BrokenBarrierError", "DeadlockError", "LockOrderWarning"]
+__all__ = ["BrokenBarrierError", "DeadlockError", "Empty", "Full", "LockOrderWarning", "ShutDown"]
 
 
 class LockOrderWarning(RuntimeWarning):

@@ -13,6 +13,7 @@ from interlock.cli.run import Request
 
 def request(**wanted: object) -> dict[str, object]:
     nothing = {"program": "", "module": None, "arguments": [], "quiet": False, "record": None, "timeline": None}
+    nothing |= {"code": None, "events": None}
     return nothing | {"stall": None, "on_stall": "report"} | wanted
 
 
@@ -32,6 +33,9 @@ def request(**wanted: object) -> dict[str, object]:
         ("-mmod -m x", request(module="mod", arguments=["-m", "x"])),
         ("--quiet -m mod --help", request(module="mod", arguments=["--help"], quiet=True)),
         ("-m mod -- --quiet", request(module="mod", arguments=["--", "--quiet"])),
+        ("-c code x", request(code="code", arguments=["x"])),
+        ("--quiet -ccode -c x", request(code="code", arguments=["-c", "x"], quiet=True)),
+        ("--record r --events 5000 prog.py", request(program="prog.py", record="r", events=5000)),
         ("- x", request(program="-", arguments=["x"])),
         ("--record r prog.py --record", request(program="prog.py", arguments=["--record"], record="r")),
         ("--timeline=t.html --quiet prog.py", request(program="prog.py", timeline="t.html", quiet=True)),
@@ -65,6 +69,10 @@ def test_defaults_are_the_same_without_options() -> None:
         ("run --stall 0 prog.py", "argument --stall: "),
         ("run --stall inf prog.py", "argument --stall: "),
         ("run --on-stall=stop prog.py", "invalid choice: 'stop'"),
+        ("run --record r --events 0 prog.py", "argument --events: not a number of events above 0: '0'"),
+        ("run --record r --events 1e3 prog.py", "argument --events: "),
+        ("run --events 5 prog.py", "--events is for a recording"),
+        ("run -c", "expected one argument"),
         ("run -x prog.py", "unrecognized arguments: -x"),
         ("prog.py", "invalid choice: 'prog.py'"),
         ("--nonsense", "unrecognized arguments: --nonsense"),
@@ -122,7 +130,10 @@ def test_help_of_run(tmp_path: Path) -> None:
         "--quiet",
         "--record FILE",
         "--timeline OUT.html",
+        "-c CODE",
+        "--events N",
         "examples:",
+        "what ends a run:",
         "exit status:",
         "NO_COLOR",
     ):

@@ -129,7 +129,7 @@ def test_names_and_lines_of_the_library(tmp_path: Path) -> None:
         "with interlock.Lock(): pass",
     )
     rows = {tuple(line.split()[:2]) for line in report.splitlines() if line.startswith("Lock ")}
-    assert rows == {("Lock", "till"), ("Lock", "Queue.mutex"), ("Lock", "prog.py:4")}
+    assert rows == {("Lock", "till"), ("Lock", "queue.Queue.mutex"), ("Lock", "prog.py:4")}
 
 
 def test_paths_are_relative_to_where_it_was_started(tmp_path: Path) -> None:

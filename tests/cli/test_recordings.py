@@ -96,12 +96,110 @@ def test_a_file_that_cannot_be_written_is_told_before_the_program_runs(prog: Pat
 
 
 def test_a_file_that_becomes_unwritable_does_not_change_the_end(prog: Path) -> None:
-    program = "import os, sys\nos.remove('it.rec')\nos.mkdir('it.rec')\nprint('done')\nsys.exit(3)"
+    program = "import os, sys\nos.mkdir('it.rec')\nprint('done')\nsys.exit(3)"
     (prog / "mean.py").write_text(program)
     told = python(*INTERLOCK, "run", "--record", "it.rec", "mean.py", cwd=prog)
     assert (told.status, told.out) == (3, "done\n")
-    assert told.err.count("interlock: could not write what was recorded: ") == 1
+    assert told.err.count(f"interlock: could not write {prog}/it.rec: Is a directory\n") == 1
     assert "Traceback" not in told.err
+
+
+@pytest.mark.parametrize("option", ["--record", "--timeline"])
+def test_a_full_disk_is_told_with_the_file(prog: Path, option: str) -> None:
+    told = python(*INTERLOCK, "run", "--quiet", option, "/dev/full", "prog.py", cwd=prog)
+    assert (told.status, told.out) == (0, "closed\n")
+    assert told.err == "interlock: could not write /dev/full: No space left on device\n"
+    assert Path("/dev/full").is_char_device()
+
+
+def test_what_was_there_is_replaced_when_the_new_one_is_whole(prog: Path) -> None:
+    (prog / "it.rec").write_text("old")
+    (prog / "it.rec").chmod(0o640)
+    (prog / "link.rec").symlink_to("it.rec")
+    (prog / "look.py").write_text("print(open('it.rec').read())\n" + PROGRAM)
+    told = python(*INTERLOCK, "run", "--record", "link.rec", "--timeline", "t.html", "look.py", cwd=prog)
+    assert told.out == "old\nclosed\n"
+    assert (prog / "link.rec").is_symlink()
+    assert (prog / "it.rec").stat().st_mode & 0o777 == 0o640
+    assert len(Recording.load(prog / "it.rec")) > 5
+    assert sorted(path.name for path in prog.iterdir()) == ["it.rec", "link.rec", "look.py", "prog.py", "t.html"]
+
+
+def test_events(prog: Path) -> None:
+    (prog / "many.py").write_text("import threading\nlock = threading.Lock()\nfor _ in range(3000):\n  with lock: pass")
+    told = python(*INTERLOCK, "run", "--record", "it.rec", "--events", "1000", "many.py", cwd=prog)
+    made = Recording.load(prog / "it.rec")
+    assert 0 < len(made) <= 1020
+    assert made.dropped == 6000 - len(made)
+    assert f"Recorded {len(made):,} events, {made.dropped:,} dropped in " in told.err
+
+
+@pytest.mark.parametrize(
+    ("end", "status"),
+    [
+        ("os.kill(os.getpid(), signal.SIGTERM)", -15),
+        ("os._exit(4)", 4),
+        ("threading.Thread(target=os._exit, args=(4,)).start(); threading.Event().wait()", 4),
+        ("raise ValueError", 1),
+    ],
+)
+def test_however_it_ends(prog: Path, end: str, status: int) -> None:
+    (prog / "end.py").write_text(f"import os, signal\n{PROGRAM}{end}\n")
+    told = python(*INTERLOCK, "run", "--record", "it.rec", "--timeline", "t.html", "end.py", cwd=prog)
+    assert told.status == status
+    assert told.err.count("\nRecorded ") == told.err.count("\nTimeline of ") == 1
+    assert len(Recording.load(prog / "it.rec")) > 5
+    assert not (prog / "it.rec.part").exists()
+    assert python(*INTERLOCK, "report", "it.rec", cwd=prog).err == ""
+
+
+KILLED = """\
+import os, signal, threading, time
+class Shop:
+    def __init__(self):
+        self.orders = threading.Lock()
+        self.closing = threading.Event()
+    def serve(self):
+        with self.orders:
+            self.closing.wait()
+shop = Shop()
+threading.Thread(target=shop.serve, name="worker", daemon=True).start()
+before = os.path.getsize("it.rec.part")
+while os.path.getsize("it.rec.part") == before: time.sleep(0.01)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_killed(prog: Path) -> None:
+    """What was recorded about a second before is there, with its names."""
+    (prog / "killed.py").write_text(KILLED)
+    assert python(*INTERLOCK, "run", "--record", "it.rec", "killed.py", cwd=prog).status == -9
+    assert not (prog / "it.rec").exists()
+    told = python(*INTERLOCK, "report", "it.rec", cwd=prog)
+    assert (told.status, told.err) == (0, "")
+    assert "ended before it was written" in told.out
+    assert "Shop.closing (killed.py:5): worker waits still" in told.out
+    made = Recording.load(prog / "it.rec")
+    assert made.title == "killed.py"
+    assert "killed.py:8 in Shop.serve" in made.places
+    assert {"Shop.orders", "Shop.closing"} <= {primitive.name for primitive in made.primitives}
+    # The next run that is whole takes its place.
+    python(*INTERLOCK, "run", "--record", "it.rec", "prog.py", cwd=prog)
+    assert Recording.load(prog / "it.rec").title == "prog.py"
+    assert not (prog / "it.rec.part").exists()
+
+
+def test_killed_before_anything_happened(prog: Path) -> None:
+    (prog / "killed.py").write_text("import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
+    assert python(*INTERLOCK, "run", "--record", "it.rec", "killed.py", cwd=prog).status == -9
+    told = python(*INTERLOCK, "report", "it.rec", cwd=prog)
+    assert (told.status, told.out) == (1, "")
+    assert told.err == "interlock: it.rec: the program ended before it was written, and before anything else was\n"
+
+
+def test_what_cannot_be_run_leaves_no_file(prog: Path) -> None:
+    assert python(*INTERLOCK, "run", "--record", "it.rec", "missing.py", cwd=prog).status == 2
+    assert not list(prog.glob("it.rec*"))
 
 
 @pytest.mark.parametrize("module", ["ast", "json", "struct", "linecache", "bisect"])
@@ -190,13 +288,19 @@ def test_files(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
         (".", ".: Is a directory"),
         ("prog.py", "prog.py: not a recording of interlock"),
         ("it.rec --perfetto no/it", "no/it: No such file or directory"),
-        ("half.rec --json", "half.rec: a damaged recording, or not all of one"),
     ],
 )
 def test_one_clear_line(file: Path, arguments: str, complaint: str) -> None:
-    (file.parent / "half.rec").write_bytes(file.read_bytes()[:-9])
     told = python(*INTERLOCK, "report", *arguments.split(), cwd=file.parent)
     assert (told.status, told.out, told.err) == (1, "", f"interlock: {complaint}\n")
+
+
+def test_of_a_damaged_file_what_is_whole_is_shown(file: Path) -> None:
+    (file.parent / "half.rec").write_bytes(file.read_bytes()[:-9])
+    told = python(*INTERLOCK, "report", "half.rec", cwd=file.parent)
+    assert told.status == 1
+    assert told.err == "interlock: half.rec: damaged, it does not end as it should: no event is lost\n"
+    assert "Shop.closing" in told.out
 
 
 def test_where_the_encoding_has_no_micro_sign(file: Path) -> None:

@@ -1,5 +1,6 @@
 """The text of the report, from made-up tallies."""
 
+import re
 from types import SimpleNamespace
 from typing import Any
 
@@ -72,7 +73,54 @@ def test_nothing_made() -> None:
 
 def test_nothing_acquired() -> None:
     text = told(tally(acquired=0, made=3), tally("Event", file=f"{LIBRARY}/threading.py", acquired=9))
-    assert text == "interlock: the program used no primitives (3 made, none acquired)"
+    assert text == "interlock: the program has not acquired any of its 3 primitives, and nobody had to wait"
+    assert told(tally(acquired=0)) == ("interlock: the program has not acquired its primitive, and nobody had to wait")
+    assert told() == "interlock: the program used no primitives"
+
+
+def still(party: str, seconds: float | None) -> Any:
+    nanoseconds = None if seconds is None else int(seconds * SECOND)
+    return SimpleNamespace(
+        party=party, what="Event ready: nobody has set it", where="a.py:3 in f", nanoseconds=nanoseconds
+    )
+
+
+def test_waits_that_have_not_ended_stand_first() -> None:
+    waits = [still("worker", 61), still("task Task-1", None)]
+    tallies = [tally(acquired=3), tally("Event", name="ready", acquired=0, waited=1, waited_ns=61 * SECOND)]
+    text = report(tallies, HERE, library=LIBRARY, machinery="", still=waits)
+    assert text.splitlines()[1:8] == [
+        "interlock: 2 primitives acquired 3 times; somebody had to wait 1 time, 61.0 s in all; 2 waits have not ended",
+        "",
+        "STILL WAITING  AT           SO FAR",
+        "worker         a.py:3 in f  61.0 s",
+        "    for Event ready: nobody has set it",
+        "task Task-1    a.py:3 in f       -",
+        "    for Event ready: nobody has set it",
+    ]
+
+
+def test_only_waits_that_have_not_ended() -> None:
+    text = report([], HERE, still=[still("worker", 1)] * 12)
+    assert text.startswith("\ninterlock: 12 waits have not ended\n\nSTILL WAITING")
+    assert text.endswith("\nand 2 more\n")
+    assert "used no" not in text
+
+
+def test_what_was_not_seen_stands_last() -> None:
+    assert report([tally()], HERE, unseen=["Not seen: it."]).endswith("\n\nNot seen: it.\n")
+    assert report([], HERE, unseen=["Not seen: it."]).endswith("\n\nNot seen: it.\n")
+
+
+def test_two_that_one_line_made() -> None:
+    def named(name: str | None, **details: Any) -> str:
+        made = [tally(maker=1, **details), tally(maker=2, acquired=4, **details)]
+        names = iter([name, "b" if name else None])
+        return report(made, HERE, library=LIBRARY, machinery="", called=lambda tally: next(names))
+
+    assert re.findall(r"^Lock +(\S+(?: ×\d)?) +(\d+)", named("a"), re.MULTILINE) == [("b", "4"), ("a", "1")]
+    assert re.findall(r"^Lock +(\S+(?: ×\d)?) +(\d+)", named("b"), re.MULTILINE) == [("b ×2", "5")]
+    assert re.findall(r"^Lock +(\S+(?: ×\d)?) +(\d+)", named(None), re.MULTILINE) == [("prog.py:3 ×2", "5")]
 
 
 def test_nobody_waited() -> None:

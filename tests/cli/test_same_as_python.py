@@ -421,13 +421,32 @@ LIFETIMES = {
     """,
 }
 
-UNREPORTED = {
+REPORTED_AT_ONCE = {
     "os._exit": "import os; print('x', flush=True); os._exit(6)",
+    "os._exit in a thread": """
+        import os, threading, time
+        threading.Thread(target=os._exit, args=(6,)).start()
+        time.sleep(60)
+    """,
     "killed": "import os, signal; os.kill(os.getpid(), signal.SIGTERM)",
-    "aborted": "import os; os.abort()",
-    "another program takes over": "import os, sys; os.execv(sys.executable, [sys.executable, '-c', 'print(1)'])",
+    "hung up": "import os, signal; os.kill(os.getpid(), signal.SIGHUP)",
+    "alarm": "import signal; signal.raise_signal(signal.SIGALRM)",
     "stderr closed": "import sys; sys.stderr.close(); print('x')",
     "stderr's descriptor closed": "import os; os.close(2); print('x')",
+}
+UNREPORTED = {
+    "killed for good": "import os, signal; os.kill(os.getpid(), signal.SIGKILL)",
+    "a child killed": """
+        import os, signal
+        for _ in range(20):  # the signal comes before the child is set up, in it, or after that
+            child = os.fork()
+            while not child: signal.pause()
+            os.kill(child, signal.SIGTERM)
+            print(os.WTERMSIG(os.waitpid(child, 0)[1]), flush=True)
+        os.kill(os.getpid(), signal.SIGKILL)
+    """,
+    "aborted": "import os; os.abort()",
+    "another program takes over": "import os, sys; os.execv(sys.executable, [sys.executable, '-c', 'print(1)'])",
 }
 
 
@@ -441,6 +460,12 @@ def write(path: Path, program: str | bytes) -> None:
 def test_a_file(tmp_path: Path, what: str) -> None:
     write(tmp_path / "prog.py", {**ENDINGS, **MAINS, **LIFETIMES}[what])
     assert_same(tmp_path, "prog.py", "one", stdin=b"typed\n")
+
+
+@pytest.mark.parametrize("what", REPORTED_AT_ONCE)
+def test_with_a_report_at_once(tmp_path: Path, what: str) -> None:
+    write(tmp_path / "prog.py", REPORTED_AT_ONCE[what])
+    assert_same(tmp_path, "prog.py")
 
 
 @pytest.mark.parametrize("what", UNREPORTED)
@@ -620,7 +645,7 @@ def test_few_modules_are_loaded_for_it(tmp_path: Path, installed: Path) -> None:
     needed = "import sys, interlock.core.kernel.probe, interlock.dropin; print(*sorted(sys.modules))"
     more = loaded - set(python("-c", needed, cwd=tmp_path).out.split())
     assert {name for name in more if name.partition(".")[0] != "interlock"} <= {
-        *("atexit", "collections.abc", "enum", "signal", "warnings"),
+        *("atexit", "collections.abc", "enum", "signal", "warnings", "_posixsubprocess"),
         *("collections", "_collections", "itertools", "keyword", "operator", "_operator", "reprlib"),
         *("importlib", "importlib._bootstrap", "importlib._bootstrap_external", "importlib.machinery"),
         *("enum", "signal"),  # for the dump on a keystroke; whoever only imports interlock does without

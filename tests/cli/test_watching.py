@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import select
 import signal
 import subprocess
@@ -247,10 +248,8 @@ sys.stdin.read()
     assert "not certain: Lock of prog.py:3 was taken with acquire()" in told
 
 
-def test_a_cycle_that_somebody_may_open_ends_nothing(tmp_path: Path) -> None:
-    """It is told, also with --on-stall=exit; but the main thread is awake, and lets them go."""
-    program = """
-import threading, time
+CROSS = """
+import sys, threading
 a, b = threading.Lock(), threading.Lock()
 meet = threading.Barrier(2)
 def cross(first, second):
@@ -259,15 +258,61 @@ def cross(first, second):
     second.acquire()
 threads = [threading.Thread(target=cross, args=locks) for locks in ((a, b), (b, a))]
 for thread in threads: thread.start()
-time.sleep(3.5)
+while not (a.waiters and b.waiters): pass
+{}
 a.release()
 b.release()
 for thread in threads: thread.join()
 print("through")
 """
-    told = run(tmp_path, program, "--on-stall=exit")
-    assert (told.status, told.out) == (0, "through\n"), told
+
+
+def test_a_cycle_that_stands_ends_the_program(tmp_path: Path) -> None:
+    """The main thread is awake, and might let them go; but it has not for two seconds."""
+    told = run(tmp_path, CROSS.format("sys.stdin.read(1) if False else threading.Event().wait(600)"), "--on-stall=exit")
+    assert (told.status, told.out) == (3, ""), told
     assert told.err.count("interlock: these wait for each other in a cycle\n") == 1
+
+
+def test_a_cycle_that_is_opened_soon_is_not_told(tmp_path: Path) -> None:
+    told = run(tmp_path, CROSS.format("threading.Event().wait(1)"), "--on-stall=exit")
+    assert (told.status, told.out) == (0, "through\n"), told
+    assert "these wait for each other in a cycle" not in told.err
+
+
+def test_waits_that_follow_each_other_are_not_one(tmp_path: Path) -> None:
+    """At each look all are asleep, in waits that lie in the same memory; but they are others."""
+    program = """
+import threading, time
+gate = [threading.Event(), threading.Event()]
+def play(mine, others):
+    for _ in range(40):
+        mine.wait(); mine.clear(); time.sleep(0.1); others.set()
+players = [threading.Thread(target=play, args=(gate[i], gate[1 - i])) for i in range(2)]
+for player in players: player.start()
+gate[0].set()
+for player in players: player.join()
+"""
+    told = run(tmp_path, program, "--on-stall=exit")
+    assert told.status == 0, told
+    assert "nobody is left" not in told.err
+
+
+def test_many_long_waits_are_one_dump(tmp_path: Path) -> None:
+    program = """
+import sys, threading, time
+ready = threading.Event()
+threads = [threading.Thread(target=ready.wait, args=(600,), name=f"patient-{i}") for i in range(50)]
+for thread in threads: thread.start()
+sys.stdin.read()
+time.sleep(2.5)  # two looks more
+ready.set()
+"""
+    told = told_until(tmp_path, program, "WAITING for more than 1 s\n", "--stall", "1")
+    assert re.search(
+        r"\ninterlock: patient-\d+ (and \d+ more have|has) waited for Event of prog.py:3 for more than 1 s\n", told
+    )
+    assert told.count(" for more than 1 s\n\n") == told.count("WAITING for more than 1 s\n") == 1
 
 
 def test_a_cycle_of_tasks_under_timeouts_is_none(tmp_path: Path) -> None:
@@ -299,11 +344,116 @@ print(len(sys._current_frames()))
     assert run(tmp_path, program).out == "1\n"
 
 
-def test_quiet_says_nothing(tmp_path: Path) -> None:
+def test_quiet_drops_the_report_and_nothing_else(tmp_path: Path) -> None:
     program = "import threading; threading.Event().wait(2.5)\na, b = threading.Lock(), threading.Lock()\n"
     program += "with a:\n  with b: pass\nwith b:\n  with a: pass"
     told = run(tmp_path, program, "--quiet", "--stall", "1")
+    assert told.status == 0
+    assert told.err.startswith("\ninterlock: MainThread has waited for Event of prog.py:1 for more than 1 s\n")
+    assert told.err.count("interlock: lock order: ") == 1
+    assert told.err.count("interlock: ") == 2
+    told = run(tmp_path, ALONE, "--quiet", "--on-stall=exit")
+    assert told.status == 3
+    assert told.err.count("interlock: ") == told.err.count(NOBODY) == 1
+
+
+# --- where it is heard --------------------------------------------------------------------------------------------
+
+HANGS = """
+import queue, threading
+def test_worker():
+    jobs, results = queue.Queue(), queue.Queue()
+    def work(): results.put(10 / jobs.get())
+    threading.Thread(target=work, name="worker", daemon=True).start()
+    jobs.put(0)
+    assert results.get() == 5
+"""
+
+
+@pytest.mark.parametrize("capture", ["fd", "sys", "no"])
+def test_under_pytest(tmp_path: Path, capture: str) -> None:
+    (tmp_path / "test_hangs.py").write_text(HANGS)
+    options = ["-q", "-p", "no:cacheprovider", "-p", "no:threadexception", "--capture", capture]
+    told = python(*INTERLOCK, "run", "--on-stall=exit", "-m", "pytest", *options, cwd=tmp_path)
+    assert told.status == 3
+    assert told.err.count(NOBODY) == 1
+    assert "test_hangs.py:8 in test_worker" in told.err.partition("\ninterlock: ")[2]
+    assert "STILL WAITING" in told.err
+
+
+def test_what_is_started_does_not_have_our_stderr(tmp_path: Path) -> None:
+    """Neither a program nor a daemon that has given up its own: whoever reads ours would wait for its end."""
+    program = """
+import os, subprocess, sys
+look = "import os; print([n for n in range(3, 256) if os.path.exists(f'/proc/self/fd/{n}')][:-1])"
+subprocess.run([sys.executable, "-c", look], close_fds=False)
+sys.stdout.flush()
+ours, theirs = os.pipe()
+if os.fork() == 0:
+    for number in 0, 1, 2, theirs: os.close(number)
+    os.read(ours, 1)  # until the parent ends
+    os.read(os.open(os.environ["FIFO"], os.O_RDONLY), 1)
+    os._exit(0)
+"""
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "prog.py").write_text(program)
+    told = python(*INTERLOCK, "run", "prog.py", cwd=tmp_path, environment={"FIFO": str(tmp_path / "fifo")})
+    assert (told.status, told.out) == (0, "[]\n")  # and both pipes have come to their end
+    with open(tmp_path / "fifo", "wb"):
+        pass
+
+
+def test_a_descriptor_that_is_the_programs_now_is_left_alone(tmp_path: Path) -> None:
+    program = "import os\nos.closerange(3, 300)\nfor _ in range(300): os.open('data', os.O_WRONLY | os.O_CREAT)\n"
+    told = run(tmp_path, program)
     assert (told.status, told.err) == (0, "")
+    assert (tmp_path / "data").read_bytes() == b""
+
+
+def test_what_a_child_says_begins_with_its_name_and_pid(tmp_path: Path) -> None:
+    program = """
+import multiprocessing, os, threading
+a, b = threading.Lock(), threading.Lock()
+def work():
+    print(os.getpid(), flush=True)
+    with a:
+        with b: pass
+    with b:
+        with a: pass
+process = multiprocessing.get_context("fork").Process(target=work, name="cruncher")
+process.start()
+process.join()
+if os.fork() == 0:
+    work()
+    os._exit(0)
+os.wait()
+"""
+    told = run(tmp_path, program)
+    first, second = told.out.split()
+    assert told.err.count(f"cruncher (pid {first}): interlock: lock order: ") == 1
+    assert told.err.count(f"forked child (pid {second}): interlock: lock order: ") == 1
+    assert f"\nNot seen: what 2 forked children did: cruncher (pid {first}), pid {second}.\n" in told.err
+
+
+def test_what_a_report_has_not_seen(tmp_path: Path) -> None:
+    (tmp_path / "other.py").write_text("")
+    program = """
+import _thread, subprocess, sys, threading
+class Cache:
+    def __init__(self): self.guard = _thread.allocate_lock()
+cache, guard, ours = Cache(), _thread.allocate_lock(), threading.Lock()
+child = subprocess.Popen([sys.executable, "-X", "dev", "other.py"])
+child.wait()
+subprocess.run([sys.executable, "-m", "this"], stdout=subprocess.DEVNULL)
+subprocess.run(["true"])
+print(child.pid)
+"""
+    told = run(tmp_path, program)
+    unseen = [line for line in told.err.splitlines() if line.startswith("Not seen")]
+    assert len(unseen) == 2
+    started = "Not seen: what happened in 2 Python programs that were started: "
+    assert unseen[0].startswith(f"{started}other.py (pid {told.out.strip()}), -m this (pid ")
+    assert unseen[1] == "Not seen: 2 locks of _thread, or older than interlock: Cache.guard, __main__.guard."
 
 
 # --- the order of locks -------------------------------------------------------------------------------------------

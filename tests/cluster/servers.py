@@ -12,6 +12,7 @@ import socket
 import subprocess
 import tempfile
 import time
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -200,7 +201,34 @@ class Postgres(Server):
         (self.directory / "data" / "postmaster.pid").unlink(missing_ok=True)
 
 
-KINDS: dict[str, Callable[[], Any]] = {"redis": Redis, "postgresql": Postgres}
+class Etcd(Server):
+    kind = "etcd"
+    users = ("etcd",)
+
+    def prepare(self) -> None:
+        self.peer = free_port()
+
+    @property
+    def url(self) -> str:
+        return f"etcd://127.0.0.1:{self.port}"
+
+    def command(self) -> list[str]:
+        at, peer = f"http://127.0.0.1:{self.port}", f"http://127.0.0.1:{self.peer}"
+        return [
+            program("etcd"), "--name", "tests", "--data-dir", str(self.directory / "data"),
+            "--listen-client-urls", at, "--advertise-client-urls", at,
+            "--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer, "--initial-cluster", f"tests={peer}",
+        ]  # fmt: skip
+
+    def answers(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/health", timeout=2) as answer:
+                return b'"true"' in answer.read()
+        except OSError:
+            return False
+
+
+KINDS: dict[str, Callable[[], Any]] = {"redis": Redis, "postgresql": Postgres, "etcd": Etcd}
 
 
 def start(kind: str) -> Any:

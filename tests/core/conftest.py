@@ -13,7 +13,7 @@ from parties import KINDS, Parties
 
 SUITES = {
     "test_barrier", "test_condition", "test_event", "test_latch", "test_lock", "test_rlock", "test_rwlock",
-    "test_semaphore", "test_waitqueue",
+    "test_queue", "test_semaphore", "test_waitqueue",
 }  # fmt: skip
 
 FAILED = pytest.StashKey[bool]()

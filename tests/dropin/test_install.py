@@ -1,5 +1,6 @@
 """What `install` and `uninstall` do to the names, in every order."""
 
+import queue
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ import interlock
 from interlock.dropin import NAMES, install, uninstall
 
 FOUND = {name: name.stands_for() for name in NAMES}
+QUEUES = ["LifoQueue", "PriorityQueue", "Queue", "SimpleQueue"]
 PUBLIC = ["Barrier", "BoundedSemaphore", "Condition", "Event", "Lock", "RLock", "Semaphore"]
 
 
@@ -31,9 +33,16 @@ def test_public_names(attribute: str) -> None:
     )
 
 
+@pytest.mark.parametrize("attribute", QUEUES)
+def test_queues(attribute: str) -> None:
+    with install():
+        assert getattr(queue, attribute) is getattr(interlock, attribute)
+    assert getattr(queue, attribute) is not getattr(interlock, attribute)
+
+
 def test_names_that_threading_uses_inside() -> None:
     names = {name.attribute: name.ours for name in NAMES}
-    assert names.keys() == {*PUBLIC, "_allocate_lock", "_CRLock", "join"}
+    assert names.keys() == {*PUBLIC, *QUEUES, "_allocate_lock", "_CRLock", "join"}
     assert names["_allocate_lock"] is interlock.Lock
     assert names["_CRLock"] is interlock.RLock
 

@@ -17,13 +17,13 @@ BEGIN = f"""
 import sys
 import threading
 import interlock
-from interlock.dropin import _finder, _trio_finder, install, uninstall
+from interlock.dropin import _finder, _patchers_finder, _trio_finder, install, uninstall
 
 assert "asyncio" not in sys.modules
 before = list(sys.meta_path)
 
 def finders():
-    return [finder for finder in sys.meta_path if finder is not _trio_finder]
+    return [finder for finder in sys.meta_path if finder not in (_trio_finder, _patchers_finder)]
 
 def are_ours():
     import asyncio, asyncio.locks
@@ -258,7 +258,7 @@ PROGRAMS = {
 
         async def main():
             line = asyncio.Queue(1)
-            assert type(line._finished) is aio.Event
+            assert type(line) is aio.Queue
 
             async def put():
                 for item in range(100):
@@ -304,10 +304,14 @@ def put_back() -> Iterator[None]:
 def test_names() -> None:
     import asyncio
     import asyncio.locks
+    import asyncio.queues
 
     install(asyncio=True)
     names = {(name.module, name.attribute): name.ours for name in ASYNCIO_NAMES}
-    assert names == {(module, name): getattr(aio, name) for module in (asyncio, asyncio.locks) for name in CLASSES}
+    expected = {(module, name): getattr(aio, name) for module in (asyncio, asyncio.locks) for name in CLASSES}
+    queues = ("LifoQueue", "PriorityQueue", "Queue")
+    expected |= {(module, name): getattr(aio, name) for module in (asyncio, asyncio.queues) for name in queues}
+    assert names == expected
     assert all(name.stands_for() is name.ours for name in ASYNCIO_NAMES)
 
 

@@ -29,6 +29,9 @@ SUITES = [
     Suite("test.test_concurrent_futures", "*[.]ThreadPool*", True),
     Suite("test.test_concurrent_futures", "*[.]FutureTests.*", False),
     Suite("test.test_asyncio.test_locks", "*", False),
+    Suite("test.test_asyncio.test_queues", "*", False),
+    # Its handlers are locks and queues; the rest of it takes half a minute and knows of neither.
+    Suite("test.test_logging", "*[.]Queue*", False),
 ]
 
 
@@ -157,6 +160,12 @@ EXCLUDED = [
         (3, 11),
         EVER,
         "private phase: whom a reset or abort hits in asyncio's 'draining'; ours are in the next generation by then",
+    ),
+    Excluded(
+        "test.test_asyncio.test_queues.QueueGetTests.test_get_with_putters",
+        (3, 11),
+        EVER,
+        "appends to the private _putters, a deque there",
     ),
 ]
 

@@ -81,10 +81,10 @@ def test_made_by_the_standard_library_for_the_program(made: Callable[[str], list
         ("Condition", "jobs.not_empty", "prog.py:3"),
         ("Condition", "jobs.not_full", "prog.py:3"),
         ("Condition", "jobs.all_tasks_done", "prog.py:3"),
-        ("Lock", "Queue.mutex", "prog.py:4"),
-        ("Condition", "Queue.not_empty", "prog.py:4"),
-        ("Condition", "Queue.not_full", "prog.py:4"),
-        ("Condition", "Queue.all_tasks_done", "prog.py:4"),
+        ("Lock", "queue.Queue.mutex", "prog.py:4"),
+        ("Condition", "queue.Queue.not_empty", "prog.py:4"),
+        ("Condition", "queue.Queue.not_full", "prog.py:4"),
+        ("Condition", "queue.Queue.all_tasks_done", "prog.py:4"),
     ]
 
 

@@ -1,13 +1,17 @@
 """Recordings: taking one, its file, and files that are none."""
 
+import json
+import struct
 import sys
 import threading
+import zlib
 from pathlib import Path
 
 import pytest
 from made import CONTENDED, recording
 
 import interlock
+import interlock.watch.recording
 from interlock.watch.recording import BadRecording, Event, Party, Primitive, Recording
 
 
@@ -66,6 +70,10 @@ def test_record_is_for_once() -> None:
         pass
 
 
+def chunk(kind: bytes, payload: bytes) -> bytes:
+    return struct.pack("<4sII", kind, len(payload), zlib.crc32(kind + payload)) + payload
+
+
 def test_the_file(tmp_path: Path) -> None:
     made = recording(CONTENDED, title="shop é", dropped=3, complete_from=7)
     made.save(tmp_path / "it")
@@ -78,12 +86,21 @@ def test_the_file(tmp_path: Path) -> None:
 
 def test_the_file_is_as_documented(tmp_path: Path) -> None:
     recording("1 ann granted Lock.a x:1 ben 0.5").save(tmp_path / "it")
-    magic, head, columns = (tmp_path / "it").read_bytes().split(b"\n", 2)
-    assert magic == b"interlock recording 1"
-    assert b'"events":1' in head
+    magic, chunks = (tmp_path / "it").read_bytes().split(b"\n", 1)
+    assert magic == b"interlock recording 2"
+    payloads = {}
+    while chunks:
+        kind, length, checksum = struct.unpack("<4sII", chunks[:12])
+        payloads[kind] = chunks[12 : 12 + length]
+        assert checksum == zlib.crc32(kind + payloads[kind])
+        chunks = chunks[12 + length :]
+    assert list(payloads) == [b"head", b"rows", b"end "]
+    assert json.loads(payloads[b"head"])["events"] == 1
     numbers = [1_000_000, 500_000, 0, 0, 0, 1, 2]
     sizes = [8, 8, 4, 4, 4, 4, 1]
-    assert columns == b"".join(number.to_bytes(size, "little") for number, size in zip(numbers, sizes, strict=True))
+    columns = b"".join(number.to_bytes(size, "little") for number, size in zip(numbers, sizes, strict=True))
+    assert payloads[b"rows"] == columns
+    assert payloads[b"end "] == b""
 
 
 @pytest.mark.parametrize(
@@ -92,12 +109,15 @@ def test_the_file_is_as_documented(tmp_path: Path) -> None:
         (b"", "not a recording of interlock"),
         (b"\x7fELF" + bytes(99), "not a recording of interlock"),
         (b"interlock recordinx 1\n", "not a recording of interlock"),
-        (b"interlock recording 2\n{}\n", "a recording of another version"),
-        (b"interlock recording 1\n", "a damaged recording"),
-        (b"interlock recording 1\n{}\n", "a damaged recording"),
-        (b"interlock recording 1\n[]\n", "a damaged recording"),
-        (b"interlock recording 1\n\xff\n", "a damaged recording"),
-        (b"interlock recording 1\n" + b"[" * 100_000 + b"\n", "a damaged recording"),
+        (b"interlock recording 1\n{}\n", "a recording of another version"),
+        (b"interlock recording 2\n", "a damaged recording"),
+        (b"interlock recording 2\n{}\n", "a damaged recording"),
+        (b"interlock recording 2\n" + chunk(b"head", b"{}"), "a damaged recording"),
+        (b"interlock recording 2\n" + chunk(b"head", b"[]"), "a damaged recording"),
+        (b"interlock recording 2\n" + chunk(b"head", b"\xff"), "a damaged recording"),
+        (b"interlock recording 2\n" + chunk(b"head", b"[" * 100_000), "a damaged recording"),
+        (b"interlock recording 2\n" + chunk(b"live", b"["), "a damaged recording"),
+        (b"interlock recording 2\n" + chunk(b"live", b"f()"), "a damaged recording"),
     ],
 )
 def test_files_that_are_no_recording(tmp_path: Path, data: bytes, complaint: str) -> None:
@@ -108,16 +128,40 @@ def test_files_that_are_no_recording(tmp_path: Path, data: bytes, complaint: str
     assert "\n" not in str(caught.value)
 
 
-def test_every_part_of_a_file_is_needed(tmp_path: Path) -> None:
-    recording(CONTENDED).save(tmp_path / "it")
+def test_what_a_damaged_file_has_lost_is_told(tmp_path: Path) -> None:
+    """Wherever it is cut, and whatever byte is wrong: never less in silence, never something else."""
+    whole = recording(CONTENDED)
+    whole.save(tmp_path / "it")
     data = (tmp_path / "it").read_bytes()
-    for length in range(len(data)):
-        (tmp_path / "it").write_bytes(data[:length])
-        with pytest.raises(BadRecording):
-            Recording.load(tmp_path / "it")
-    (tmp_path / "it").write_bytes(data + b"x")
-    with pytest.raises(BadRecording):
-        Recording.load(tmp_path / "it")
+    cut = [data[:length] for length in range(len(data))]
+    wrong = [data[:at] + bytes([data[at] ^ 0x41]) + data[at + 1 :] for at in range(len(data))]
+    read = 0
+    for damaged in [*cut, *wrong, data + b"x", data + data]:
+        (tmp_path / "it").write_bytes(damaged)
+        try:
+            found = Recording.load(tmp_path / "it")
+        except BadRecording:
+            continue
+        read += 1
+        assert found.damage.startswith("damaged, "), damaged
+        assert set(found.rows()) <= set(whole.rows())
+        assert found.dropped == len(whole) - len(found)
+    assert read > 100
+
+
+def test_what_is_whole_of_a_damaged_file_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(interlock.watch.recording, "_IN_CHUNK", 4)
+    whole = recording(CONTENDED)
+    whole.save(tmp_path / "it")
+    data = bytearray((tmp_path / "it").read_bytes())
+    second = data.index(b"rows", data.index(b"rows") + 4)
+    data[second + 20] ^= 1
+    (tmp_path / "it").write_bytes(data)
+    found = Recording.load(tmp_path / "it")
+    rows = list(whole.rows())
+    assert list(found.rows()) == [*rows[:4], *rows[8:]]
+    assert found.complete_from == rows[8][0]  # nothing is known for certain of what was before
+    assert found.damage == "damaged, a checksum is wrong: 4 of its 13 events lost"
 
 
 @pytest.mark.parametrize("column", ["party", "primitive", "place", "other", "happening"])

@@ -73,7 +73,7 @@ def rows(record: Seen) -> list[tuple[str, ...]]:
     first = (record.name, record.kind, used)
     if not record.holders:
         return [(*first, "", "", "", waiting, "")]
-    made = []
+    made: list[tuple[str, ...]] = []
     for holder in record.holders:
         held_for = duration(int(max(0.0, time.time() - holder.since) * 1e9))
         cells = (str(holder), held_for, duration(int(holder.left * 1e9)), waiting, str(holder.token))

@@ -1,43 +1,87 @@
 """Say at the end of the process what its primitives did, and write down what was recorded.
 
-What that takes beyond a few numbers is imported here and now, when the program is over: as though the program had never
-been, which must not be able to put a module of its own in the way.
+The end may come in several ways, and each of them comes here once:
+
+    the last line, `sys.exit`, an exception, Ctrl-C     `atexit`
+    `os._exit`, from any thread                         in front of it
+    a signal that ends a process by default             a handler, which then lets it end the process
+    a stall, with ``--on-stall=exit``                   the watcher
+
+SIGKILL and a crash come in no way: what was recorded until shortly before is in the file beside (`watch/live.py`).
+
+What it takes to say more than a few numbers is imported here and now, when the program is over: as though the program
+had never been, which must not be able to put a module of its own in the way.
 """
 
+import _thread
 import os
+import signal
 import sys
 
+from interlock.cli.outside import Outside
 from interlock.cli.report import report
+from interlock.cli.voice import Voice
 from interlock.core.kernel.probe import Tally, stop_counting
-from interlock.watch.words import count, in_ascii
+from interlock.watch.words import count
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import FrameType
+    from typing import Any, NoReturn
+
+    from interlock.watch.live import LiveFile
+    from interlock.watch.still import StillWaiting
+
+# By which people and their tools end a program that has not said what it would do then.
+_ENDING = ("SIGTERM", "SIGHUP", "SIGALRM")
 
 
 class Outputs:
     """The files that the user wants.
 
-    ``record`` and ``timeline``: their names, or None. ``path``: where python looks for modules. ``interrupted``: the
-    program was ended by Ctrl-C. Exits where one of the files cannot be written: better now than when the program has
-    run.
+    ``record`` and ``timeline``: their names, or None. ``events``: how many to keep, None for the usual number.
+    ``path``: where python looks for modules. ``interrupted``: the program was ended by Ctrl-C. Exits where one of the
+    files cannot be written: better now than when the program has run.
     """
 
-    def __init__(self, record: str | None, timeline: str | None, path: list[str]) -> None:
+    def __init__(self, record: str | None, timeline: str | None, events: int | None, path: list[str]) -> None:
         self.path = path
-        self.record = record and _opened(record)
-        self.timeline = timeline and _opened(timeline)
+        self.record = record and _checked(record)
+        self.timeline = timeline and _checked(timeline)
+        self.events = events or 1_000_000
         self.wanted = record is not None or timeline is not None
         self.title = ""
         self.interrupted = False
+        self.live: LiveFile | None = None
         self._token: object = None
 
-    def start(self, title: str) -> None:
+    def preload(self) -> None:
+        """Load what it takes to begin, while python looks for modules where it always does."""
+        if self.record is not None:
+            before = "zlib" in sys.modules
+
+            if not before:
+                del sys.modules["zlib"]  # the program may have one of its own
+
+    def start(self, title: str, directory: str) -> None:
         """Begin to record."""
         from interlock.core.record.recorder import start_recording
 
         self.title = title
-        self._token = start_recording()
+        self._token = start_recording(self.events)
+        if self.record is not None:
+            from interlock.watch.live import LiveFile
+
+            self.live = LiveFile.begin(self.record, title, directory, self.events)
+
+    def give_up(self) -> None:
+        """Nothing has run: leave no file behind."""
+        if self.live is not None:
+            self.live.remove()
 
     def write(self, directory: str) -> list[str]:
-        """Stop recording and write the files. Returns what to say about it, in lines. Raises OSError."""
+        """Stop recording and write the files. Returns what to say about it, in lines."""
         from interlock.core.record.recorder import stop_recording
 
         taken = stop_recording(self._token)
@@ -49,64 +93,192 @@ class Outputs:
         events = count(len(recording), "event") + (f", {recording.dropped:,} dropped" if recording.dropped else "")
         lines = []
         if self.record is not None:
-            recording.save(self.record)
-            lines.append(f"Recorded {events} in {self.record}: interlock report {self.record}")
+            try:
+                recording.save(self.record)
+                lines.append(f"Recorded {events} in {self.record}: interlock report {self.record}")
+            except OSError as error:
+                lines.append(f"interlock: could not write {self.record}: {error.strerror or error}")
+            else:
+                if self.live is not None:
+                    self.live.remove()
         if self.timeline is not None:
             from interlock.cli.reading import write_timeline
             from interlock.watch.summary import Summary
 
-            write_timeline(Summary(recording), self.timeline)
-            lines.append(f"Timeline of {events} in {self.timeline}: open it in a browser")
+            try:
+                write_timeline(Summary(recording), self.timeline)
+                lines.append(f"Timeline of {events} in {self.timeline}: open it in a browser")
+            except OSError as error:
+                lines.append(f"interlock: could not write {self.timeline}: {error.strerror or error}")
         return lines
 
 
-def _opened(file: str) -> str:
-    """The file's full name, since the program may change its directory. It is there and empty now."""
+def _checked(file: str) -> str:
+    """The file's full name, since the program may change its directory."""
+    from interlock.watch.files import check_writable
+
     try:
         file = os.path.abspath(file)
-        with open(file, "wb"):
-            return file
+        check_writable(file)
+        return file
     except OSError as error:
         print(f"interlock: cannot write {file}: {error.strerror}", file=sys.stderr)
         sys.exit(2)
 
 
-def tell(process: int, directory: str, outputs: Outputs, quiet: bool) -> None:
-    """Print the report and write the files, in the process that was started and nowhere else: a forked child comes
-    here, too.
+class Ending:
+    """Tells how it was, once, in the process that was started and nowhere else: a forked child comes here, too.
 
-    ``process``: the id of that process. ``directory``: to which paths are relative. ``quiet``: print nothing.
+    ``directory``: to which paths are relative. ``quiet``: write the files and print nothing but what went wrong.
     """
-    if os.getpid() != process:
-        return
-    sys.path[:] = outputs.path
-    said = []
-    try:
-        if outputs.wanted:
+
+    harmless_to_waits = True  # as the handler of a signal, see core/waitgraph.py
+
+    def __init__(self, voice: Voice, directory: str, outputs: Outputs, outside: Outside, quiet: bool) -> None:
+        self.voice = voice
+        self.outside = outside
+        self.directory = directory
+        self.outputs = outputs
+        self.quiet = quiet
+        self.leave: Callable[[int], NoReturn] | None = None  # python's own `os._exit`, where ours stands before it
+        self._guard = _thread.RLock()  # a signal may come while its own thread is here
+        self._told = False
+        self._telling = False
+        self._signal = 0
+        self._signals: set[int] = set()
+        self._masks: dict[int, set[int]] = {}  # of each thread that is forking, the signals that it held back before
+
+    def meet_signals(self) -> None:
+        """Tell before a signal ends the process, where that is what it would do."""
+        if not self.quiet or self.outputs.wanted:
+            for name in _ENDING:
+                number = getattr(signal, name, None)
+                if number is not None and signal.getsignal(number) == signal.SIG_DFL:
+                    try:
+                        signal.signal(number, self)
+                    except ValueError:
+                        return  # not in the main thread: it ends as it would without us
+                    self._signals.add(number)
+            if self._signals and hasattr(os, "register_at_fork"):
+                os.register_at_fork(
+                    before=self._hold_signals, after_in_parent=self._let_signals, after_in_child=self._leave_signals
+                )
+
+    def meet_exit(self) -> None:
+        """Tell before `os._exit`."""
+        leave = self.leave = os._exit
+
+        def _exit(status: int) -> "NoReturn":
+            """Exit to the system with specified status, without normal exit processing."""
+            # As it flushes nothing of the program's, nor do we: another thread may be in the middle of that.
+            self.tell(flush=False)
+            leave(status)
+
+        os._exit = _exit
+
+    def __call__(self, number: int, frame: "FrameType | None") -> None:
+        """The handler of a signal."""
+        if os.getpid() == self.voice.process and not self._signal:
+            self._signal = number
+            self.tell(flush=False)
+            if self._telling:
+                return  # this very thread is in the middle of it, and goes on
+        self._die(number)
+
+    def _die(self, number: int) -> None:
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
+
+    # A child has nothing to tell, and dies at once. Python forgets a signal that comes before the child is set up and
+    # that has a handler, so until then the system keeps them.
+
+    def _hold_signals(self) -> None:
+        self._masks[_thread.get_ident()] = signal.pthread_sigmask(signal.SIG_BLOCK, self._signals)
+
+    def _let_signals(self) -> None:
+        signal.pthread_sigmask(signal.SIG_SETMASK, self._masks.pop(_thread.get_ident()))
+
+    def _leave_signals(self) -> None:
+        for number in self._signals:
+            if signal.getsignal(number) is self:
+                signal.signal(number, signal.SIG_DFL)
+        self._let_signals()
+
+    def tell(self, flush: bool = True) -> None:
+        """Print the report and write the files. ``flush``: let what the program printed come first."""
+        if os.getpid() != self.voice.process:
+            return
+        with self._guard:
+            if self._told:
+                return
+            self._told = self._telling = True
             try:
-                said = outputs.write(directory)
+                self._tell(flush)
+            except KeyboardInterrupt:
+                pass  # somebody does not want to wait for it
+            finally:
+                self._telling = False
+                if self.outputs.wanted and self.outputs.interrupted:
+                    _remember_interrupt()
+        if self._signal and flush:
+            self._die(self._signal)
+
+    def _tell(self, flush: bool) -> None:
+        sys.path[:] = self.outputs.path
+        still = _still_waiting(self.directory)
+        said: list[str] = []
+        complaints = []
+        if self.outputs.wanted:
+            try:
+                said = self.outputs.write(self.directory)
             except Exception as error:
                 # Whatever it is, the program's own end is to be as it would have been.
-                quiet = False
                 said = [f"interlock: could not write what was recorded: {error}"]
-        if quiet:
-            return
+            complaints = [line for line in said if line.startswith("interlock: ")]
+        for wait in still:
+            wait.count()
         tallies = stop_counting()
-        _flush_output()
-        # The real one, also where the program has put something else into `sys.stderr`.
-        stderr = sys.__stderr__
-        if stderr is not None:
-            stderr.flush()
-            text = _text(tallies, directory, stderr.isatty() and _may_colour())
+        if flush:
+            _flush_output()
+        if self.quiet:
+            text = "".join(f"{line}\n" for line in complaints)
+        else:
+            text = self._text(tallies, still)
             text += "".join(f"\n{line}" for line in said) + "\n" if said else ""
-            _write(stderr.fileno(), _encode(text, stderr.encoding))
-    except (OSError, ValueError):
-        return  # closed, or nobody reads it: nowhere to say anything
-    except KeyboardInterrupt:
-        return  # somebody does not want to wait for it
-    finally:
-        if outputs.wanted and outputs.interrupted:
-            _remember_interrupt()
+        self.voice.say(text)
+
+    def _text(self, tallies: list[Tally], still: "list[StillWaiting]") -> str:
+        settings: dict[str, Any] = {
+            "colour": self.voice.may_colour(),
+            "still": still,
+            "unseen": _unseen(self.outside),
+        }
+        try:
+            from interlock.watch.names import Names, called
+
+            names = Names(self.directory)
+            return report(tallies, self.directory, called=lambda tally: called(tally, names), **settings)
+        except Exception:
+            # The program has a module of its own where we need python's: the lines that made the primitives will do.
+            return report(tallies, self.directory, **settings)
+
+
+def _still_waiting(directory: str) -> "list[StillWaiting]":
+    try:
+        from interlock.watch.still import still_waiting
+
+        return still_waiting(directory)
+    except Exception:
+        return []  # likewise
+
+
+def _unseen(outside: Outside) -> list[str]:
+    try:
+        from interlock.watch.unseen import unseen
+
+        return unseen(outside)
+    except Exception:
+        return []  # likewise
 
 
 def _remember_interrupt() -> None:
@@ -118,48 +290,10 @@ def _remember_interrupt() -> None:
         return
 
 
-def _text(tallies: list[Tally], directory: str, colour: bool) -> str:
-    try:
-        from interlock.watch.names import Names, called
-
-        names = Names(directory)
-        return report(tallies, directory, colour=colour, called=lambda tally: called(tally, names))
-    except Exception:
-        # The program has a module of its own where we need python's: the lines that made the primitives will do.
-        return report(tallies, directory, colour=colour)
-
-
-def write_to_stderr(text: str) -> None:
-    """Print at once, past the program's buffers and whatever it has put into `sys.stderr`. Never raises."""
-    try:
-        stderr = sys.__stderr__
-        if stderr is not None:
-            _write(stderr.fileno(), _encode(text, stderr.encoding))
-    except (OSError, ValueError):
-        return  # closed, or nobody reads it
-
-
 def _flush_output() -> None:
     """What the program printed comes first; python flushes it after us."""
-    try:
-        sys.stdout.flush()
-    except Exception:
-        return  # python tries again, and says it
-
-
-def _may_colour() -> bool:
-    return not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-
-
-def _encode(text: str, encoding: str) -> bytes:
-    try:
-        return text.encode(encoding)
-    except UnicodeEncodeError:
-        return in_ascii(text).encode(encoding, "backslashreplace")
-
-
-def _write(descriptor: int, data: bytes) -> None:
-    # Past the buffers: what could not be written would stay there, fail again when python flushes them for the last
-    # time, and change the exit code.
-    while data:
-        data = data[os.write(descriptor, data) :]
+    for stream in sys.stdout, sys.__stderr__:
+        try:
+            stream.flush()  # type: ignore[union-attr]
+        except Exception:
+            continue  # python tries again, and says it

@@ -73,7 +73,7 @@ def parse_ps(arguments: list[str]) -> Namespace:
         prog="interlock ps",
         usage="interlock ps [options] URL [NAME]",
         description="Show who holds what on an engine, for how long, and who waits.",
-        epilog="exit status:\n  0; 1 where the engine does not answer, or --deadlocks has found one; 2 for a wrong option.",
+        epilog="exit status:\n  0; 1 where the engine does not answer, or --deadlocks has found one; 2 for bad use.",
     )
     parser.add_argument("target", metavar="URL", help="an engine: redis://, postgresql://, etcd://")
     parser.add_argument("name", metavar="NAME", nargs="?", help="one name only")

@@ -29,7 +29,8 @@ itself, by Ctrl-C or by an error, say on stderr what each of them did: how often
 somebody had to wait for it, and for how long.
 
 While it runs, say at once where it takes locks in two orders, where parties wait for each other in a cycle, and
-when nobody is left to wake those who wait. Ctrl-\\ shows who waits for what, and the program goes on.
+when nobody is left to wake those who wait. Ctrl-\\ shows who waits for what, and the program goes on. All of that
+goes to the stderr that the command was started with, also where the program has put something else there.
 
 Options of interlock stand before PROGRAM; everything after it belongs to the program. Its standard input and
 output, its arguments and its exit code are its own.
@@ -48,9 +49,14 @@ examples:
   interlock run --stall 30 prog.py say who waits for what when a single wait lasts longer than 30 s
   interlock run --on-stall=exit prog.py
                                    do not wait for those whom nobody can wake: for CI
+  interlock run -c 'import prog'   a string, as with python -c; with - what stands on the standard input
   interlock run prog.py 2>report   the report, and what the program writes to stderr, into a file
   python -X dev -m interlock run prog.py
                                    with options for the interpreter
+
+what ends a run:
+  The report and the files are also written where SIGTERM, SIGHUP, SIGALRM or os._exit ends the program. After a
+  SIGKILL, FILE.part has what was recorded until about a second before; `interlock report FILE` reads it.
 
 exit status:
   that of the program. If it cannot be started, what python itself would give: 2 for a file that cannot be opened,
@@ -93,6 +99,16 @@ def seconds(text: str) -> float:
     return number
 
 
+def _number(text: str) -> int:
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
+    if not 0 < number < 1 << 32:
+        raise argparse.ArgumentTypeError(f"not a number of events above 0: {text!r}")
+    return number
+
+
 class Parser(argparse.ArgumentParser):
     """Prints its texts as they are written, and knows options by their full names only: one that a script uses
     must not become ambiguous through another that is added later."""
@@ -109,7 +125,8 @@ def parse(arguments: list[str]) -> Request:
     run_parser = commands.add_parser(
         "run",
         help="run a program and say what its locks did",
-        usage="interlock run [options] PROGRAM [ARG ...]\n       interlock run [options] -m MODULE [ARG ...]",
+        usage="interlock run [options] PROGRAM [ARG ...]\n       interlock run [options] -m MODULE [ARG ...]\n"
+        "       interlock run [options] -c CODE [ARG ...]",
         description=_ABOUT_RUN,
         epilog=_EXAMPLES_RUN,
     )
@@ -128,9 +145,13 @@ def parse(arguments: list[str]) -> Request:
 def _parse_run(parser: argparse.ArgumentParser, arguments: list[str]) -> Request:
     options = [
         parser.add_argument("-m", dest="module", metavar="MODULE", help="run a module, found as an import finds it"),
-        parser.add_argument("--quiet", action="store_true", help="run only: count nothing and say nothing"),
+        parser.add_argument("-c", dest="code", metavar="CODE", help="run a program that is given as a string"),
+        parser.add_argument("--quiet", action="store_true", help="no report at the end"),
         parser.add_argument("--record", metavar="FILE", help="write what happened to FILE, for `interlock report`"),
         parser.add_argument("--timeline", metavar="OUT.html", help="make a page that shows what happened"),
+        parser.add_argument(
+            "--events", type=_number, metavar="N", help="how many events a recording keeps, the youngest: 1,000,000"
+        ),
         parser.add_argument(
             "--stall", type=seconds, metavar="SECONDS", help="say when a single wait lasts longer than this"
         ),
@@ -141,7 +162,7 @@ def _parse_run(parser: argparse.ArgumentParser, arguments: list[str]) -> Request
             help="report (the default): go on waiting; exit: end with code 3",
         ),
     ]
-    about = "a file, or a directory or zip file with a __main__.py"
+    about = "a file, or a directory or zip file with a __main__.py; - for the standard input"
     parser.add_argument("program", metavar="PROGRAM", nargs="?", default="", help=about)
     parser.add_argument("arguments", metavar="ARG", nargs="*", help="for the program")
 
@@ -151,15 +172,17 @@ def _parse_run(parser: argparse.ArgumentParser, arguments: list[str]) -> Request
     while end < len(arguments) and arguments[end].startswith("-") and arguments[end] not in ("-", "--"):
         option = arguments[end]
         end += 2 if option in with_value else 1
-        if option[:2] == "-m":
+        if option[:2] in ("-m", "-c"):
             break
     request = parser.parse_args(arguments[:end], Request())
     request.arguments = arguments[end:]
-    if request.module is None:
+    if request.events is not None and request.record is None and request.timeline is None:
+        parser.error("--events is for a recording: --record FILE or --timeline OUT.html is missing")
+    if request.module is None and request.code is None:
         if request.arguments[:1] == ["--"]:
             del request.arguments[0]
         if not request.arguments:
-            parser.error("there is nothing to run: a PROGRAM or -m MODULE is missing")
+            parser.error("there is nothing to run: a PROGRAM, -m MODULE or -c CODE is missing")
         request.program = request.arguments.pop(0)
     return request
 

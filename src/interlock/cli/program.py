@@ -12,11 +12,13 @@ Names = dict[str, object]  # what python lays into `__main__` for a program
 
 
 class CannotStart(Exception):
-    """There is no such program, or it is none. ``status``: what python itself would exit with."""
+    """There is no such program, or it is none. ``status``: what python itself would exit with. ``shown_by_python``: a
+    syntax error, which python shows with its line and a caret; or None."""
 
-    def __init__(self, message: str, status: int) -> None:
+    def __init__(self, message: str, status: int, shown_by_python: SyntaxError | None = None) -> None:
         super().__init__(message)
         self.status = status
+        self.shown_by_python = shown_by_python
 
 
 class Program:
@@ -32,13 +34,43 @@ class Program:
 
 def find_program(name: str) -> Program:
     """The program which `python name` would run."""
+    if name == "-":
+        return _Text("-", "<stdin>", None)
     file = _absolute(name)
     return _Container(name, file) if _can_be_imported_from(file) else _File(name, file)
+
+
+def find_code(text: str) -> Program:
+    """The program which `python -c text` would run."""
+    return _Text("-c", "<string>", text)
 
 
 def find_module(name: str) -> Program:
     """The program which `python -m name` would run."""
     return _Module(name)
+
+
+class _Text(Program):
+    """A program that stands in no file: ``text``, or what is on stdin where that is None. ``file``: what tracebacks
+    call it."""
+
+    def __init__(self, argument: str, file: str, text: str | None) -> None:
+        self.argument = argument
+        self.path = None if sys.flags.safe_path else ""
+        self.file = file
+        self.text = text
+
+    def load(self) -> tuple[CodeType, Names]:
+        try:
+            source = sys.stdin.buffer.read() if self.text is None else self.text
+            code = compile(source, self.file, "exec", dont_inherit=True)
+        except SyntaxError as error:
+            raise _not_python(error, self.file) from error
+        except (OSError, AttributeError) as error:
+            raise CannotStart(f"can't read stdin: {error}", 1) from error
+        except (ValueError, OverflowError, RecursionError, MemoryError) as error:
+            raise CannotStart(f"{self.file}: {type(error).__name__}: {error}", 1) from error
+        return code, {"__spec__": None}
 
 
 class _File(Program):
@@ -120,7 +152,9 @@ class _Module(_ByRunpy):
 
 def _not_python(error: SyntaxError, name: str) -> CannotStart:
     line = f":{error.lineno}" if error.lineno else ""
-    return CannotStart(f"{error.filename or name}{line}: {type(error).__name__}: {error.msg}", 1)
+    # With nothing to show, python does not even name the file.
+    shown = error if error.text else None
+    return CannotStart(f"{error.filename or name}{line}: {type(error).__name__}: {error.msg}", 1, shown)
 
 
 def current_directory() -> str | None:

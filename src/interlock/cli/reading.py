@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, TextIO, TypeVar
 
 from interlock.watch.document import document
+from interlock.watch.files import Replaced
 from interlock.watch.perfetto import trace
 from interlock.watch.recording import BadRecording, Recording
 from interlock.watch.summary import Summary, Table
@@ -37,7 +38,8 @@ def show_report(request: ReportRequest) -> None:
     """Do what was asked for. Exits with 1 and one line on stderr where a file cannot be read or written."""
     progress = Progress(sys.stderr)
     try:
-        summary = Summary(Recording.load(request.file), progress)
+        recording = Recording.load(request.file)
+        summary = Summary(recording, progress)
         progress.clear()
         if request.perfetto is not None:
             write_perfetto(summary, request.perfetto)
@@ -50,6 +52,8 @@ def show_report(request: ReportRequest) -> None:
         elif request.perfetto is None and request.timeline is None:
             show(summary, sys.stdout)
         sys.stdout.flush()
+        if recording.damage:
+            _fail(f"{request.file}: {recording.damage}")
     except BadRecording as error:
         _fail(str(error))
     except BrokenPipeError:
@@ -62,8 +66,9 @@ def show_report(request: ReportRequest) -> None:
 
 
 def write_perfetto(summary: Summary, file: str) -> None:
-    with open(file, "w", encoding="ascii") as out:
-        json.dump(trace(summary), out, separators=(",", ":"))
+    with Replaced(file) as out:
+        for part in json.JSONEncoder(separators=(",", ":")).iterencode(trace(summary)):
+            out.write(part.encode("ascii"))
 
 
 def write_timeline(summary: Summary, file: str) -> None:
@@ -71,8 +76,8 @@ def write_timeline(summary: Summary, file: str) -> None:
     from interlock.watch.timeline import render
 
     text = render(document(summary))
-    with open(file, "w", encoding="utf-8") as out:
-        out.write(text)
+    with Replaced(file) as out:
+        out.write(text.encode("utf-8"))
 
 
 def show(summary: Summary, out: TextIO) -> None:
@@ -96,6 +101,8 @@ def _show_rich(summary: Summary, out: TextIO) -> bool:
         return False
     console = Console(file=out, highlight=False)
     console.print(Text(summary.heading(), style="bold"))
+    for line in summary.incomplete():
+        console.print(Text(line, style="bold"))
     console.print()
     for number, finding in enumerate(summary.findings, 1):
         console.print(Text(f"{number}. {finding.sentence}", style="yellow" if number == 1 else ""))

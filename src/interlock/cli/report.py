@@ -3,13 +3,18 @@
 import os
 import threading
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from interlock.core.kernel.probe import Tally
-from interlock.watch.words import aligned, count, duration, legible
+from interlock.watch.words import LABEL, aligned, count, duration, legible
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from interlock.watch.still import StillWaiting
 
 _ROWS = 20  # a tired reader looks at the first few
 _WORTH_A_LOOK = 1_000_000  # ns in all; no program is slow because of less than a millisecond
+_STILL = 10  # waits that have not ended
 _TITLES = ("KIND", "NAME OR LINE", "ACQUIRED", "WAITED", "TOTAL WAIT", "LONGEST")
 
 # What to do about the waiting. To wait is what signals are for, so a guard is the better news even if it waited less.
@@ -35,19 +40,30 @@ _PLAIN = "\x1b[0m"
 
 
 class _Row:
-    """A tally, and what to call it: ``place`` (where it was made), ``label`` (what the table says) and ``named``
-    (whether that is a name, and not the place)."""
-
-    __slots__ = ("label", "named", "place", "tally")
+    """A tally's numbers, and what to call it: ``place`` (where it was made), ``label`` (what the table says) and
+    ``named`` (whether that is a name, and not the place)."""
 
     def __init__(self, tally: Tally, name: str | None, place: str) -> None:
-        self.tally = tally
+        self.kind = tally.kind
+        self.line = tally.file, tally.line
+        self.made = tally.made
+        self.acquired = tally.acquired
+        self.waited = tally.waited
+        self.waited_ns = tally.waited_ns
+        self.longest_ns = tally.longest_ns
         self.place = place
         self.named = name is not None
         self.label = place if name is None else legible(name)
 
+    def add(self, other: "_Row") -> None:
+        self.made += other.made
+        self.acquired += other.acquired
+        self.waited += other.waited
+        self.waited_ns += other.waited_ns
+        self.longest_ns = max(self.longest_ns, other.longest_ns)
+
     def order(self) -> tuple[object, ...]:
-        return -self.tally.waited_ns, -self.tally.acquired, self.tally.kind, self.label
+        return -self.waited_ns, -self.acquired, self.kind, self.label
 
 
 def report(
@@ -56,60 +72,102 @@ def report(
     *,
     colour: bool = False,
     called: Callable[[Tally], str | None] = lambda tally: None,
+    still: "Sequence[StillWaiting]" = (),
+    unseen: Sequence[str] = (),
     library: str = os.path.dirname(threading.__file__),
     machinery: str = threading.__file__,
 ) -> str:
     """What the primitives did, for people to read.
 
     ``called``: what the source calls primitives that have no name. ``directory``: files in it are named relative to
-    it, those of the standard ``library`` relative to that. ``machinery``: the file whose primitives are not the
-    program's: each Thread makes an Event there to start by.
+    it, those of the standard ``library`` relative to that. ``still``: the waits that have not ended, which are in the
+    tallies, too. ``unseen``: sentences about what is not in the tallies. ``machinery``: the file whose primitives are
+    not the program's: each Thread makes an Event there to start by.
     """
     bold, yellow, plain = (_BOLD, _YELLOW, _PLAIN) if colour else ("", "", "")
     visible = [tally for tally in tallies if tally.file != machinery]
     used = [tally for tally in visible if tally.acquired or tally.waited]
     idle = _made(visible) - _made(used)
+    lines = ["", f"{bold}{_heading(used, idle, len(still))}{plain}", *_still_waiting(still, bold, plain)]
     if not used:
-        remark = f" ({idle:,} made, none acquired)" if idle else ""
-        return f"\n{bold}interlock: the program used no primitives{remark}{plain}\n"
+        return "\n".join([*lines, *_paragraphs(unseen)]) + "\n"
 
-    rows = [
+    rows = _merged(
         _Row(tally, called(tally) if tally.name is None else tally.name, _place(tally, directory, library))
         for tally in used
-    ]
+    )
     _tell_apart(rows)
     rows.sort(key=_Row.order)
     worst = _worst(rows)
     titles, *table = aligned([_TITLES, *(_cells(row) for row in rows[:_ROWS])], 2)
-    lines = ["", f"{bold}{_heading(used)}{plain}", "", f"{bold}{titles}{plain}"]
+    lines += ["", f"{bold}{titles}{plain}"]
     for row, text in zip(rows, table, strict=False):
         lines.append(f"{yellow}{text}{plain}" if row is worst else text)
     lines += _remarks(rows[_ROWS:], idle, _made(tallies) - _made(visible))
     if worst is not None:
         sentence, step = _advice(worst)
         lines += ["", f"{bold}{sentence}{plain}", step]
-    elif any(row.tally.waited for row in rows):
+    elif any(row.waited for row in rows):
         lines += ["", "None of this waiting is worth a look."]
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, *_paragraphs(unseen)]) + "\n"
 
 
 # --- sentences ----------------------------------------------------------------------------------------------------
 
 
-def _heading(used: list[Tally]) -> str:
-    acquired = count(sum(tally.acquired for tally in used), "time")
+def _heading(used: list[Tally], idle: int, still: int) -> str:
+    open_waits = f"{count(still, 'wait has', 'waits have')} not ended"
+    if not used:
+        if still:
+            return f"interlock: {open_waits}"
+        if idle:
+            none = "its primitive" if idle == 1 else f"any of its {idle:,} primitives"
+            return f"interlock: the program has not acquired {none}, and nobody had to wait"
+        return "interlock: the program used no primitives"
+    times = sum(tally.acquired for tally in used)
+    acquired = f" acquired {count(times, 'time')}" if times else ", acquired by nobody"
     waited = sum(tally.waited for tally in used)
-    waits = "nobody had to wait"
+    waits = "" if still else "; nobody had to wait"
     if waited:
         total = duration(sum(tally.waited_ns for tally in used))
-        waits = f"somebody had to wait {count(waited, 'time')}, {total} in all"
-    return f"interlock: {count(_made(used), 'primitive')} acquired {acquired}; {waits}"
+        waits = f"; somebody had to wait {count(waited, 'time')}, {total} in all"
+    if still:
+        waits += f"; {open_waits}"
+    return f"interlock: {count(_made(used), 'primitive')}{acquired}{waits}"
+
+
+def _still_waiting(still: "Sequence[StillWaiting]", bold: str, plain: str) -> list[str]:
+    if not still:
+        return []
+    cells = [
+        (
+            legible(wait.party),
+            legible(wait.what, 2 * LABEL),
+            legible(wait.where, keep_end=True),
+            "-" if wait.nanoseconds is None else duration(wait.nanoseconds),
+        )
+        for wait in still[:_STILL]
+    ]
+    # What is waited for can be long, so it has a line of its own.
+    titles, *table = aligned(
+        [("STILL WAITING", "AT", "SO FAR"), *((party, at, time) for party, _, at, time in cells)], 2
+    )
+    lines = ["", f"{bold}{titles}{plain}"]
+    for row, (_, what, _, _) in zip(table, cells, strict=True):
+        lines += [row, f"    for {what}"]
+    if len(still) > _STILL:
+        lines.append(f"and {len(still) - _STILL:,} more")
+    return lines
+
+
+def _paragraphs(sentences: Sequence[str]) -> list[str]:
+    return ["", *sentences] if sentences else []
 
 
 def _remarks(unlisted: list[_Row], idle: int, threads_own: int) -> list[str]:
     remarks = []
     if unlisted:
-        total = sum(row.tally.waited_ns for row in unlisted)
+        total = sum(row.waited_ns for row in unlisted)
         waits = f"{duration(total)} of waiting in all" if total else "none of which had to be waited for"
         remarks.append(f"and {count(len(unlisted), 'more row')}: {waits}")
     if idle or threads_own:
@@ -120,33 +178,31 @@ def _remarks(unlisted: list[_Row], idle: int, threads_own: int) -> list[str]:
 
 
 def _worst(rows: list[_Row]) -> _Row | None:
-    waited = [row for row in rows if row.tally.waited_ns >= _WORTH_A_LOOK]
-    guards = [row for row in waited if row.tally.kind not in _SIGNALS]
+    waited = [row for row in rows if row.waited_ns >= _WORTH_A_LOOK]
+    guards = [row for row in waited if row.kind not in _SIGNALS]
     return next(iter(guards or waited), None)
 
 
 def _advice(worst: _Row) -> tuple[str, str]:
-    tally = worst.tally
-    where = f"{tally.kind} {worst.label}"
+    where = f"{worst.kind} {worst.label}"
     if worst.place not in worst.label:
         where += f" ({worst.place})"
-    signal = _SIGNALS.get(tally.kind)
+    signal = _SIGNALS.get(worst.kind)
     what = "Longest waited for" if signal else "Most contended"
-    step = signal or _GUARDS.get(tally.kind, _OTHERS)
-    return f"{what}: {where}, {duration(tally.waited_ns)} in all.", f"Next step: {step}."
+    step = signal or _GUARDS.get(worst.kind, _OTHERS)
+    return f"{what}: {where}, {duration(worst.waited_ns)} in all.", f"Next step: {step}."
 
 
 # --- cells --------------------------------------------------------------------------------------------------------
 
 
 def _cells(row: _Row) -> tuple[str, ...]:
-    tally = row.tally
-    label = row.label if tally.made < 2 else f"{row.label} ×{tally.made:,}"
-    acquired = f"{tally.acquired:,}"
-    if not tally.waited:
-        return tally.kind, label, acquired, "-", "-", "-"
-    waited = f"{tally.waited:,} {_share(tally.waited, tally.acquired):>6}"
-    return tally.kind, label, acquired, waited, duration(tally.waited_ns), duration(tally.longest_ns)
+    label = row.label if row.made < 2 else f"{row.label} ×{row.made:,}"
+    acquired = f"{row.acquired:,}"
+    if not row.waited:
+        return row.kind, label, acquired, "-", "-", "-"
+    waited = f"{row.waited:,} {_share(row.waited, row.acquired):>6}"
+    return row.kind, label, acquired, waited, duration(row.waited_ns), duration(row.longest_ns)
 
 
 def _share(waited: int, acquired: int) -> str:
@@ -177,9 +233,19 @@ def _place(tally: Tally, directory: str, library: str) -> str:
     return f"{legible(file, keep_end=True)}:{line}"
 
 
+def _merged(rows: Iterable[_Row]) -> list[_Row]:
+    """Two that one line made are told apart by their names; where they have the same, they are one row."""
+    found: dict[tuple[object, ...], _Row] = {}
+    for row in rows:
+        known = found.setdefault((row.kind, row.label, row.place, row.line), row)
+        if known is not row:
+            known.add(row)
+    return list(found.values())
+
+
 def _tell_apart(rows: list[_Row]) -> None:
     """Two of a kind that share a name have been made by two lines."""
-    sharing = Counter((row.tally.kind, row.label) for row in rows)
+    sharing = Counter((row.kind, row.label) for row in rows)
     for row in rows:
-        if sharing[row.tally.kind, row.label] > 1 and row.named:
+        if sharing[row.kind, row.label] > 1 and row.named:
             row.label = f"{row.label} ({row.place})"

@@ -12,15 +12,16 @@ run, which python itself takes away.
 
 import atexit
 import builtins
-import os
 import sys
 from collections.abc import Sequence
 from importlib.machinery import BuiltinImporter
 from types import ModuleType
 
-from interlock.cli.ending import Outputs, tell
+from interlock.cli.ending import Ending, Outputs
 from interlock.cli.frames import show_as_own
-from interlock.cli.program import CannotStart, current_directory, find_module, find_program
+from interlock.cli.outside import Outside
+from interlock.cli.program import CannotStart, current_directory, find_code, find_module, find_program
+from interlock.cli.voice import Voice
 from interlock.cli.watching import start_watching
 from interlock.core.kernel.probe import start_counting
 from interlock.dropin import install
@@ -29,19 +30,22 @@ from interlock.dropin import install
 class Request:
     """What the user asked for.
 
-    Attributes: ``program`` (a file, or a directory or zip file with a `__main__.py`), ``module`` (to be run instead
-    of a program), ``arguments``, ``quiet`` (count nothing and say nothing), ``record`` and ``timeline`` (files for a
-    recording of the run and a page made of it, or None), ``stall`` (seconds that a single wait may last, None for any)
-    and ``on_stall`` ("report", or "exit" to end the process).
+    Attributes: ``program`` (a file, or a directory or zip file with a `__main__.py`, or "-" for stdin), ``module`` and
+    ``code`` (to be run instead of a program, or None), ``arguments``, ``quiet`` (no report at the end), ``record`` and
+    ``timeline`` (files for a recording of the run and a page made of it, or None), ``events`` (how many a recording
+    keeps, None for the usual number), ``stall`` (seconds that a single wait may last, None for any) and ``on_stall``
+    ("report", or "exit" to end the process).
     """
 
     def __init__(self, program: str = "", arguments: Sequence[str] = ()) -> None:
         self.program = program
         self.module: str | None = None
+        self.code: str | None = None
         self.arguments = list(arguments)
         self.quiet = False
         self.record: str | None = None
         self.timeline: str | None = None
+        self.events: int | None = None
         self.stall: float | None = None
         self.on_stall = "report"
 
@@ -49,30 +53,44 @@ class Request:
 def run(request: Request) -> None:
     """Run what was asked for. Raises what it raises, and exits where it cannot be started."""
     directory = current_directory()
-    program = find_program(request.program) if request.module is None else find_module(request.module)
+    if request.code is not None:
+        program = find_code(request.code)
+    else:
+        program = find_program(request.program) if request.module is None else find_module(request.module)
     sys.argv[:] = [program.argument, *request.arguments]
     if _python_added_our_path(directory):
         del sys.path[0]
-    outputs = Outputs(request.record, request.timeline, list(sys.path))
+    voice = Voice()
+    outputs = Outputs(request.record, request.timeline, request.events, list(sys.path))
+    outputs.preload()
     if program.path is not None:
         sys.path.insert(0, program.path)
     main = _fresh_main()
 
     install(asyncio=True)
+    outside = Outside()
+    ending = Ending(voice, directory or "", outputs, outside, request.quiet)
     if outputs.wanted or not request.quiet:
         # Registered before all that the program registers, so that it is called after all of that.
-        atexit.register(tell, os.getpid(), directory or "", outputs, request.quiet)
+        atexit.register(ending.tell)
+        ending.meet_signals()
+        ending.meet_exit()
     if not request.quiet:
+        outside.watch()
         start_counting()
-        start_watching(request.stall, request.on_stall, lambda: tell(os.getpid(), directory or "", outputs, False))
     if outputs.wanted:
-        outputs.start(" ".join([request.module or request.program, *request.arguments]))
+        outputs.start(" ".join([request.module or request.program or "-c", *request.arguments]), directory or "")
+    start_watching(request.stall, request.on_stall, voice, ending)
     try:
         code, names = program.load()
         vars(main).update(names)
         exec(code, vars(main))
     except CannotStart as error:
-        atexit.unregister(tell)
+        atexit.unregister(ending.tell)
+        outputs.give_up()
+        if error.shown_by_python is not None:
+            show_as_own(error.shown_by_python)
+            raise error.shown_by_python from None
         print(f"interlock: {error}", file=sys.stderr)
         sys.exit(error.status)
     except SystemExit:

@@ -6,11 +6,15 @@ What reads and words all that is imported when there is something to say: see `c
 import os
 import signal
 import sys
-from collections.abc import Callable
 
-from interlock.cli.ending import write_to_stderr
+from interlock.cli.ending import Ending
+from interlock.cli.voice import Voice
 from interlock.watch.order import OrderWatch
 from interlock.watch.stall import STALLED, Stalls
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import FrameType
 
 
 class LateDumper:
@@ -18,33 +22,37 @@ class LateDumper:
 
     harmless_to_waits = True  # as that one is
 
-    def __call__(self, number: int, frame: object) -> None:
+    def __init__(self, voice: Voice) -> None:
+        self._voice = voice
+
+    def __call__(self, number: int, frame: "FrameType | None") -> None:
         from interlock.watch.dump import Dumper
 
-        dumper = Dumper(write_to_stderr)
+        dumper = Dumper(self._voice.say)
         signal.signal(number, dumper)
         dumper(number, None)
 
 
-def start_watching(longest: float | None, on_stall: str, tell: Callable[[], None]) -> None:
+def start_watching(longest: float | None, on_stall: str, voice: Voice, ending: Ending) -> None:
     """Watch the order of locks, stalls, and the keyboard.
 
-    ``longest``: seconds that a single wait may last. ``on_stall``: "report", or "exit" to end the process. ``tell``:
-    prints the report of the run.
+    ``longest``: seconds that a single wait may last. ``on_stall``: "report", or "exit" to end the process.
     """
+    leave = os._exit if ending.leave is None else ending.leave
 
     def found(text: str, is_stall: bool) -> None:
-        write_to_stderr(f"\n{text}")
+        voice.say(f"\n{text}")
         if is_stall and on_stall == "exit":
-            tell()
-            os._exit(STALLED)
+            ending.tell()
+            leave(STALLED)
 
-    OrderWatch(lambda text: write_to_stderr(f"interlock: {text}\n"))
-    Stalls(longest, found).start()
+    OrderWatch(lambda text: voice.say(f"interlock: {text}\n"))
+    live = ending.outputs.live
+    Stalls(longest, found, None if live is None else live.save).start()
     quit_signal = getattr(signal, "SIGQUIT", None)
     # Where it is ignored, somebody (nohup, a shell's background) did not want it to reach the program.
     if quit_signal is not None and signal.getsignal(quit_signal) == signal.SIG_DFL:
         try:
-            signal.signal(quit_signal, LateDumper())
+            signal.signal(quit_signal, LateDumper(voice))
         except ValueError:
             print("interlock: not in the main thread: no dump on Ctrl-\\", file=sys.stderr)

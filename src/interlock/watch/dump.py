@@ -9,6 +9,7 @@ from interlock.core.explain.order import called
 from interlock.core.explain.places import Place, preload
 from interlock.core.graph.waitgraph import Wait, holders, owners
 from interlock.core.kernel.primitive import Primitive
+from interlock.core.kernel.probe import made_by
 from interlock.core.primitives.barrier import Barrier
 from interlock.core.primitives.condition import Condition
 from interlock.core.primitives.event import Event
@@ -86,9 +87,9 @@ def _write(text: str, file: "TextIO | None") -> None:
 # --- the text -----------------------------------------------------------------------------------------------------
 
 
-def dump_text(view: View, title: str | None = None) -> str:
-    """The dump. ``title``: the first line, where there is more to say than how many wait."""
-    lines = [f"interlock: {title or _heading(view)}"]
+def dump_text(view: View, *titles: str) -> str:
+    """The dump. ``titles``: the first lines, where there is more to say than how many wait."""
+    lines = [f"interlock: {title}" for title in titles or (_heading(view),)]
     told: set[int] = set()
 
     def section(heading: str, people: list[Someone], tell: Callable[[Someone, View], list[str]]) -> None:
@@ -176,6 +177,13 @@ def name_of(primitive: Primitive) -> str:
     if primitive.name is not None:
         return f"{kind} {primitive.name!r}"
     return called(primitive) or f"{kind} at {id(primitive):#x}"
+
+
+def is_own(primitive: Primitive) -> bool:
+    """Whether it is the program's, and not one that `threading` made for itself."""
+    from interlock.watch.names import is_machinery  # which imports more than a program under `interlock run` should see
+
+    return not is_machinery(made_by(primitive))
 
 
 def what_is_missing(wait: Wait) -> str:

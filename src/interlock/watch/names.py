@@ -65,12 +65,15 @@ class Names:
     def made(self, maker: Maker) -> str | None:
         """What the line that made a primitive calls it, or None."""
         inner = self._assigned(maker.code, maker.offset)
-        if maker.outer_code is None:
-            return inner
-        outer = self._assigned(maker.outer_code, maker.outer_offset)
-        if outer is None:
-            return inner
-        return outer if inner is None else f"{outer}.{inner.rpartition('.')[2]}"
+        if maker.outer_code is not None:
+            outer = self._assigned(maker.outer_code, maker.outer_offset)
+            if outer is not None:
+                return outer if inner is None else f"{outer}.{inner.rpartition('.')[2]}"
+        if inner is None:
+            return None
+        # `_lock` and `Handler.lock` are no names for what stands in somebody else's module.
+        module = self._module(maker.code.co_filename)
+        return _short(f"{module}.{inner}") if module else inner
 
     def used(self, code: CodeType, offset: int) -> str | None:
         """What a line that uses a primitive calls it: `Pool._lock` for `with self._lock:`."""
@@ -80,6 +83,17 @@ class Names:
     def _assigned(self, code: CodeType, offset: int) -> str | None:
         source = self._source(code.co_filename)
         return None if source is None else source.assigned(_span(code, offset))
+
+    def _module(self, file: str) -> str:
+        """The name of a module of the standard library or of an installed package; '' for one of the program's."""
+        short = self.file(file)
+        if os.path.isabs(short) or short == file or not short.endswith(".py"):
+            return ""
+        inside = os.path.join(self.library, "")
+        packages = "/site-packages/" in file or "/dist-packages/" in file
+        if not packages and not (file.startswith(inside) and short == file[len(inside) :]):
+            return ""
+        return short[:-3].removesuffix("/__init__").replace("/", ".")
 
     def _source(self, file: str) -> "_Source | None":
         if file not in self._sources:

@@ -3,19 +3,22 @@
 Times are integer nanoseconds since the recording began. Events stand in columns, one array for each field, in the
 order of their times; parties, primitives and places are numbers into lists.
 
-The file, version 1, all of it little-endian:
+The file is made of chunks (see `chunks.py`):
 
-    interlock recording 1\\n
-    one line of JSON            title, duration, dropped, complete_from, events (their number), places,
-                                parties ([name, kind, group]), primitives ([name, kind, family, place, own])
-    the columns, one after the other, each as long as there are events:
-    time         8 bytes        since the recording began
-    waited       8 bytes        for how long, where a wait has ended
-    party        4 bytes        signed, as the next three; -1 where there is none
-    primitive    4 bytes
-    place        4 bytes        the line of the caller
-    other        4 bytes        the other party
-    happening    1 byte         the index into `HAPPENINGS`
+    head    JSON: title, duration, dropped, complete_from, events (their number), places, parties ([name, kind, group]),
+            primitives ([name, kind, family, place, own])
+    rows    some of the events: columns, one after the other, each as long as there are events
+    end     nothing: the file is whole
+
+    the columns: time         8 bytes        since the recording began
+                 waited       8 bytes        for how long, where a wait has ended
+                 party        4 bytes        signed, as the next three; -1 where there is none
+                 primitive    4 bytes
+                 place        4 bytes        the line of the caller
+                 other        4 bytes        the other party
+                 happening    1 byte         the index into `HAPPENINGS`
+
+What a program leaves behind that was killed has other chunks: see `live.py`.
 """
 
 import json
@@ -30,12 +33,15 @@ from typing import Any, NamedTuple, Protocol, Self, TypeVar
 
 from interlock.core.kernel.probe import Entry
 from interlock.core.record.recorder import HAPPENINGS, LAYOUT, Taken, start_recording, stop_recording
+from interlock.watch.chunks import MAGIC, VERSION, Chunks, write_chunk, write_start
+from interlock.watch.files import Replaced
 from interlock.watch.names import Names, is_machinery
+from interlock.watch.words import count
 
-_MAGIC = b"interlock recording "
-_VERSION = b"1\n"
 _COLUMNS = (("time", "q"), ("waited", "q"), ("party", "i"), ("primitive", "i"), ("place", "i"), ("other", "i"))
 _NO_OFFSET = 0xFFFFFF
+_ROW = 33  # bytes of an event in the file
+_IN_CHUNK = 65_536  # events
 
 
 T = TypeVar("T")
@@ -53,7 +59,7 @@ def unseen(what: str, things: Iterable[T], number: int) -> Iterable[T]:
 
 
 class BadRecording(ValueError):
-    """A file is not a recording, or not a whole one. The message says so in one line."""
+    """A file is not a recording, or nothing of it can be read. The message says so in one line."""
 
 
 class Party(NamedTuple):
@@ -91,7 +97,9 @@ class Recording:
     """What was recorded. Empty until its ``with`` block has ended.
 
     Attributes: ``title``, ``duration``, ``dropped`` (events there was no room for), ``complete_from`` (the time from
-    which on none was dropped), ``parties``, ``primitives``, ``places`` and ``columns`` (see `events`).
+    which on none was dropped), ``parties``, ``primitives``, ``places`` and ``columns`` (see `events`); ``damage``, what
+    a file had lost from which this was read, in a sentence, or ''; and ``unfinished``, likewise, where the program was
+    killed before it had written the file.
     """
 
     def __init__(self, title: str = "") -> None:
@@ -99,6 +107,8 @@ class Recording:
         self.duration = 0
         self.dropped = 0
         self.complete_from = 0
+        self.damage = ""
+        self.unfinished = ""
         self.parties: list[Party] = []
         self.primitives: list[Primitive] = []
         self.places: list[str] = []
@@ -132,7 +142,7 @@ class Recording:
     # The file.
 
     def save(self, file: str | os.PathLike[str]) -> None:
-        """Write it to ``file``, which is replaced. Raises OSError."""
+        """Write it to ``file``, which is replaced once all is written. Raises OSError."""
         head = {
             "title": self.title,
             "duration": self.duration,
@@ -143,31 +153,84 @@ class Recording:
             "primitives": self.primitives,
             "places": self.places,
         }
-        with open(file, "wb") as out:
-            out.write(_MAGIC + _VERSION)
-            out.write(json.dumps(head, separators=(",", ":")).encode("ascii") + b"\n")
-            for column in self.columns.values():
-                _little_endian(column).tofile(out)
+        with Replaced(file) as out:
+            write_start(out)
+            write_chunk(out, b"head", json.dumps(head, separators=(",", ":")).encode("ascii"))
+            for start in range(0, len(self), _IN_CHUNK):
+                some = [_little_endian(column[start : start + _IN_CHUNK]) for column in self.columns.values()]
+                write_chunk(out, b"rows", b"".join(column.tobytes() for column in some))
+            write_chunk(out, b"end ", b"")
 
     @classmethod
     def load(cls, file: str | os.PathLike[str]) -> Self:
-        """Read what `save` has written. Raises BadRecording, and OSError where the file cannot be read."""
+        """Read what `save` has written; of a file that is damaged, what is whole (see ``damage``). Where a program was
+        killed before it wrote ``file``, read what it left beside it. Raises BadRecording, and OSError where the file
+        cannot be read."""
         name = os.fspath(file)
-        with open(file, "rb") as source:
-            if source.readline(len(_MAGIC) + len(_VERSION)) != _MAGIC + _VERSION:
-                source.seek(0)
-                if source.read(len(_MAGIC)) == _MAGIC:
-                    raise BadRecording(f"{name}: a recording of another version of interlock, this one reads version 1")
+        left = None if os.path.exists(name) else left_behind(name)
+        with open(left or name, "rb") as source:
+            start = source.readline(len(MAGIC) + len(VERSION))
+            if start != MAGIC + VERSION:
+                if start.startswith(MAGIC):
+                    raise BadRecording(f"{name}: a recording of another version of interlock, this one reads version 2")
                 raise BadRecording(f"{name}: not a recording of interlock")
             recording = cls()
+            chunks = Chunks(source)
             try:
-                recording._read(source)
+                if not recording._read(chunks):
+                    if left is not None or recording.unfinished:
+                        raise BadRecording(
+                            f"{name}: the program ended before it was written, and before anything else was"
+                        )
+                    raise BadRecording(f"{name}: a damaged recording: its names are lost")
+            except BadRecording:
+                raise
             except (ValueError, KeyError, TypeError, EOFError, OverflowError, MemoryError, RecursionError) as error:
-                raise BadRecording(f"{name}: a damaged recording, or not all of one") from error
+                raise BadRecording(f"{name}: a damaged recording") from error
         return recording
 
-    def _read(self, source: Any) -> None:
-        head = json.loads(source.readline())
+    def _read(self, chunks: Chunks) -> bool:
+        """Whether there was anything to be read."""
+        from interlock.watch.live import Left
+
+        expected = None
+        whole = False
+        left: Left | None = None
+        damaged = 0  # chunks that had been left out at the last rows
+        for kind, payload in chunks:
+            if kind == b"head":
+                expected = self._read_head(json.loads(payload))
+            elif kind == b"live":
+                left = Left(payload)
+            elif kind == b"more" and left is not None:
+                left.read(payload)
+            elif kind == b"rows" and expected is not None:
+                before = len(self)
+                self._read_rows(payload)
+                if chunks.damaged > damaged and len(self) > before:
+                    damaged = chunks.damaged
+                    self.complete_from = max(self.complete_from, self.columns["time"][before])
+            elif kind == b"end ":
+                whole = True
+        if left is not None:
+            left.fill(self, chunks)
+            return bool(len(self))
+        if expected is None:
+            return False
+        self._check()
+        missing = expected - len(self)
+        if missing or chunks.damaged or chunks.cut or not whole:
+            if not missing >= 0:
+                raise ValueError
+            self.dropped += missing
+            if len(self) and missing and (chunks.cut or chunks.damaged > damaged):
+                self.duration = self.columns["time"][-1]  # of what came later nothing is known
+            reason = "a checksum is wrong" if chunks.damaged else "it does not end as it should"
+            lost = f"{missing:,} of its {count(expected, 'event')} lost" if missing else "no event is lost"
+            self.damage = f"damaged, {reason}: {lost}"
+        return True
+
+    def _read_head(self, head: Any) -> int:
         self.title = str(head["title"])
         self.duration, self.dropped = int(head["duration"]), int(head["dropped"])
         self.complete_from = int(head["complete_from"])
@@ -177,16 +240,19 @@ class Recording:
             for name, kind, family, place, own in head["primitives"]
         ]
         self.places = [str(place) for place in head["places"]]
-        number = int(head["events"])
-        for column in self.columns.values():
-            data = source.read(number * column.itemsize)
-            if len(data) != number * column.itemsize:
-                raise EOFError
-            column.frombytes(data)
-            if sys.byteorder == "big":
-                column.byteswap()
-        if source.read(1):
+        return int(head["events"])
+
+    def _read_rows(self, payload: bytes) -> None:
+        number, rest = divmod(len(payload), _ROW)
+        if rest:
             raise ValueError
+        at = 0
+        for column in self.columns.values():
+            data = array(column.typecode, payload[at : at + number * column.itemsize])
+            at += number * column.itemsize
+            column.extend(_little_endian(data))
+
+    def _check(self) -> None:
         for name, least, end in (
             ("party", 0, len(self.parties)),
             ("primitive", 0, len(self.primitives)),
@@ -194,11 +260,19 @@ class Recording:
             ("other", -1, len(self.parties)),
             ("happening", 0, len(HAPPENINGS)),
         ):
-            if number and not (least <= min(self.columns[name]) and max(self.columns[name]) < end):
+            if len(self) and not (least <= min(self.columns[name]) and max(self.columns[name]) < end):
                 raise ValueError
 
 
+def left_behind(file: str) -> str | None:
+    """What a program has left that was killed before it wrote ``file``, or None."""
+    from interlock.watch.live import beside
+
+    return beside(file) if os.path.exists(beside(file)) else None
+
+
 def _little_endian(column: "array[int]") -> "array[int]":
+    """And back."""
     if sys.byteorder == "big":
         column = column[:]
         column.byteswap()

@@ -1,15 +1,19 @@
 """When all sleep: a watcher that says so. For `interlock run`.
 
 It looks once a second, from a thread of its own that `threading` does not know, and that is started only once somebody
-waits. It says what it finds once:
+waits. What it comes to suspect it says when it has stood unchanged for a while, and once:
 
-- that nobody is left: every thread of the program is in a wait without a timeout, or has nothing to do. One that does
-  anything else (sleeps, reads, computes) could wake the others, and so could a signal handler of the program;
-- with ``--stall SECONDS``, a single wait longer than that;
-- a cycle of waits that could not be refused, since it was not certain. That is no stall as long as anybody is awake,
-  who may let them go yet.
+    suspicion                                                                  stands for    ends the program with
+                                                                                             --on-stall=exit
+    nobody is left: every thread of the program is in a wait without a         1 s           yes
+    timeout, or has nothing to do. One that does anything else (sleeps,
+    reads, computes) could wake the others, and so could a signal handler
+    of the program
+    a cycle of waits that could not be refused, since it was not certain:     2 s           yes
+    whoever is awake may let them go yet, but has not
+    with ``--stall SECONDS``, a single wait longer than that                   SECONDS       yes
 
-What it has seen must be the same in two looks, so that nothing is said of parties that are only passing.
+Unchanged: the same parties in the same waits, each of which began when it did.
 """
 
 import os
@@ -27,6 +31,7 @@ from interlock.watch.idle import TimerOfOurs, is_idle
 from interlock.watch.view import Someone, View, helpers
 
 LOOK = 1.0  # seconds between two looks
+PATIENCE = 2.0  # seconds for which a suspicion stands before it is told; but what nobody can change, for one look
 STALLED = 3  # the exit code for ``--on-stall=exit``
 NOBODY_LEFT = "nobody is left to wake these"
 IN_A_CYCLE = "these wait for each other in a cycle"
@@ -34,21 +39,41 @@ IN_A_CYCLE = "these wait for each other in a cycle"
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import asyncio
+    from collections.abc import Iterable
+
+
+class Suspicion:
+    """What may be a stall. ``key``: the same as long as nothing changes; ``patience``: seconds for which it has to
+    stand; ``covers``: keys of other suspicions that are told with it."""
+
+    def __init__(self, key: object, title: str, patience: float, covers: "Iterable[object]" = ()) -> None:
+        self.key = key
+        self.title = title
+        self.patience = patience
+        self.covers = list(covers)
 
 
 class Stalls:
-    """The watcher. ``longest``: seconds that a single wait may last, None for any. ``report``: told what was found, and
-    whether it is a stall."""
+    """The watcher.
 
-    def __init__(self, longest: float | None, report: Callable[[str, bool], None]) -> None:
+    ``longest``: seconds that a single wait may last, None for any. ``report``: told what was found, as a dump, and
+    whether it is a stall. ``each_look``: called at each look, too.
+    """
+
+    def __init__(
+        self,
+        longest: float | None,
+        report: Callable[[str, bool], None],
+        each_look: Callable[[], None] | None = None,
+    ) -> None:
         self.longest = longest
         self.report = report
+        self.each_look = each_look
         self.running = False
-        self.asleep: frozenset[int] = frozenset()  # the waits in which all were at the last look
-        self.cycles: set[frozenset[int]] = set()  # likewise, each cycle
+        self.standing: dict[object, float] = {}  # what was suspected at the last look, and since when
         self.told: set[object] = set()
-        # Keeps what `told` names by its id from being collected.
-        self.kept: list[object] = []
+        self.long: dict[object, set[object]] = {}  # primitive and line -> the long waits there that have been told
+        self.shown: object = None  # the waits of the last dump
 
     def start(self) -> None:
         """Begin as soon as somebody waits, or a loop of asyncio's has run for a while."""
@@ -92,6 +117,8 @@ class Stalls:
             sleep(LOOK)
             try:
                 self.look()
+                if self.each_look is not None:
+                    self.each_look()
             except Exception:
                 if sys.is_finalizing():
                     return
@@ -100,39 +127,73 @@ class Stalls:
     def look(self) -> None:
         """One look."""
         view = View()
-        asleep = frozenset(_keys(view.people)) if _all_sleep(view) else frozenset()
-        cycles = {frozenset(_keys(cycle.members)) for cycle in view.cycles}
-        lasting, self.asleep = asleep if asleep == self.asleep else frozenset(), asleep
-        staying, self.cycles = cycles & self.cycles, cycles
-        if lasting and self._is_news(("asleep", lasting)):
-            self.told.update(staying)  # the dump begins with them
-            self._tell(view, NOBODY_LEFT, True)
-        elif [cycle for cycle in staying if self._is_news(cycle)]:
-            self._tell(view, IN_A_CYCLE, False)
+        now = view.now / 1e9
+        suspicions = self._suspicions(view)
+        self.standing = {each.key: self.standing.get(each.key, now) for each in suspicions}
+        titles = []
+        for each in suspicions:
+            # A look comes a little early or late.
+            if now - self.standing[each.key] > each.patience - LOOK / 2 and each.key not in self.told:
+                self.told.add(each.key)
+                self.told.update(each.covers)
+                titles.append(each.title)
         if self.longest is not None:
-            self._look_for_long_waits(view, self.longest)
+            titles += self._long_waits(view, self.longest)
+        if titles:
+            self._tell(view, titles)
 
-    def _look_for_long_waits(self, view: View, longest: float) -> None:
+    def _suspicions(self, view: View) -> list[Suspicion]:
+        cycles = [frozenset(_keys(cycle.members)) for cycle in view.cycles]
+        found = []
+        if _all_sleep(view):
+            # Its dump begins with the cycles.
+            found.append(Suspicion(("asleep", frozenset(_keys(view.people))), NOBODY_LEFT, LOOK, cycles))
+        return found + [Suspicion(cycle, IN_A_CYCLE, PATIENCE) for cycle in cycles]
+
+    def _long_waits(self, view: View, longest: float) -> list[str]:
+        """What to say of waits that have become too long. Those who join others at the same line are no news."""
+        waits: dict[object, list[Someone]] = {}
         for someone in view.people:
             wait = someone.wait
-            if wait is not None and view.seconds(wait) > longest and self._is_news(("long", id(wait.waiter))):
-                what = f"{someone.name} has waited for {name_of(wait.at)} for more than {longest:g} s"
-                self._tell(view, what, True)
+            if wait is not None and view.seconds(wait) > longest:
+                line = None if someone.place is None else (someone.place.file, someone.place.line)
+                waits.setdefault((id(wait.at), line), []).append(someone)
+        titles = []
+        for where, some in waits.items():
+            keys: set[object] = set(_keys(some))
+            if not keys & self.long.get(where, set()):
+                titles.append(_long_title(some, longest))
+            self.long[where] = keys
+        self.long = {where: keys for where, keys in self.long.items() if where in waits}
+        return titles
 
-    def _is_news(self, key: object) -> bool:
-        fresh = key not in self.told
-        self.told.add(key)
-        return fresh
+    def _tell(self, view: View, titles: list[str]) -> None:
+        waits = frozenset(_keys(view.people))
+        if waits == self.shown:
+            text = "".join(f"interlock: {title}: the same as above\n" for title in titles)
+        else:
+            text = dump_text(view.find_held(), *titles)
+        self.shown = waits
+        self.report(text, True)
 
-    def _tell(self, view: View, what: str, is_stall: bool) -> None:
-        self.kept += [someone.wait.waiter if someone.wait else someone.awaits for someone in view.people]
-        self.report(dump_text(view.find_held(), what), is_stall)
+
+def _long_title(some: list[Someone], longest: float) -> str:
+    wait = some[0].wait
+    assert wait is not None
+    others = f" and {len(some) - 1:,} more have" if len(some) > 1 else " has"
+    return f"{some[0].name}{others} waited for {name_of(wait.at)} for more than {longest:g} s"
 
 
-def _keys(people: list[Someone]) -> list[int]:
-    """A wait has a waiter of its own, and a task that waits for what is not ours a future."""
-    waiting = [someone.awaits if someone.wait is None else someone.wait.waiter for someone in people]
-    return [id(each) for each in waiting if each is not None]
+def _keys(people: list[Someone]) -> list[tuple[int, int]]:
+    """Of those who wait: the waits. One has a waiter of its own, but another may come to lie where it was, later; a
+    task that waits for what is not ours has a future."""
+    keys = []
+    for someone in people:
+        if someone.wait is not None:
+            keys.append((id(someone.wait.waiter), someone.wait.since))
+        elif someone.awaits is not None:
+            keys.append((id(someone.awaits), someone.ident))
+    return keys
 
 
 def _all_sleep(view: View) -> bool:

@@ -224,6 +224,7 @@ class Summary:
             "duration": recording.duration,
             "events": len(recording),
             "dropped": recording.dropped,
+            "incomplete": self.incomplete(),
             "parties": [party._asdict() for party in recording.parties],
             "primitives": rows,
             "waited": [line(row) for row in self.waited],
@@ -254,6 +255,11 @@ class Summary:
             f"interlock: {count(len(recording), 'event')} in {duration(recording.duration)}, {' and '.join(parts)}, "
             f"{count(len(self.story.primitives), 'primitive')}; {waited}"
         )
+
+    def incomplete(self) -> list[str]:
+        """What the file that was read does not have, in lines that stand at the top."""
+        recording = self.recording
+        return [f"{line[0].upper()}{line[1:]}." for line in (recording.unfinished, recording.damage) if line]
 
     def without_findings(self) -> str:
         """What to say in the place of findings where there are none."""
@@ -332,7 +338,7 @@ class Summary:
 
     def text(self) -> str:
         """For people to read, in plain text."""
-        lines = [self.heading(), ""]
+        lines = [self.heading(), *self.incomplete(), ""]
         lines += [f"{number}. {finding.sentence}" for number, finding in enumerate(self.findings, 1)]
         if not self.findings:
             lines.append(self.without_findings())

@@ -1,7 +1,6 @@
 """Everybody at one moment: who runs where, who waits for what and for how long, who holds what and since which line."""
 
 import sys
-import threading
 import time
 from collections.abc import Iterable
 
@@ -9,6 +8,7 @@ from interlock.core.explain import order
 from interlock.core.explain.places import Place, awaited_by_mistake, frames_of, frames_of_task, is_ours, place_of_hold, place_of_wait
 from interlock.core.graph.waitgraph import Wait, holders, is_certain_edge, keeper, parties, task_of, waits
 from interlock.core.graph.waitgraph import primitives as every_primitive
+from interlock.core.kernel import private
 from interlock.core.kernel.party import Party
 from interlock.core.kernel.primitive import Primitive
 from interlock.core.primitives.condition import Condition
@@ -33,7 +33,7 @@ class Someone:
     ) -> None:
         self.party = party
         self.is_task = task is not None or (party is not None and keeper(party) is not None)
-        self.awaits = getattr(task, "_fut_waiter", None)
+        self.awaits = private.awaited_by(task)
         self.ident = ident
         self.name = name
         self.frames = frames
@@ -132,7 +132,7 @@ def _everybody(frames: "dict[int, FrameType]") -> list[Someone]:
             continue
         outward = list(_outward(frame))
         if ident not in known:
-            thread = threading._active.get(ident)  # type: ignore[attr-defined]
+            thread = private.listed_thread(ident)
             name = f"thread {ident}" if thread is None else thread.name
             people.append(Someone(None, ident, name, outward))
         for task in tasks_of(outward):

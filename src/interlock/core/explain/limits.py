@@ -19,9 +19,10 @@ import math
 
 import cython
 from cython.cimports.interlock.core.explain.places import attribute
+from cython.cimports.interlock.core.kernel import private
 from cython.cimports.interlock.core.tasks.task import Library, TaskParty
 
-_MISSING: object = object()
+from interlock.core.kernel.private import RELEASE_WAITER, TASK_OF_TIMEOUT, TIMER_OF_TIMEOUT
 
 
 class Limits:
@@ -44,10 +45,10 @@ class Limits:
             return True  # a timer was set while we looked, or this is a version that we do not know
 
     def ends_in_asyncio(self, task, loop) -> cython.bint:
-        awaited = getattr(task, "_fut_waiter", None)
+        awaited = private.awaited_by(task)
         if awaited is not None and awaited.done():
             return True  # cancelled, or told to look: it is about to run
-        if getattr(task, "_must_cancel", False):
+        if private.is_to_be_cancelled(task):
             return True
         key = id(loop)
         found = self.of_loops.get(key)
@@ -60,8 +61,8 @@ class Limits:
         if id(task) in tasks:
             return True
         # Up to Python 3.11 `wait_for` makes a task of its own of what it waits for, and waits for that and a timer.
-        for callback in list(getattr(task, "_callbacks", None) or ()):
-            released = released_by(callback[0])
+        for callback in private.callbacks_of(task):
+            released = released_by(callback)
             if released is not None and (released.done() or id(released) in futures):
                 return True
         return False
@@ -71,14 +72,11 @@ def limits_of(loop) -> tuple:
     """The ids of the tasks that a timer of this loop will cancel, and of the futures of `wait_for`; None: not known."""
     tasks = set()
     futures = set()
-    timers = getattr(loop, "_scheduled", None)
-    if timers is None:
+    calls = private.calls_to_come(loop)
+    if calls is None:
         return None, None
-    for handle in [*timers, *loop._ready]:
-        callback = handle._callback
-        if handle._cancelled or callback is None:
-            continue
-        released = released_by(callback, getattr(handle, "_args", None))
+    for callback, arguments in calls:
+        released = released_by(callback, arguments)
         if released is not None:
             futures.add(id(released))
             continue
@@ -89,7 +87,7 @@ def limits_of(loop) -> tuple:
             continue
         if getattr(callback, "__name__", None) == "cancel":
             tasks.add(id(target))
-        for name in ("_task", "_host_task"):
+        for name in TASK_OF_TIMEOUT:
             found = attribute_of(target, name)
             if found is not None:
                 tasks.add(id(found))
@@ -101,7 +99,7 @@ def released_by(callback, args=None):
     if isinstance(callback, functools.partial):
         args = callback.args
         callback = callback.func
-    if getattr(callback, "__name__", None) == "_release_waiter" and args:
+    if getattr(callback, "__name__", None) == RELEASE_WAITER and args:
         return args[0]
     return None
 
@@ -119,23 +117,18 @@ def has_timeout(task) -> cython.bint:
     for each in gc.get_referrers(task):
         names = each if isinstance(each, dict) else getattr(each, "__dict__", None)
         if isinstance(names, dict):
-            for name in ("_timeout_handler", "_timeout_handle"):
-                if names.get(name) is not None and (names.get("_task") is task or names.get("_host_task") is task):
+            for name in TIMER_OF_TIMEOUT:
+                if names.get(name) is not None and any(names.get(whose) is task for whose in TASK_OF_TIMEOUT):
                     return True
     return False
 
 
 def ends_in_trio(task) -> cython.bint:
-    status = task._cancel_status
-    if status.effectively_cancelled:
+    if private.is_cancelled_in_trio(task):
         return True
-    nursery = task.parent_nursery
-    inherited = None if nursery is None else nursery._cancel_status
-    while status is not None and status is not inherited:
-        scope = status._scope
+    for scope in private.scopes_of(task):
         if scope.deadline != math.inf:
             return True
         if scope.shield:
             break
-        status = status._parent
     return False

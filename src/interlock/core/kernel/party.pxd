@@ -66,7 +66,6 @@ cdef bint is_lost(Party party) noexcept
 cdef unsigned long main_ident
 
 cdef Party meet()
-cdef str plain_name(object thing)
 cdef object enrol(Party party)
 cdef Party party_by_id(unsigned long long id)
 cdef object find_thread(unsigned long ident)

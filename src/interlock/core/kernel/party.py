@@ -30,6 +30,7 @@ from cython.cimports.interlock.core.kernel.native import (
     interlock_thread,
     interlock_thread_id,
 )
+from cython.cimports.interlock.core.kernel.private import ident_of, is_dummy, listed_thread, name_of, starting_threads
 from cython.cimports.interlock.core.kernel.public_name import interlock_keep_name
 from cython.cimports.interlock.core.kernel.thread_end import (
     interlock_end,
@@ -44,7 +45,6 @@ departed = {}
 in_order = cython.declare(object, deque())  # their ids; a dictionary would look for its first through all it had before
 by_ident = {}
 DEPARTED_KEPT = cython.declare(cython.Py_ssize_t, 1000)  # more than can plausibly have died with a lock; about 200 KB
-DUMMY = cython.declare(object, threading._DummyThread)
 # When `living` has grown to this, look who has ended; then it is set to twice what is left.
 sweep_at = cython.declare(cython.Py_ssize_t, 64)
 
@@ -109,7 +109,7 @@ class Party:
             reference = self.thread_ref
         if reference is not None:
             thread = reference()
-        if thread is None or isinstance(thread, DUMMY):
+        if thread is None or is_dummy(thread):
             # `current_thread()` invents a dummy for a thread that is still starting, and drops it for the real one.
             found = find_thread(self.ident)
             # Looked at afterwards: once it has ended, its ident is another's.
@@ -138,23 +138,12 @@ class Party:
             reference = self.thread_ref
         thread = None if reference is None else reference()
         if thread is not None:
-            self.remember_name(plain_name(thread))
+            self.remember_name(name_of(thread))
 
     def remember_name(self, name: str) -> cython.void:
         if name is not None:
             with cython.critical_section(self):
                 self.last_name = name
-
-
-def plain_name(thing) -> str:
-    """What lies in its `_name`: the name of a thread or of a task in Python. None where there is no such, or only what is
-    somebody's code."""
-    try:
-        names = object.__getattribute__(thing, "__dict__")
-    except AttributeError:
-        return None
-    name = names.get("_name") if type(names) is dict else None
-    return name if isinstance(name, str) else None
 
 
 class Leaving:
@@ -175,14 +164,11 @@ def set_on_leaving(function):
 
 
 def find_thread(ident: cython.ulong):
-    """The Thread with this ident, also while it is starting and `threading` has listed none yet, or a dummy.
-
-    Reads the plain attribute: the property may be anybody's code, which may take a lock, which meets its party.
-    """
-    thread = threading._active.get(ident)
-    if thread is None or isinstance(thread, DUMMY):
-        for starting in list(threading._limbo):
-            if getattr(starting, "_ident", None) == ident:
+    """The Thread with this ident, also while it is starting and `threading` has listed none yet, or a dummy."""
+    thread = listed_thread(ident)
+    if thread is None or is_dummy(thread):
+        for starting in starting_threads():
+            if ident_of(starting) == ident:
                 return starting
     return thread
 
@@ -200,7 +186,7 @@ def meet() -> Party:
         if thread is not None:
             party.thread_ref = weakref.ref(thread)
             party.thread_key = cython.cast(cython.p_void, thread)
-            party.last_name = plain_name(thread)
+            party.last_name = name_of(thread)
         # What was called above may have run anybody's code, which may have met this very thread.
         found = enrol(party)
         by_ident[party.ident] = found

@@ -50,5 +50,6 @@ cdef class Primitive(Observed):
     cdef Waiter pass_over_notified(self, Primitive mutex, Waiter waiter)
     cdef object wake(self, Waiter first)
     cdef list queued(self)
+    cdef list queued_in(self, Primitive line)
     cdef tuple blocked(self)
     cdef str describe(self, str state, str more)

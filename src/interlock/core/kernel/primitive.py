@@ -255,6 +255,10 @@ class Primitive(Observed):
             if waiter is not arrived:
                 if waiter.state == WOKEN:
                     break
+                if not waiter.claim():
+                    self.remove(waiter)
+                    waiter.state = CANCELLED
+                    continue
                 if first is None:
                     first = waiter
                 else:
@@ -271,13 +275,21 @@ class Primitive(Observed):
     def grant_all(self) -> Waiter:
         """Empty the queue, granting everyone. Returns the chain to `wake`."""
         self.forget_lost()
-        first: Waiter = self.head
+        first: Waiter = None
+        last: Waiter = None
         while self.head is not None:
             waiter: Waiter = self.head
             assert waiter.state == PARKED
-            waiter.wake = waiter.next
             self.remove(waiter)
+            if not waiter.claim():
+                waiter.state = CANCELLED
+                continue
             waiter.state = GRANTED
+            if first is None:
+                first = waiter
+            else:
+                last.wake = waiter
+            last = waiter
         return first
 
     # Waiting. All outside the critical section.
@@ -434,7 +446,11 @@ class Primitive(Observed):
         return self.serve(None)
 
     def queued(self) -> list:
-        """The waiters in the queue. They are counted and collected inside, and made a list of outside."""
+        """The waiters in the queue."""
+        return self.queued_in(self)
+
+    def queued_in(self, line: Primitive) -> list:
+        """The waiters in `line`, which this guards. They are counted and collected inside, and made a list of outside."""
         room: cython.Py_ssize_t = 0
         count: cython.Py_ssize_t
         found: cython.pp_void = cython.NULL
@@ -442,7 +458,7 @@ class Primitive(Observed):
             count = 0
             with cython.critical_section(self):
                 self.forget_lost()
-                waiter: Waiter = self.head
+                waiter: Waiter = line.head
                 while waiter is not None:
                     if count < room:
                         Py_INCREF(waiter)

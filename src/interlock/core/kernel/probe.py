@@ -134,6 +134,11 @@ def is_library(file) -> cython.bint:
     return file.startswith(_LIBRARY) and "/site-packages/" not in file and "/dist-packages/" not in file
 
 
+def is_of_library(file: str) -> bool:
+    """`is_library`, for Python."""
+    return is_library(file)
+
+
 def maker_of(what: Observed) -> Maker:
     """Who makes `what` now. The `__init__` of a subclass does not make it, whoever calls that does."""
     frame = sys._getframe()
@@ -221,7 +226,11 @@ class Counter(Sink):
             fresh.line = maker.line
             if maker.outer_code is not None:
                 fresh.outer = (maker.outer_code.co_filename, maker.outer_line)
-        return self.tallies.setdefault((kind, what.label, fresh.file, fresh.line, fresh.outer), fresh)
+        # Two that one line made may have two names.
+        spot = None
+        if maker is not None:
+            spot = (maker.offset, maker.outer_offset)
+        return self.tallies.setdefault((kind, what.label, fresh.file, fresh.line, fresh.outer, spot), fresh)
 
     def tally_made(self, what: Observed, maker: Maker) -> Tally:
         # A primitive made inside another (the lock of a condition) counts for the outer one's line.
@@ -267,6 +276,22 @@ class Counter(Sink):
                 tally.waited_ns += waited
                 if waited > tally.longest_ns:
                     tally.longest_ns = waited
+
+
+def made_by(what: Observed) -> Maker | None:
+    """The line that made ``what``, where somebody counted or recorded then."""
+    with cython.critical_section(what):
+        record = what.record
+    if isinstance(record, Tally):
+        return cython.cast(Tally, record).maker
+    return cython.cast(Entry, record).maker if isinstance(record, Entry) else None
+
+
+def count_open(what: Observed, waited: int) -> None:
+    """Count a wait for ``what`` that goes on still, as if it ended now. ``waited``: nanoseconds until now."""
+    sink = active()
+    if isinstance(sink, Counter):
+        cython.cast(Counter, sink).happened(Happening.CANCELLED, what, 0, waited)
 
 
 def start_counting() -> None:

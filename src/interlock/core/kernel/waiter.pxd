@@ -43,6 +43,10 @@ cdef class Waiter:
     cdef void *controlled
     # A task's: its owner may have ended, and it is to look again. In the thread of its loop.
     cdef bint look_again
+    # At a queue: the item that it brings, or was handed; and which of all that were handed out it is.
+    cdef object payload
+    cdef unsigned long long turn
+    cdef bint claim(self) noexcept
     cdef bint unpark(self, Observed by) noexcept
     cdef object ask(self)
 

@@ -50,6 +50,11 @@ class Waiter:
             after.next = None
             after = following
 
+    def claim(self) -> cython.bint:
+        """Whether its party still wants what it waits for here; if so, nowhere else from now on. Whoever serves it asks,
+        in the critical section, and grants it what it wants."""
+        return True
+
     def ask(self):
         """Have a party that is no thread look again whether its owner can still come."""
 

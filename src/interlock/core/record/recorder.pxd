@@ -39,4 +39,5 @@ cdef class Taken:
 cdef object begin(unsigned long long events)
 cdef object put_back()
 cdef Taken take(long long began, long long ended)
+cdef object take_names(Taken taken)
 cdef object forget()

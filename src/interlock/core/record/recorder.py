@@ -52,6 +52,7 @@ from cython.cimports.interlock.core.record.ring import (
     interlock_ring_begin,
     interlock_ring_clear,
     interlock_ring_copy,
+    interlock_ring_copy_news,
     interlock_ring_in_child,
     interlock_ring_mark,
     interlock_ring_setup,
@@ -335,9 +336,51 @@ def take(began, ended) -> Taken:
     finally:
         free(copy)
     taken.entries = dict(recorder.entries)
+    take_names(taken)
+    return taken
+
+
+def take_news(everything: bool, known: int) -> Taken | None:
+    """Return what has been recorded since the last call, or ``everything`` that is kept; None while nothing records.
+
+    ``known``: the number of the last entry that the caller has seen: the younger ones are given, and all codes and
+    parties. ``dropped`` is how many events no call has returned, of those that were due now.
+    """
+    with _guard:
+        if not _takers:
+            return None
+        recorder: Recorder = _recorder
+        events: cython.size_t = 0
+        missed: cython.ulonglong = 0
+        missed_until: cython.longlong = 0
+        copy: cython.pointer(interlock_event) = interlock_ring_copy_news(
+            recorder.serial, everything, cython.address(events), cython.address(missed), cython.address(missed_until)
+        )
+        taken: Taken = Taken.__new__(Taken)
+        taken.began = min(_takers.values())
+        taken.ended = interlock_now()
+        taken.dropped = missed
+        taken.complete_from = missed_until
+        try:
+            taken.events = PyBytes_FromStringAndSize(
+                cython.cast(cython.p_char, copy), events * cython.sizeof(interlock_event)
+            )
+        finally:
+            free(copy)
+        entries = recorder.entries
+        taken.entries = {}
+        for number in range(known + 1, next(recorder.next_number)):
+            entry = entries.get(number)
+            if entry is not None:
+                taken.entries[number] = entry
+        take_names(taken)
+    return taken
+
+
+def take_names(taken: Taken):
+    recorder: Recorder = _recorder
     taken.codes = {address: known[0] for address, known in list(recorder.codes.items())}
     taken.parties = {id: (known[0].name, bool(id >> 63), known[1]) for id, known in list(recorder.parties.items())}
-    return taken
 
 
 def forget():

@@ -49,6 +49,7 @@ cdef extern from *:
     typedef struct interlock_chunk {
         struct interlock_chunk *next;
         unsigned int count;
+        unsigned int saved;         /* of these, how many `interlock_ring_copy_news` has given out; under the guard */
         interlock_event events[INTERLOCK_IN_CHUNK];
     } interlock_chunk;
 
@@ -82,6 +83,8 @@ cdef extern from *:
         size_t most;
         unsigned long long dropped;
         long long complete_from;    /* the time of the youngest event that was dropped */
+        unsigned long long missed;  /* events that were dropped before they were given out as news */
+        long long missed_until;     /* the time of the youngest of them */
     } interlock_ring;
 
     static void interlock_ring_lock(void) { PyThread_acquire_lock(interlock_ring.guard, 1); }
@@ -160,6 +163,8 @@ cdef extern from *:
         interlock_ring.most = (size_t) (events / INTERLOCK_IN_CHUNK);
         interlock_ring.dropped = 0;
         interlock_ring.complete_from = 0;
+        interlock_ring.missed = 0;
+        interlock_ring.missed_until = 0;
         interlock_ring.process = interlock_ring_process();
         serial = ++interlock_ring.serial;
         interlock_ring_unlock();
@@ -189,7 +194,7 @@ cdef extern from *:
             chunk = (interlock_chunk *) malloc(sizeof(interlock_chunk));
             if (chunk != NULL) {
                 interlock_ring.chunks++;
-                chunk->count = 0;
+                chunk->count = chunk->saved = 0;
                 return chunk;
             }
         }
@@ -204,7 +209,13 @@ cdef extern from *:
             if (youngest > interlock_ring.complete_from) {
                 interlock_ring.complete_from = youngest;
             }
-            chunk->count = 0;
+            if (chunk->saved < chunk->count) {
+                interlock_ring.missed += chunk->count - chunk->saved;
+                if (youngest > interlock_ring.missed_until) {
+                    interlock_ring.missed_until = youngest;
+                }
+            }
+            chunk->count = chunk->saved = 0;
         }
         return chunk;
     }
@@ -242,7 +253,7 @@ cdef extern from *:
                 memset(slot->codes, 0, sizeof(slot->codes));
                 memset(slot->parties, 0, sizeof(slot->parties));
                 if (chunk != NULL) {
-                    chunk->count = 0;
+                    chunk->count = chunk->saved = 0;
                 }
             }
             else if (chunk != NULL && chunk->count == INTERLOCK_IN_CHUNK) {
@@ -364,6 +375,38 @@ cdef extern from *:
         return copy;
     }
 
+    /* The events that have not been given out so yet, or all again; the rest as above. `missed`: how many were dropped
+       meanwhile that never will be, and `missed_until`, likewise. */
+    static interlock_event *interlock_ring_copy_news(unsigned int serial, int all, size_t *count,
+            unsigned long long *missed, long long *missed_until) {
+        interlock_chunk *chunk;
+        interlock_slot *slot;
+        interlock_event *copy = NULL;
+        size_t room = 0;
+        *count = 0;
+        *missed = 0;
+        *missed_until = 0;
+        interlock_ring_lock();
+        if (serial == interlock_ring.serial) {
+            INTERLOCK_EACH_CHUNK(serial, room += INTERLOCK_IN_CHUNK - (all ? 0 : chunk->saved);)
+            copy = room ? (interlock_event *) malloc(room * sizeof(interlock_event)) : NULL;
+        }
+        if (copy != NULL) {
+            INTERLOCK_EACH_CHUNK(serial,
+                unsigned int filled = interlock_read_published(&chunk->count);
+                unsigned int from = all ? 0 : chunk->saved;
+                memcpy(copy + *count, chunk->events + from, (filled - from) * sizeof(interlock_event));
+                *count += filled - from;
+                chunk->saved = filled;
+            )
+            *missed = all ? interlock_ring.dropped : interlock_ring.missed;
+            *missed_until = all ? interlock_ring.complete_from : interlock_ring.missed_until;
+            interlock_ring.missed = 0;
+        }
+        interlock_ring_unlock();
+        return copy;
+    }
+
     /* Mark the primitives that the events name: used[number] = 1. */
     static void interlock_ring_mark(unsigned int serial, char *used, size_t numbers) {
         interlock_chunk *chunk;
@@ -408,5 +451,8 @@ cdef extern from *:
     bint interlock_find_caller(interlock_slot *slot, void **caller, int *offset) noexcept
     interlock_event *interlock_ring_copy(
         unsigned int serial, size_t *count, unsigned long long *dropped, long long *complete_from
+    ) noexcept
+    interlock_event *interlock_ring_copy_news(
+        unsigned int serial, bint all, size_t *count, unsigned long long *missed, long long *missed_until
     ) noexcept
     void interlock_ring_mark(unsigned int serial, char *used, size_t numbers) noexcept

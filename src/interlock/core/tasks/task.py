@@ -25,6 +25,7 @@ from cython.cimports.cpython.long import PyLong_FromVoidPtr
 from cython.cimports.cpython.object import PyObject
 from cython.cimports.cpython.pythread import PyThread_get_thread_ident
 from cython.cimports.cpython.weakref import PyWeakref_NewRef
+from cython.cimports.interlock.core.kernel import private
 from cython.cimports.interlock.core.kernel.native import (
     interlock_has_context,
     interlock_now,
@@ -32,7 +33,7 @@ from cython.cimports.interlock.core.kernel.native import (
     interlock_thread,
     interlock_thread_id,
 )
-from cython.cimports.interlock.core.kernel.party import Party, enrol, meet, party_by_id, plain_name, retire
+from cython.cimports.interlock.core.kernel.party import Party, enrol, meet, party_by_id, retire
 from cython.cimports.interlock.core.tasks.task_local import (
     interlock_next_task,
     interlock_runs_in,
@@ -40,6 +41,8 @@ from cython.cimports.interlock.core.tasks.task_local import (
     interlock_told_id,
     interlock_told_party,
 )
+
+from interlock.core.kernel.private import asker_for_running_loop
 
 TASK_BIT = 1 << 63
 BEING_DESTROYED_NS = cython.declare(cython.longlong, 400_000_000)
@@ -145,7 +148,7 @@ class TaskParty(Party):
         if now - self.seen_open < SEEN_OPEN_NS:
             return False
         try:
-            loop.entry_queue.run_sync_soon(int, idempotent=True)
+            private.queue_of(loop).run_sync_soon(int, idempotent=True)
         except (RuntimeError, AttributeError):
             return True
         self.seen_open = now
@@ -161,7 +164,7 @@ class TaskParty(Party):
         loop = self.its_loop()
         if loop is None or not loop.is_running():
             return False
-        ident = getattr(loop, "_thread_id", None)
+        ident = private.thread_of_loop(loop)
         if ident is not None:
             return ident == thread.ident
         # Not a loop of asyncio's own: it is known for the calling thread.
@@ -192,7 +195,7 @@ class TaskParty(Party):
         elif task_get_name is not None and isinstance(task, task_class):
             name = task_get_name(task)
         else:
-            name = plain_name(task)
+            name = private.name_of(task)
         self.remember_name(name if isinstance(name, str) else None)
 
     def is_gone(self) -> cython.bint:
@@ -241,18 +244,16 @@ def look_for_libraries():
     events = modules.get("asyncio.events")
     tasks = modules.get("asyncio.tasks")
     # One that is only being imported has no tasks yet.
-    if not asyncio_found and hasattr(events, "_get_running_loop") and hasattr(tasks, "current_task"):
-        get_running_loop = events._get_running_loop
+    if not asyncio_found and hasattr(events, "get_running_loop") and hasattr(tasks, "current_task"):
+        get_running_loop = asker_for_running_loop(events)
         current_task = tasks.current_task
-        table = getattr(modules.get("_asyncio"), "_current_tasks", None)
-        current_tasks = table if isinstance(table, dict) else None
-        task_class = getattr(modules.get("_asyncio"), "Task", None)
+        current_tasks = private.current_tasks()
+        task_class = private.task_in_c()
         task_get_name = getattr(task_class, "get_name", None)
         asyncio_found = True
-    run = modules.get("trio._core._run")
     lowlevel = modules.get("trio.lowlevel")
-    if not trio_found and hasattr(run, "GLOBAL_RUN_CONTEXT") and hasattr(lowlevel, "cancel_shielded_checkpoint"):
-        trio_context = run.GLOBAL_RUN_CONTEXT
+    if not trio_found and hasattr(lowlevel, "cancel_shielded_checkpoint") and private.run_context() is not None:
+        trio_context = private.run_context()
         checkpoint_if_cancelled = lowlevel.checkpoint_if_cancelled
         cancel_shielded_checkpoint = lowlevel.cancel_shielded_checkpoint
         trio_found = True
@@ -309,7 +310,7 @@ def running_loop():
     loop: cython.pointer(PyObject)
     task: cython.pointer(PyObject)
     while PyDict_Next(current_tasks, cython.address(position), cython.address(loop), cython.address(task)):
-        ident = getattr(cython.cast(object, loop), "_thread_id", None)
+        ident = private.thread_of_loop(cython.cast(object, loop))
         if ident is None or (ident == me and found is not None):
             return get_running_loop()  # not a loop of asyncio's own making, or one inside another
         if ident == me:

@@ -64,7 +64,4 @@ cdef class TrioBed:
 
 
 cdef object find_asyncio()
-cdef bint has_plain_queue(object loop) except -1
-cdef bint is_plain_class(object kind) except -1
-cdef bint is_function_of(object function, object module) except -1
 cdef object find_trio_trap()

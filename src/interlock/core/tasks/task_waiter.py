@@ -14,12 +14,10 @@ that may have interrupted the loop in its `select`) sends a `Delivery` to the lo
 unseen, because the loop is closed before it comes to it, passes the grant on in its finalizer.
 """
 
-from _collections import deque  # without the rest of `collections`
-
 import cython
 from cython.cimports.interlock.core.kernel.control import now
-from cython.cimports.interlock.core.kernel.native import interlock_version_of
 from cython.cimports.interlock.core.kernel.primitive import Primitive
+from cython.cimports.interlock.core.kernel.private import has_plain_queue, put_into_queue, queue_of
 from cython.cimports.interlock.core.kernel.probe import Observed
 from cython.cimports.interlock.core.kernel.spare import interlock_keep_spares
 from cython.cimports.interlock.core.kernel.timeouts import NEVER
@@ -27,18 +25,12 @@ from cython.cimports.interlock.core.kernel.waiter import Waiter
 from cython.cimports.interlock.core.tasks.task import Library, TaskParty, calling_task, is_in_step_of
 
 # Set when a task first sleeps: its library has been imported by then.
-base_events = cython.declare(object, None)
-events = cython.declare(object, None)
 CancelledError = cython.declare(object, None)
 Future = cython.declare(object, None)
 trio = cython.declare(object, None)
 wait_task_rescheduled = cython.declare(object, None)
 trio_scope = cython.declare(object, None)
 trio_time = cython.declare(object, None)
-
-# Versions of classes that `is_plain_class` has said yes to; 0: none yet.
-plain_loops = cython.declare(cython.uint, 0)
-plain_handles = cython.declare(cython.uint, 0)
 
 ATTEMPTS = cython.declare(cython.int, 100)  # more than signals can interrupt one call of a loop's
 
@@ -63,7 +55,7 @@ class TaskWaiter(Waiter):
         loop = party.its_loop()
         try:
             if party.library == Library.TRIO:
-                loop.entry_queue.run_sync_soon(question)
+                queue_of(loop).run_sync_soon(question)
             else:
                 loop.call_soon_threadsafe(question)
         except (RuntimeError, AttributeError):
@@ -105,7 +97,7 @@ class TaskWaiter(Waiter):
         for _ in range(0 if loop is None else ATTEMPTS):
             try:
                 if party.library == Library.TRIO:
-                    loop.entry_queue.run_sync_soon(delivery)
+                    queue_of(loop).run_sync_soon(delivery)
                 else:
                     loop.call_soon_threadsafe(delivery)
                     if loop.is_closed():
@@ -254,7 +246,7 @@ class AsyncioBed:
             return  # it is in the loop's queue already
         loop = self.loop
         if self.queue_is_plain():
-            loop._ready.append(self)
+            put_into_queue(loop, self)
             return
         # A signal handler may raise in the middle, and then nobody knows whether it is under way: a second one finds
         # nothing to do.
@@ -284,7 +276,7 @@ class AsyncioBed:
         """
         if not self.expected and self.wakeup is not None and self.queue_is_plain():
             self.expected = True
-            self.loop._ready.append(self)
+            put_into_queue(self.loop, self)
 
     def run_task(self):
         if self.scheduled:
@@ -369,47 +361,12 @@ class TrioBed:
 
 
 def find_asyncio():
-    global base_events, events, CancelledError, Future
+    global CancelledError, Future
     from asyncio import CancelledError as found
     from asyncio import Future as found_future
-    from asyncio import base_events, events
 
     Future = found_future
     CancelledError = found
-
-
-def has_plain_queue(loop) -> cython.bint:
-    """Whether what is put into this loop's `_ready` is run as if `call_soon` had put it there, and nobody looks on.
-
-    Everybody who wants to know of handles, or to have a say in their order, has replaced a method. Asked for each task
-    that sleeps, so what was found out about the class of the loop is kept until that changes.
-    """
-    global plain_loops, plain_handles
-    kind = type(loop)
-    version: cython.uint = interlock_version_of(kind)
-    if version == 0 or version != plain_loops or interlock_version_of(events.Handle) != plain_handles:
-        if not is_plain_class(kind):
-            return False
-        plain_handles = interlock_version_of(events.Handle)
-        plain_loops = interlock_version_of(kind)
-    own: dict = loop.__dict__
-    return "call_soon" not in own and "_run_once" not in own and type(own.get("_ready")) is deque
-
-
-def is_plain_class(kind) -> cython.bint:
-    base = base_events.BaseEventLoop
-    return (
-        issubclass(kind, base)
-        and kind.call_soon is base.call_soon
-        and kind._run_once is base._run_once
-        and is_function_of(base.call_soon, base_events)
-        and is_function_of(base._run_once, base_events)
-        and is_function_of(events.Handle._run, events)
-    )
-
-
-def is_function_of(function, module) -> cython.bint:
-    return getattr(function, "__globals__", None) is vars(module)
 
 
 def find_trio_trap():

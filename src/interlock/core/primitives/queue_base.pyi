@@ -1,0 +1,15 @@
+from typing import Any, final
+
+from interlock.core.kernel.primitive import Primitive
+
+@final
+class Mark: ...
+
+@final
+class Line(Primitive): ...
+
+class QueueBase(Primitive):
+    @property
+    def getters(self) -> tuple[Any, ...]: ...
+
+def rename(queue: type, errors: tuple[type[Exception], type[Exception], type[Exception]]) -> None: ...

@@ -1,0 +1,51 @@
+"""The waits that have not ended when a program does, for the report."""
+
+from interlock.core.graph.waitgraph import Wait
+from interlock.core.kernel.primitive import Primitive
+from interlock.core.kernel.probe import count_open, made_by
+from interlock.core.primitives.join import Join
+from interlock.watch.dump import is_own, name_of, what_is_missing
+from interlock.watch.names import Names
+from interlock.watch.view import Someone, View
+
+
+class StillWaiting:
+    """A party that waits. ``party``, ``what`` and ``where`` in words; ``nanoseconds`` until now, None where that is not
+    known."""
+
+    def __init__(self, someone: Someone, wait: Wait | None, now: int, names: Names) -> None:
+        self._wait = wait
+        self.party = f"task {someone.name}" if someone.is_task else someone.name
+        self.what = "what is not interlock's" if wait is None else _name_of(wait.at, names)
+        missing = "" if wait is None else what_is_missing(wait)
+        if missing:
+            self.what += f": {missing}"
+        self.where = "" if someone.place is None else str(someone.place)
+        self.nanoseconds = None if wait is None else max(0, now - wait.since)
+
+    def count(self) -> None:
+        """Have it counted as a wait of its primitive's. A join is of none that the program has made."""
+        wait = self._wait
+        if wait is not None and self.nanoseconds is not None and not isinstance(wait.began, Join):
+            count_open(wait.began, self.nanoseconds)
+
+
+def still_waiting(directory: str) -> list[StillWaiting]:
+    """All of them, those that have lasted longest first. ``directory``: to which files are relative."""
+    names = Names(directory)
+    view = View()
+    found = []
+    for someone in view.people:
+        wait = someone.wait
+        if wait is None and someone.awaits is None:
+            continue
+        if wait is None or is_own(wait.at):
+            found.append(StillWaiting(someone, wait, view.now, names))
+    return sorted(found, key=lambda still: -(still.nanoseconds or 0))
+
+
+def _name_of(primitive: Primitive, names: Names) -> str:
+    """As the tables call it."""
+    maker = made_by(primitive)
+    made = None if maker is None or primitive.name is not None else names.made(maker)
+    return name_of(primitive) if made is None else f"{type(primitive).__name__} {made}"
