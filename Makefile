@@ -45,7 +45,7 @@ ENGINES ?= all
 CLIENTS := $(VENV)/.has-redis $(VENV)/.has-postgresql $(VENV)/.has-etcd
 test-cluster: $(VENV)/.has-test $(CLIENTS) $(VENV)/.interlock ## Test interlock.cluster on real servers: ENGINES=redis
 	@python3 tools/servers.py
-	INTERLOCK_CLUSTER="$(ENGINES)" $(BIN)/python -m pytest tests/cluster $(ARGS)
+	INTERLOCK_CLUSTER="$(ENGINES)" $(BIN)/python -m pytest -n $(JOBS) tests/cluster $(ARGS)
 
 browser: $(VENV)/.has-browser ## Add what the tests in a browser need beside Chromium; `make test` then runs them
 
@@ -59,6 +59,9 @@ check: $(VENV)/.has-check $(VENV)/.interlock ## Check format, lint, types, and t
 	$(BIN)/mypy
 	@echo stubtest
 	@$(BIN)/python -m mypy.stubtest $(STUBTEST) $(COMPILED_MODULES)
+
+types: $(VENV)/.has-types ## How complete the types are, as pyright counts them: 98 % at least
+	$(BIN)/python tools/verify_types.py
 
 format: $(VENV)/.has-check ## Format the code and mend what ruff can mend
 	$(BIN)/ruff check --fix-only .
@@ -74,12 +77,22 @@ bench-quick: $(VENV)/.has-bench $(VENV)/.interlock ## The same ratios in the ter
 screenshot: $(VENV)/.has-browser $(VENV)/.interlock ## Make docs/timeline.png: ARGS="prog.py --theme dark"
 	$(BIN)/python tools/screenshot.py $(ARGS)
 
+docs: $(VENV)/.has-docs $(VENV)/.interlock ## Build the site into build/site/html; a warning is an error
+	$(BIN)/python -m sphinx -W --keep-going -q -b html -d build/site/doctrees docs build/site/html
+	$(BIN)/python tools/check_links.py build/site/html
+
+links: $(VENV)/.has-docs $(VENV)/.interlock ## Ask the network whether the site's links to elsewhere lead somewhere
+	$(BIN)/python -m sphinx -q -b linkcheck -d build/site/doctrees docs build/site/links
+
+wheels: $(VENV)/.has-dist ## Build and try an sdist and a wheel for each interpreter at hand, in dist/: ARGS="python3.13"
+	$(BIN)/python tools/wheels.py $(ARGS)
+
 # Always asked: setup.py itself knows, module by module, what is out of date.
 build: $(VENV)/.has-build ## Compile what is compiled into src/
 	@$(BIN)/python setup.py --quiet build_ext --inplace
 
 clean: ## Remove everything that make has made
-	rm -rf .venv .venv-* build src/interlock.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-* build dist src/interlock.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find src -name '*.so' -delete
 
 # --- the venv -----------------------------------------------------------------------------------------------------

@@ -79,7 +79,8 @@ def extensions():
             ".".join(path.relative_to("src").with_suffix("").parts),
             [str(path)],
             define_macros=[] if DEBUG else [("CYTHON_WITHOUT_ASSERTIONS", "1")],
-            depends=["setup.py"],
+            include_dirs=[str(path.parent)],
+            depends=["setup.py", *map(str, sorted(path.parent.glob("*.h")))],
         )
         for path in sorted(pxd.with_suffix(".py") for pxd in Path("src/interlock").rglob("*.pxd"))
         if path.exists()

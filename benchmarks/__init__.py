@@ -12,7 +12,7 @@ bottom up:
     figures.py    what a figure is, and how its implementations are measured in turn (A B A B …)
     libraries.py  how each implementation spells what is measured
     loops.py      asyncio and trio in one spelling
-    floor/        an empty class, compiled as the core is: what the interpreter itself costs
+    floor/        compiled as the core is: an empty class (what the interpreter itself costs), and what times the walk
     single.py     single operations, by pyperf in processes of their own, or in turn in this one
     threads.py    hand-offs and contention of threads            tasks.py   of tasks in one loop
     mixed.py      threads with tasks, tasks of several loops     growth.py  queues that grow

@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import interlock
+from benchmarks import floor
 from benchmarks.figures import OURS, Figure, Measure, own
 from benchmarks.libraries import ASYNC_PERMITS, Make, under
 from benchmarks.loops import Asyncio
@@ -166,8 +167,6 @@ def check(length: int, count: int) -> float:
 
     It alone is timed, by asking again and again; that it finds no cycle is the case that counts.
     """
-    from interlock.core.graph.waitgraph import Check
-
     locks = [interlock.RLock() for _ in range(length)]
     end = threading.Event()
 
@@ -188,7 +187,9 @@ def check(length: int, count: int) -> float:
         held.wait()
         while mine > 0 and not locks[mine - 1].waiters:
             time.sleep(0)
-    asking = Check(locks[-1])
+    walk = floor.load(module=floor.WALK)
+    assert walk is not None, "not compiled: python -m benchmarks.floor"
+    asking = walk.Check(locks[-1])
     try:
         began = own()
         asking.ask(count)

@@ -1,6 +1,7 @@
-"""Compiles `empty.py` into build/bench/ with the core's own directives and compiler options, and loads it from there.
+"""Compiles `empty.py` and `walk.py` into build/bench/, with the core's own directives and compiler options, and loads
+them from there.
 
-python -m benchmarks.floor      # compile it, where it is out of date
+python -m benchmarks.floor      # compile them, where they are out of date
 """
 
 import importlib.machinery
@@ -15,40 +16,45 @@ from types import ModuleType
 
 from benchmarks import KEPT, ROOT
 
-SOURCE = Path(__file__).with_name("empty.py")
+HERE = Path(__file__).parent
 SETUP = ROOT / "setup.py"
 MODULE = "floor_empty"
+WALK = "floor_walk"
+SOURCES = {MODULE: HERE / "empty.py", WALK: HERE / "walk.py"}
 
 
-def compiled(kept: Path = KEPT) -> Path:
-    return kept / f"{MODULE}{sysconfig.get_config_var('EXT_SUFFIX')}"
+def compiled(kept: Path = KEPT, module: str = MODULE) -> Path:
+    return kept / f"{module}{sysconfig.get_config_var('EXT_SUFFIX')}"
 
 
-def load(kept: Path = KEPT) -> ModuleType | None:
+def load(kept: Path = KEPT, module: str = MODULE) -> ModuleType | None:
     """The module, or None where nobody has compiled it."""
-    path = compiled(kept)
-    if MODULE in sys.modules:
-        return sys.modules[MODULE]
+    path = compiled(kept, module)
+    if module in sys.modules:
+        return sys.modules[module]
     if not path.exists():
         return None
-    loader = importlib.machinery.ExtensionFileLoader(MODULE, str(path))
-    spec = importlib.util.spec_from_file_location(MODULE, path, loader=loader)
+    loader = importlib.machinery.ExtensionFileLoader(module, str(path))
+    spec = importlib.util.spec_from_file_location(module, path, loader=loader)
     assert spec is not None
-    module = importlib.util.module_from_spec(spec)
-    loader.exec_module(module)
-    sys.modules[MODULE] = module
-    return module
+    loaded = importlib.util.module_from_spec(spec)
+    loader.exec_module(loaded)
+    sys.modules[module] = loaded
+    return loaded
 
 
 def compile_into(kept: Path = KEPT) -> None:
-    """Where it is newer than its source, what is there stays."""
-    path = compiled(kept)
-    newest = max(source.stat().st_mtime for source in (SOURCE, SETUP))
-    if path.exists() and path.stat().st_mtime > newest:
+    """Where it is newer than what it is made of, what is there stays."""
+    paths = [compiled(kept, module) for module in SOURCES]
+    # The walk calls into the core, by the places that things have in its objects.
+    made_of = [*SOURCES.values(), SETUP, *(ROOT / "src" / "interlock" / "core" / "kernel").glob("*.pxd")]
+    newest = max(source.stat().st_mtime for source in made_of)
+    if all(path.exists() and path.stat().st_mtime > newest for path in paths):
         return
     work = kept / "floor"
     work.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(SOURCE, work / f"{MODULE}.py")
+    for module, source in SOURCES.items():
+        shutil.copyfile(source, work / f"{module}.py")
     # In a process of its own: setuptools leaves much behind, and is not to be imported where things are measured.
     subprocess.run([sys.executable, "-m", "benchmarks.floor", str(work), str(kept)], cwd=ROOT, check=True)
 
@@ -62,7 +68,11 @@ def build(work: Path, into: Path) -> None:
         script_name="setup.py",
         script_args=["--quiet", "build_ext", "--force"],
         ext_modules=cythonize(
-            [Extension(MODULE, [str(work / f"{MODULE}.py")], define_macros=[("CYTHON_WITHOUT_ASSERTIONS", "1")])],
+            [
+                Extension(module, [str(work / f"{module}.py")], define_macros=[("CYTHON_WITHOUT_ASSERTIONS", "1")])
+                for module in SOURCES
+            ],
+            include_path=[str(ROOT / "src")],
             compiler_directives=core["DIRECTIVES"],
             force=True,
             quiet=True,

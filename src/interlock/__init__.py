@@ -10,22 +10,29 @@ from interlock.core.primitives.priority_queue import PriorityQueue
 from interlock.core.primitives.queue import LifoQueue, Queue, SimpleQueue
 from interlock.core.primitives.rlock import RLock
 from interlock.core.primitives.rwlock import RWLock
+from interlock.core.primitives.select import select, select_async
 from interlock.core.primitives.semaphore import BoundedSemaphore, Semaphore
 from interlock.core.primitives.waitqueue import WaitQueue
 from interlock.dropin import install, uninstall
 from interlock.errors import BrokenBarrierError, DeadlockError, Empty, Full, LockOrderWarning, ShutDown
+from interlock.keyed import KeyedLock, cached_property, once
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import TextIO
+    from typing import Protocol, TextIO
 
+    from interlock.core.primitives.outside import Fd
     from interlock.explore import Exploration
     from interlock.watch.order import OrderWatch
     from interlock.watch.recording import Record
     from interlock.watch.snapshot import Snapshot
 
-__version__ = "0.1.0"
+    class HasFileno(Protocol):
+        def fileno(self) -> int: ...
+
+
+__version__ = "0.2.0"
 
 __all__ = [
     "Barrier",
@@ -36,6 +43,7 @@ __all__ = [
     "Empty",
     "Event",
     "Full",
+    "KeyedLock",
     "Latch",
     "LifoQueue",
     "Lock",
@@ -49,11 +57,16 @@ __all__ = [
     "ShutDown",
     "SimpleQueue",
     "WaitQueue",
+    "cached_property",
     "dump",
     "dump_on_signal",
     "explore",
+    "fd",
     "install",
+    "once",
     "record",
+    "select",
+    "select_async",
     "snapshot",
     "uninstall",
     "watch_order",
@@ -92,6 +105,16 @@ def record(*, events: int = 1_000_000, title: str = "") -> "Record":
     from interlock.watch.recording import Record
 
     return Record(events, title)
+
+
+def fd(readable: "int | HasFileno") -> "Fd":
+    """For `select`: to wait until a file descriptor is readable, or its other end is closed.
+
+    ``readable``: the descriptor, or what has a ``fileno()``. One helper thread waits for all of them.
+    """
+    from interlock.core.primitives.outside import Fd
+
+    return Fd(readable)
 
 
 def snapshot() -> "Snapshot":

@@ -169,6 +169,23 @@ class TestLoss:
         assert lost.wait(PATIENCE)
         kept.check()
 
+    def test_a_beat_in_the_middle_of_a_release_does_not_make_it_a_loss(self, world):
+        """The beat's answer names a hold that is on its way out; nobody but its release may leave it."""
+        one = world.connect()
+        lock = one.Lock("orders")
+        lock.acquire()
+        session = session_of(one)
+        fault = world.store.fault
+
+        def beat_before_leave(when, op, arguments):
+            if when == "before" and op == "leave":
+                world.store.fault = fault
+                session.beat()
+                assert session.owed == {}
+
+        world.store.fault = beat_before_leave
+        lock.release()
+
     def test_a_clock_that_jumps_ends_the_session(self, world, monkeypatch):
         """As after a sleep of the machine: the first look at the clock tells, whoever looks."""
         one = world.connect(lease=10.0)

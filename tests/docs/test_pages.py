@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCK = re.compile(r"^```(python|output|output-masked|console)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 MASKED = re.compile(r"0x[0-9a-f]+|\d+(?:\.\d+)?(?: ?(?:ns|µs|ms|s)\b)?|[ \-─]{2,}")
 
@@ -34,7 +34,7 @@ def programs() -> list[object]:
         kinds = blocks(page)
         for number, (line, kind, text) in enumerate(kinds):
             expected = kinds[number + 1] if number + 1 < len(kinds) else (0, "", "")
-            name = f"{page.name}:{line}"
+            name = f"{page.relative_to(ROOT)}:{line}"
             if kind == "python":
                 found.append(pytest.param(text, expected[1], expected[2], id=name))
     return found
@@ -42,7 +42,7 @@ def programs() -> list[object]:
 
 def commands() -> list[object]:
     return [
-        pytest.param(text, id=f"{page.name}:{line}")
+        pytest.param(text, id=f"{page.relative_to(ROOT)}:{line}")
         for page in PAGES
         for line, kind, text in blocks(page)
         if kind == "console"

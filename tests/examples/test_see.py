@@ -59,11 +59,11 @@ def test_pool_funnel(tmp_path: Path) -> None:
 def test_slow_consumer(tmp_path: Path) -> None:
     summary = recorded("slow_consumer.py", tmp_path)
     worst = summary["findings"][0]
-    assert (worst["kind"], worst["name"]) == ("Condition", "orders.not_full")
+    assert (worst["kind"], worst["name"]) == ("Queue", "orders")
     assert worst["cause"] == f"slow_consumer.py:{line_of('slow_consumer.py', 'orders.get()')} in cook"
     assert worst["share"] > 0.9
     assert {"ann", "ben", "cy"} <= set(worst["parties"])
-    assert worst["sentence"].endswith("in cook to notify it.")
+    assert worst["sentence"].endswith("in cook to put or get.")
 
 
 def test_narrow_semaphore(tmp_path: Path) -> None:

@@ -728,12 +728,20 @@ def with_parties(machine: type[Machine], kind: str) -> type[Machine]:
     return type(f"{machine.__name__}: {kind}", (machine,), {"kind": kind})
 
 
-@pytest.mark.parametrize("kind", ["threads", "asyncio and trio", "mixed"])
-@pytest.mark.parametrize("machine", MACHINES)
-def test_does_what_its_model_does(machine: type[Machine], kind: str) -> None:
+KINDS = ["threads", "asyncio and trio", "mixed"]
+
+
+def run_machine(machine: type[Machine], kind: str, examples: int) -> None:
     run_state_machine_as_test(
         with_parties(machine, kind),
         settings=settings(
-            max_examples=40, stateful_step_count=25, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+            max_examples=examples, stateful_step_count=25, deadline=None, suppress_health_check=[HealthCheck.too_slow]
         ),
     )
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("machine", MACHINES)
+def test_does_what_its_model_does(machine: type[Machine], kind: str) -> None:
+    """A few examples; `tests/slow/models` has more."""
+    run_machine(machine, kind, 12)

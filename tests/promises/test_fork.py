@@ -38,10 +38,12 @@ from interlock import (
     Event,
     Latch,
     Lock,
+    Queue,
     RLock,
     RWLock,
     Semaphore,
     WaitQueue,
+    select,
 )
 
 pytestmark = [
@@ -224,6 +226,33 @@ def test_permits_of_a_lost_thread_can_be_released_for_it(parties: Parties) -> No
 
     in_child(check)
     semaphore.release(2)
+
+
+def test_getters_and_putters_that_are_lost_are_in_nobodys_way(parties: Parties) -> None:
+    empty: Queue[int] = Queue()
+    full: Queue[int] = Queue(1)
+    full.put(1)
+    a, b, c = parties(3)
+    waiting = [a.begin(empty.get), b.begin(full.put, 2), c.begin(select, empty.getting(), full.putting(3))]
+    blocked(empty, 2)
+    blocked(full, 2)
+
+    def check() -> None:
+        assert empty.waiters == full.waiters == ()
+        empty.put(5)
+        assert empty.qsize() == 1
+        assert empty.get_nowait() == 5
+        assert full.get_nowait() == 1
+        assert full.empty()
+        full.put_nowait(4)
+        assert in_new_thread(full.get_nowait) == 4
+
+    in_child(check)
+    empty.put_many([1, 2])
+    for outcome in waiting[::2]:
+        outcome.result()
+    full.get()
+    waiting[1].result()
 
 
 def test_readers_that_are_lost_are_in_nobodys_way(parties: Parties) -> None:

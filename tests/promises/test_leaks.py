@@ -30,13 +30,19 @@ from interlock import (
     BoundedSemaphore,
     BrokenBarrierError,
     Condition,
+    Empty,
     Event,
+    Full,
     Latch,
+    LifoQueue,
     Lock,
+    PriorityQueue,
+    Queue,
     RLock,
     RWLock,
     Semaphore,
     WaitQueue,
+    select,
 )
 from interlock.core.kernel.probe import start_counting, stop_counting
 from interlock.core.primitives.join import Join
@@ -212,6 +218,24 @@ def use_wait_queue(queue: Any) -> None:
         queue.park(unless=lambda: 1 / 0)
 
 
+def use_queue(queue: Any) -> None:
+    queue.put(1)
+    queue.put_nowait(2)
+    queue.put_many([3, 4])
+    with suppress(Full):
+        queue.put(5, timeout=0)
+    queue.get()
+    queue.get_many(2)
+    queue.get_nowait()
+    with suppress(Empty):
+        queue.get(timeout=0)
+    with suppress(TimeoutError):
+        select(queue.getting(), timeout=0)
+    select(queue.putting(1), queue.getting())
+    select(queue.getting())
+    looked_at(repr(queue), queue.waiters, queue.qsize())
+
+
 def make_and_drop(primitive: Any) -> None:
     kind = type(primitive)
     kind(**({"parties": 1} if kind is Barrier else {"count": 1} if kind is Latch else {}), name="made")
@@ -231,6 +255,9 @@ USES: dict[str, tuple[Callable[[], Any], Callable[[Any], None], int]] = {
     "RWLock": (lambda: RWLock(name="watched"), use_rwlock, 14),
     "Latch": (lambda: Latch(0, name="watched"), use_latch, 10),
     "WaitQueue": (lambda: WaitQueue(name="watched"), use_wait_queue, 9),
+    "Queue": (lambda: Queue(4, name="watched"), use_queue, 15),
+    "LifoQueue": (lambda: LifoQueue(4, name="watched"), use_queue, 15),
+    "PriorityQueue": (lambda: PriorityQueue(4, name="watched"), use_queue, 15),
 }
 
 
@@ -462,6 +489,7 @@ CYCLES: dict[str, Callable[[], Any]] = {
     "RWLock": lambda: subclass_with_itself(RWLock),
     "Latch": lambda: subclass_with_itself(Latch, 1),
     "WaitQueue": lambda: subclass_with_itself(WaitQueue),
+    "Queue": lambda: subclass_with_itself(Queue),
     "condition and lock": condition_and_lock,
     "condition and within": condition_and_within,
     "barrier and action": barrier_and_action,

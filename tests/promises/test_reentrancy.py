@@ -32,13 +32,19 @@ from interlock import (
     BrokenBarrierError,
     Condition,
     DeadlockError,
+    Empty,
     Event,
+    Full,
     Latch,
+    LifoQueue,
     Lock,
+    PriorityQueue,
+    Queue,
     RLock,
     RWLock,
     Semaphore,
     WaitQueue,
+    select,
 )
 
 SHORT = 0.0005  # seconds; a timeout that sometimes passes and sometimes does not
@@ -455,11 +461,93 @@ class OfWaitQueue(Target):
         assert self.woken.total == self.waked.total
 
 
+class Coin:
+    """Compares in Python: a strike may come in the middle."""
+
+    def __init__(self, number: int):
+        self.number = number
+
+    def __lt__(self, other: "Coin") -> bool:
+        return self.number < other.number
+
+
+class OfQueue(Target):
+    """Coins that go round. A strike keeps one, or gives one back."""
+
+    make: Any = Queue
+
+    def __init__(self, by_signal: bool):
+        super().__init__(by_signal)
+        self.queue = self.make(3)
+        self.never = Event()
+        self.coins = [Coin(number) for number in range(5)]
+        self.queue.put_many(self.coins[:3])
+        self.kept = deque(self.coins[3:])
+
+    def get(self) -> Any:
+        form = random.randrange(3)
+        if form == 0:
+            return self.queue.get_nowait()
+        if form == 1:
+            return self.queue.get(timeout=SHORT)
+        return select(self.never.waiting(), self.queue.getting(), timeout=SHORT)[1]
+
+    def put(self, coin: Coin) -> None:
+        form = random.randrange(3)
+        if form == 0:
+            self.queue.put_nowait(coin)
+        elif form == 1:
+            self.queue.put(coin, timeout=SHORT)
+        else:
+            select(self.never.waiting(), self.queue.putting(coin), timeout=SHORT)
+
+    def work(self) -> None:
+        try:
+            coin = self.get()
+        except (Empty, TimeoutError):
+            return
+        try:
+            self.put(coin)
+        except (Full, TimeoutError):
+            self.kept.append(coin)
+
+    def strike(self) -> None:
+        try:
+            coin = self.kept.popleft()
+        except IndexError:
+            try:
+                self.kept.append(self.queue.get_nowait())
+            except Empty:
+                pass
+        else:
+            try:
+                self.queue.put_nowait(coin)
+            except Full:
+                self.kept.append(coin)
+        self.look(self.queue)
+
+    def check(self) -> None:
+        assert self.queue.waiters == self.never.waiters == ()
+        left = [*self.kept]
+        while not self.queue.empty():
+            left.append(self.queue.get_nowait())
+        assert sorted(coin.number for coin in left) == [0, 1, 2, 3, 4]
+        self.queue.shutdown()
+
+
+class OfLifoQueue(OfQueue):
+    make = LifoQueue
+
+
+class OfPriorityQueue(OfQueue):
+    make = PriorityQueue
+
+
 TARGETS = {
     kind.__name__: kind
     for kind in (
         OfLock, OfRLock, OfSemaphore, OfBoundedSemaphore, OfEvent, OfCondition, OfConditionWithLock, OfBarrier,
-        OfRWLock, OfLatch, OfWaitQueue,
+        OfRWLock, OfLatch, OfWaitQueue, OfQueue, OfLifoQueue, OfPriorityQueue,
     )
 }  # fmt: skip
 

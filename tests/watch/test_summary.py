@@ -97,6 +97,7 @@ def test_p99() -> None:
         ("Barrier", "100% of it for x:2 to arrive."),
         ("Latch", "100% of it for x:2 to count it down."),
         ("WaitQueue", "100% of it for x:2 to unpark it."),
+        ("Queue", "100% of it for x:2 to put or get."),
         ("Semaphore", "100% of it for x:2 to release it."),
         ("TheirOwn", "100% of it for x:2 to wake them."),
     ],

@@ -47,11 +47,11 @@ class Outputs:
 
     def __init__(self, record: str | None, timeline: str | None, events: int | None, path: list[str]) -> None:
         self.path = path
-        self.record = record and _checked(record)
-        self.timeline = timeline and _checked(timeline)
-        self.events = events or 1_000_000
-        self.wanted = record is not None or timeline is not None
-        self.title = ""
+        self.record: str | None = record and _checked(record)
+        self.timeline: str | None = timeline and _checked(timeline)
+        self.events: int = events or 1_000_000
+        self.wanted: bool = record is not None or timeline is not None
+        self.title: str = ""
         self.interrupted = False
         self.live: LiveFile | None = None
         self._token: object = None

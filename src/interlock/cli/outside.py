@@ -21,8 +21,8 @@ class Outside:
     def __init__(self) -> None:
         self.forked: list[tuple[str, int]] = []
         self.started: list[tuple[int, list[str]]] = []
-        self.threads = [each.name for each in threading.enumerate() if each is not threading.main_thread()]
-        self.modules = frozenset(sys.modules)
+        self.threads: list[str] = [each.name for each in threading.enumerate() if each is not threading.main_thread()]
+        self.modules: frozenset[str] = frozenset(sys.modules)
 
     def watch(self) -> None:
         """Begin to note."""

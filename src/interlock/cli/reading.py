@@ -137,9 +137,9 @@ class Progress:
     """A line that says how far things are, on a terminal, once they have taken a second."""
 
     def __init__(self, out: TextIO | None) -> None:
-        self.out = out if out is not None and out.isatty() else None
-        self.began = time.monotonic()
-        self.shown = 0
+        self.out: TextIO | None = out if out is not None and out.isatty() else None
+        self.began: float = time.monotonic()
+        self.shown: int = 0
 
     def __call__(self, what: str, things: Iterable[T], number: int) -> Iterable[T]:
         return things if self.out is None else self._watch(self.out, what, things, number)

@@ -41,7 +41,7 @@ class Request:
         self.program = program
         self.module: str | None = None
         self.code: str | None = None
-        self.arguments = list(arguments)
+        self.arguments: list[str] = list(arguments)
         self.quiet = False
         self.record: str | None = None
         self.timeline: str | None = None

@@ -21,11 +21,11 @@ class Voice:
     """Says things on stderr. ``process``: the id of the one that was started."""
 
     def __init__(self) -> None:
-        self.process = os.getpid()
+        self.process: int = os.getpid()
         stderr = sys.stderr
         self.encoding = getattr(stderr, "encoding", None) or "utf-8"
         self.descriptor = None if stderr is None else _duplicate(2)
-        self.file = None if self.descriptor is None else _file_of(self.descriptor)
+        self.file: tuple[int, int] | None = None if self.descriptor is None else _file_of(self.descriptor)
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=self._in_child)
 

@@ -20,6 +20,7 @@ from collections.abc import Callable, Generator, Sequence
 from typing import Any, TypeAlias, TypeVar
 
 from interlock import Event
+from interlock.cluster.bell import Bell
 from interlock.cluster.engine import Answer, Argument, Engine, Unreachable
 
 _T = TypeVar("_T")
@@ -146,7 +147,7 @@ class Trip:
         self.perform = perform
         self.undo = undo
         self.guard = _thread.allocate_lock()
-        self.over = Event()
+        self.over = Event(name="answer of the engine")
         self.done = False
         self.abandoned = False
         self.answer: Any = None
@@ -187,7 +188,7 @@ class Caller:
         self.name = name
         self.guard = _thread.allocate_lock()
         self.trips: deque[Trip] = deque()
-        self.idle: deque[Event] = deque()
+        self.idle: deque[Bell] = deque()
         self.threads = 0
         self.closed = False
 
@@ -213,7 +214,7 @@ class Caller:
             threading.Thread(target=self.live, name=self.name, daemon=True).start()
 
     def live(self) -> None:
-        waker = Event()
+        waker = Bell()
         while True:
             with self.guard:
                 trip = self.trips.popleft() if self.trips else None

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("interlock.cluster")
 
+TRIP = 1.0  # seconds that a trip may take at least
 PAUSES = (0.05, 0.1, 0.2, 0.5)  # seconds between tries while the engine does not answer
 
 
@@ -337,7 +338,8 @@ class Cluster:
                 raise ClusterError(f"this handle on {self.url} was closed")
             timeout = hang
             if limit is not None:
-                timeout = min(hang, max(0.05, limit - time.monotonic()))
+                # Less than a slow trip takes would only make a try of it that nobody knows the end of.
+                timeout = min(hang, max(TRIP, limit - time.monotonic()))
             try:
                 answer: Answer = yield Step(self.engine, self.caller, op, arguments, timeout, undo, shielded)
             except Unreachable as error:

@@ -106,7 +106,7 @@ class Condition(Shared):
     def parking(self, hold: Ticket) -> Calling[Ticket]:
         """Give up `hold` and stand in the condition's queue."""
         lock, session = self.lock, hold.session
-        ticket = session.begin(lock.name, hold.units)
+        ticket = session.begin(self.name, hold.units)
         if ticket is None:
             hold.check()
             raise LeaseLost(f"{lock!r} is no longer held here")
@@ -128,6 +128,8 @@ class Condition(Shared):
         if code in ("queued", "granted"):
             session.take_out(hold)
             self.forget_hold(hold)
+            if hold.board is not None:
+                hold.board.released()
             if code == "queued":
                 session.queued(ticket)
             else:
@@ -171,6 +173,8 @@ class Condition(Shared):
             ticket = again
         assert ticket.state in (HELD, LOST, GONE)
         ticket.count = hold.count
+        ticket.board = hold.board
+        ticket.asked = False  # what it waited for was the condition
         ticket.cancelling = hold.cancelling
         ticket.cancel = hold.cancel
         self.lock.put(ticket)

@@ -20,6 +20,7 @@ from interlock.cluster.cancelling import Guard, guard_task
 from interlock.cluster.client import Remote, Seen, TimedOut, checked_name, checked_seconds
 from interlock.cluster.engine import MAX_LEASE, Unreachable
 from interlock.cluster.errors import EngineRestarted, EngineUnavailable, ForkedLock, LeaseLost, NotHeld, ShapeError
+from interlock.cluster.seen import board_of
 from interlock.cluster.session import Session
 from interlock.cluster.ticket import AGAIN, BROKEN, HELD, LOST, WAITING, Lost, Ticket
 
@@ -53,6 +54,7 @@ class Shared:
         self.cluster = cluster
         self.name = checked_name(name)
         self.capacity = capacity
+        self.board = board_of(cluster.url, cluster.prefix, self.kind, name)
         self.lease = cluster.lease if lease is None else checked_seconds(lease, "lease", MAX_LEASE)
         if self.lease > cluster.max_lease:
             raise ValueError(
@@ -76,7 +78,7 @@ class Shared:
                     session = yield from cluster.opening(self.lease, limit)
                 except TimedOut:
                     return None
-            ticket = session.begin(self.name, units)
+            ticket = session.begin(self.name, units, self.board)
             if ticket is None:
                 continue
             ask = (session.id, ticket.waiter, self.name, self.kind, self.capacity, units, stay, info)
@@ -249,6 +251,9 @@ class Permits(Shared):
         ticket.party = party.current()
         with self.guard:
             self.held.setdefault(ticket.party, []).append(ticket)
+        if ticket.board is not None:
+            # Only its owner may release an RLock; a Lock that is entered by `with` is marked there.
+            ticket.board.taken(waited=ticket.asked, alone=self.kind == "rlock")
         if ticket.state == LOST:  # before there was somebody to tell
             ticket.tell_loss()
 
@@ -306,12 +311,17 @@ class Permits(Shared):
     def giving(self, ticket: Ticket) -> Calling[None]:
         """Give a ticket back. Raises `LeaseLost` where it was no longer held."""
         session = ticket.session
-        if not session.take_out(ticket):
+        if ticket.board is not None:
+            ticket.board.released()
+        if not session.begin_release(ticket):
             reason = ticket.reason
             if reason is None:
                 raise LeaseLost(f"{self!r} is no longer held here")
             raise reason.__class__(f"{self!r} was lost while it was held: {reason}")
-        held = yield from self.leaving(session, ticket)
+        try:
+            held = yield from self.leaving(session, ticket)
+        finally:
+            session.release_over(ticket)
         if held == 0:
             session.suspect = True
             session.wake.set()
@@ -351,14 +361,21 @@ class Permits(Shared):
         ticket = in_thread(self.acquiring(self.each, *limit_of(timeout)))
         if ticket is None:
             raise TimeoutError(f"not acquired within {timeout} s: {self!r}")
+        self.entered(ticket)
         return ticket
 
     async def enter_async(self, timeout: float | None = None) -> Ticket:
         ticket = await in_task(self.acquiring(self.each, *limit_of(timeout)))
         if ticket is None:
             raise TimeoutError(f"not acquired within {timeout} s: {self!r}")
+        self.entered(ticket)
         self.watch_task(ticket)
         return ticket
+
+    def entered(self, ticket: Ticket) -> None:
+        """By `with`: whoever has entered leaves it."""
+        if ticket.board is not None and self.kind == "lock":
+            ticket.board.taken(waited=True, alone=True)
 
     def watch_task(self, ticket: Ticket) -> None:
         if self.cancel_on_loss and ticket.cancelling is None:

@@ -33,13 +33,15 @@ from contextlib import suppress
 from itertools import count
 from typing import TYPE_CHECKING
 
-from interlock import Event
+from interlock.cluster.bell import Bell
 from interlock.cluster.engine import Answer, Inbox, Unreachable
 from interlock.cluster.errors import ClusterError, EngineRestarted, LeaseLost
+from interlock.cluster.seen import wait_at
 from interlock.cluster.ticket import AGAIN, BROKEN, GONE, HELD, LOST, WAITING, Ticket
 
 if TYPE_CHECKING:
     from interlock.cluster.client import Cluster
+    from interlock.core.primitives.remote import Remote
 
 log = logging.getLogger("interlock.cluster")
 
@@ -70,6 +72,7 @@ class Session:
         self.numbers = count(1)
         self.mine: dict[str, Ticket] = {}
         self.owed: dict[str, None] = {}  # waiters to leave
+        self.leaving: set[str] = set()  # waiters that are being released: nobody else may, their answer counts
         self.waiting = 0  # tickets that wait; changed under the guard
         self.calls = count(1)
         self.answered: list[str] = []  # numbers of calls whose answers came, to be told to the engine
@@ -78,7 +81,7 @@ class Session:
         self.closing = False
         self.suspect = False  # the next beat asks for everything, and comes at once where somebody waits
         self.inbox: Inbox | None = None
-        self.wake = Event()
+        self.wake = Bell()
         self.line: threading.Thread | None = None
         self.beats = 0
 
@@ -135,9 +138,10 @@ class Session:
 
     # --- tickets ----------------------------------------------------------------------------------------------------
 
-    def begin(self, name: str, units: int) -> Ticket | None:
+    def begin(self, name: str, units: int, board: Remote | None = None) -> Ticket | None:
         """A ticket for somebody who is about to ask. None where the session is over."""
-        ticket = Ticket(self, f"{self.id}:{next(self.numbers)}", name, units)
+        event = wait_at(board, self.engine.shown, name)
+        ticket = Ticket(self, f"{self.id}:{next(self.numbers)}", name, units, event, board)
         with self.guard:
             if self.over is not None:
                 return None
@@ -150,7 +154,7 @@ class Session:
         with self.guard:
             ticket = self.mine.get(waiter)
             if ticket is None or ticket.state != WAITING:
-                unknown = ticket is None and self.over is None
+                unknown = ticket is None and self.over is None and waiter not in self.leaving
             else:
                 unknown = False
                 self.waiting -= 1
@@ -181,6 +185,19 @@ class Session:
             ticket.state = GONE
             self.mine.pop(ticket.waiter, None)
         return True
+
+    def begin_release(self, ticket: Ticket) -> bool:
+        """The party releases it. Returns False where it is not held any more; else `release_over` has to follow."""
+        with self.guard:
+            if ticket.state != HELD or self.mine.pop(ticket.waiter, None) is None:
+                return False
+            ticket.state = GONE
+            self.leaving.add(ticket.waiter)
+        return True
+
+    def release_over(self, ticket: Ticket) -> None:
+        with self.guard:
+            self.leaving.discard(ticket.waiter)
 
     def withdraw(self, ticket: Ticket) -> bool:
         """The party's time is over. Returns False where it was granted, or the session ended, just before."""
@@ -323,7 +340,7 @@ class Session:
         for waiter, value in theirs.items():
             if value:
                 self.settle(waiter, value)  # leaves what nobody wants
-            elif waiter not in self.mine:
+            elif waiter not in self.mine and waiter not in self.leaving:
                 strangers.append(waiter)
         if strangers:
             self.owe(*strangers)
@@ -384,7 +401,7 @@ class Clock:
     def __init__(self) -> None:
         self.guard = _thread.allocate_lock()
         self.sessions: set[Session] = set()
-        self.wake = Event()
+        self.wake = Bell()
         self.thread: threading.Thread | None = None
 
     def watch(self, session: Session) -> None:

@@ -44,6 +44,7 @@ class Ticket:
     __slots__ = (
         "_lost",
         "asked",
+        "board",
         "cancel",
         "cancelling",
         "count",
@@ -61,12 +62,13 @@ class Ticket:
         "waiter",
     )
 
-    def __init__(self, session: Session, waiter: str, name: str, units: int) -> None:
+    def __init__(self, session: Session, waiter: str, name: str, units: int, event: Event, board: Any = None) -> None:
         self.session = session
         self.waiter = waiter
         self.name = name
         self.units = units
-        self.event = Event()
+        self.event = event
+        self.board = board
         self.state = WAITING
         self.asked = False  # the engine has said that we wait, so it has to know of us
         self.moving = False  # on its way to a condition, which gives it up: not missed meanwhile
@@ -106,6 +108,8 @@ class Ticket:
 
     def tell_loss(self) -> None:
         """Tell everybody. Called once, outside the guard, after the state has become LOST."""
+        if self.board is not None:
+            self.board.lost()
         lost = self._lost
         if lost is not None:
             lost.set()

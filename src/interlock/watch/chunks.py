@@ -40,8 +40,8 @@ class Chunks:
 
     def __init__(self, source: "IO[bytes]") -> None:
         self._source = source
-        self.damaged = 0
-        self.cut = False
+        self.damaged: int = 0
+        self.cut: bool = False
 
     def __iter__(self) -> "Iterator[tuple[bytes, bytes]]":
         while header := self._source.read(_HEADER):

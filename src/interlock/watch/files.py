@@ -20,7 +20,7 @@ class Replaced:
     """
 
     def __init__(self, file: "str | os.PathLike[str]") -> None:
-        self.name = os.fspath(file)
+        self.name: str = os.fspath(file)
         self._target = os.path.realpath(self.name)  # a link goes on pointing where it does
         self._beside: str | None = None
         self._out: IO[bytes] | None = None

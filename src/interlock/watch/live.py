@@ -44,12 +44,12 @@ class LiveFile:
 
     def __init__(self, name: str, out: "IO[bytes]", head: "dict[str, Any]") -> None:
         self.name = name
-        self.out = out
+        self.out: IO[bytes] = out
         self.head = head
-        self.process = os.getpid()
-        self.failed = False
-        self.complete_from = 0
-        self.entry = 0  # the number of the last one that has been written
+        self.process: int = os.getpid()
+        self.failed: bool = False
+        self.complete_from: int = 0
+        self.entry: int = 0  # the number of the last one that has been written
         self._forget()
 
     @classmethod
@@ -105,14 +105,14 @@ class LiveFile:
         self._start()
 
     def _forget(self) -> None:
-        self.written = 0  # events
-        self.dropped = 0
+        self.written: int = 0  # events
+        self.dropped: int = 0
         self.complete_from = 0
         self.known: set[int] = set()  # ids of parties
         self.codes: dict[
             int, tuple[int, CodeType]
         ] = {}  # id -> number, and the code itself, so that the id stays its own
-        self.addresses = 0  # how many of the recorder's codes
+        self.addresses: int = 0  # how many of the recorder's codes
         self.entry = 0
 
     def _append(self, taken: Taken) -> None:
@@ -219,13 +219,16 @@ class Left:
 
     def __init__(self, payload: bytes) -> None:
         head = _literal(payload)
-        self.title = str(head["title"])
-        self.directory = str(head["directory"])
-        self.began = self.ended = self.complete_from = self.dropped = 0
+        self.title: str = str(head["title"])
+        self.directory: str = str(head["directory"])
+        self.began: int = 0
+        self.ended: int = 0
+        self.complete_from: int = 0
+        self.dropped: int = 0
         self.parties: dict[int, tuple[str, bool, int]] = {}
         self.codes: dict[int, _Code] = {}
         self.entries: dict[int, _Entry] = {}
-        self.events = b""
+        self.events: bytes = b""
         self._events: list[bytes] = []
         self._numbers: dict[int, _Code] = {}
         if head["byteorder"] != sys.byteorder:

@@ -31,7 +31,7 @@ class Names:
     """
 
     def __init__(self, directory: str | None = None, library: str = os.path.dirname(threading.__file__)) -> None:
-        self.directory = directory or ""
+        self.directory: str = directory or ""
         self.library = library
         self._sources: dict[str, _Source | None] = {}
 

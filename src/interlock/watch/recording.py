@@ -103,11 +103,11 @@ class Recording:
     """
 
     def __init__(self, title: str = "") -> None:
-        self.title = title
-        self.duration = 0
-        self.dropped = 0
-        self.complete_from = 0
-        self.damage = ""
+        self.title: str = title
+        self.duration: int = 0
+        self.dropped: int = 0
+        self.complete_from: int = 0
+        self.damage: str = ""
         self.unfinished = ""
         self.parties: list[Party] = []
         self.primitives: list[Primitive] = []

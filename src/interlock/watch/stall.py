@@ -50,7 +50,7 @@ class Suspicion:
         self.key = key
         self.title = title
         self.patience = patience
-        self.covers = list(covers)
+        self.covers: list[object] = list(covers)
 
 
 class Stalls:
@@ -69,7 +69,7 @@ class Stalls:
         self.longest = longest
         self.report = report
         self.each_look = each_look
-        self.running = False
+        self.running: bool = False
         self.standing: dict[object, float] = {}  # what was suspected at the last look, and since when
         self.told: set[object] = set()
         self.long: dict[object, set[object]] = {}  # primitive and line -> the long waits there that have been told

@@ -15,13 +15,13 @@ class StillWaiting:
 
     def __init__(self, someone: Someone, wait: Wait | None, now: int, names: Names) -> None:
         self._wait = wait
-        self.party = f"task {someone.name}" if someone.is_task else someone.name
-        self.what = "what is not interlock's" if wait is None else _name_of(wait.at, names)
+        self.party: str = f"task {someone.name}" if someone.is_task else someone.name
+        self.what: str = "what is not interlock's" if wait is None else _name_of(wait.at, names)
         missing = "" if wait is None else what_is_missing(wait)
         if missing:
             self.what += f": {missing}"
-        self.where = "" if someone.place is None else str(someone.place)
-        self.nanoseconds = None if wait is None else max(0, now - wait.since)
+        self.where: str = "" if someone.place is None else str(someone.place)
+        self.nanoseconds: int | None = None if wait is None else max(0, now - wait.since)
 
     def count(self) -> None:
         """Have it counted as a wait of its primitive's. A join is of none that the program has made."""

@@ -96,7 +96,7 @@ class Story:
         self.recording = recording
         self._progress = progress
         self.primitives: list[Primitive] = []
-        self.hidden = 0
+        self.hidden: int = 0
         self._group = self._group_primitives()
         self.marks: list[Mark] = []
         self.acquired: Counter[tuple[int, int, int]] = Counter()
@@ -107,10 +107,12 @@ class Story:
         self.blamed: Counter[tuple[int, int]] = Counter()
         self._find_holders()
         group = self._group
-        self.holds = sorted(
+        self.holds: list[Hold] = sorted(
             (hold._replace(primitive=group[hold.primitive], object=hold.primitive) for hold in self._holds), key=_start
         )
-        self.waits = [wait._replace(primitive=group[wait.primitive], object=wait.primitive) for wait in self._waits]
+        self.waits: list[Wait] = [
+            wait._replace(primitive=group[wait.primitive], object=wait.primitive) for wait in self._waits
+        ]
         del self._holds, self._waits
 
     def _group_primitives(self) -> list[int]:
@@ -140,7 +142,7 @@ class Story:
         permits, nothing = _Permits(self), _Keeper(self)
         by_family: dict[str, _Keeper] = {"Lock": exclusive, "RLock": reentrant, "RWLock": shared}
         by_family |= dict.fromkeys(_SEMAPHORES, permits)
-        keepers = [by_family.get(primitive.family, nothing) for primitive in recording.primitives]
+        ledgers = [by_family.get(primitive.family, nothing) for primitive in recording.primitives]
         # party, primitive -> since when, place, and who it is for those who wake it: for a task that blocks its thread,
         # that thread
         waiting: dict[tuple[int, int], tuple[int, int, int]] = {}
@@ -153,12 +155,12 @@ class Story:
             which = group[primitive]
             if which < 0:
                 continue
-            keeper = keepers[primitive]
+            ledger = ledgers[primitive]
             if what == ACQUIRED:
                 self.acquired[which, place, party] += 1
-                keeper.take(primitive, party, time, place)
+                ledger.take(primitive, party, time, place)
             elif what == RELEASED:
-                keeper.give(primitive, party, time, place)
+                ledger.give(primitive, party, time, place)
             elif what == WAITING:
                 known[party] = party if other < 0 else other
                 waiting[party, primitive] = time, place, known[party]
@@ -180,24 +182,24 @@ class Story:
                 self._wait(primitive, party, start, end, place_of_wait, outcome, woke_by, wake_time, waker_place)
                 if what == GRANTED:
                     self.acquired[which, place, party] += 1
-                    keeper.take(primitive, party, time, place)
+                    ledger.take(primitive, party, time, place)
             elif what == LET_GO:
-                keeper.let_go(primitive, party, time)
+                ledger.let_go(primitive, party, time)
             elif what == REQUEUED:
                 start = max(0, time - waited)
                 moved[party] = other, start
                 if waited:
                     waker = woken.pop((known.get(party, party), primitive), (-1, -1, -1))
                     self._wait(primitive, party, start, time, place, GRANTED_TO, *waker)
-                keeper.take(primitive, party, time, place)
+                ledger.take(primitive, party, time, place)
             else:
                 if what == NOTIFIED:
                     notified[party, primitive] = place
                 self.mark(time, party, primitive, what, place)
         for (party, primitive), (start, place, _) in waiting.items():
             self._wait(primitive, party, start, recording.duration, place, WAITS_STILL, -1, -1, -1)
-        for keeper in exclusive, reentrant, shared, permits:
-            keeper.end(recording.duration)
+        for ledger in exclusive, reentrant, shared, permits:
+            ledger.end(recording.duration)
         self.marks.sort()
 
     def _wait(

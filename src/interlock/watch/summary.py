@@ -22,6 +22,7 @@ _VERBS = {
     "WaitQueue": "unpark it",
     "Semaphore": "release it",
     "BoundedSemaphore": "release it",
+    **dict.fromkeys(("Queue", "LifoQueue", "PriorityQueue", "SimpleQueue"), "put or get"),
 }
 
 
@@ -83,7 +84,7 @@ class Summary:
     """Attributes: ``story``, ``rows``, ``waited``, ``blamed`` (worst first each) and ``findings``, three at most."""
 
     def __init__(self, recording: Recording, progress: Progress = unseen) -> None:
-        self.story = Story(recording, progress)
+        self.story: Story = Story(recording, progress)
         self.recording = recording
         self._waits: dict[int, list[int]] = defaultdict(list)
         for number, wait in enumerate(self.story.waits):
@@ -91,10 +92,10 @@ class Summary:
         self._holds: dict[int, list[Hold]] = defaultdict(list)
         for hold in self.story.holds:
             self._holds[hold.primitive].append(hold)
-        self.rows = self._rows()
-        self.waited = self._waited()
-        self.blamed = self._blamed()
-        self.findings = self._findings()
+        self.rows: list[Row] = self._rows()
+        self.waited: list[Waited] = self._waited()
+        self.blamed: list[Blamed] = self._blamed()
+        self.findings: list[Finding] = self._findings()
 
     def _rows(self) -> list[Row]:
         acquired: dict[int, int] = defaultdict(int)

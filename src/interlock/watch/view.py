@@ -32,12 +32,12 @@ class Someone:
         self, party: Party | None, ident: int, name: str, frames: "list[FrameType]", task: object | None = None
     ) -> None:
         self.party = party
-        self.is_task = task is not None or (party is not None and keeper(party) is not None)
-        self.awaits = private.awaited_by(task)
+        self.is_task: bool = task is not None or (party is not None and keeper(party) is not None)
+        self.awaits: object = private.awaited_by(task)
         self.ident = ident
         self.name = name
         self.frames = frames
-        self.place = place_of_wait(frames)
+        self.place: Place | None = place_of_wait(frames)
         self.wait: Wait | None = None
         self.holds: list[tuple[Primitive, Place | None]] = []
 
@@ -55,7 +55,7 @@ class Cycle:
 
     def __init__(self, members: list[Someone]) -> None:
         self.members = members
-        self.certain = all(
+        self.certain: bool = all(
             member.party is not None
             and following.party is not None
             and is_certain_edge(member.party, member.wait, following.party)
@@ -73,8 +73,8 @@ class View:
     def __init__(self) -> None:
         self.mistakes: dict[int, tuple[Place, str | None]] = {}  # locks that tasks took by `await lock.acquire()`
         frames = sys._current_frames()
-        self.now = time.monotonic_ns()
-        self.people = _everybody(frames)
+        self.now: int = time.monotonic_ns()
+        self.people: list[Someone] = _everybody(frames)
         found = {each.party.id: each for each in self.people if each.party is not None}
         self._found = found
         primitives: dict[int, Primitive] = {}
@@ -91,7 +91,7 @@ class View:
                 someone.holds += watcher.locks_of(someone.party.id)
         for primitive in primitives.values():
             self._add_holders(primitive)
-        self.cycles = [Cycle(members) for members in _cycles(found)]
+        self.cycles: list[Cycle] = [Cycle(members) for members in _cycles(found)]
 
     def seconds(self, wait: Wait) -> float:
         """For how long it has lasted."""

@@ -20,7 +20,7 @@ def duration(nanoseconds: int) -> str:
     number = nanoseconds / size
     digits = 2 if number < 9.995 else 1 if number < 99.95 else 0
     # In whole numbers, halves up: what the page does with the same number comes out the same.
-    scaled = (2 * round(nanoseconds) * 10**digits + size) // (2 * size)
+    scaled = (2 * nanoseconds * 10**digits + size) // (2 * size)
     whole, part = divmod(scaled, 10**digits)
     return f"{whole:,}.{part:0{digits}} {unit}" if digits else f"{whole:,} {unit}"
 

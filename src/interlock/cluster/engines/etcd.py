@@ -643,8 +643,8 @@ class EtcdInbox(Inbox):
         try:
             for data in stream:
                 answer = codec.unpack(data)
-                if codec.number(answer, 4):  # canceled: compacted, or not allowed
-                    break
+                if codec.number(answer, 4) and not self.is_ours_to_miss(codec.number(answer, 2)):
+                    break  # canceled by etcd: compacted, or not allowed
                 for event in answer.get(11, []):
                     fields = codec.unpack(event)
                     self.happened(codec.number(fields, 1), codec.KeyValue(codec.text(fields, 2)), came)
@@ -653,6 +653,11 @@ class EtcdInbox(Inbox):
         finally:
             requests.put(None)
             came.put(None)
+
+    def is_ours_to_miss(self, number: int) -> bool:
+        """Whether it was we who have ended a watch."""
+        with self.guard:
+            return number != 1 and number not in self.watched.values()
 
     def happened(self, kind: int, kv: codec.KeyValue, came: queue.SimpleQueue[Any]) -> None:
         records, sessions = self.engine.root + b"r/", self.engine.root + b"s/"

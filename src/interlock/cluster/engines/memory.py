@@ -10,7 +10,7 @@ import _thread
 from collections import deque
 from collections.abc import Callable, Sequence
 
-from interlock import Event
+from interlock.cluster.bell import Bell
 from interlock.cluster.engine import Answer, Argument, Engine, Inbox, Settings, Told, Unreachable
 from interlock.cluster.machine import Machine, clock
 
@@ -77,7 +77,7 @@ class MemoryInbox(Inbox):
         self.store = store
         self.session = session
         self.told: deque[Told] = deque()
-        self.came = Event()
+        self.came = Bell()
         self.first = True
         self.closed = False
 

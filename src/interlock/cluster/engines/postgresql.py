@@ -28,7 +28,7 @@ import psycopg
 from psycopg import sql
 from psycopg.pq import DiagnosticField, ExecStatus
 
-from interlock import Event
+from interlock.cluster.bell import Bell
 from interlock.cluster.engine import Answer, Argument, Engine, Inbox, Settings, Told, Unreachable, without_password
 from interlock.cluster.errors import ClusterError, SetupNeeded
 
@@ -284,12 +284,12 @@ class PostgresInbox(Inbox):
         self.session = session
         self.channel = f"interlock_{session}"
         self.connection: Any = None
-        self.closing = Event()
+        self.closing = Bell()
         self.asked = 0
         self.used = 0.0
 
     def read(self, timeout: float) -> list[Told] | None:
-        if self.closing.is_set():
+        if self.closing.is_set:
             raise Unreachable("closed")
         if not self.engine.listen:
             return self.poll(timeout)

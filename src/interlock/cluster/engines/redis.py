@@ -46,10 +46,10 @@ AWAY = (redis.ConnectionError, redis.TimeoutError, redis.ReadOnlyError, OSError)
 
 
 class RedisEngine(Engine):
-    def __init__(self, settings: Settings, script: str = SCRIPT) -> None:
+    def __init__(self, settings: Settings, script: str | None = None) -> None:
         super().__init__(settings)
-        self.script = script
-        self.sha = _sha1(script)
+        self.script = script or SCRIPT
+        self.sha = _sha1(self.script)
         self.tag = f"{{{settings.prefix}}}"
         self.idle: list[Any] = []
         self.closed = False
@@ -114,7 +114,8 @@ class RedisEngine(Engine):
         connection.send_command("INFO", "server")
         info = dict(line.split(":", 1) for line in str(connection.read_response()).splitlines() if ":" in line)
         longest = int(self.settings.quarantine * 1_000_000)
-        age = int(info.get("uptime_in_seconds", "0")) * 1_000_000
+        # The difference of two times in whole seconds: up to a second less is sure.
+        age = max(0, int(info.get("uptime_in_seconds", "0")) - 1) * 1_000_000
         quiet = self.run(connection, "hello", (info.get("run_id", "?"), longest, age))[0]
         if quiet:
             log.warning(

@@ -463,4 +463,4 @@ def preload():
     import ast  # noqa: F401
     import linecache  # noqa: F401
 
-    import interlock.core.explain.limits  # noqa: F401
+    import interlock.core.explain.task_limits  # noqa: F401

@@ -1,5 +1,3 @@
-cimport cython
-
 from interlock.core.kernel.party cimport Party
 from interlock.core.kernel.primitive cimport Primitive
 from interlock.core.kernel.waiter cimport Waiter
@@ -45,12 +43,6 @@ cdef class Wait:
     cdef readonly bint timed
     cdef readonly bint parked
     cdef readonly long long since
-
-
-@cython.final
-cdef class Check:
-    cdef Waiter waiter
-    cdef Primitive primitive
 
 
 cdef object find_limits()

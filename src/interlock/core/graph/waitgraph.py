@@ -29,8 +29,8 @@ through the main thread is not certain, and not refused: `interlock.dump` still 
 which people end a program (INT, TERM, HUP, QUIT) do not count: what lasts until somebody ends the program is a
 deadlock.
 
-A task may be under a timeout of its library's, which ends its wait by a cancellation: `core/explain/limits.py` looks
-for that where a cycle has been found.
+A task may be under a timeout of its library's, which ends its wait by a cancellation: `core/explain/task_limits.py`
+looks for that where a cycle has been found.
 
 Tasks. A task needs its owners as a thread does, and besides the thread of its loop: while that is blocked, by a call
 that does not await, no task of the loop runs. So an edge goes from each task to the thread in which it was last seen,
@@ -55,9 +55,8 @@ from cython.cimports.interlock.core.graph.graph_guard import (
 from cython.cimports.interlock.core.kernel.control import controlling, refused
 from cython.cimports.interlock.core.kernel.party import Party, by_ident, living, main_ident, party_by_id, set_on_leaving
 from cython.cimports.interlock.core.kernel.primitive import Primitive
-from cython.cimports.interlock.core.kernel.timeouts import NEVER
-from cython.cimports.interlock.core.kernel.wait import begin_wait, end_wait, set_on_wait
-from cython.cimports.interlock.core.kernel.waiter import PARKED, Waiter, new_waiter
+from cython.cimports.interlock.core.kernel.wait import set_on_wait
+from cython.cimports.interlock.core.kernel.waiter import PARKED, Waiter
 from cython.cimports.interlock.core.tasks.task import TaskParty
 from cython.cimports.interlock.core.tasks.task_waiter import TaskWaiter
 from cython.cimports.libc.string import memcpy
@@ -153,31 +152,6 @@ def primitives() -> list[Primitive]:
 def call_at_wait(function: object) -> None:
     """Have ``function()`` called whenever a wait begins, by the party that is about to wait; None ends that."""
     set_on_wait(function)
-
-
-class Check:
-    """For the benchmark: a wait of the caller's for ``primitive`` that never begins, and asks whether it would end."""
-
-    def __init__(self, primitive: Primitive):
-        waiter: Waiter = new_waiter(0)
-        with cython.critical_section(primitive):
-            primitive.push(waiter)
-        begin_wait(waiter, primitive, NEVER)
-        self.waiter = waiter
-        self.primitive = primitive
-
-    def ask(self, times: cython.int) -> None:
-        """Look, so many times."""
-        if self.primitive is None:
-            raise TypeError("a check is of a primitive")
-        for _ in range(times):
-            self.primitive.check_block(self.waiter)
-
-    def withdraw(self) -> None:
-        """Be over."""
-        if self.primitive is not None:
-            end_wait(self.waiter)
-            self.primitive.withdraw(self.waiter)
 
 
 def keeper(party: Party) -> Party | None:
@@ -280,9 +254,9 @@ def needs_thread(party: Party, thread: Party) -> cython.bint:
 
 def find_limits():
     """To look for the timeouts of tasks."""
-    from interlock.core.explain.limits import Limits
+    from interlock.core.explain.task_limits import TaskLimits
 
-    return Limits()
+    return TaskLimits()
 
 
 def is_limited(limits, party: Party, waiter: Waiter) -> cython.bint:
@@ -333,7 +307,7 @@ def may_help(handler: object) -> bool:
 def tell(cycle: list) -> str:
     """The cycle in words. Should that fail, for want of memory or of stack, in a few."""
     try:
-        from interlock.core.explain.story import tell_cycle
+        from interlock.core.explain.cycle import tell_cycle
 
         return tell_cycle(cycle)
     except Exception:

@@ -450,7 +450,7 @@ class Primitive(Observed):
         return self.queued_in(self)
 
     def queued_in(self, line: Primitive) -> list:
-        """The waiters in `line`, which this guards. They are counted and collected inside, and made a list of outside."""
+        """The waiters in `line`, which this guards. They are counted and collected inside, and listed outside."""
         room: cython.Py_ssize_t = 0
         count: cython.Py_ssize_t
         found: cython.pp_void = cython.NULL

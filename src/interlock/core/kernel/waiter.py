@@ -51,8 +51,8 @@ class Waiter:
             after = following
 
     def claim(self) -> cython.bint:
-        """Whether its party still wants what it waits for here; if so, nowhere else from now on. Whoever serves it asks,
-        in the critical section, and grants it what it wants."""
+        """Whether its party still wants what it waits for here; if so, nowhere else from now on. Whoever serves it
+        asks, in the critical section, and grants it what it wants."""
         return True
 
     def ask(self):

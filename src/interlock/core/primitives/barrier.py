@@ -221,6 +221,13 @@ class Barrier(Primitive):
             happened(Happening.ARRIVED, self, 0, 0)
         return Arrival.JOINED if phase == FILLING else Arrival.JOINED_LATE
 
+    def waiting(self) -> object:
+        """Raises TypeError: `select` cannot wait at a barrier."""
+        raise TypeError(
+            "select cannot wait at a barrier: to have arrived cannot be taken back, since others may have counted it; "
+            "wait in a thread or task of its own, and have that set an Event"
+        )
+
     def reset(self) -> None:
         """Make the barrier new. Parties that wait get BrokenBarrierError."""
         if controlling:

@@ -19,7 +19,8 @@ from cython.cimports.interlock.core.kernel.probe import Happening, happened, mad
 from cython.cimports.interlock.core.kernel.public_name import interlock_keep_name
 from cython.cimports.interlock.core.kernel.timeouts import deadline_after, wait_seconds
 from cython.cimports.interlock.core.kernel.waiter import Waiter, new_waiter
-from cython.cimports.interlock.core.tasks.awaiting import acquire
+from cython.cimports.interlock.core.primitives.alternative import Kind, alternative
+from cython.cimports.interlock.core.tasks.awaiting import acquire_call
 
 
 class Event(Primitive):
@@ -91,7 +92,11 @@ class Event(Primitive):
 
         Awaited, it returns True, or False where the flag was not set in time.
         """
-        return acquire(self, 0, -1 if timeout is None else wait_seconds(timeout))
+        return acquire_call(self, 0, -1 if timeout is None else wait_seconds(timeout))
+
+    def waiting(self) -> object:
+        """For `select`: to wait until the flag is set."""
+        return alternative(Kind.PLAIN, self, 0, None)
 
     def __repr__(self):
         with cython.critical_section(self):

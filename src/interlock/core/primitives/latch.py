@@ -15,7 +15,8 @@ from cython.cimports.interlock.core.kernel.probe import Happening, happened, mad
 from cython.cimports.interlock.core.kernel.public_name import interlock_keep_name
 from cython.cimports.interlock.core.kernel.timeouts import deadline_after, wait_seconds
 from cython.cimports.interlock.core.kernel.waiter import Waiter, new_waiter
-from cython.cimports.interlock.core.tasks.awaiting import acquire
+from cython.cimports.interlock.core.primitives.alternative import Kind, alternative
+from cython.cimports.interlock.core.tasks.awaiting import acquire_call
 
 
 class Latch(Primitive):
@@ -93,7 +94,11 @@ class Latch(Primitive):
 
         Awaited, it returns True, or False where it was not open in time.
         """
-        return acquire(self, 0, wait_seconds(timeout))
+        return acquire_call(self, 0, wait_seconds(timeout))
+
+    def waiting(self) -> object:
+        """For `select`: to wait until the latch is open."""
+        return alternative(Kind.PLAIN, self, 0, None)
 
     def __repr__(self):
         with cython.critical_section(self):

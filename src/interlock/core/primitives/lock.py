@@ -27,8 +27,9 @@ from cython.cimports.interlock.core.kernel.public_name import interlock_keep_nam
 from cython.cimports.interlock.core.kernel.spare import interlock_keep_spares
 from cython.cimports.interlock.core.kernel.timeouts import NEVER, lock_deadline, lock_seconds
 from cython.cimports.interlock.core.kernel.waiter import Waiter, new_waiter
+from cython.cimports.interlock.core.primitives.alternative import Kind, alternative
 from cython.cimports.interlock.core.primitives.mutex import Mutex
-from cython.cimports.interlock.core.tasks.awaiting import DONE, acquire, enter
+from cython.cimports.interlock.core.tasks.awaiting import DONE, acquire_call, enter_call
 from cython.cimports.interlock.core.tasks.task import caller_id, is_in_trio, trio_found
 
 NO_TIMEOUT = cython.declare(object, -1)  # the small int itself, which is what callers who write -1 pass
@@ -99,7 +100,11 @@ class Lock(Mutex):
 
         Awaited, it returns True, or False where the lock was not to be had in time. Raises as `acquire` does.
         """
-        return acquire(self, 0, lock_seconds(timeout))
+        return acquire_call(self, 0, lock_seconds(timeout))
+
+    def acquiring(self) -> object:
+        """For `select`: to take the lock, as `acquire` does."""
+        return alternative(Kind.PLAIN, self, 0, None)
 
     def release(self) -> None:
         """Free the lock, whoever has taken it. Raises RuntimeError where it is free."""
@@ -140,14 +145,11 @@ class Lock(Mutex):
         if controlling:
             point(Operation.ACQUIRE, self)
         me: cython.ulonglong = caller_id()
-        taken: cython.bint = False
+        taken: cython.bint
         with cython.critical_section(self):
             if self.holder == 0 and self.head is not None:
                 self.forget_lost()
-            if self.holder == 0 and self.head is None:
-                self.holder = me
-                self.count = want
-                taken = True
+            taken = self.head is None and take_free(self, me, want)
         if taken and probing:
             happened(Happening.ACQUIRED, self, 0, 0)
         return taken
@@ -169,6 +171,15 @@ class Lock(Mutex):
         return stands_in_with(owner, self)
 
 
+def take_free(lock: Lock, me: cython.ulonglong, count: cython.ulong) -> cython.bint:
+    """If nobody holds it: take it. Inside the critical section."""
+    if lock.holder != 0:
+        return False
+    lock.holder = me
+    lock.count = count
+    return True
+
+
 def take(lock: Lock, count: cython.ulong, deadline: cython.longlong) -> cython.bint:
     """Take the lock, waiting until `deadline`, of which 0 means not at all."""
     me: cython.ulonglong = interlock_thread_id()
@@ -176,12 +187,9 @@ def take(lock: Lock, count: cython.ulong, deadline: cython.longlong) -> cython.b
         meet()
     if probing:
         return take_probed(lock, count, deadline)
-    taken: cython.bint = False
+    taken: cython.bint
     with cython.critical_section(lock):
-        if lock.holder == 0:
-            lock.holder = me
-            lock.count = count
-            taken = True
+        taken = take_free(lock, me, count)
     return taken or (deadline != 0 and lock.block(new_waiter(count), deadline))
 
 
@@ -192,12 +200,9 @@ def take_probed(lock: Lock, count: cython.ulong, deadline: cython.longlong) -> c
         point(Operation.ACQUIRE, lock)
     if deadline == NEVER:
         wanted(lock)
-    taken: cython.bint = False
+    taken: cython.bint
     with cython.critical_section(lock):
-        if lock.holder == 0:
-            lock.holder = me
-            lock.count = count
-            taken = True
+        taken = take_free(lock, me, count)
     if not taken:
         return deadline != 0 and lock.block(new_waiter(count), deadline)
     happened(Happening.ACQUIRED, lock, 0, 0)
@@ -231,16 +236,13 @@ def enter_async(lock: Lock):
     if probing:
         wanted(lock)
     if trio_found and is_in_trio():
-        return enter(lock, 1)
+        return enter_call(lock, 1)
     if probing:
-        return DONE if lock.take_now(1) else enter(lock, 1)
-    taken: cython.bint = False
+        return DONE if lock.take_now(1) else enter_call(lock, 1)
+    taken: cython.bint
     with cython.critical_section(lock):
-        if lock.holder == 0 and lock.head is None:
-            lock.holder = me
-            lock.count = 1
-            taken = True
-    return DONE if taken else enter(lock, 1)
+        taken = lock.head is None and take_free(lock, me, 1)
+    return DONE if taken else enter_call(lock, 1)
 
 
 def is_plain(lock: Lock) -> cython.bint:

@@ -22,6 +22,7 @@ A putter that had to wait always puts its item in itself (`keeps_slot`): whoever
 
 import cython
 from cython.cimports.interlock.core.kernel.construct import interlock_construct_directly
+from cython.cimports.interlock.core.kernel.control import Operation, controlling, point
 from cython.cimports.interlock.core.kernel.probe import Happening, happened, probing
 from cython.cimports.interlock.core.kernel.waiter import Waiter
 from cython.cimports.interlock.core.primitives.items import (
@@ -93,6 +94,8 @@ class PriorityQueue(Queue):
     # The operations. Outside it.
 
     def get_now(self) -> object:
+        if controlling:
+            point(Operation.CHANGE, self)
         path: Path
         changes: cython.ulonglong
         size: cython.uint
@@ -142,7 +145,7 @@ class PriorityQueue(Queue):
 
     def popped(self) -> Waiter:
         self.changes += 1
-        return self.serve(None) if self.putting is not None and self.putting.head is not None else None
+        return self.serve(None) if self.putters_line is not None and self.putters_line.head is not None else None
 
     def more(self, most: cython.Py_ssize_t) -> list:
         """Not in one step: others may put and get in between."""
@@ -176,6 +179,8 @@ class PriorityQueue(Queue):
 
     def put_in_order(self, item, reserved: cython.bint) -> Outcome:
         """`put_now`, or with `reserved` for one who has a slot."""
+        if controlling and not reserved:
+            point(Operation.CHANGE, self)
         path: Path
         changes: cython.ulonglong
         size: cython.uint

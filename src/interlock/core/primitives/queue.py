@@ -12,6 +12,7 @@ from cython.cimports.interlock.core.kernel.construct import interlock_construct_
 from cython.cimports.interlock.core.kernel.probe import Happening, happened, made, probing
 from cython.cimports.interlock.core.kernel.timeouts import NEVER, deadline_in, seconds_of
 from cython.cimports.interlock.core.kernel.waiter import Waiter
+from cython.cimports.interlock.core.primitives.alternative import Kind, alternative
 from cython.cimports.interlock.core.primitives.items import interlock_items_at
 from cython.cimports.interlock.core.primitives.queue_base import (
     Mark,
@@ -163,6 +164,14 @@ class QueueFace(QueueBase):
     def __repr__(self):
         return self.describe("", f"size={self.qsize()}")
 
+    def getting(self) -> object:
+        """For `select`: to take an item out."""
+        return alternative(Kind.GETTING, self, Want.GET, None)
+
+    def putting(self, item: object) -> object:
+        """For `select`: to put ``item`` in."""
+        return alternative(Kind.PUTTING, self, Want.PUT, item)
+
     # As `queue`'s: Queue[int] is a type for annotations.
     __class_getitem__ = classmethod(type(list[int]))
 
@@ -276,7 +285,7 @@ class Queue(QueueFace):
             over = self.unfinished <= 0
             if not over:
                 self.unfinished -= 1
-                if self.unfinished == 0 and self.joining is not None:
+                if self.unfinished == 0 and self.joiners_line is not None:
                     chain = self.serve(None)
         if over:
             raise ValueError("task_done() called too many times")
@@ -316,7 +325,7 @@ class Queue(QueueFace):
         if self.open is not None:
             return self.open.not_full.waiters
         with cython.critical_section(self):
-            putting = self.putting
+            putting = self.putters_line
         return () if putting is None else tuple(self.parties_in(putting))
 
     def __aiter__(self) -> "Queue":

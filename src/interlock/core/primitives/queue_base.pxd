@@ -42,8 +42,8 @@ cdef class QueueBase(Primitive):
     cdef object bound            # as the program wrote it
     cdef long limit              # how many items fit; 0: any number
     cdef long unfinished
-    cdef Line putting            # None: nobody has waited yet
-    cdef Line joining
+    cdef Line putters_line          # None: nobody has waited yet
+    cdef Line joiners_line
     cdef object open             # what takes over once the program looks inside; None until then
     cdef unsigned long long changes
     cdef unsigned int coming     # slots that were given to putters which have not run since

@@ -15,8 +15,8 @@ was, before all that came after it.
 
 A putter that cannot be interrupted any more (a thread other than the main one) has its item put in by whoever makes
 room. A task may still be cancelled, the main thread interrupted, and then the item must not have been seen by anybody:
-so they are given the slot (`coming`), and put the item in themselves when they run. What is behind them in the line does
-not wait for that: their loop may be busy, or wait for this very putter.
+so they are given the slot (`coming`), and put the item in themselves when they run. What is behind them in the line
+does not wait for that: their loop may be busy, or wait for this very putter.
 
 When the program looks inside (`mutex`, `queue`, the conditions) or brings `_put` and `_get` of its own, the queue is
 opened for good: `primitives/queue_open.py` takes over, which does all as `queue.Queue` does it, under a lock. Whoever
@@ -24,6 +24,7 @@ waits is sent there (MOVED).
 """
 
 import cython
+from cython.cimports.interlock.core.kernel.control import Operation, controlling, point
 from cython.cimports.interlock.core.kernel.party import forks, in_new_child, main_ident
 from cython.cimports.interlock.core.kernel.primitive import Primitive
 from cython.cimports.interlock.core.kernel.probe import Happening, happened, probing
@@ -90,8 +91,8 @@ class QueueBase(Primitive):
             return self.open.waiters()
         found: list = self.parties_in(self)
         with cython.critical_section(self):
-            putting: Line = self.putting
-            joining: Line = self.joining
+            putting: Line = self.putters_line
+            joining: Line = self.joiners_line
         if putting is not None:
             found += self.parties_in(putting)
         if joining is not None:
@@ -107,7 +108,7 @@ class QueueBase(Primitive):
         """None for a getter, who stands in the queue itself."""
         if waiter.want == Want.GET:
             return None
-        return self.joining if waiter.want == Want.JOIN else self.putting
+        return self.joiners_line if waiter.want == Want.JOIN else self.putters_line
 
     def push(self, waiter: Waiter) -> cython.void:
         line: Line = self.line_of(waiter)
@@ -128,10 +129,10 @@ class QueueBase(Primitive):
         if self.forked != forks or in_new_child():
             Primitive.forget_lost(self)
             self.coming = 0
-            if self.putting is not None:
-                Primitive.forget_lost(self.putting)
-            if self.joining is not None:
-                Primitive.forget_lost(self.joining)
+            if self.putters_line is not None:
+                Primitive.forget_lost(self.putters_line)
+            if self.joiners_line is not None:
+                Primitive.forget_lost(self.joiners_line)
 
     def serve(self, arrived: Waiter) -> Waiter:
         """Hand items to getters and slots to putters as far as they go. Returns the chain to `wake`."""
@@ -152,8 +153,12 @@ class QueueBase(Primitive):
                     waiter.payload = self.hand_out()
                     self.changes += 1
                     waiter.turn = self.changes
-            elif self.putting is not None and self.putting.head is not None and self.may_put(self.putting.head):
-                waiter = self.putting.head
+            elif (
+                self.putters_line is not None
+                and self.putters_line.head is not None
+                and self.may_put(self.putters_line.head)
+            ):
+                waiter = self.putters_line.head
                 self.remove(waiter)
                 if not waiter.claim():
                     waiter.state = CANCELLED
@@ -164,8 +169,8 @@ class QueueBase(Primitive):
                     self.coming += size_of(waiter)
                 else:
                     self.put_all(waiter)
-            elif self.joining is not None and self.joining.head is not None and self.unfinished == 0:
-                waiter = self.joining.head
+            elif self.joiners_line is not None and self.joiners_line.head is not None and self.unfinished == 0:
+                waiter = self.joiners_line.head
                 self.remove(waiter)
             else:
                 break
@@ -222,9 +227,9 @@ class QueueBase(Primitive):
         """Whether a newcomer may put so many."""
         if self.limit == 0:
             return True
-        if self.coming != 0 or (self.putting is not None and self.putting.head is not None):
+        if self.coming != 0 or (self.putters_line is not None and self.putters_line.head is not None):
             self.forget_lost()
-            if self.putting is not None and self.putting.head is not None:
+            if self.putters_line is not None and self.putters_line.head is not None:
                 return False
         return self.items.count + self.coming + more <= self.limit
 
@@ -256,6 +261,8 @@ class QueueBase(Primitive):
 
     def get_now(self) -> object:
         """An item, or a `Mark` where there is none."""
+        if controlling:
+            point(Operation.CHANGE, self)
         chain: Waiter = None
         item: object
         with cython.critical_section(self):
@@ -263,7 +270,7 @@ class QueueBase(Primitive):
                 item = ELSEWHERE
             elif self.items.count != 0:
                 item = self.pop()
-                if self.putting is not None and self.putting.head is not None:
+                if self.putters_line is not None and self.putters_line.head is not None:
                     chain = self.serve(None)
             else:
                 item = NO_MORE if self.shut else EMPTY
@@ -287,7 +294,7 @@ class QueueBase(Primitive):
             while self.open is None and count < room and self.items.count != 0:
                 found[count] = self.pop()
                 count += 1
-            if self.putting is not None and self.putting.head is not None:
+            if self.putters_line is not None and self.putters_line.head is not None:
                 chain = self.serve(None)
         if chain is not None:
             self.wake(chain)
@@ -297,6 +304,8 @@ class QueueBase(Primitive):
         return found
 
     def put_now(self, item) -> Outcome:
+        if controlling:
+            point(Operation.CHANGE, self)
         chain: Waiter = None
         outcome: Outcome = Outcome.DONE
         room: cython.bint = True
@@ -323,6 +332,8 @@ class QueueBase(Primitive):
         return outcome
 
     def put_many_now(self, batch: tuple) -> Outcome:
+        if controlling:
+            point(Operation.CHANGE, self)
         chain: Waiter = None
         outcome: Outcome = Outcome.DONE
         room: cython.bint = True
@@ -352,6 +363,8 @@ class QueueBase(Primitive):
         return self.put_now(payload) if want == Want.PUT else self.put_many_now(payload)
 
     def join_now(self) -> Outcome:
+        if controlling:
+            point(Operation.WAIT, self)
         with cython.critical_section(self):
             if self.open is not None:
                 return Outcome.OPENED
@@ -359,6 +372,8 @@ class QueueBase(Primitive):
 
     def shut_down(self, immediate: cython.bint):
         """What `shutdown` does where the queue is not open."""
+        if controlling:
+            point(Operation.CHANGE, self)
         chain: Waiter
         dropped: interlock_items
         with cython.critical_section(self):
@@ -382,10 +397,10 @@ class QueueBase(Primitive):
         waiter: Waiter
         while True:
             waiter = self.head
-            if waiter is None and self.putting is not None:
-                waiter = self.putting.head
-            if waiter is None and self.joining is not None:
-                waiter = self.joining.head
+            if waiter is None and self.putters_line is not None:
+                waiter = self.putters_line.head
+            if waiter is None and self.joiners_line is not None:
+                waiter = self.joiners_line.head
             if waiter is None:
                 return first
             self.remove(waiter)
@@ -410,10 +425,10 @@ class QueueBase(Primitive):
             line = Line.__new__(Line)
         with cython.critical_section(self):
             if waiter.want == Want.JOIN:
-                if self.joining is None:
-                    self.joining = line
-            elif waiter.want != Want.GET and self.putting is None:
-                self.putting = line
+                if self.joiners_line is None:
+                    self.joiners_line = line
+            elif waiter.want != Want.GET and self.putters_line is None:
+                self.putters_line = line
             self.forget_lost()
             waits = self.has_to_wait(waiter)
             if waits:

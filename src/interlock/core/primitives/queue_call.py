@@ -1,7 +1,8 @@
 """The calls of a queue that a task awaits: `get_async`, `put_async`, `join_async`.
 
 A coroutine by hand, as `core/tasks/awaiting.py` has them. Where it need not wait it ends in its first step; where it
-has to, it awaits a `Call` for its waiter, which stands in the line already; where the queue is open, a coroutine of that.
+has to, it awaits a `Call` for its waiter, which stands in the line already; where the queue is open, a coroutine of
+that.
 """
 
 import collections.abc

@@ -12,7 +12,7 @@ handed an item before and does not want it leaves it in `items`; `absorb` takes 
 from _collections import deque
 
 import cython
-from cython.cimports.interlock.core.kernel.native import interlock_now
+from cython.cimports.interlock.core.kernel.control import now
 from cython.cimports.interlock.core.kernel.timeouts import NEVER
 from cython.cimports.interlock.core.kernel.waiter import Waiter
 from cython.cimports.interlock.core.primitives.condition import Condition
@@ -41,7 +41,7 @@ class Opened:
         if deadline == NEVER:
             condition.wait()
             return True
-        left: cython.longlong = deadline - interlock_now() if deadline != 0 else 0
+        left: cython.longlong = deadline - now() if deadline != 0 else 0
         if left <= 0:
             return False
         condition.wait(left * 1e-9)
@@ -65,9 +65,9 @@ class Opened:
             while not of._qsize():
                 if of.shut:
                     of.refuse(Outcome.SHUT, Want.GET)
-                if deadline != NEVER and (deadline == 0 or deadline <= interlock_now()):
+                if deadline != NEVER and (deadline == 0 or deadline <= now()):
                     of.refuse(Outcome.HELD_UP, Want.GET)
-                await self.not_empty.wait_async(None if deadline == NEVER else (deadline - interlock_now()) * 1e-9)
+                await self.not_empty.wait_async(None if deadline == NEVER else (deadline - now()) * 1e-9)
             item = of._get()
             self.not_full.notify()
         return item
@@ -96,9 +96,9 @@ class Opened:
         batch: tuple = payload if want == Want.PUT_MANY else (payload,)
         async with self.mutex:
             while self.is_full(len(batch)):
-                if deadline != NEVER and (deadline == 0 or deadline <= interlock_now()):
+                if deadline != NEVER and (deadline == 0 or deadline <= now()):
                     of.refuse(Outcome.HELD_UP, Want.PUT)
-                await self.not_full.wait_async(None if deadline == NEVER else (deadline - interlock_now()) * 1e-9)
+                await self.not_full.wait_async(None if deadline == NEVER else (deadline - now()) * 1e-9)
             self.put_in(batch)
 
     def is_full(self, more: cython.Py_ssize_t) -> cython.bint:
@@ -125,9 +125,9 @@ class Opened:
     async def join_async(self, deadline: cython.longlong) -> bool:
         async with self.mutex:
             while self.of.unfinished != 0:
-                if deadline != NEVER and (deadline == 0 or deadline <= interlock_now()):
+                if deadline != NEVER and (deadline == 0 or deadline <= now()):
                     return False
-                await self.all_tasks_done.wait_async(None if deadline == NEVER else (deadline - interlock_now()) * 1e-9)
+                await self.all_tasks_done.wait_async(None if deadline == NEVER else (deadline - now()) * 1e-9)
         return True
 
     def task_done(self) -> None:

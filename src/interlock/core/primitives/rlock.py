@@ -22,8 +22,9 @@ from cython.cimports.interlock.core.kernel.public_name import interlock_keep_nam
 from cython.cimports.interlock.core.kernel.spare import interlock_keep_spares
 from cython.cimports.interlock.core.kernel.timeouts import NEVER, lock_deadline, lock_seconds
 from cython.cimports.interlock.core.kernel.waiter import Waiter, new_waiter_of
+from cython.cimports.interlock.core.primitives.alternative import Kind, alternative
 from cython.cimports.interlock.core.primitives.mutex import Mutex
-from cython.cimports.interlock.core.tasks.awaiting import DONE, acquire, enter
+from cython.cimports.interlock.core.tasks.awaiting import DONE, acquire_call, enter_call
 from cython.cimports.interlock.core.tasks.task import caller, caller_id, is_destroyed_task, is_in_trio, trio_found
 from cython.cimports.libc.limits import LONG_MAX
 
@@ -88,7 +89,11 @@ class RLock(Mutex):
 
         Awaited, it returns True, or False where the lock was not to be had in time. Raises as `acquire` does.
         """
-        return acquire(self, 1, lock_seconds(timeout))
+        return acquire_call(self, 1, lock_seconds(timeout))
+
+    def acquiring(self) -> object:
+        """For `select`: to take the lock, as `acquire` does."""
+        return alternative(Kind.PLAIN, self, 1, None)
 
     def release(self) -> None:
         """Undo one acquire. Raises RuntimeError where the caller does not have the lock."""
@@ -257,16 +262,16 @@ def enter_async(lock: RLock):
     if probing:
         wanted(lock)
     if trio_found and is_in_trio():
-        return enter(lock, 1)
+        return enter_call(lock, 1)
     if probing:
-        return DONE if lock.take_now(1) else enter(lock, 1)
+        return DONE if lock.take_now(1) else enter_call(lock, 1)
     taken: cython.bint = False
     with cython.critical_section(lock):
         if lock.holder == me or (lock.holder == 0 and lock.head is None):
             lock.holder = me
             lock.count += 1
             taken = True
-    return DONE if taken else enter(lock, 1)
+    return DONE if taken else enter_call(lock, 1)
 
 
 def is_plain(lock: RLock) -> cython.bint:

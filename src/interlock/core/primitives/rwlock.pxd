@@ -42,7 +42,7 @@ cdef class WriteSide(Side):
 
 cdef class RWLock(Primitive):
     cdef unsigned long long holder   # id of the party that writes; 0: nobody does
-    cdef long reading                # how many holds readers have
+    cdef long read_holds              # how many holds readers have
     cdef ReadSide holds              # the sides of those who read, and of those who are about to
     cdef void hold(self, ReadSide side) noexcept
     cdef void unhold(self, ReadSide side) noexcept

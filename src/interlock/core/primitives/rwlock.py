@@ -1,6 +1,6 @@
 """RWLock: many readers or one writer.
 
-    holder   reading   queue                     meaning
+    holder   read_holds   queue                   meaning
     0        0         empty                     free
     0        n > 0     empty, or head a writer   n read holds; a writer at the head waits for them to end
     id       0         any                       that party writes
@@ -27,6 +27,7 @@ from cython.cimports.interlock.core.kernel.probe import Happening, happened, mad
 from cython.cimports.interlock.core.kernel.public_name import interlock_keep_name
 from cython.cimports.interlock.core.kernel.timeouts import NEVER, deadline_after, deadline_in, wait_seconds
 from cython.cimports.interlock.core.kernel.waiter import GRANTED, Waiter, new_waiter
+from cython.cimports.interlock.core.primitives.alternative import Kind, alternative
 from cython.cimports.interlock.core.primitives.within import within, within_order
 from cython.cimports.interlock.core.tasks.awaiting import DONE, in_line
 from cython.cimports.interlock.core.tasks.task import (
@@ -149,7 +150,7 @@ class Side:
             lock.forget_lost()
             reused = self.state != IDLE
             if not reused:
-                taken = lock.holder == 0 and lock.head is None and not (writing and lock.reading)
+                taken = lock.holder == 0 and lock.head is None and not (writing and lock.read_holds)
                 if taken or not at_once:
                     self.party = me
                     self.state = HELD if taken else TAKING
@@ -159,7 +160,7 @@ class Side:
                     if writing:
                         lock.holder = me.id
                     else:
-                        lock.reading += 1
+                        lock.read_holds += 1
         if reused:
             raise RuntimeError(f"{self!r} is in use: every hold wants its own read() or write()")
         if taken and probing:
@@ -194,7 +195,7 @@ class Side:
             with cython.critical_section(lock):
                 again = lock.reads(self.party)
                 if again:
-                    lock.reading += 1
+                    lock.read_holds += 1
                     self.state = HELD
             if again and probing:
                 happened(Happening.ACQUIRED, lock, 0, 0)
@@ -242,7 +243,7 @@ class Side:
                 if isinstance(self, WriteSide):
                     lock.holder = 0
                 else:
-                    lock.reading -= 1
+                    lock.read_holds -= 1
                 if lock.head is not None:
                     chain = lock.serve(None)
         if not own:
@@ -347,20 +348,28 @@ class RWLock(Primitive):
         side.lock = self
         return side
 
+    def reading(self) -> object:
+        """For `select`: to read. It comes to the hold, to be released when done."""
+        return alternative(Kind.READING, self, READ, None)
+
+    def writing(self) -> object:
+        """For `select`: to write. It comes to the hold, to be released when done."""
+        return alternative(Kind.WRITING, self, WRITE, None)
+
     def locked(self) -> bool:
         """Whether anyone reads or writes."""
         if controlling:
             point(Operation.LOOK, self)
         with cython.critical_section(self):
             self.forget_lost()
-            return self.holder != 0 or self.reading != 0
+            return self.holder != 0 or self.read_holds != 0
 
     @property
     def readers(self) -> int:
         """How many read holds there are."""
         with cython.critical_section(self):
             self.forget_lost()
-            return self.reading
+            return self.read_holds
 
     @property
     def owner(self) -> object:
@@ -373,7 +382,7 @@ class RWLock(Primitive):
         with cython.critical_section(self):
             self.forget_lost()
             holder: cython.ulonglong = self.holder
-            reading: cython.long = self.reading
+            reading: cython.long = self.read_holds
         if holder != 0:
             return self.describe("locked", f"owner={party_by_id(holder).call_name()}")
         return self.describe("locked", f"readers={reading}") if reading else self.describe("unlocked", "")
@@ -409,14 +418,14 @@ class RWLock(Primitive):
         """In a forked child: a reader that did not come along reads no more. A writer leaves things half done."""
         if self.forked != forks or in_new_child():
             Primitive.forget_lost(self)
-            self.reading = 0
+            self.read_holds = 0
             side: ReadSide = self.holds
             while side is not None:
                 after: ReadSide = side.next
                 if is_lost(side.party):
                     self.unhold(side)
                 elif side.state == HELD or (side.waiter is not None and side.waiter.state == GRANTED):
-                    self.reading += 1
+                    self.read_holds += 1
                 side = after
 
     def conflict(self, party: Party, writing: cython.bint) -> str:
@@ -436,17 +445,17 @@ class RWLock(Primitive):
         return None
 
     def fits(self, waiter: Waiter) -> cython.bint:
-        return self.holder == 0 and (waiter.want == READ or self.reading == 0)
+        return self.holder == 0 and (waiter.want == READ or self.read_holds == 0)
 
     def grant(self, waiter: Waiter) -> cython.void:
         if waiter.want == READ:
-            self.reading += 1
+            self.read_holds += 1
         else:
             self.holder = waiter.party.id
 
     def take_back(self, waiter: Waiter) -> cython.void:
         if waiter.want == READ:
-            self.reading -= 1
+            self.read_holds -= 1
         else:
             self.holder = 0
 

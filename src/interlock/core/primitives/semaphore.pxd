@@ -2,6 +2,13 @@ from interlock.core.kernel.primitive cimport Primitive
 from interlock.core.kernel.waiter cimport Waiter
 
 
+# Whom a caller may pass. Tasks pass nobody: they are served strictly in order.
+cdef enum Passing:
+    NOBODY
+    WHO_IS_COMING    # a task that was granted, or is behind such, and has not run since: the caller would not wait for it
+    A_WOKEN_HEAD     # and those; a thread's right, called barging
+
+
 cdef class Semaphore(Primitive):
     cdef long value
     cdef long most     # what `value` may not pass
@@ -9,7 +16,7 @@ cdef class Semaphore(Primitive):
     cdef object start(self, object value, object name)
     cdef long checked(self, object permits) except -1
     cdef bint is_plain(self) noexcept
-    cdef bint take_free(self, long permits) noexcept
+    cdef bint take_free(self, long permits, Passing passing) noexcept
     cdef bint take(self, long permits, long long deadline) except -1
     cdef bint give(self, long permits) except -1
 

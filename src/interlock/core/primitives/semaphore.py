@@ -5,7 +5,8 @@
     n       head PARKED       the head asks for more than n; nobody passes it, so what is released adds up for it
     n       head WOKEN        the head has been told to come for permits that were enough for it; a newcomer
                               may be faster, and the head then parks again
-    0 <= value <= most always: acquire takes only what is there, release refuses what would not fit.
+    value <= most always: acquire takes only what is there, release refuses what would not fit. Below 0 a bounded one
+    has been made smaller than what is out: that is paid back first.
 
 A PARKED head that could be served does not occur: whoever changes the value or the queue serves it in the same
 critical section. Since newcomers pass only a WOKEN head, and that for `BARGING_NS` at most, a party that asks for
@@ -26,8 +27,9 @@ from cython.cimports.interlock.core.kernel.probe import Happening, happened, mad
 from cython.cimports.interlock.core.kernel.public_name import interlock_keep_name
 from cython.cimports.interlock.core.kernel.timeouts import NEVER, deadline_after, wait_seconds
 from cython.cimports.interlock.core.kernel.waiter import GRANTED, Waiter, new_waiter
+from cython.cimports.interlock.core.primitives.alternative import Kind, alternative
 from cython.cimports.interlock.core.primitives.within import within
-from cython.cimports.interlock.core.tasks.awaiting import DONE, acquire, enter
+from cython.cimports.interlock.core.tasks.awaiting import DONE, acquire_call, enter_call
 from cython.cimports.interlock.core.tasks.task import is_in_trio, trio_found
 from cython.cimports.interlock.core.tasks.task_waiter import TaskWaiter
 from cython.cimports.libc.limits import LONG_MAX
@@ -67,8 +69,8 @@ class Semaphore(Primitive):
         if not self.is_plain():
             return enter_overridden(self)
         if trio_found and is_in_trio():
-            return enter(self, 1)
-        return DONE if self.take_now(1) else enter(self, 1)
+            return enter_call(self, 1)
+        return DONE if self.take_now(1) else enter_call(self, 1)
 
     def __aexit__(self, exc_type: object = None, exc_value: object = None, traceback: object = None) -> object:
         if self.is_plain():
@@ -91,9 +93,9 @@ class Semaphore(Primitive):
         if not blocking:
             if timeout is not None:
                 raise ValueError("can't specify timeout for non-blocking acquire")
-            return self.take_free(wanted)
+            return self.take_free(wanted, Passing.A_WOKEN_HEAD)
         # As with `threading`, a timeout is looked at when it matters.
-        return self.take_free(wanted) or self.take(wanted, deadline_after(timeout))
+        return self.take_free(wanted, Passing.A_WOKEN_HEAD) or self.take(wanted, deadline_after(timeout))
 
     def acquire_async(self, timeout: object = None, *, permits: object = 1) -> object:
         """Take permits for the calling task: ``await semaphore.acquire_async()``. Nothing happens before it is awaited.
@@ -103,7 +105,7 @@ class Semaphore(Primitive):
 
         Awaited, it returns True, or False where they were not to be had in time.
         """
-        return acquire(self, self.checked(permits), wait_seconds(timeout))
+        return acquire_call(self, self.checked(permits), wait_seconds(timeout))
 
     def release(self, n: object = 1) -> None:
         """Give back ``n`` permits, 1 or more, and wake whom they are enough for. Raises ValueError otherwise."""
@@ -112,13 +114,17 @@ class Semaphore(Primitive):
             raise ValueError("n must be one or more")
         self.give(permits)
 
+    def acquiring(self, permits: object = 1) -> object:
+        """For `select`: to take permits, all at once, as `acquire` does."""
+        return alternative(Kind.PLAIN, self, self.checked(permits), None)
+
     def within(self, timeout: object) -> object:
         """A context manager that holds one permit, or raises TimeoutError after ``timeout`` seconds."""
         return within(self, timeout)
 
     def __repr__(self):
         with cython.critical_section(self):
-            value: cython.long = self.value
+            value: cython.long = max(0, self.value)
         more = f"value={value}"
         if isinstance(self, BoundedSemaphore):
             more += f"/{self.most}"
@@ -131,7 +137,7 @@ class Semaphore(Primitive):
         if controlling:
             point(Operation.LOOK, self)
         with cython.critical_section(self):
-            return self.value
+            return max(0, self.value)
 
     @_value.setter
     def _value(self, value: object) -> None:
@@ -172,36 +178,15 @@ class Semaphore(Primitive):
 
     def take(self, permits: cython.long, deadline: cython.longlong) -> cython.bint:
         """Take `permits`, waiting until `deadline`, of which 0 means not at all."""
-        return self.take_free(permits) or (deadline != 0 and self.block(new_waiter(permits), deadline))
+        return self.take_free(permits, Passing.A_WOKEN_HEAD) or (
+            deadline != 0 and self.block(new_waiter(permits), deadline)
+        )
 
     def take_now(self, want: cython.long) -> cython.bint:
-        """As `take_free`, but never past anybody: tasks are served strictly in order."""
-        if controlling:
-            point(Operation.ACQUIRE, self)
-        taken: cython.bint = False
-        with cython.critical_section(self):
-            if self.head is not None or self.coming != 0:
-                self.forget_lost()
-            if self.value >= want and self.head is None and self.coming == 0:
-                self.value -= want
-                taken = True
-        if taken and probing:
-            happened(Happening.ACQUIRED, self, 0, 0)
-        return taken
+        return self.take_free(want, Passing.NOBODY)
 
     def take_past(self, want: cython.long) -> cython.bint:
-        if controlling:
-            point(Operation.ACQUIRE, self)
-        taken: cython.bint = False
-        with cython.critical_section(self):
-            if self.head is not None:
-                self.forget_lost()
-            if self.value >= want and self.head is None:
-                self.value -= want
-                taken = True
-        if taken and probing:
-            happened(Happening.ACQUIRED, self, 0, 0)
-        return taken
+        return self.take_free(want, Passing.WHO_IS_COMING)
 
     def take_or_join(self, waiter: Waiter) -> cython.bint:
         behind: cython.bint = False
@@ -218,15 +203,18 @@ class Semaphore(Primitive):
         kind = type(self)
         return is_ours(self) or kind is renamed or kind is renamed_bounded
 
-    def take_free(self, permits: cython.long) -> cython.bint:
-        """Take `permits` if they are free and the caller's turn has come."""
+    def take_free(self, permits: cython.long, passing: Passing) -> cython.bint:
+        """Take `permits` if they are free and nobody is before the caller but whom it may pass."""
         if controlling:
             point(Operation.ACQUIRE, self)
         taken: cython.bint = False
         with cython.critical_section(self):
-            if self.head is not None:
+            if self.head is not None or self.coming != 0:
                 self.forget_lost()
-            if self.value >= permits and (self.head is None or self.may_barge()):
+            if self.value >= permits and (
+                (self.head is None and (self.coming == 0 or passing != Passing.NOBODY))
+                or (passing == Passing.A_WOKEN_HEAD and self.may_barge())
+            ):
                 self.value -= permits
                 taken = True
         if taken and probing:
@@ -287,6 +275,24 @@ class BoundedSemaphore(Semaphore):
     def __init__(self, value: object = 1, *, name: str | None = None):
         self.start(value, name)
         self.most = self.value
+
+    def resize(self, n: object) -> None:
+        """Change how many permits there are in all to ``n``, 0 or more.
+
+        Where more than that are out, nobody takes one until enough have been released. Raises ValueError below 0.
+        """
+        most: cython.long = whole(n)
+        if most < 0:
+            raise ValueError(f"n must be 0 or more, not {n}")
+        chain: Waiter
+        if controlling:
+            point(Operation.CHANGE, self)
+        with cython.critical_section(self):
+            self.value += most - self.most
+            self.most = most
+            chain = self.serve(None)
+        if chain is not None:
+            self.wake(chain)
 
 
 def is_ours(semaphore: Semaphore) -> cython.bint:

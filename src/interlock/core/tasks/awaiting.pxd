@@ -47,8 +47,8 @@ cdef class Call:
 
 
 cdef Call new_call(Primitive primitive, TaskWaiter waiter)
-cdef Call acquire(Primitive primitive, long want, double seconds)
-cdef Call enter(Primitive primitive, long want)
+cdef Call acquire_call(Primitive primitive, long want, double seconds)
+cdef Call enter_call(Primitive primitive, long want)
 cdef Call in_line(Primitive primitive, TaskWaiter waiter, long long deadline)
 cdef Call park(TaskWaiter waiter, long long deadline)
 cdef Call shielded_park(TaskWaiter waiter)

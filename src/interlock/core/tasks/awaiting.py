@@ -347,7 +347,7 @@ def new_call(primitive: Primitive, waiter: TaskWaiter) -> Call:
     return call
 
 
-def acquire(primitive: Primitive, want: cython.long, seconds: cython.double) -> Call:
+def acquire_call(primitive: Primitive, want: cython.long, seconds: cython.double) -> Call:
     call: Call = Call.__new__(Call)
     call.state = CallState.NEW
     call.primitive = primitive
@@ -356,8 +356,8 @@ def acquire(primitive: Primitive, want: cython.long, seconds: cython.double) -> 
     return call
 
 
-def enter(primitive: Primitive, want: cython.long) -> Call:
-    call: Call = acquire(primitive, want, -1)
+def enter_call(primitive: Primitive, want: cython.long) -> Call:
+    call: Call = acquire_call(primitive, want, -1)
     call.entering = True
     return call
 

@@ -1,4 +1,4 @@
-cdef class Limits:
+cdef class TaskLimits:
     # The address of a loop -> what was read of it.
     cdef dict of_loops
     cdef bint ends_in_asyncio(self, object task, object loop) except -1

@@ -1,4 +1,4 @@
-"""Limits: what will end the wait of a task though nobody lets it in, and so makes a cycle through it no deadlock.
+"""The limits of a task: what will end its wait though nobody lets it in, and so makes a cycle through it no deadlock.
 
 A timeout that is given to one of our own calls is known to its waiter. asyncio and trio put theirs around a task, and
 end its wait by cancelling it. Counted are those of the task itself: `asyncio.timeout`, `asyncio.wait_for` and a timer
@@ -25,7 +25,7 @@ from cython.cimports.interlock.core.tasks.task import Library, TaskParty
 from interlock.core.kernel.private import RELEASE_WAITER, TASK_OF_TIMEOUT, TIMER_OF_TIMEOUT
 
 
-class Limits:
+class TaskLimits:
     """The limits of all tasks, as they are found. To be asked within one moment: what it has read, it keeps."""
 
     def __cinit__(self):

@@ -1,4 +1,4 @@
 from interlock.core.tasks.task import TaskParty
 
-class Limits:
+class TaskLimits:
     def ends(self, party: TaskParty) -> bool: ...

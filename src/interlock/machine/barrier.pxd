@@ -1,0 +1,9 @@
+from interlock.machine.kernel cimport Shared, me, u64, Waiting
+
+
+cdef class Barrier(Shared):
+    cdef object action
+    cdef object timeout
+    cdef object ended(self, int step, Waiting *w)
+    cdef object leave(self, me *i, Waiting *w)
+    cdef object act(self, me *i, Waiting *w)

@@ -1,0 +1,204 @@
+"""Barrier between processes: so many parties wait for each other.
+
+    turn      broken(1)  round << 1
+
+Who has come stands in the queue, with the number of the round; there is no counter that a death could leave wrong.
+Going
+on is one change of the turn, which wakes all. Each member (who has ever come) leaves a hold behind, and all who wait
+watch
+all members: so one who had come and dies breaks the barrier for all, at once.
+"""
+
+import cython
+from cython.cimports.cpython.exc import PyErr_CheckSignals
+from cython.cimports.interlock.machine.kernel import (
+    ACTING,
+    BARRIER,
+    FULL,
+    LATE,
+    SPOILED,
+    TAKEN,
+    Asking,
+    Shared,
+    Waiting,
+    barrier_break,
+    barrier_finish,
+    barrier_reset,
+    barrier_step,
+    caller,
+    deadline_after,
+    guard_unlock,
+    ilk_use,
+    load_u32,
+    me,
+    named,
+    node_at,
+    process_address,
+    store_u32,
+    u64,
+)
+
+from interlock.errors import BrokenBarrierError
+from interlock.machine import tasks
+
+ilk_use(process_address())
+
+
+class Barrier(Shared):
+    """Barrier(parties, action=None, timeout=None, *, name=None)\n--\n\n\
+    A barrier between the processes of this machine. Like `threading.Barrier`. ``Barrier("name", parties)`` will do too.
+
+    ``parties``: how many wait for each other, 1 or more. ``action``: called by one of them before all go on.
+    ``timeout``: for how many seconds `wait` waits where it is not told. ``name``: all who give the same name and
+    number share one. A party that comes and dies breaks it for all.
+
+    Raises ValueError for a wrong number, and where the name is in use for something else.
+    """
+
+    def __init__(self, parties: object, action: object = None, timeout: object = None, *, name: str | None = None):
+        if isinstance(parties, str):
+            given = named(parties, action, name, None)
+            name, parties, action = given[0], given[1], None
+            if parties is None:
+                raise TypeError("a Barrier needs a number of parties")
+        count: cython.long = parties
+        if not 1 <= count <= 0xFFFF:
+            raise ValueError("parties must be > 0" if count < 1 else "parties must be below 65,536")
+        if action is not None and not callable(action):
+            raise TypeError(f"action must be callable, not {type(action).__name__}")
+        self.action = action
+        self.timeout = timeout
+        deadline_after(timeout)
+        self.open(BARRIER, name, count, None)
+
+    @property
+    def parties(self) -> int:
+        """How many wait for each other."""
+        return self.r.bound
+
+    @property
+    def n_waiting(self) -> int:
+        """How many have come and wait."""
+        return len(self.waiters)
+
+    @property
+    def broken(self) -> bool:
+        """Whether it is broken: all who wait or come get BrokenBarrierError, until `reset`."""
+        return load_u32(cython.address(self.r.turn)) & 1 != 0
+
+    def wait(self, timeout: object = None) -> int:
+        """Wait until all have come. ``timeout``: for how many seconds; None means the barrier's own.
+
+        Returns a number from 0 to parties - 1, another one for each. Raises BrokenBarrierError where the barrier is or
+        gets broken: by a timeout, by `abort` or `reset`, by an error of the action, by a party that came and died.
+        """
+        i = caller()
+        mine: u64 = i.id
+        sliced: cython.int = i.tid == i.slot.pid
+        acts: cython.int = self.action is not None
+        step: cython.int
+        w: Waiting
+        w.record = self.index
+        w.node = 0
+        w.flags = 0
+        w.deadline = deadline_after(self.timeout if timeout is None else timeout)
+        if w.deadline == 0:
+            w.deadline = 1  # long past, but who comes last may go on
+        while True:
+            with cython.nogil:
+                step = barrier_step(i, cython.address(w), sliced, acts)
+            if step == ACTING:
+                return self.act(i, cython.address(w))
+            if step == TAKEN or step == SPOILED or step == FULL:
+                return self.ended(step, cython.address(w))
+            if step == LATE:
+                return self.leave(i, cython.address(w))
+            try:
+                PyErr_CheckSignals()
+            except BaseException:
+                if i.id == mine and w.node != 0:
+                    try:
+                        self.leave(i, cython.address(w))
+                    except BrokenBarrierError:
+                        pass
+                raise
+            if i.id != mine:
+                raise BrokenBarrierError("a signal handler has forked, and the child has not come")
+
+    async def wait_async(self, timeout: object = None) -> int:
+        """`wait` for the calling task. Cancelling it breaks the barrier."""
+        return await tasks.wait_at_barrier(self, self.timeout if timeout is None else timeout, self.action)
+
+    def _finish(self, asking: Asking, well: cython.bint) -> int:
+        i = caller()
+        self.enter_guard(i)
+        step: cython.int = barrier_finish(self.r, cython.address(asking.w), well)
+        guard_unlock(i, self.r)
+        return self.ended(step, cython.address(asking.w))
+
+    def _leave(self, asking: Asking) -> int:
+        return self.leave(caller(), cython.address(asking.w))
+
+    def _extra(self) -> object:
+        return self.action, self.timeout
+
+    def _restore(self, extra: object) -> object:
+        self.action, self.timeout = extra
+        return None
+
+    def abort(self) -> None:
+        """Break it: all who wait or come get BrokenBarrierError."""
+        i = caller()
+        self.enter_guard(i)
+        barrier_break(self.r)
+        guard_unlock(i, self.r)
+
+    def reset(self) -> None:
+        """Make it as new. Who waits gets BrokenBarrierError."""
+        i = caller()
+        self.enter_guard(i)
+        barrier_reset(self.r)
+        guard_unlock(i, self.r)
+
+    def __repr__(self):
+        state = "broken" if self.broken else f"waiters={self.n_waiting}/{self.parties}"
+        return self.describe("", state)
+
+    def ended(self, step: cython.int, w: cython.pointer(Waiting)):
+        if step == FULL:
+            raise MemoryError("interlock.machine: no memory for another wait")
+        if step == SPOILED:
+            raise BrokenBarrierError
+        return w.want
+
+    def leave(self, i: cython.pointer(me), w: cython.pointer(Waiting)):
+        """Time is up: the barrier breaks, unless all have come meanwhile."""
+        self.enter_guard(i)
+        turn: cython.uint = load_u32(cython.address(self.r.turn))
+        if w.node == 0:
+            barrier_break(self.r)
+            guard_unlock(i, self.r)
+            raise BrokenBarrierError
+        if turn & 1 == 0 and turn >> 1 == w.begun:
+            barrier_break(self.r)
+        spoilt: cython.bint = node_at(w.node).word & 64 != 0 or load_u32(cython.address(self.r.turn)) >> 1 == w.begun
+        guard_unlock(i, self.r)
+        store_u32(cython.address(node_at(w.node).word), 0)
+        w.node = 0
+        if spoilt:
+            raise BrokenBarrierError
+        return w.want
+
+    def act(self, i: cython.pointer(me), w: cython.pointer(Waiting)):
+        step: cython.int
+        try:
+            self.action()
+        except BaseException:
+            self.enter_guard(i)
+            barrier_finish(self.r, w, False)
+            guard_unlock(i, self.r)
+            raise
+        self.enter_guard(i)
+        step = barrier_finish(self.r, w, True)
+        guard_unlock(i, self.r)
+        return self.ended(step, w)

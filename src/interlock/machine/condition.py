@@ -1,0 +1,235 @@
+"""Condition between processes: wait, with the lock let go, until somebody notifies.
+
+It has a queue of its own, under the guard of its lock. `notify` only notes how many are to go; the next release of the
+lock hands the lock to the first of them and moves the others into its queue, in one go, without waking them: they could
+not run before. So what a holder notified and then did not live to release is let go by the next release.
+"""
+
+import cython
+from cython.cimports.cpython.exc import PyErr_CheckSignals
+from cython.cimports.interlock.machine.kernel import (
+    ABANDONED,
+    CONDITION,
+    ENTER,
+    ENTERED,
+    FULL,
+    ID_MASK,
+    LATE,
+    TAKEN,
+    Shared,
+    Waiting,
+    caller,
+    condition_give_up,
+    condition_notify,
+    condition_step,
+    deadline_after,
+    guard_unlock,
+    ilk_use,
+    load,
+    me,
+    now,
+    process_address,
+    record,
+    store,
+    u32,
+    u64,
+)
+from cython.cimports.interlock.machine.lock import Lock
+from cython.cimports.interlock.machine.rlock import RLock
+
+from interlock.machine import tasks
+from interlock.machine.within import Within
+
+ilk_use(process_address())
+
+
+class Condition(Shared):
+    """Condition(lock=None, *, name=None)\n--\n\n\
+    A condition between the processes of this machine. Like `threading.Condition`. ``Condition("name")`` will do too.
+
+    ``lock``: a `Lock` or `RLock` of this module; None makes an RLock, of the name ``"NAME.lock"`` where there is a
+    name.
+    ``name``: all who give the same name and lock share one.
+
+    Raises ValueError where the name is in use for something else or with another lock.
+    """
+
+    def __init__(self, lock: object = None, *, name: str | None = None):
+        if isinstance(lock, str) and name is None:
+            lock, name = None, lock
+        if lock is None:
+            lock = RLock(None if name is None else f"{name}.lock")
+        if not isinstance(lock, Lock):
+            raise TypeError(f"lock must be a Lock or RLock of interlock.machine, not {type(lock).__name__}")
+        self.lock = lock
+        self.reentrant = isinstance(lock, RLock)
+        self.open(CONDITION, name, 0, self.lock)
+
+    def __enter__(self) -> bool:
+        """Acquire the lock, waiting for ever. Returns True."""
+        return self.lock.__enter__()
+
+    def __exit__(self, exc_type: object = None, exc_value: object = None, traceback: object = None) -> None:
+        self.lock.__exit__()
+
+    def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
+        """Take the lock, as its own `acquire` does."""
+        return self.lock.acquire(blocking, timeout)
+
+    def release(self) -> None:
+        """Free the lock, as its own `release` does."""
+        self.lock.release()
+
+    def locked(self) -> bool:
+        """Whether somebody holds the lock."""
+        return self.lock.locked()
+
+    def within(self, timeout: float) -> Within:
+        """A context manager that holds the lock, or raises TimeoutError after ``timeout`` seconds."""
+        return self.lock.within(timeout)
+
+    @property
+    def owner(self) -> object:
+        """The `Party` that holds the lock, or None."""
+        return self.lock.owner
+
+    @property
+    def abandoned(self) -> object:
+        """For the holder of the lock, until it releases: the `Died` that held it before, or None."""
+        return self.lock.abandoned
+
+    def wait(self, timeout: object = None) -> bool:
+        """Let the lock go, wait to be notified, and take the lock back.
+
+        ``timeout``: for how many seconds; None means for ever. Returns True, or False where nobody notified in time.
+        Raises RuntimeError where the caller does not hold the lock.
+        """
+        i = caller()
+        self.check_owner(i, "wait on")
+        mine: u64 = i.id
+        held: cython.pointer(record) = self.lock.r
+        depth: u64 = held.count
+        task: u64 = held.task
+        sliced: cython.int = i.tid == i.slot.pid
+        step: cython.int
+        error = None
+        w: Waiting
+        w.record = self.index
+        w.node = 0
+        w.flags = ENTER if load(cython.address(held.word)) & ENTERED else 0
+        w.want = 1
+        w.deadline = deadline_after(timeout)
+        w.noticed = 0
+        while True:
+            with cython.nogil:
+                step = condition_step(i, cython.address(w), sliced)
+            if step == TAKEN:
+                break
+            if step == FULL:
+                raise MemoryError("interlock.machine: no memory for another wait")
+            if step != LATE:
+                try:
+                    PyErr_CheckSignals()
+                except BaseException as raised:
+                    error = raised
+                if i.id != mine:
+                    raise error or RuntimeError("a signal handler has forked, and the child does not hold the lock")
+            if error is not None or step == LATE:
+                with cython.nogil:
+                    condition_give_up(i, cython.address(w))
+        if self.reentrant:
+            store(cython.address(held.task), task)
+            store(cython.address(held.count), depth)
+        if error is not None:
+            raise error
+        if load(cython.address(held.word)) & ABANDONED:
+            self.lock.recovered(i)
+        return w.noticed == 1
+
+    def __aenter__(self) -> object:
+        """Acquire the lock for the calling task, waiting for ever."""
+        return self.lock.__aenter__()
+
+    def __aexit__(self, exc_type: object = None, exc_value: object = None, traceback: object = None) -> object:
+        return self.lock.__aexit__()
+
+    def acquire_async(self, timeout: object = None) -> object:
+        """Take the lock for the calling task, as its own `acquire_async` does."""
+        return self.lock.acquire_async(timeout)
+
+    async def wait_async(self, timeout: object = None) -> bool:
+        """`wait` for the calling task, which holds the lock."""
+        i = caller()
+        self.check_owner(i, "wait on")
+        held: cython.pointer(record) = self.lock.r
+        depth: u64 = held.count
+        task: u64 = held.task
+        flags: u32 = ENTER if load(cython.address(held.word)) & ENTERED else 0
+        noticed = await tasks.wait_in_condition(self, timeout, flags)
+        if self.reentrant:
+            store(cython.address(held.task), task)
+            store(cython.address(held.count), depth)
+        if isinstance(noticed, BaseException):
+            raise noticed
+        if load(cython.address(held.word)) & ABANDONED:
+            self.lock.recovered(i)
+        return noticed == 1
+
+    async def wait_for_async(self, predicate: object, timeout: object = None) -> object:
+        """`wait_for` for the calling task."""
+        result = predicate()
+        end = deadline_after(timeout)
+        while not result:
+            left = None if timeout is None else max(0.0, (end - now()) / 1e9) if end > now() else 0.0
+            if left == 0.0:
+                break
+            await self.wait_async(left)
+            result = predicate()
+        return result
+
+    def _extra(self) -> object:
+        return self.lock
+
+    def _restore(self, extra: object) -> object:
+        self.lock = extra
+        self.reentrant = isinstance(extra, RLock)
+        return extra
+
+    def wait_for(self, predicate: object, timeout: object = None) -> object:
+        """Wait until ``predicate()`` is true. ``timeout``: for how many seconds. Returns the last value of it."""
+        result = predicate()
+        end: u64 = deadline_after(timeout)
+        while not result:
+            if timeout is None:
+                self.wait()
+            else:
+                left = 0 if end <= now() else (end - now()) / 1e9
+                if left <= 0:
+                    break
+                self.wait(left)
+            result = predicate()
+        return result
+
+    def notify(self, n: object = 1) -> None:
+        """Let ``n`` of those who wait go on, the first ones, once the lock is released.
+
+        Raises RuntimeError where the caller does not hold the lock.
+        """
+        i = caller()
+        self.check_owner(i, "notify on")
+        count: cython.long = n
+        if count > 0:
+            self.enter_guard(i)
+            condition_notify(self.r, cython.cast(u32, min(count, 0x7FFFFFFF)))
+            guard_unlock(i, self.lock.r)
+
+    def notify_all(self) -> None:
+        """Let all who wait go on, once the lock is released."""
+        self.notify(0x7FFFFFFF)
+
+    def __repr__(self):
+        return self.describe("", f"lock={self.lock!r}")
+
+    def check_owner(self, i: cython.pointer(me), doing: str):
+        if load(cython.address(self.lock.r.word)) & ID_MASK != i.id:
+            raise RuntimeError(f"cannot {doing} un-acquired lock: {self.lock!r}")

@@ -1,0 +1,88 @@
+"""Event between processes: a flag that wakes all who wait for it.
+
+    turn      set(1)  threads wait(2)  tasks wait(4)  how often it was set << 3
+
+Setting it and waking all threads is one system call, so no death can come between. A thread that was woken looks at the
+count: it returns also where the flag was cleared again before it could run.
+"""
+
+import cython
+from cython.cimports.interlock.machine.kernel import (
+    EVENT,
+    Shared,
+    Waiting,
+    caller,
+    deadline_after,
+    event_clear,
+    event_try_set,
+    guard_unlock,
+    ilk_use,
+    load_u32,
+    process_address,
+    turn_set,
+    u32,
+    u64,
+)
+
+from interlock.machine import tasks
+
+ilk_use(process_address())
+
+
+class Event(Shared):
+    """Event(name=None)\n--\n\n\
+    A flag between the processes of this machine. Like `threading.Event`.
+
+    ``name``: all who give the same name share one. Raises ValueError where the name is in use for something else.
+    """
+
+    def __init__(self, name: str | None = None):
+        self.open(EVENT, name, 0, None)
+
+    def is_set(self) -> bool:
+        """Whether the flag is set."""
+        return load_u32(cython.address(self.r.turn)) & 1 != 0
+
+    def set(self) -> None:
+        """Set the flag, and wake all who wait."""
+        if not event_try_set(self.r):
+            i = caller()
+            self.enter_guard(i)
+            turn_set(self.r)
+            guard_unlock(i, self.r)
+
+    def clear(self) -> None:
+        """Clear the flag."""
+        event_clear(self.r)
+
+    def wait(self, timeout: object = None) -> bool:
+        """Wait until the flag is set. ``timeout``: for how many seconds; None means for ever, 0 or less not at all.
+
+        Returns True, or False where the flag was not set in time.
+        """
+        if load_u32(cython.address(self.r.turn)) & 1:
+            return True
+        return self.take(deadline_after(timeout))
+
+    def wait_async(self, timeout: object = None) -> object:
+        """The same for the calling task: ``await it.wait_async()``."""
+        return tasks.acquire(self, timeout, 0)
+
+    def _try(self, flags: u32, want: u32) -> bool:
+        return load_u32(cython.address(self.r.turn)) & 1 != 0
+
+    def _taken(self) -> None:
+        pass
+
+    def __repr__(self):
+        return self.describe("", "set" if self.is_set() else "unset")
+
+    def take(self, deadline: u64) -> cython.bint:
+        w: Waiting
+        w.record = self.index
+        w.node = 0
+        w.flags = 0
+        w.want = 0
+        w.deadline = deadline
+        w.noticed = 0
+        return self.drive(cython.address(w))

@@ -1,0 +1,122 @@
+cimport cython
+from libc.stdint cimport uint32_t as u32, uint64_t as u64
+
+cdef extern from "kernel.h" nogil:
+    cdef enum:
+        LOCK, RLOCK, SEMAPHORE, BOUNDED, EVENT, CONDITION, BARRIER, RWLOCK, LATCH, QUEUE
+        ENTER, HOLD, READING, TASK, TIMED, STRICT
+        TAKEN, LATE, SIGNAL, FULL, SPOILED, ACTING
+        PARKED, GRANTED, HOLDING, CANCELLED
+    u64 ID_MASK, PERMITS, READ, ABANDONED, ENTERED, QUEUED, NEVER, PASSING
+
+    cdef struct slot:
+        u32 gen, pid, tid
+        u64 start
+        char program[32]
+        char thread[32]
+        u32 wait
+
+    cdef struct record:
+        u32 kind, turn, head, holds, lock, serial, asked
+        u64 word, bound, count, task
+        u32 died_pid
+        u64 died_when
+        char died_program[32]
+        char name[96]
+
+    cdef struct node:
+        u32 word, at, want, flags, next, fifo
+        u64 owner, ticket, since, watch
+
+    ctypedef struct Waiting "struct wait":
+        u32 record, node, flags, want
+        u64 deadline, since, begun
+        int noticed
+
+    cdef struct me:
+        u64 id
+        u32 tid
+        slot *slot
+
+    cdef struct process:
+        u32 pid, forks
+
+    me *ilk_me() noexcept nogil
+    void ilk_use(void *) noexcept
+    record *record_at(u32) noexcept
+    node *node_at(u32) noexcept
+    u64 load(u64 *) noexcept
+    u32 load_u32 "load"(u32 *) noexcept
+    void store(u64 *, u64) noexcept
+    void store_u32 "store"(u32 *, u32) noexcept
+    u64 now() noexcept
+    bint is_dead(u64) noexcept
+    slot *slot_of(u64) noexcept
+    int any_step(me *, Waiting *, int) noexcept
+    int any_leave(me *, Waiting *) noexcept
+    int guard_lock(me *, record *, u64) noexcept
+    int guard_try(me *, record *) noexcept
+    void guard_unlock(me *, record *) noexcept
+    void serve(record *) noexcept
+    bint lock_try(me *, record *, u64) noexcept
+    bint lock_untie(me *, record *, u64) noexcept
+    void lock_release(me *, record *, int) noexcept
+    bint lock_free_outside(me *, record *) noexcept
+    bint permits_try(record *) noexcept
+    bint permits_add(record *) noexcept
+    void permits_release(record *, u64) noexcept
+    u64 permits_give(me *, record *, u64) noexcept
+    u64 permits_held(record *) noexcept
+    bint reader_release(me *, record *) noexcept
+    void writer_release(me *, record *, int) noexcept
+    bint event_try_set(record *) noexcept
+    void event_clear(record *) noexcept
+    void turn_set(record *) noexcept
+    int event_step(me *, Waiting *, int) noexcept
+    int latch_try(record *, u64) noexcept
+    int latch_down(record *, u64) noexcept
+    int condition_step(me *, Waiting *, int) noexcept
+    int condition_give_up(me *, Waiting *) noexcept
+    void condition_notify(record *, u32) noexcept
+    int barrier_step(me *, Waiting *, int, int) noexcept
+    int barrier_finish(record *, Waiting *, int) noexcept
+    void barrier_break(record *) noexcept
+    void barrier_reset(record *) noexcept
+    void free_node(node *) noexcept
+    bint has(node *) noexcept
+
+
+cdef void *process_address() noexcept
+
+
+cdef class Shared:
+    cdef record *r
+    cdef u32 index
+    cdef u32 serial
+    cdef u32 kind
+    cdef readonly object name
+    cdef object __weakref__
+
+    cdef object open(self, u32 kind, object name, u64 bound, Shared lock)
+    cdef object take_back(self, Waiting *w)
+    cdef bint drive(self, Waiting *w) except -1
+    cdef bint enter_guard(self, me *i) except -1
+    cdef str describe(self, str state, str more)
+
+
+@cython.final
+cdef class Asking:
+    cdef Shared shared
+    cdef u64 mine
+    cdef int acts
+    cdef Waiting w
+
+
+# The calling thread, with a slot.
+cdef me *caller() except NULL
+cdef object enrol_caller()
+cdef u64 lock_deadline(bint blocking, object timeout) except? 7
+cdef u64 deadline_after(object timeout) except? 7
+cdef object party_of(u64 id, u64 since)
+cdef object died_of(record *r)
+cdef tuple named(object first, object second, object name, object default)

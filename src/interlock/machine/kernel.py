@@ -1,0 +1,669 @@
+"""What all primitives between processes share: the arena, who calls, how a thread waits, who holds and who waits.
+
+The kernel itself is C, in the headers beside this file: what stands in the shared file must survive a kill between any
+two instructions, so the order of stores is the algorithm. `layout.h` says what stands there, `party.h` who is dead,
+`guard.h` and `waiting.h` how a queue works, `primitives.h` what each primitive adds, `process.h` how a process joins.
+"""
+
+import os
+import sys
+from _thread import allocate_lock, get_ident
+from collections import deque
+from typing import NamedTuple
+
+import cython
+from cython.cimports.cpython.exc import PyErr_CheckSignals
+from cython.cimports.interlock.machine.process import (
+    ARENA_SIZE,
+    begin_process,
+    check_stamp,
+    close_record,
+    enrol,
+    found,
+    map_arena,
+    open_record,
+    reopen_record,
+    stamp_arena,
+    this_process,
+    unmap_arena,
+    use_arena,
+)
+from cython.cimports.libc.math import isnan
+from cython.cimports.libc.string import memcpy, memset
+
+TIMEOUT_MAX = 2.0**63 / 1e9  # seconds, as threading's
+LAYOUT = 1
+KINDS = (
+    "",
+    "Lock",
+    "RLock",
+    "Semaphore",
+    "BoundedSemaphore",
+    "Event",
+    "Condition",
+    "Barrier",
+    "RWLock",
+    "Latch",
+    "Queue",
+)
+
+
+class Party(NamedTuple):
+    """A thread or task of some process on this machine.
+
+    ``pid``: its process. ``thread``: the name of its thread. ``program``: what its process runs. ``since``: when its
+    wait or hold began, as `time.monotonic` counts, or None where that is not kept.
+    """
+
+    pid: int
+    thread: str
+    program: str
+    since: float | None
+
+    def __str__(self) -> str:
+        return f"{self.program}[{self.pid}] {self.thread}"
+
+
+class Died(NamedTuple):
+    """Who died while it held a lock.
+
+    ``pid``: the process, 0 where it is no longer known. ``program``: what it ran. ``when``: when that was seen, as
+    `time.time` counts.
+    """
+
+    pid: int
+    program: str
+    when: float
+
+
+# --- the file ---------------------------------------------------------------------------------------------------------
+
+registry = cython.declare(object, allocate_lock())  # of the two below
+opened = cython.declare(dict, {})  # (index, serial) -> how many objects here stand for that record
+dropped = cython.declare(list, [])  # what is to be closed when the registry is free
+place = cython.declare(object, None)  # the path of the arena, once mapped
+
+
+def folder() -> str:
+    """Where the arena lies."""
+    return os.environ.get("INTERLOCK_MACHINE_DIR") or f"/dev/shm/interlock-{os.getuid()}"
+
+
+def read_text(path: str) -> str:
+    with open(path) as file:
+        return file.read().strip()
+
+
+def check_folder(path: str) -> None:
+    try:
+        os.mkdir(path, 0o700)
+    except FileExistsError:
+        pass
+    except OSError as error:
+        raise OSError(
+            error.errno,
+            f"interlock.machine cannot make its folder {path} ({error.strerror}): set INTERLOCK_MACHINE_DIR",
+        ) from None
+    found = os.stat(path, follow_symlinks=False)
+    if not os.path.isdir(path) or os.path.islink(path):
+        raise NotADirectoryError(f"interlock.machine: {path} is no folder")
+    if found.st_uid not in (os.getuid(), 0) and not os.environ.get("INTERLOCK_MACHINE_DIR"):
+        raise PermissionError(f"interlock.machine: {path} belongs to user {found.st_uid}; set INTERLOCK_MACHINE_DIR")
+    if found.st_mode & 0o002 and not found.st_mode & 0o1000:
+        raise PermissionError(f"interlock.machine: anybody may write to {path}: chmod o-w {path}")
+
+
+def is_shared(path: str) -> bool:
+    """Whether others than this user may write there."""
+    return bool(os.stat(path).st_mode & 0o022)
+
+
+def make_arena(path: str, boot: str, namespace: int) -> None:
+    made = f"{path}.{os.getpid()}.{os.urandom(4).hex()}"
+    fd = os.open(made, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        if is_shared(os.path.dirname(path)):
+            os.fchmod(fd, 0o660)
+        os.ftruncate(fd, ARENA_SIZE)
+        head = map_arena(fd)
+        if head == cython.NULL:
+            raise MemoryError(f"interlock.machine: cannot map {made}")
+        stamp_arena(head, boot.encode(), namespace)
+        unmap_arena(head)
+        try:
+            os.link(made, path)
+        except FileExistsError:
+            pass
+    finally:
+        os.close(fd)
+        os.unlink(made)
+
+
+def open_arena() -> None:
+    """Map the arena of this user. Raises OSError where it cannot be had."""
+    global place
+    if place is not None:
+        return
+    boot = read_text("/proc/sys/kernel/random/boot_id")
+    namespace = os.stat("/proc/self/ns/pid").st_ino
+    within = folder()
+    check_folder(within)
+    path = os.path.join(within, f"arena.{LAYOUT}")
+    for _ in range(100):
+        try:
+            fd = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except FileNotFoundError:
+            make_arena(path, boot, namespace)
+            continue
+        try:
+            stat = os.fstat(fd)
+            if stat.st_uid != os.getuid() and not is_shared(within):
+                raise PermissionError(f"interlock.machine: {path} belongs to user {stat.st_uid}")
+            if stat.st_size != ARENA_SIZE:
+                raise OSError(f"interlock.machine: {path} is no arena of this version: `interlock clean` removes it")
+            head = map_arena(fd)
+        finally:
+            os.close(fd)
+        if head == cython.NULL:
+            raise MemoryError(f"interlock.machine: cannot map {path}")
+        wrong = check_stamp(head, boot.encode(), namespace)
+        if wrong == 2:
+            # It was made before the machine was started: nobody in it lives.
+            unmap_arena(head)
+            os.unlink(path)
+            continue
+        if wrong:
+            unmap_arena(head)
+            what = {1: "another version of interlock", 3: "another namespace of process ids (a container?)"}[wrong]
+            raise OSError(f"interlock.machine: {path} was made by {what}; set INTERLOCK_MACHINE_DIR to another folder")
+        use_arena(head)
+        memset(this_process.folder, 0, 256)
+        encoded = os.fsencode(within)[:255]
+        memcpy(this_process.folder, cython.cast(cython.p_char, encoded), len(encoded))
+        place = path
+        return
+    raise OSError(f"interlock.machine: {path} cannot be opened")
+
+
+def process_address() -> cython.p_void:
+    return cython.address(this_process)
+
+
+# --- who calls --------------------------------------------------------------------------------------------------------
+
+
+def caller() -> cython.pointer(me):
+    i: cython.pointer(me) = ilk_me()
+    if i.id == 0:
+        enrol_caller()
+    return i
+
+
+def enrol_caller():
+    """Give the calling thread its slot."""
+    with cython.nogil:
+        done: cython.int = enrol()
+    if not done:
+        raise OSError(
+            "interlock.machine: no room for another thread: 8192 take part, or the memory of the folder is full"
+        )
+    i: cython.pointer(me) = ilk_me()
+    threading = sys.modules.get("threading")
+    thread = None if threading is None else getattr(threading, "_active", {}).get(get_ident())
+    name = thread.name if thread is not None else "MainThread" if i.tid == this_process.pid else f"Thread-{i.tid}"
+    encoded: bytes = name.encode("utf-8", "replace")[:31]
+    memcpy(i.slot.thread, cython.cast(cython.p_char, encoded), len(encoded))
+    i.slot.thread[len(encoded)] = 0
+
+
+def text(raw: cython.p_char) -> str:
+    return cython.cast(bytes, raw).decode("utf-8", "replace")
+
+
+def party_of(id: u64, since: u64):
+    """The party with that id, or None where nobody has it any more."""
+    if (id & 0xFFFF) == 0 or is_dead(id):
+        return None
+    there: cython.pointer(slot) = slot_of(id)
+    return Party(there.pid, text(there.thread), text(there.program), since / 1e9 if since else None)
+
+
+def died_of(r: cython.pointer(record)):
+    if r.died_when == 0:
+        return None
+    return Died(r.died_pid, text(r.died_program), r.died_when / 1e9)
+
+
+# --- arguments --------------------------------------------------------------------------------------------------------
+
+
+def seconds_of(timeout) -> cython.double:
+    seconds: cython.double = (
+        timeout
+        if isinstance(timeout, float)
+        else timeout.__index__()
+        if hasattr(timeout, "__index__")
+        else wrong_timeout(timeout)
+    )
+    if isnan(seconds):
+        raise ValueError("timeout must be a number of seconds, not NaN")
+    if not -TIMEOUT_MAX < seconds < TIMEOUT_MAX:
+        raise OverflowError(f"timeout value is too large: {timeout} s, the most is {TIMEOUT_MAX} s")
+    return seconds
+
+
+def wrong_timeout(timeout):
+    if hasattr(timeout, "__float__") and not isinstance(timeout, str):
+        return float(timeout)
+    raise TypeError(f"timeout must be a number of seconds, not {type(timeout).__name__}")
+
+
+def deadline_in(seconds: cython.double) -> u64:
+    if seconds <= 0:
+        return 0
+    begun: u64 = now()
+    return NEVER if seconds * 1e9 >= 9e18 - begun else begun + cython.cast(u64, seconds * 1e9)
+
+
+def lock_deadline(blocking: cython.bint, timeout) -> u64:
+    """For the arguments of a lock's `acquire`, where -1 means to wait for ever."""
+    seconds: cython.double = seconds_of(timeout)
+    if not blocking:
+        if seconds != -1:
+            raise ValueError("can't specify a timeout for a non-blocking call")
+        return 0
+    if seconds == -1:
+        return NEVER
+    if seconds < 0:
+        raise ValueError(f"timeout value must be a non-negative number or -1 (wait for ever), not {timeout}")
+    return deadline_in(seconds)
+
+
+def deadline_after(timeout) -> u64:
+    """For a `timeout` of None (wait for ever) or of seconds, where less than 0 counts as 0."""
+    return NEVER if timeout is None else deadline_in(seconds_of(timeout))
+
+
+def named(first, second, name, default) -> tuple:
+    """(name, value) from what was given: a name may stand first, or before or after the value."""
+    if isinstance(first, str):
+        if name is not None:
+            raise TypeError("the name was given twice")
+        first, name = second, first
+    elif second is not None:
+        if isinstance(second, str) and name is None:
+            name = second
+        else:
+            raise TypeError(f"a name must be a str, not {type(first).__name__}")
+    return name, default if first is None else first
+
+
+# --- a primitive ------------------------------------------------------------------------------------------------------
+
+
+class Asking:
+    """The wait of a task: what `Shared.drive` is for a thread, in steps between which its loop runs."""
+
+    def __init__(self, shared: Shared, flags: u32, want: u32, acts: cython.int):
+        i = caller()
+        self.shared = shared
+        self.mine = i.id
+        self.acts = acts
+        self.w.record = shared.index
+        self.w.node = 0
+        self.w.flags = flags | TASK
+        self.w.want = want
+        self.w.noticed = 0
+        self.w.begun = NEVER if shared.kind == BARRIER else 0
+
+    def step(self) -> int:
+        """Look. Returns 1: it has what it wants; 0: look again soon; -1: it is queued; -2 no memory, -3 broken, -4
+        act."""
+        i = caller()
+        step: cython.int
+        if i.id != self.mine:
+            raise RuntimeError("a task goes on in the thread in which it began to wait")
+        self.w.deadline = now() + 50000000
+        with cython.nogil:
+            if self.shared.kind == BARRIER:
+                step = barrier_step(i, cython.address(self.w), 0, self.acts)
+            else:
+                step = any_step(i, cython.address(self.w), 0)
+        return step
+
+    def leave(self) -> bool:
+        """Leave. Returns whether it has got it by then."""
+        i = caller()
+        if self.w.node == 0 or i.id != self.mine:
+            return False
+        step: cython.int
+        with cython.nogil:
+            step = any_leave(i, cython.address(self.w))
+        return step != 0
+
+    def give_up(self) -> None:
+        """Condition: time is up, or it was cancelled. It has to get the lock back."""
+        with cython.nogil:
+            condition_give_up(ilk_me(), cython.address(self.w))
+
+    def take_back(self) -> None:
+        self.shared.take_back(cython.address(self.w))
+
+    def restless(self) -> bool:
+        """Whether it should look: something was told it, or somebody has died."""
+        if self.w.node == 0:
+            return True
+        n: cython.pointer(node) = node_at(self.w.node)
+        kind = self.shared.kind
+        if kind == EVENT or kind == LATCH or kind == BARRIER:
+            return True
+        return n.word != PARKED or n.watch >> 62 != 0 or (n.watch != 0 and n.watch != self.mine and is_dead(n.watch))
+
+    def restless_now(self) -> bool:
+        """Whether it was told something before its loop knew to whom the mail belongs."""
+        kind = self.shared.kind
+        if self.w.node == 0 or node_at(self.w.node).word != PARKED:
+            return True
+        if kind == EVENT or kind == LATCH:
+            return self.shared.r.turn & 1 != 0 or self.shared.r.turn >> 3 != self.w.begun
+        return kind == BARRIER and (self.shared.r.turn & 1 != 0 or self.shared.r.turn >> 1 != self.w.begun)
+
+    def post_to(self, fifo: u32) -> int:
+        """Whoever wakes it writes to that FIFO. Returns by which number."""
+        if self.w.node != 0:
+            node_at(self.w.node).fifo = fifo
+        return self.w.node
+
+    @property
+    def place(self) -> int:
+        return self.w.want
+
+    @property
+    def noticed(self) -> int:
+        return self.w.noticed
+
+
+class Shared:
+    """One object of this process that stands for a record: what all primitives between processes have in common."""
+
+    def open(self, kind: u32, name, bound: u64, lock: Shared):
+        """Join the record with that name, or make it. Raises ValueError where it is one of another kind."""
+        encoded: bytes = b""
+        if name is not None:
+            if not isinstance(name, str):
+                raise TypeError(f"a name must be a str, not {type(name).__name__}")
+            encoded = name.encode("utf-8", "surrogateescape")
+            if not encoded or len(encoded) > 95 or b"\0" in encoded:
+                raise ValueError(f"a name has 1 to 95 bytes of UTF-8 and no NUL: {name!r}")
+        f: found
+        wrong: cython.int
+        digest: u32 = 2166136261
+        for byte in encoded:
+            digest = (digest ^ cython.cast(u32, byte)) * 16777619
+        at: u32 = 0 if lock is None else lock.index
+        raw: cython.p_char = encoded
+        drain()
+        with registry:
+            open_arena()
+            i = caller()
+            with cython.nogil:
+                wrong = open_record(i, raw, digest, kind, bound, at, cython.address(f))
+            if wrong == 0:
+                self.join(f.index, f.serial, kind)
+        drain()
+        self.name = name
+        if wrong == -1:
+            raise OSError(
+                f"interlock.machine: no room in {place} for another primitive: 65,535 are open, or the disk is full"
+            )
+        if wrong == -2:
+            raise ValueError(
+                f"{name!r} is open on this machine as {KINDS[f.kind]}, not as {KINDS[kind]}: choose another name"
+            )
+        if wrong == -3:
+            raise ValueError(f"{KINDS[kind]} {name!r} is open on this machine with {f.bound}, not with {bound}")
+        if wrong == -4:
+            raise ValueError(f"Condition {name!r} is open on this machine with another lock")
+
+    def join(self, index: u32, serial: u32, kind: u32):
+        self.index = index
+        self.serial = serial
+        self.kind = kind
+        self.r = record_at(index)
+        opened[index, serial] = opened.get((index, serial), 0) + 1
+
+    def reopen(self, name, index: u32, serial: u32, kind: u32):
+        """Join the record that another process has told of."""
+        f: found
+        wrong: cython.int
+        with registry:
+            open_arena()
+            i = caller()
+            with cython.nogil:
+                wrong = reopen_record(i, index, serial, kind, cython.address(f))
+            if wrong == 0:
+                self.join(index, serial, kind)
+        self.name = name
+        if wrong:
+            raise OSError(
+                f"interlock.machine: the {KINDS[kind]} that was sent is gone: the process that sent it has let go of it"
+            )
+
+    def __dealloc__(self):
+        if self.index != 0:
+            dropped.append((self.index, self.serial))
+            self.index = 0
+            drain()
+
+    def take_back(self, w: cython.pointer(Waiting)):
+        """The caller has got what it no longer wants."""
+
+    def drive(self, w: cython.pointer(Waiting)) -> cython.bint:
+        """Wait, with Ctrl-C. Returns whether the caller has it."""
+        i = caller()
+        mine: u64 = i.id
+        sliced: cython.int = i.tid == this_process.pid
+        step: cython.int
+        while True:
+            with cython.nogil:
+                step = any_step(i, w, sliced)
+            if step == TAKEN:
+                return True
+            if step == LATE:
+                with cython.nogil:
+                    step = any_leave(i, w)
+                return step != 0
+            if step == FULL:
+                raise MemoryError("interlock.machine: no memory for another wait")
+            try:
+                PyErr_CheckSignals()
+            except BaseException:
+                if i.id == mine and any_leave(i, w):
+                    self.take_back(w)
+                raise
+            if i.id != mine:  # a handler has forked, and this is the child
+                caller()
+                mine = i.id
+                w.node = 0
+
+    def enter_guard(self, i: cython.pointer(me)) -> cython.bint:
+        """Into the guard of this record. What a signal handler raises meanwhile is raised."""
+        rc: cython.int
+        r: cython.pointer(record) = self.r if self.kind != CONDITION else record_at(self.r.lock)
+        if guard_try(i, r):
+            return True
+        while True:
+            with cython.nogil:
+                rc = guard_lock(i, r, now() + 50000000)
+            if rc == 0:
+                return True
+            PyErr_CheckSignals()
+
+    @property
+    def waiters(self) -> tuple:
+        """The parties of all processes that are blocked here now, in the order in which they came."""
+        found_waiters = []
+        total: u32 = this_process.arena.chunks * 8
+        index: u32
+        for index in range(1, total):
+            n: cython.pointer(node) = node_at(index)
+            if index % 8 == 0 or n.at != self.index or not n.word & PARKED or n.word & (GRANTED | CANCELLED):
+                continue
+            ticket: u64 = n.ticket
+            party = party_of(n.owner, n.since)
+            if party is not None:
+                found_waiters.append((ticket, n.since, party))
+        found_waiters.sort(key=lambda entry: entry[:2])
+        return tuple([party for _, _, party in found_waiters])
+
+    def describe(self, state: str, more: str) -> str:
+        kind = type(self)
+        module = "interlock.machine" if kind.__module__.startswith("interlock.machine.") else kind.__module__
+        where = f"{module}.{kind.__qualname__}{' object' if state else ''} at {id(self):#x}"
+        words = [state, where] if state else [f"{where}:", more] if more else [where]
+        if self.name is not None:
+            words.append(f"name={self.name!r}")
+        if state and more:
+            words.append(more)
+        waiting = len(self.waiters)
+        if waiting:
+            words.append(f"waiting={waiting}")
+        return f"<{' '.join(words)}>"
+
+    def __repr__(self):
+        return self.describe("", "")
+
+    def __reduce__(self):
+        """A name goes as it is. What has none goes to a process that is being started, as `multiprocessing`'s do."""
+        if self.name is None:
+            from multiprocessing.context import assert_spawning
+
+            assert_spawning(self)
+            # The child opens it when it comes to it: until then it must stay, also where the caller drops it.
+            sent.append(self)
+        bound: u64 = 0 if self.kind == CONDITION else self.r.bound
+        return rebuild, (type(self), self.name, self.index, self.serial, self.kind, bound, self._extra())
+
+    def _extra(self) -> object:
+        """What this object has beyond the record."""
+        return None
+
+    def _restore(self, extra: object) -> object:
+        """Take it over; returns the lock of a condition."""
+
+
+def rebuild(cls, name, index: u32, serial: u32, kind: u32, bound: u64, extra):
+    """Make an object of what another process has pickled."""
+    made: Shared = cls.__new__(cls)
+    lock = made._restore(extra)
+    try:
+        made.reopen(name, index, serial, kind)
+    except OSError:
+        if name is None:
+            raise
+        made.open(kind, name, bound, lock)
+    return made
+
+
+sent = deque(maxlen=4096)
+
+
+def seen() -> list:
+    """What all processes have open, who holds it and who waits: plain data for `interlock ps`."""
+    open_arena()
+    found = []
+    waits: dict = {}
+    holds: dict = {}
+    index: u32
+    for index in range(1, this_process.arena.chunks * 8):
+        n: cython.pointer(node) = node_at(index)
+        if index % 8 == 0 or n.at == 0:
+            continue
+        word: u32 = n.word
+        party = party_of(n.owner, n.since)
+        if party is None:
+            continue
+        if word & HOLDING and not word & CANCELLED:
+            holds.setdefault(n.at, []).append(party)
+        elif word & PARKED and not word & (GRANTED | CANCELLED):
+            waits.setdefault(n.at, []).append((n.ticket, n.since, party))
+    for index in range(1, this_process.arena.records):
+        r: cython.pointer(record) = record_at(index)
+        kind: u32 = r.kind
+        if kind == 0:
+            continue
+        holders = list(holds.get(index, [])) if kind != BARRIER else []
+        value: object = None
+        if kind == LOCK or kind == RLOCK or (kind == RWLOCK and not r.word & READ):
+            owner = party_of(r.word & ID_MASK, 0)
+            if owner is not None:
+                holders.append(owner)
+        elif kind == SEMAPHORE or kind == BOUNDED:
+            value = r.word & PERMITS
+        elif kind == LATCH:
+            value = 0 if r.turn & 1 else r.word & PERMITS
+        elif kind == EVENT:
+            value = r.turn & 1 != 0
+        elif kind == BARRIER:
+            value = "broken" if r.turn & 1 else None
+        died = died_of(r) if (kind == LOCK or kind == RLOCK or kind == RWLOCK) and r.word & ABANDONED else None
+        found.append(
+            {
+                "name": text(r.name) or None,
+                "number": index,
+                "kind": KINDS[kind],
+                "value": value,
+                "holders": holders,
+                "waiters": [party for _, _, party in sorted(waits.get(index, []), key=lambda entry: entry[:2])],
+                "abandoned": died,
+            }
+        )
+    return found
+
+
+def drain():
+    """Close what has been dropped. An object may be dropped at any moment, also while the registry is in use here."""
+    while dropped and registry.acquire(False):
+        try:
+            while dropped:
+                close(*dropped.pop())
+        except IndexError:
+            pass
+        finally:
+            registry.release()
+
+
+def close(index, serial):
+    left = opened.get((index, serial), 0) - 1
+    if left > 0:
+        opened[index, serial] = left
+        return
+    opened.pop((index, serial), None)
+    i = caller()
+    at: u32 = index
+    which: u32 = serial
+    with cython.nogil:
+        close_record(i, at, which)
+
+
+def _in_child():
+    """What the parent had open is open in the child too."""
+    global registry
+    registry = allocate_lock()
+    del dropped[:]
+    f: found
+    for index, serial in list(opened):
+        kind: u32 = record_at(index).kind
+        if reopen_record(caller(), index, serial, kind, cython.address(f)):
+            del opened[index, serial]
+
+
+def _program() -> bytes:
+    argv = getattr(sys, "argv", None) or [""]
+    first = os.path.basename(argv[0]) if argv[0] not in ("", "-c", "-m") else "python"
+    return first.encode("utf-8", "replace")[:31]
+
+
+begin_process(_program())
+ilk_use(process_address())
+os.register_at_fork(after_in_child=_in_child)

@@ -1,0 +1,5 @@
+from interlock.machine.kernel cimport Shared
+
+
+cdef class Latch(Shared):
+    pass

@@ -1,0 +1,10 @@
+from interlock.machine.kernel cimport Shared, me, u64, Waiting
+
+
+cdef class Lock(Shared):
+    cdef object recover
+
+    cdef bint take(self, u64 entered, u64 deadline) except -1
+    cdef object recovered(self, me *i)
+    cdef object give(self, bint leaving)
+    cdef object give_in_guard(self, me *i, u64 owner, bint keep)

@@ -1,0 +1,223 @@
+"""Lock between processes: one party at a time, and the next one is told if the last one died.
+
+    word                     meaning
+    0                        free, nobody waits
+    QUEUED                   free, and the head of the queue has been woken for it: a newcomer may be faster
+    id [| QUEUED]            held, taken with `acquire`: any party may release it
+    id | ENTERED [| QUEUED]  held, entered with `with`: that thread alone may leave it
+    id of somebody dead      the head of the queue, or the next who comes, takes it over
+    ... | ABANDONED          a holder died; whoever holds it now was told so, and has not released it yet. With no id:
+    who
+                             was told has failed to repair it, and the next one is told again
+
+The id is the thread's, also where a task holds it.
+"""
+
+import cython
+from cython.cimports.interlock.machine.kernel import (
+    ABANDONED,
+    ENTER,
+    ENTERED,
+    ID_MASK,
+    LOCK,
+    NEVER,
+    PASSING,
+    Shared,
+    Waiting,
+    caller,
+    deadline_after,
+    died_of,
+    guard_unlock,
+    ilk_me,
+    ilk_use,
+    is_dead,
+    load,
+    lock_deadline,
+    lock_free_outside,
+    lock_release,
+    lock_try,
+    lock_untie,
+    me,
+    party_of,
+    process_address,
+    u32,
+    u64,
+)
+
+from interlock.machine import tasks
+from interlock.machine.within import Within, make_within
+
+NO_TIMEOUT = cython.declare(object, -1)
+
+ilk_use(process_address())
+
+
+class Lock(Shared):
+    """Lock(name=None, *, recover=None)\n--\n\n\
+    A lock between the processes of this machine. Like `threading.Lock`, and a holder that dies does not keep it.
+
+    ``name``: all who give the same name share one lock; None makes one that goes to children, or to whom it is sent by
+    `multiprocessing`. ``recover``: called with a `Died` by the next holder, before it goes on, when a holder has died.
+
+    Raises ValueError where the name is in use for something else, OSError where there is no room for shared memory.
+    """
+
+    def __init__(self, name: str | None = None, *, recover: object = None):
+        if recover is not None and not callable(recover):
+            raise TypeError(f"recover must be callable, not {type(recover).__name__}")
+        self.recover = recover
+        self.open(LOCK, name, 0, None)
+
+    def __enter__(self) -> bool:
+        """Acquire the lock, waiting for ever. Returns True."""
+        if type(self) is Lock:
+            return self.take(ENTERED, NEVER)
+        return self.acquire()
+
+    def __exit__(self, exc_type: object = None, exc_value: object = None, traceback: object = None) -> None:
+        if type(self) is Lock:
+            i = ilk_me()
+            if i.id == 0 or not lock_untie(i, self.r, ENTERED):
+                self.give(True)
+        else:
+            self.release()
+
+    def acquire(self, blocking: cython.bint = True, timeout: object = -1) -> bool:
+        """Take the lock.
+
+        ``blocking``: whether to wait for it. ``timeout``: for how many seconds; -1 means for ever.
+
+        Returns True, or False where the lock was not to be had (in time). Raises ValueError for a timeout below 0 other
+        than -1 or one given to a call that does not block, OverflowError for one that is too large, and what `recover`
+        raises: the lock is then free again, and the next holder is told of the death too.
+        """
+        deadline: u64 = NEVER
+        if not blocking or timeout is not NO_TIMEOUT:
+            deadline = lock_deadline(blocking, timeout)
+        return self.take(0, deadline)
+
+    def release(self) -> None:
+        """Free the lock. Raises RuntimeError where it is free, or where another thread entered it."""
+        i = ilk_me()
+        if i.id == 0 or not lock_untie(i, self.r, 0):
+            self.give(False)
+
+    def __aenter__(self) -> object:
+        """Acquire the lock for the calling task, waiting for ever."""
+        return tasks.enter(self, None)
+
+    async def __aexit__(self, exc_type: object = None, exc_value: object = None, traceback: object = None) -> None:
+        self.__exit__()
+
+    def acquire_async(self, timeout: object = None) -> object:
+        """Take the lock for the calling task: ``await lock.acquire_async()``.
+
+        ``timeout``: for how many seconds to wait, 0 for not at all; None or -1 means for ever.
+
+        Awaited, it returns True, or False where the lock was not to be had in time.
+        """
+        return tasks.acquire(self, timeout, 0)
+
+    def _enter(self, timeout: object) -> bool:
+        return self.take(ENTERED, deadline_after(timeout))
+
+    def _enter_async(self, timeout: object) -> object:
+        return tasks.acquire(self, timeout, ENTER)
+
+    def _try(self, flags: u32, want: u32) -> bool:
+        """At once, or not."""
+        i = caller()
+        return lock_try(i, self.r, ENTERED if flags & ENTER else 0)
+
+    def _taken(self) -> None:
+        """A task has it, after a wait."""
+        if load(cython.address(self.r.word)) & ABANDONED:
+            self.recovered(caller())
+
+    def _extra(self) -> object:
+        return self.recover
+
+    def _restore(self, extra: object) -> object:
+        self.recover = extra
+        return None
+
+    def within(self, timeout: float) -> Within:
+        """A context manager that holds the lock, or raises TimeoutError after ``timeout`` seconds."""
+        return make_within(self, timeout)
+
+    def locked(self) -> bool:
+        """Whether somebody who lives holds it."""
+        owner: u64 = load(cython.address(self.r.word)) & ID_MASK
+        return owner != 0 and owner != PASSING and not is_dead(owner)
+
+    @property
+    def owner(self) -> object:
+        """The `Party` that holds it, or None."""
+        return party_of(load(cython.address(self.r.word)) & ID_MASK, 0)
+
+    @property
+    def abandoned(self) -> object:
+        """For its holder, until it releases: the `Died` that held it before, or None."""
+        return died_of(self.r) if load(cython.address(self.r.word)) & ABANDONED else None
+
+    def __repr__(self):
+        owner = self.owner
+        if owner is None:
+            return self.describe("unlocked", "")
+        return self.describe("locked", f"owner={owner.program}[{owner.pid}]")
+
+    def take(self, entered: u64, deadline: u64) -> cython.bint:
+        i = caller()
+        if lock_try(i, self.r, entered):
+            return True
+        w: Waiting
+        w.record = self.index
+        w.node = 0
+        w.flags = ENTER if entered else 0
+        w.want = 1
+        w.deadline = deadline
+        w.noticed = 0
+        if not self.drive(cython.address(w)):
+            return False
+        if load(cython.address(self.r.word)) & ABANDONED:
+            self.recovered(i)
+        return True
+
+    def recovered(self, i: cython.pointer(me)):
+        """The caller holds it, after somebody who died."""
+        if self.recover is None:
+            return
+        try:
+            self.recover(died_of(self.r))
+        except BaseException:
+            self.give_in_guard(i, i.id, True)
+            raise
+
+    def take_back(self, w: cython.pointer(Waiting)):
+        i = caller()
+        self.give_in_guard(i, i.id, True)
+
+    def give(self, leaving: cython.bint):
+        i = caller()
+        word: u64 = load(cython.address(self.r.word))
+        owner: u64 = word & ID_MASK
+        if owner == 0 or owner == PASSING:
+            raise RuntimeError(f"release unlocked lock: {self!r}")
+        if owner != i.id and (leaving or word & ENTERED):
+            who = party_of(owner, 0)
+            raise RuntimeError(
+                f"{'left by another thread than entered it' if leaving else 'entered with `with` by another thread'}: "
+                f"{self!r} is held by {who or 'a thread that has died'}"
+            )
+        self.give_in_guard(i, owner, False)
+
+    def give_in_guard(self, i: cython.pointer(me), owner: u64, keep: cython.bint):
+        try:
+            self.enter_guard(i)
+        except BaseException:
+            lock_free_outside(i, self.r)
+            raise
+        if load(cython.address(self.r.word)) & ID_MASK != owner:
+            guard_unlock(i, self.r)
+            raise RuntimeError(f"release unlocked lock: {self!r}")
+        lock_release(i, self.r, keep)

@@ -1,0 +1,86 @@
+/* Who takes part: the process, its threads, and who of the others is dead. */
+
+#ifndef INTERLOCK_PARTY_H
+#define INTERLOCK_PARTY_H
+
+#include "native.h"
+#include <linux/futex.h>
+
+/* What a thread knows about itself. */
+struct me {
+    u64 id;   /* 0: takes no part yet */
+    u32 tid;
+    u32 chunks; /* of nodes: the first */
+    struct slot *slot;
+    struct robust_list_head *robust;
+};
+
+/* What the process knows: one for all modules that include this. */
+struct process {
+    struct arena *arena;
+    struct slot *slots;
+    struct record *records;
+    struct node *nodes;
+    struct opens *opens;
+    struct me *(*me)(void);
+    u32 pid;
+    u32 forks;
+    u64 start;
+    char program[TEXT];
+    char folder[256];
+    int waitv;     /* futex_waitv works */
+    int cpus;
+    int mutant;    /* of the tests that must be able to fail: 1 grants in two steps, 2 watches nobody */
+    void (*mail)(struct process *, struct node *, u32);
+};
+
+static struct process *ilk;
+
+#define record_at(index) (&ilk->records[index])
+#define node_at(index) (&ilk->nodes[index])
+#define index_of(node) ((u32) ((node) - ilk->nodes))
+#define number_of(record) ((u32) ((record) - ilk->records))
+#define slot_of(id) (&ilk->slots[((id) & 0xffff) - 1])
+#define gen_of(id) ((u32) ((id) >> 16))
+#define life_of(slot) ((u32 *) (slot))
+
+static inline int is_id(u64 id) {
+    return (id & 0xffff) != 0 && (id & 0xffff) <= SLOTS;
+}
+
+static inline int is_over(u32 life) {
+    return (life & FUTEX_OWNER_DIED) != 0 || (life & FUTEX_TID_MASK) == 0;
+}
+
+/* The one with this id will never run again. While its slot is being taken by the next it may seem alive: whoever takes it
+   raises the generation and then wakes all who sleep there. */
+static inline int is_dead(u64 id) {
+    if (!is_id(id)) {
+        return 1;
+    }
+    struct slot *slot = slot_of(id);
+    return is_over(load(life_of(slot))) || load(&slot->gen) != gen_of(id);
+}
+
+/* What the kernel looks at when this thread dies, besides the mutexes it holds: it marks the word if the thread's id is
+   in it, and wakes one sleeper if nobody's is. */
+static inline void pend(struct me *me, u32 *word) {
+    *(void *volatile *) &me->robust->list_op_pending = (void *) ((char *) word - me->robust->futex_offset);
+    fence();
+}
+
+static inline void unpend(struct me *me) {
+    fence();
+    *(void *volatile *) &me->robust->list_op_pending = NULL;
+}
+
+/* The kernel wakes one. That one wakes the others, before it does anything else. */
+static inline void spread_death(struct slot *slot) {
+    u32 life = load(life_of(slot));
+    if ((life & FUTEX_OWNER_DIED) != 0 && (life & FUTEX_WAITERS) != 0) {
+        futex_wake(life_of(slot), INT_MAX);
+        and_in(life_of(slot), ~(u32) FUTEX_WAITERS);
+    }
+}
+
+#endif

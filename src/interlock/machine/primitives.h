@@ -1,0 +1,629 @@
+/* What each primitive does beyond waiting in its queue. */
+
+#ifndef INTERLOCK_PRIMITIVES_H
+#define INTERLOCK_PRIMITIVES_H
+
+#include "waiting.h"
+
+/* --- locks -------------------------------------------------------------------------------------------------------- */
+
+static inline int lock_try(struct me *me, struct record *r, u64 entered) {
+    u64 seen = 0;
+    if (cas(&r->word, &seen, me->id | entered)) {
+        return 1;
+    }
+    /* Free, and its head is on the way. */
+    return seen == QUEUED && is_exclusive(r->kind) && cas(&r->word, &seen, me->id | entered | QUEUED);
+}
+
+static inline int lock_untie(struct me *me, struct record *r, u64 entered) {
+    u64 seen = me->id | entered;
+    return cas(&r->word, &seen, 0);
+}
+
+/* The notified go to the queue of the lock. Where that is empty, the first of them gets the lock with one stroke, so that
+   a kill at any point finds either nobody gone or somebody awake. Returns whether the lock has been given. */
+static int let_go_notified(struct record *r, u64 abandoned) {
+    int given = 0;
+    for (u32 index = r->lock; index != 0; index = (u32) record_at(index)->bound) {
+        struct record *c = record_at(index);
+        while (c->asked > 0) {
+            struct node *n = first_live(c);
+            if (n == NULL) {
+                c->asked = 0;
+                break;
+            }
+            if (!given && first_live(r) == NULL) {
+                given = grant(r, c, n, n->owner | (n->flags & ENTER ? ENTERED : 0) | abandoned | QUEUED);
+                c->asked -= given;
+                continue;
+            }
+            u64 before = node_at(r->tail)->owner;
+            unlink_node(c, n);
+            n->ticket = r->tickets++;
+            store(&n->at, number_of(r));
+            enqueue(r, n);
+            or_in(&r->word, QUEUED);
+            c->asked -= 1;
+            if (n->prev != 0 && n->watch != before) {
+                rouse(n, WOKEN);
+            }
+        }
+    }
+    r->asked = 0;
+    return given;
+}
+
+/* Frees a lock, in its guard, and leaves the guard. `keep`: whoever is next is told of the death that this holder was
+   told of. */
+static void lock_release(struct me *me, struct record *r, int keep) {
+    u64 word = load(&r->word), abandoned = keep ? word & ABANDONED : 0;
+    int mine = (word & ID_MASK) == me->id;
+    or_in(&r->word, QUEUED);
+    r->count = 0;
+    r->task = 0;
+    if (r->asked && let_go_notified(r, abandoned)) {
+        serve(r);
+        guard_unlock(me, r);
+        return;
+    }
+    for (;;) {
+        struct node *head = first_live(r);
+        if (head == NULL) {
+            store(&r->word, abandoned);
+            break;
+        }
+        if ((head->flags & (TASK | STRICT)) || now() - head->since >= DUE) {
+            if (grant(r, r, head,
+                      head->owner | (head->flags & ENTER ? ENTERED : 0) | abandoned | (head->next != 0 ? QUEUED : 0))) {
+                serve(r);
+                break;
+            }
+            continue;
+        }
+        if (!mine) {
+            rouse(head, WOKEN); /* it does not watch the caller: so it is awake before the lock is free */
+            store(&r->word, abandoned | QUEUED);
+            break;
+        }
+        u32 seen = or_in(&head->word, WOKEN);
+        if (seen & CANCELLED) {
+            continue;
+        }
+        store(&r->word, abandoned | QUEUED);
+        guard_unlock_waking(me, r, head);
+        return;
+    }
+    guard_unlock(me, r);
+}
+
+/* Where the guard is not to be had (somebody is stopped inside) and the caller must go on: free, all who wait look. */
+static int lock_free_outside(struct me *me, struct record *r) {
+    u64 word = load(&r->word);
+    do {
+        if ((word & ID_MASK) != me->id) {
+            return 0;
+        }
+    } while (!cas(&r->word, &word, QUEUED));
+    rouse_all(r);
+    return 1;
+}
+
+/* --- permits ------------------------------------------------------------------------------------------------------ */
+
+static inline int permits_try(struct record *r) {
+    u64 word = load(&r->word);
+    while (!(word & QUEUED) && (word & PERMITS) > 0) {
+        if (cas(&r->word, &word, word - 1)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static inline int permits_add(struct record *r) {
+    u64 word = load(&r->word);
+    while (!(word & QUEUED) && (word & PERMITS) < PERMITS / 2) {
+        if (cas(&r->word, &word, word + 1)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* In the guard. `count` permits that nobody held: each stroke hands over to one waiter and uses up what it lacked. */
+static void permits_release(struct record *r, u64 count) {
+    or_in(&r->word, QUEUED);
+    for (;;) {
+        struct node *head = first_live(r);
+        u64 permits = load(&r->word) & PERMITS;
+        if (head == NULL) {
+            store(&r->word, permits + count);
+            return;
+        }
+        u64 lacks = head->want > permits ? head->want - permits : 0;
+        if (lacks > count) {
+            store(&r->word, (permits + count) | QUEUED);
+            return;
+        }
+        if (grant(r, r, head, (permits + lacks - head->want) | QUEUED)) {
+            count -= lacks;
+            serve(r);
+        }
+    }
+}
+
+/* In the guard. Gives back `count` permits of holds: the caller's own first. Returns how many were not held by anybody. */
+static u64 permits_give(struct me *me, struct record *r, u64 count) {
+    or_in(&r->word, QUEUED);
+    while (count > 0) {
+        struct node *n = NULL;
+        for (u32 index = r->holds; index != 0; index = node_at(index)->next) {
+            if (node_at(index)->owner == me->id) {
+                n = node_at(index);
+                break;
+            }
+            n = node_at(index);
+        }
+        if (n == NULL) {
+            break;
+        }
+        struct node *head = first_live(r);
+        if (head != NULL && n->owner != me->id && !(head->flags & TASK)) {
+            rouse(head, WOKEN); /* it does not watch the caller */
+        }
+        u64 word = load(&r->word);
+        if (n->want > count) {
+            r->intent_want = n->want - (u32) count;
+            intend(r, n, PART, (word + count) | QUEUED);
+            store(&n->want, n->want - (u32) count);
+            fulfil(r);
+            count = 0;
+        } else {
+            count -= n->want;
+            intend(r, n, GIVE, (word + n->want) | QUEUED);
+            and_in(&n->word, GRANTED); /* its owner may not have run yet */
+            fulfil(r);
+            unlink_hold(r, n);
+            store(&n->at, 0);
+        }
+        serve(r);
+    }
+    serve(r);
+    return count;
+}
+
+static u64 permits_held(struct record *r) {
+    u64 held = 0;
+    for (u32 index = r->holds; index != 0; index = node_at(index)->next) {
+        held += node_at(index)->want;
+    }
+    return held;
+}
+
+/* --- readers ------------------------------------------------------------------------------------------------------ */
+
+/* In the guard. Returns whether the caller was reading. */
+static int reader_release(struct me *me, struct record *r) {
+    for (u32 index = r->holds; index != 0; index = node_at(index)->next) {
+        struct node *n = node_at(index);
+        if (n->owner != me->id) {
+            continue;
+        }
+        u64 word = or_in(&r->word, QUEUED) | QUEUED;
+        intend(r, n, GIVE, (word & PERMITS) > 1 ? word - 1 : word & (QUEUED | ABANDONED));
+        and_in(&n->word, GRANTED);
+        fulfil(r);
+        unlink_hold(r, n);
+        store(&n->at, 0);
+        serve(r);
+        return 1;
+    }
+    return 0;
+}
+
+/* In the guard. The head watches the caller, who is the writer. */
+static void writer_release(struct me *me, struct record *r, int keep) {
+    u64 word = or_in(&r->word, QUEUED);
+    struct node *head = first_live(r);
+    if (head != NULL && (word & ID_MASK) != me->id && !(head->flags & TASK)) {
+        rouse(head, WOKEN);
+    }
+    store(&r->word, (keep ? word & ABANDONED : 0) | QUEUED);
+    serve(r);
+}
+
+/* --- what is set once: events and latches ------------------------------------------------------------------------- */
+
+static void wake_tasks(struct record *r) {
+    u32 number = number_of(r), chunks = load(&ilk->arena->chunks);
+    for (u32 index = 1; index < chunks * CHUNK; index++) {
+        if (is_node(index) && load(&node_at(index)->at) == number && (node_at(index)->flags & TASK)) {
+            rouse(node_at(index), WOKEN);
+        }
+    }
+}
+
+/* In the guard. One system call sets it and wakes all threads. */
+static void turn_set(struct record *r) {
+    u32 seen = load(&r->turn);
+    if (seen & 1) {
+        return;
+    }
+    futex_change(&r->turn, INT_MAX, &r->turn, FUTEX_OP_ADD, 9 - (seen & 6));
+    if (seen & 4) {
+        wake_tasks(r);
+    }
+}
+
+/* Returns whether it is done, or needs the guard. */
+static inline int event_try_set(struct record *r) {
+    u32 seen = load(&r->turn);
+    while (!(seen & 7)) {
+        if (cas(&r->turn, &seen, seen + 9)) {
+            return 1;
+        }
+    }
+    return seen & 1;
+}
+
+static inline void event_clear(struct record *r) {
+    u32 seen = load(&r->turn);
+    while ((seen & 1) && !cas(&r->turn, &seen, seen & ~(u32) 1)) {
+    }
+}
+
+static int event_step(struct me *me, struct wait *w, int sliced) {
+    struct record *r = record_at(w->record);
+    struct watch nobody = {0};
+    u32 seen = load(&r->turn);
+    if (w->node == 0) {
+        if (seen & 1) {
+            return TAKEN;
+        }
+        if (w->deadline == 0) {
+            return LATE;
+        }
+        if ((w->node = new_node(me, w->flags, 0)) == 0) {
+            return FULL;
+        }
+        w->begun = seen >> 3;
+        node_at(w->node)->since = w->since = now();
+        store(&node_at(w->node)->word, PARKED);
+        store(&node_at(w->node)->at, number_of(r));
+    }
+    struct node *n = node_at(w->node);
+    u32 bit = w->flags & TASK ? 4 : 2;
+    for (;;) {
+        seen = load(&r->turn);
+        if ((seen & 1) || seen >> 3 != w->begun) {
+            free_node(n);
+            w->node = 0;
+            return TAKEN;
+        }
+        if (!(seen & bit)) {
+            int rc = guard_lock(me, r, w->deadline);
+            if (rc != 0) {
+                return rc == EINTR ? SIGNAL : LATE;
+            }
+            seen = load(&r->turn);
+            if (!(seen & 1)) {
+                or_in(&r->turn, bit); /* only in the guard can it be set now */
+            }
+            guard_unlock(me, r);
+            continue;
+        }
+        and_in(&n->word, ~(u32) WOKEN);
+        if (w->flags & TASK) {
+            return SIGNAL;
+        }
+        me->slot->wait = w->node;
+        int rc = park(me, n, &r->turn, seen, &nobody, w->deadline, sliced);
+        me->slot->wait = 0;
+        if (rc != 0) {
+            seen = load(&r->turn);
+            if (!(seen & 1) && seen >> 3 == w->begun) {
+                return rc == EINTR ? SIGNAL : LATE;
+            }
+        }
+    }
+}
+
+/* Returns 0: done; 1: it needs the guard; -1: more than is left. */
+static inline int latch_try(struct record *r, u64 count) {
+    u64 word = load(&r->word);
+    for (;;) {
+        if (count > (word & PERMITS)) {
+            return -1;
+        }
+        if ((word & QUEUED) || count == (word & PERMITS)) {
+            return count == 0 ? 0 : 1;
+        }
+        if (cas(&r->word, &word, word - count)) {
+            return 0;
+        }
+    }
+}
+
+/* In the guard. That it is open commits; the word follows. */
+static int latch_down(struct record *r, u64 count) {
+    u64 left = or_in(&r->word, QUEUED) & PERMITS;
+    if (count == left && left != 0) {
+        turn_set(r);
+    }
+    store(&r->word, count > left ? left : left - count);
+    return count > left ? -1 : 0;
+}
+
+/* --- condition ---------------------------------------------------------------------------------------------------- */
+
+/* Lets the lock go and waits. The caller holds it: entered or not, as `flags` says, so that it comes back alike. */
+static int condition_step(struct me *me, struct wait *w, int sliced) {
+    struct record *c = record_at(w->record), *r = record_at(c->lock);
+    struct watch watch;
+    if (w->node == 0 && (w->node = new_node(me, w->flags | STRICT, 1)) == 0) {
+        return FULL;
+    }
+    struct node *n = node_at(w->node);
+    for (;;) {
+        if (has(n)) {
+            w->noticed = w->noticed == 0 ? 1 : w->noticed;
+            return TAKEN;
+        }
+        int rc = guard_lock(me, r, w->noticed == 0 ? w->deadline : NEVER);
+        if (rc != 0) {
+            return rc == EINTR ? SIGNAL : LATE;
+        }
+        if (has(n)) {
+            guard_unlock(me, r);
+            w->noticed = w->noticed == 0 ? 1 : w->noticed;
+            return TAKEN;
+        }
+        u32 at = load(&n->at);
+        if (at == 0) {
+            n->since = w->since = now();
+            n->ticket = c->tickets++;
+            store(&n->word, PARKED);
+            store(&n->at, number_of(c));
+            enqueue(c, n);
+            choose_watch(c, n, &watch);
+            lock_release(me, r, 0); /* leaves the guard */
+        } else {
+            if (at == number_of(r)) {
+                w->noticed = w->noticed == 0 ? 1 : w->noticed;
+                if (take(me, r, n, 1)) {
+                    guard_unlock(me, r);
+                    return TAKEN;
+                }
+            }
+            and_in(&n->word, ~(u32) WOKEN);
+            choose_watch(record_at(at), n, &watch);
+            guard_unlock(me, r);
+        }
+        if (w->flags & TASK) {
+            return SIGNAL;
+        }
+        me->slot->wait = w->node;
+        rc = park(me, n, NULL, 0, &watch, w->noticed == 0 ? w->deadline : NEVER, sliced);
+        me->slot->wait = 0;
+        if (rc != 0 && !(load(&n->word) & GRANTED)) {
+            return rc == EINTR ? SIGNAL : LATE;
+        }
+    }
+}
+
+/* The wait is over without a notification: into the queue of the lock, unless one has come meanwhile. */
+static int condition_give_up(struct me *me, struct wait *w) {
+    struct record *c = record_at(w->record), *r = record_at(c->lock);
+    struct node *n = node_at(w->node);
+    if (w->noticed != 0) {
+        return 0;
+    }
+    int rc = guard_lock(me, r, NEVER);
+    if (rc != 0) {
+        return SIGNAL;
+    }
+    u32 word = load(&n->word);
+    if (!(word & GRANTED)) {
+        w->noticed = load(&n->at) == number_of(r) ? 1 : 2;
+        if (w->noticed == 2) {
+            unlink_node(c, n);
+            n->ticket = r->tickets++;
+            store(&n->at, number_of(r));
+            enqueue(r, n);
+            or_in(&r->word, QUEUED);
+            serve(r);
+        }
+    }
+    guard_unlock(me, r);
+    return 0;
+}
+
+/* In the guard, by the holder. */
+static void condition_notify(struct record *c, u32 count) {
+    struct record *r = record_at(c->lock);
+    u32 waiting = 0;
+    for (u32 index = c->head; index != 0; index = node_at(index)->next) {
+        waiting += 1;
+    }
+    if (waiting == 0) {
+        return;
+    }
+    c->asked = count > waiting - (c->asked < waiting ? c->asked : waiting) ? waiting : c->asked + count;
+    r->asked = 1;
+    or_in(&r->word, QUEUED); /* so that the release comes by */
+}
+
+/* --- barrier ------------------------------------------------------------------------------------------------------ */
+
+/* In the guard. All who have come leave by it: one stroke ends the round. */
+static void barrier_end(struct record *r, u32 operation, u32 argument) {
+    for (u32 index = r->head; index != 0 && operation == FUTEX_OP_OR; index = node_at(index)->next) {
+        or_in(&node_at(index)->word, SPOILT);
+    }
+    futex_change(&r->turn, INT_MAX, &r->turn, operation, argument);
+    while (r->head != 0) {
+        struct node *n = node_at(r->head);
+        u32 flags = n->flags;
+        unlink_node(r, n);
+        if (flags & TASK) {
+            rouse(n, WOKEN);
+        }
+        store(&n->at, 0);
+    }
+    r->count = 0;
+}
+
+static void barrier_break(struct record *r) {
+    barrier_end(r, FUTEX_OP_OR, 1);
+}
+
+/* In the guard. Those who wait are told that it is broken, and it is as new. */
+static void barrier_reset(struct record *r) {
+    for (u32 index = r->head; index != 0; index = node_at(index)->next) {
+        or_in(&node_at(index)->word, SPOILT);
+    }
+    if (load(&r->turn) & 1) {
+        barrier_end(r, FUTEX_OP_ADD, 1);
+    } else if (r->head != 0) {
+        barrier_end(r, FUTEX_OP_ADD, 2);
+    }
+}
+
+static int barrier_has_dead(struct record *r) {
+    for (u32 index = r->head; index != 0; index = node_at(index)->next) {
+        if (is_dead(node_at(index)->owner)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* Joins the members, whom all who wait here watch. Returns whether the caller is new among them. */
+static int barrier_join(struct me *me, struct record *r, struct node *spare) {
+    for (u32 index = r->holds; index != 0;) {
+        struct node *n = node_at(index);
+        index = n->next;
+        if (n->owner == me->id) {
+            return 0;
+        }
+        if (is_dead(n->owner)) {
+            unlink_hold(r, n);
+            free_node(n);
+        }
+    }
+    store(&spare->at, number_of(r));
+    store(&spare->word, HOLDING);
+    link_hold(r, spare);
+    return 1;
+}
+
+/* `want` of the wait: its place in the round, when it returns. */
+static int barrier_step(struct me *me, struct wait *w, int sliced, int action) {
+    struct record *r = record_at(w->record);
+    struct watch watch;
+    u32 spare = 0;
+    if (w->node == 0) {
+        if ((w->node = new_node(me, w->flags, 0)) == 0 || (spare = new_node(me, 0, 0)) == 0) {
+            return FULL;
+        }
+        w->begun = NEVER;
+    }
+    struct node *n = node_at(w->node);
+    for (;;) {
+        u32 turn = load(&r->turn);
+        if (w->begun != NEVER && ((turn & 1) || turn >> 1 != w->begun)) {
+            int spoilt = (load(&n->word) & SPOILT) != 0 || turn >> 1 == w->begun;
+            store(&n->word, IDLE);
+            w->node = 0;
+            return spoilt ? SPOILED : TAKEN;
+        }
+        int rc = guard_lock(me, r, w->deadline);
+        if (rc != 0) {
+            if (w->begun == NEVER) {
+                store(&n->word, IDLE);
+                store(&node_at(spare)->word, IDLE);
+                w->node = 0;
+            }
+            return rc == EINTR ? SIGNAL : LATE;
+        }
+        turn = load(&r->turn);
+        if (barrier_has_dead(r)) {
+            barrier_break(r);
+            turn = load(&r->turn);
+        }
+        if (w->begun == NEVER) {
+            if (turn & 1) {
+                guard_unlock(me, r);
+                store(&n->word, IDLE);
+                store(&node_at(spare)->word, IDLE);
+                w->node = 0;
+                return SPOILED;
+            }
+            int joined = barrier_join(me, r, node_at(spare));
+            if (!joined) {
+                store(&node_at(spare)->word, IDLE);
+            }
+            spare = 0;
+            int last = r->count + 1 == r->bound;
+            for (u32 index = r->head; index != 0 && joined && !(last && !action); index = node_at(index)->next) {
+                rouse(node_at(index), WOKEN); /* they do not watch the caller yet */
+            }
+            w->begun = turn >> 1;
+            w->want = (u32) r->count;
+            if (last && !action) {
+                barrier_end(r, FUTEX_OP_ADD, 2);
+                guard_unlock(me, r);
+                store(&n->word, IDLE);
+                w->node = 0;
+                return TAKEN;
+            }
+            n->since = w->since = now();
+            n->want = turn >> 1;
+            n->ticket = r->tickets++;
+            store(&n->word, PARKED);
+            store(&n->at, number_of(r));
+            enqueue(r, n);
+            r->count += 1;
+            if (last) {
+                n->flags |= RUNNING;
+                guard_unlock(me, r);
+                return ACTING;
+            }
+        }
+        and_in(&n->word, ~(u32) WOKEN);
+        watch.count = watch.more = 0;
+        watch_holds(r, &watch, me->id);
+        guard_unlock(me, r);
+        if (turn & 1 || turn >> 1 != w->begun) {
+            continue;
+        }
+        if (w->flags & TASK) {
+            return SIGNAL;
+        }
+        me->slot->wait = w->node;
+        rc = park(me, n, &r->turn, turn, &watch, w->deadline, sliced);
+        me->slot->wait = 0;
+        if (rc != 0 && load(&r->turn) == turn) {
+            return rc == EINTR ? SIGNAL : LATE;
+        }
+    }
+}
+
+/* In the guard: the action of the last one has run; if it raised, or took too long for others, the round is spoilt. */
+static int barrier_finish(struct record *r, struct wait *w, int well) {
+    struct node *n = node_at(w->node);
+    int spoilt = (load(&r->turn) & 1) != 0 || load(&r->turn) >> 1 != w->begun;
+    if (!spoilt) {
+        if (well) {
+            barrier_end(r, FUTEX_OP_ADD, 2);
+        } else {
+            barrier_break(r);
+        }
+    }
+    store(&n->word, IDLE);
+    w->node = 0;
+    return spoilt ? SPOILED : TAKEN;
+}
+
+#endif

@@ -1,0 +1,505 @@
+/* What there is once in a process: the mapping, who its threads are, and which records it has open. Included by kernel.py
+   alone. */
+
+#ifndef INTERLOCK_PROCESS_H
+#define INTERLOCK_PROCESS_H
+
+#include "kernel.h"
+
+static __thread struct me this_thread;
+static struct process this_process;
+
+static struct me *find_me(void) {
+    return &this_thread;
+}
+
+/* --- the mail of tasks: bytes in the FIFO of their loop ------------------------------------------------------------ */
+
+enum { MAILS = 64 };
+struct mail {
+    u64 start;
+    u32 pid, fifo;
+    int fd;
+};
+static struct mail mails[MAILS];
+static u32 next_mail;
+static char mail_busy;
+
+/* In a guard. The number of the node goes to the loop of its task. Where that is full there is something to read anyway. */
+static void send_mail(struct process *process, struct node *n, u32 index) {
+    struct slot *slot = slot_of(n->owner);
+    u32 pid = slot->pid, fifo = n->fifo;
+    u64 start = slot->start;
+    char path[sizeof process->folder + 48];
+    int fd = -1;
+    if (fifo == 0) {
+        return;
+    }
+    while (__atomic_test_and_set(&mail_busy, __ATOMIC_ACQUIRE)) {
+    }
+    for (int i = 0; i < MAILS && fd < 0; i++) {
+        if (mails[i].pid == pid && mails[i].fifo == fifo && mails[i].start == start) {
+            fd = mails[i].fd;
+        }
+    }
+    if (fd < 0) {
+        snprintf(path, sizeof path, "%s/mail-%u-%u", process->folder, pid, fifo);
+        fd = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW); /* a reader too, so that no SIGPIPE comes */
+        if (fd >= 0) {
+            struct mail *mail = &mails[next_mail++ % MAILS];
+            if (mail->pid != 0) {
+                close(mail->fd);
+            }
+            *mail = (struct mail){start, pid, fifo, fd};
+        }
+    }
+    if (fd >= 0) {
+        ssize_t sent = write(fd, &index, sizeof index);
+        (void) sent;
+    }
+    __atomic_clear(&mail_busy, __ATOMIC_RELEASE);
+}
+
+/* --- threads ------------------------------------------------------------------------------------------------------ */
+
+/* The child has no slot yet, holds nothing and waits for nothing. */
+static void in_child(void) {
+    if (this_thread.robust != NULL) {
+        this_thread.robust->list_op_pending = NULL;
+    }
+    memset(&this_thread, 0, sizeof this_thread);
+    this_process.pid = (u32) getpid();
+    this_process.start = 0;
+    this_process.forks += 1;
+    mail_busy = 0;
+}
+
+static int prepare_slot(struct me *me, u32 index) {
+    struct slot *slot = &ilk->slots[index];
+    pthread_mutexattr_t attributes;
+    if (madvise((void *) ((uintptr_t) slot & ~(uintptr_t) 4095), 8192, 23) != 0 && errno != EINVAL) {
+        return 0;
+    }
+    pthread_mutexattr_init(&attributes);
+    pthread_mutexattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
+    pthread_mutexattr_setrobust(&attributes, PTHREAD_MUTEX_ROBUST);
+    int rc = pthread_mutex_init(&slot->life, &attributes);
+    pthread_mutexattr_destroy(&attributes);
+    return rc == 0;
+}
+
+/* Gives the calling thread a slot. Returns 0: there is none, or no memory. */
+static int enrol(void) {
+    struct me *me = &this_thread;
+    struct arena *a = ilk->arena;
+    size_t size;
+    if (me->id != 0) {
+        return 1;
+    }
+    me->tid = (u32) syscall(SYS_gettid);
+    if (syscall(SYS_get_robust_list, 0, &me->robust, &size) != 0) {
+        return 0;
+    }
+    for (;;) {
+        u32 used = load(&a->slots), first = load(&a->next_slot);
+        for (u32 i = 0; i < used; i++) {
+            u32 index = (first + i) % used;
+            struct slot *slot = &ilk->slots[index];
+            if (!is_over(load(life_of(slot)))) {
+                continue;
+            }
+            int rc = pthread_mutex_trylock(&slot->life);
+            if (rc == EOWNERDEAD) {
+                pthread_mutex_consistent(&slot->life);
+            } else if (rc != 0) {
+                continue;
+            }
+            store(&a->next_slot, (index + 1) % used);
+            slot->gen_before = slot->gen;
+            slot->pid_before = slot->pid;
+            memcpy(slot->program_before, slot->program, TEXT);
+            slot->wait = 0;
+            add_in(&slot->gen, 1);
+            futex_wake(life_of(slot), INT_MAX); /* who watched the one before */
+            if (this_process.start == 0) {
+                this_process.start = start_of(this_process.pid);
+            }
+            slot->pid = this_process.pid;
+            slot->tid = me->tid;
+            slot->start = this_process.start;
+            memcpy(slot->program, this_process.program, TEXT);
+            slot->thread[0] = 0;
+            me->slot = slot;
+            me->chunks = 0;
+            me->id = (u64) (index + 1) | (u64) slot->gen << 16;
+            return 1;
+        }
+        int died;
+        while (lock_word(me, &a->guard, NEVER, &died) != 0) {
+        }
+        int made = 1;
+        if (load(&a->slots) == used) {
+            made = used < SLOTS && prepare_slot(me, used);
+            if (made) {
+                store(&a->slots, used + 1);
+            }
+        }
+        unlock_word(me, &a->guard);
+        if (!made) {
+            return 0;
+        }
+    }
+}
+
+/* --- records: under the guard of the arena ------------------------------------------------------------------------ */
+
+static void rebuild_buckets(struct arena *a) {
+    u32 records = load(&a->records);
+    memset(a->buckets, 0, sizeof a->buckets);
+    for (u32 index = 1; index < records; index++) {
+        struct record *r = record_at(index);
+        if (load(&r->kind) != FREE && r->name[0] != 0) {
+            r->next_same = a->buckets[r->hash % BUCKETS];
+            a->buckets[r->hash % BUCKETS] = index;
+        }
+    }
+}
+
+static void arena_lock(struct me *me) {
+    int died;
+    while (lock_word(me, &ilk->arena->guard, NEVER, &died) != 0) {
+    }
+    if (died) {
+        rebuild_buckets(ilk->arena);
+    }
+}
+
+static void arena_unlock(struct me *me) {
+    unlock_word(me, &ilk->arena->guard);
+}
+
+static int process_lives(u64 pid, u64 start) {
+    return pid == this_process.pid ? start == this_process.start : pid != 0 && start != 0 && start_of((u32) pid) == start;
+}
+
+static inline u64 entry_of(struct record *r) {
+    return (u64) number_of(r) | (u64) r->serial << 32;
+}
+
+/* Whether a process that lives has it open. */
+static int is_open(struct record *r) {
+    u32 sheets = load(&ilk->arena->sheets);
+    u64 entry = entry_of(r);
+    for (u32 i = 1; i < sheets; i++) {
+        struct opens *sheet = &ilk->opens[i];
+        if (sheet->process == 0) {
+            continue;
+        }
+        for (int k = 0; k < OPENS; k++) {
+            if (sheet->entries[k] != entry) {
+                continue;
+            }
+            if (process_lives(sheet->process, sheet->start)) {
+                return 1;
+            }
+            sheet->process = 0; /* nothing there is anybody's */
+            break;
+        }
+    }
+    return 0;
+}
+
+static inline u64 holder_of(struct record *r) {
+    u64 word = load(&r->word), owner = word & ID_MASK;
+    int has_one = is_exclusive(r->kind) || (r->kind == RWLOCK && !(word & READ));
+    return has_one && owner != PASSING ? owner : 0;
+}
+
+/* Whether it stays: somebody has it open, or holds it and has dropped the object. */
+static int is_in_use(struct record *r) {
+    u64 owner = holder_of(r);
+    return is_open(r) || (owner != 0 && !is_dead(owner));
+}
+
+static int note_open(u64 entry) {
+    u32 sheets = load(&ilk->arena->sheets), found = 0;
+    for (u32 i = 1; i < sheets; i++) {
+        struct opens *sheet = &ilk->opens[i];
+        if (sheet->process == this_process.pid && sheet->start == this_process.start) {
+            for (int k = 0; k < OPENS; k++) {
+                if (sheet->entries[k] == 0) {
+                    store(&sheet->entries[k], entry);
+                    return 1;
+                }
+            }
+        }
+    }
+    for (u32 i = 1; i < sheets && found == 0; i++) {
+        struct opens *sheet = &ilk->opens[i];
+        found = sheet->process == 0 || !process_lives(sheet->process, sheet->start) ? i : 0;
+    }
+    if (found == 0 && (found = grow(&ilk->arena->sheets, SHEETS, ilk->opens, sizeof(struct opens))) == 0) {
+        return 0;
+    }
+    struct opens *sheet = &ilk->opens[found];
+    store(&sheet->process, 0);
+    memset(sheet->entries, 0, sizeof sheet->entries);
+    sheet->start = this_process.start;
+    sheet->entries[0] = entry;
+    store(&sheet->process, this_process.pid);
+    return 1;
+}
+
+static void note_closed(u64 entry) {
+    u32 sheets = load(&ilk->arena->sheets);
+    for (u32 i = 1; i < sheets; i++) {
+        struct opens *sheet = &ilk->opens[i];
+        if (sheet->process == this_process.pid && sheet->start == this_process.start) {
+            for (int k = 0; k < OPENS; k++) {
+                if (sheet->entries[k] == entry) {
+                    store(&sheet->entries[k], 0);
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/* No node is left at a record that nobody has open. */
+static void purge(struct record *r) {
+    u32 number = number_of(r), chunks = load(&ilk->arena->chunks);
+    for (u32 index = 1; index < chunks * CHUNK; index++) {
+        struct node *n = node_at(index);
+        if (is_node(index) && load(&n->at) == number) {
+            free_node(n);
+        }
+    }
+}
+
+static void take_from_chain(u32 *link, u32 index, int by_name) {
+    while (*link != 0 && *link < RECORDS) {
+        struct record *r = record_at(*link);
+        if (*link == index) {
+            store(link, by_name ? r->next_same : (u32) r->bound);
+            return;
+        }
+        link = by_name ? &r->next_same : (u32 *) &r->bound;
+    }
+}
+
+static void free_record(struct record *r) {
+    u32 index = number_of(r);
+    if (r->name[0] != 0) {
+        take_from_chain(&ilk->arena->buckets[r->hash % BUCKETS], index, 1);
+    }
+    if (r->kind == CONDITION && is_exclusive(record_at(r->lock)->kind)) {
+        take_from_chain(&record_at(r->lock)->lock, index, 0);
+    }
+    purge(r);
+    store(&r->kind, FREE);
+}
+
+static void init_record(struct record *r, u32 kind, u64 bound, u32 lock) {
+    r->word = kind == SEMAPHORE || kind == BOUNDED || kind == LATCH ? bound : 0;
+    r->turn = kind == LATCH && bound == 0 ? 1 : 0;
+    r->head = r->tail = r->holds = r->intent = r->version = r->asked = 0;
+    r->tickets = r->count = r->task = 0;
+    r->bound = bound;
+    r->lock = lock;
+    r->died_when = 0;
+    r->died_pid = 0;
+    store(&r->guard, 0);
+    r->serial = add_in(&ilk->arena->serials, 1) + 1;
+    if (kind == CONDITION) {
+        r->bound = record_at(lock)->lock;
+        fence();
+        store(&record_at(lock)->lock, number_of(r));
+    }
+}
+
+enum { NO_ROOM = -1, OTHER_KIND = -2, OTHER_BOUND = -3, OTHER_LOCK = -4, GONE = -5 };
+
+struct found {
+    u32 index, serial, kind, lock;
+    u64 bound;
+};
+
+/* Opens the record of that name, or makes it; `name` "": one without a name. Returns 0 or what is wrong. */
+static int open_record(struct me *me, const char *name, u32 hash, u32 kind, u64 bound, u32 lock, struct found *f) {
+    struct arena *a = ilk->arena;
+    struct record *r = NULL;
+    int rc = 0;
+    arena_lock(me);
+    if (this_process.start == 0) {
+        this_process.start = start_of(this_process.pid);
+    }
+    for (u32 index = name[0] ? a->buckets[hash % BUCKETS] : 0; index != 0; index = record_at(index)->next_same) {
+        if (record_at(index)->hash == hash && strcmp(record_at(index)->name, name) == 0) {
+            r = record_at(index);
+            break;
+        }
+    }
+    if (r != NULL && !is_in_use(r)) {
+        /* Its users have all ended. A lock whose holder died tells the next one. */
+        u64 word = load(&r->word), owner = holder_of(r);
+        int held = r->kind == kind && owner != 0;
+        int abandoned = r->kind == kind && (is_exclusive(kind) || kind == RWLOCK) && (word & ABANDONED) != 0;
+        u64 when = r->died_when;
+        u32 pid = r->died_pid;
+        if (held) {
+            note_death(r, owner);
+            when = r->died_when;
+            pid = r->died_pid;
+        }
+        if (r->kind == CONDITION && is_exclusive(record_at(r->lock)->kind)) {
+            take_from_chain(&record_at(r->lock)->lock, number_of(r), 0);
+        }
+        purge(r);
+        init_record(r, kind, bound, lock);
+        if (held || abandoned) {
+            r->died_when = when;
+            r->died_pid = pid;
+            store(&r->word, ABANDONED);
+        }
+        store(&r->kind, kind);
+    } else if (r != NULL) {
+        rc = r->kind != kind ? OTHER_KIND
+             : kind == CONDITION ? (r->lock != lock ? OTHER_LOCK : 0)
+             : r->bound != bound ? OTHER_BOUND
+                                 : 0;
+    } else {
+        u32 records = load(&a->records), index;
+        for (index = 1; index < records && load(&record_at(index)->kind) != FREE; index++) {
+        }
+        if (index == records && (index = grow(&a->records, RECORDS, ilk->records, sizeof(struct record))) == 0) {
+            for (index = 1; index < records && (record_at(index)->name[0] == 0 ? is_in_use(record_at(index)) : 1);
+                 index++) {
+            }
+            if (index == records) {
+                arena_unlock(me);
+                return NO_ROOM;
+            }
+            free_record(record_at(index));
+        }
+        r = record_at(index);
+        purge(r);
+        init_record(r, kind, bound, lock);
+        strncpy(r->name, name, NAME - 1);
+        r->hash = hash;
+        store(&r->kind, kind);
+        if (name[0]) {
+            r->next_same = a->buckets[hash % BUCKETS];
+            store(&a->buckets[hash % BUCKETS], index);
+        }
+    }
+    f->index = number_of(r);
+    f->serial = r->serial;
+    f->kind = r->kind;
+    f->bound = r->bound;
+    f->lock = r->lock;
+    if (rc == 0 && !note_open(entry_of(r))) {
+        rc = NO_ROOM;
+    }
+    arena_unlock(me);
+    return rc;
+}
+
+/* Opens what another process has told of. */
+static int reopen_record(struct me *me, u32 index, u32 serial, u32 kind, struct found *f) {
+    int rc = GONE;
+    arena_lock(me);
+    if (this_process.start == 0) {
+        this_process.start = start_of(this_process.pid);
+    }
+    if (index > 0 && index < load(&ilk->arena->records)) {
+        struct record *r = record_at(index);
+        if (r->kind == kind && r->serial == serial) {
+            f->index = index;
+            f->serial = serial;
+            f->kind = kind;
+            f->bound = r->bound;
+            f->lock = r->lock;
+            rc = note_open(entry_of(r)) ? 0 : NO_ROOM;
+        }
+    }
+    arena_unlock(me);
+    return rc;
+}
+
+static void close_record(struct me *me, u32 index, u32 serial) {
+    arena_lock(me);
+    struct record *r = record_at(index);
+    if (r->serial == serial && r->kind != FREE) {
+        note_closed(entry_of(r));
+        /* Whoever comes next is told of a holder that has died by then. */
+        int keeps = r->name[0] != 0 && (holder_of(r) != 0 || (is_exclusive(r->kind) && (load(&r->word) & ABANDONED)));
+        if (!keeps && !is_in_use(r)) {
+            free_record(r);
+        }
+    }
+    arena_unlock(me);
+}
+
+/* --- the file ----------------------------------------------------------------------------------------------------- */
+
+static const size_t PLACE_SLOTS = 65536;
+static const size_t PLACE_OPENS = PLACE_SLOTS + SLOTS * sizeof(struct slot);
+static const size_t PLACE_RECORDS = PLACE_OPENS + SHEETS * sizeof(struct opens);
+static const size_t PLACE_NODES = PLACE_RECORDS + RECORDS * sizeof(struct record);
+static const size_t ARENA_SIZE = PLACE_NODES + (size_t) CHUNKS * CHUNK * sizeof(struct node);
+
+_Static_assert(sizeof(struct arena) <= 65536, "the head fits before the slots");
+
+static struct arena *map_arena(int fd) {
+    void *at = mmap(NULL, ARENA_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
+    return at == MAP_FAILED ? NULL : (struct arena *) at;
+}
+
+static void stamp_arena(struct arena *a, const char *boot, u64 pid_namespace) {
+    a->magic = ILK_MAGIC;
+    a->layout = ILK_LAYOUT;
+    a->size_of_mutex = sizeof(pthread_mutex_t);
+    a->size_of_slot = sizeof(struct slot);
+    a->size = ARENA_SIZE;
+    a->pid_namespace = pid_namespace;
+    strncpy(a->boot, boot, sizeof a->boot - 1);
+    a->records = a->chunks = a->sheets = 1;
+    store(&a->ready, 1);
+}
+
+/* Returns 0, or which part of the stamp is another: 1 the layout, 2 the boot, 3 the namespace of process ids. */
+static int check_stamp(struct arena *a, const char *boot, u64 pid_namespace) {
+    if (a->magic != ILK_MAGIC || a->layout != ILK_LAYOUT || a->size_of_mutex != sizeof(pthread_mutex_t) ||
+        a->size_of_slot != sizeof(struct slot) || a->size != ARENA_SIZE) {
+        return 1;
+    }
+    return strncmp(a->boot, boot, sizeof a->boot - 1) != 0 ? 2 : a->pid_namespace != pid_namespace ? 3 : 0;
+}
+
+static void unmap_arena(struct arena *a) {
+    munmap(a, ARENA_SIZE);
+}
+
+static void use_arena(struct arena *a) {
+    this_process.slots = (struct slot *) ((char *) a + PLACE_SLOTS);
+    this_process.opens = (struct opens *) ((char *) a + PLACE_OPENS);
+    this_process.records = (struct record *) ((char *) a + PLACE_RECORDS);
+    this_process.nodes = (struct node *) ((char *) a + PLACE_NODES);
+    this_process.arena = a;
+}
+
+static void begin_process(const char *program) {
+    ilk = &this_process;
+    this_process.me = find_me;
+    this_process.mail = send_mail;
+    this_process.pid = (u32) getpid();
+    this_process.cpus = (int) sysconf(_SC_NPROCESSORS_ONLN);
+    strncpy(this_process.program, program, TEXT - 1);
+    struct ilk_waitv none;
+    this_process.waitv = futex_waitv(&none, 0, NEVER) != ENOSYS && getenv("INTERLOCK_MACHINE_OLD_KERNEL") == NULL;
+    const char *mutant = getenv("INTERLOCK_MACHINE_MUTANT");
+    this_process.mutant = mutant == NULL ? 0 : atoi(mutant);
+    pthread_atfork(NULL, NULL, in_child);
+}
+
+#endif

@@ -1,0 +1,14 @@
+from interlock.machine.kernel cimport Shared, me, u32, u64, Waiting
+
+
+cdef class RWLock(Shared):
+    cdef object recover
+    cdef bint take(self, u32 flags, u64 deadline) except -1
+    cdef object recovered(self)
+    cdef object give_read(self)
+    cdef object give_write(self, bint keep)
+
+
+cdef class Side:
+    cdef readonly RWLock lock
+    cdef bint reads

@@ -1,0 +1,233 @@
+"""RWLock between processes: many readers, or one writer; in the order of arrival.
+
+    word                     meaning
+    0 [| QUEUED]             free
+    id [| QUEUED]            that thread writes
+    READ | n [| QUEUED]      n read: each has a hold, a node that says whose it is
+    ... | ABANDONED          a writer died, and no writer has released it since
+
+Whoever releases it hands it on: letting newcomers pass would starve one side. A reader that dies gives its hold back.
+"""
+
+import cython
+from cython.cimports.interlock.machine.kernel import (
+    ABANDONED,
+    ENTER,
+    ENTERED,
+    HOLD,
+    ID_MASK,
+    NEVER,
+    PERMITS,
+    READ,
+    READING,
+    RWLOCK,
+    Shared,
+    Waiting,
+    caller,
+    deadline_after,
+    died_of,
+    guard_unlock,
+    ilk_use,
+    load,
+    lock_try,
+    lock_untie,
+    party_of,
+    process_address,
+    reader_release,
+    u32,
+    u64,
+    writer_release,
+)
+
+from interlock.machine import tasks
+from interlock.machine.within import Within, make_within
+
+ilk_use(process_address())
+
+
+class RWLock(Shared):
+    """RWLock(name=None, *, recover=None)\n--\n\n\
+    A lock between the processes of this machine for many readers or one writer.
+
+    ``with lock.read():`` and ``with lock.write():``. ``name``: all who give the same name share one. ``recover``:
+    called with a `Died` by the next writer, before it goes on, when a writer has died.
+
+    Raises ValueError where the name is in use for something else.
+    """
+
+    def __init__(self, name: str | None = None, *, recover: object = None):
+        if recover is not None and not callable(recover):
+            raise TypeError(f"recover must be callable, not {type(recover).__name__}")
+        self.recover = recover
+        self.open(RWLOCK, name, 0, None)
+
+    def read(self) -> object:
+        """The side for readers, to be used using ``with``, or with `acquire` and `release`."""
+        return make_side(self, True)
+
+    def write(self) -> object:
+        """The side for the writer."""
+        return make_side(self, False)
+
+    def locked(self) -> bool:
+        """Whether anybody reads or writes."""
+        return self.readers > 0 or self.owner is not None
+
+    @property
+    def readers(self) -> int:
+        """How many read now."""
+        word: u64 = load(cython.address(self.r.word))
+        return word & PERMITS if word & READ else 0
+
+    @property
+    def owner(self) -> object:
+        """The `Party` that writes, or None."""
+        word: u64 = load(cython.address(self.r.word))
+        return None if word & READ else party_of(word & ID_MASK, 0)
+
+    @property
+    def abandoned(self) -> object:
+        """Until a writer releases: the `Died` that wrote and died, or None."""
+        return died_of(self.r) if load(cython.address(self.r.word)) & ABANDONED else None
+
+    def __repr__(self):
+        owner = self.owner
+        readers = self.readers
+        if owner is not None:
+            return self.describe("locked", f"owner={owner.program}[{owner.pid}]")
+        return self.describe("locked" if readers else "unlocked", f"readers={readers}" if readers else "")
+
+    def take(self, flags: u32, deadline: u64) -> cython.bint:
+        i = caller()
+        if not flags & READING and lock_try(i, self.r, ENTERED):
+            return True
+        w: Waiting
+        w.record = self.index
+        w.node = 0
+        w.flags = flags
+        w.want = 1
+        w.deadline = deadline
+        w.noticed = 0
+        if not self.drive(cython.address(w)):
+            return False
+        if not flags & READING:
+            self.recovered()
+        return True
+
+    def recovered(self):
+        if self.recover is not None and load(cython.address(self.r.word)) & ABANDONED:
+            try:
+                self.recover(died_of(self.r))
+            except BaseException:
+                self.give_write(True)
+                raise
+
+    def _extra(self) -> object:
+        return self.recover
+
+    def _restore(self, extra: object) -> object:
+        self.recover = extra
+        return None
+
+    def take_back(self, w: cython.pointer(Waiting)):
+        if w.flags & READING:
+            self.give_read()
+        else:
+            self.give_write(True)
+
+    def give_read(self):
+        i = caller()
+        self.enter_guard(i)
+        given: cython.bint = reader_release(i, self.r)
+        guard_unlock(i, self.r)
+        if not given:
+            raise RuntimeError(f"this thread does not read: {self!r}")
+
+    def give_write(self, keep: cython.bint):
+        i = caller()
+        if not keep and lock_untie(i, self.r, ENTERED):
+            return
+        self.enter_guard(i)
+        word: u64 = load(cython.address(self.r.word))
+        mine: cython.bint = not word & READ and word & ID_MASK == i.id
+        if mine:
+            writer_release(i, self.r, keep)
+        guard_unlock(i, self.r)
+        if not mine:
+            raise RuntimeError(f"this thread does not write: {self!r}")
+
+
+class Side:
+    """One side of an `RWLock`: made by `RWLock.read` and `RWLock.write`."""
+
+    def __init__(self, *args: object, **kwargs: object):
+        raise TypeError("a side is made by RWLock.read() or RWLock.write()")
+
+    def __enter__(self) -> bool:
+        """Acquire this side, waiting for ever. Returns True."""
+        return self.lock.take(READING | HOLD if self.reads else ENTER, NEVER)
+
+    def __exit__(self, exc_type: object = None, exc_value: object = None, traceback: object = None) -> None:
+        self.release()
+
+    def acquire(self, blocking: cython.bint = True, timeout: object = None) -> bool:
+        """Take this side.
+
+        ``blocking``: whether to wait for it. ``timeout``: for how many seconds; None means for ever, 0 or less not at
+        all. Returns True, or False where it was not to be had (in time).
+        """
+        if not blocking and timeout is not None:
+            raise ValueError("can't specify a timeout for a non-blocking call")
+        return self.lock.take(READING | HOLD if self.reads else ENTER, deadline_after(timeout) if blocking else 0)
+
+    def release(self) -> None:
+        """Give it back. Raises RuntimeError where this thread has not taken it."""
+        if self.reads:
+            self.lock.give_read()
+        else:
+            self.lock.give_write(False)
+
+    def __aenter__(self) -> object:
+        """Acquire this side for the calling task, waiting for ever."""
+        return tasks.enter(self, None)
+
+    async def __aexit__(self, exc_type: object = None, exc_value: object = None, traceback: object = None) -> None:
+        self.release()
+
+    def acquire_async(self, timeout: object = None) -> object:
+        """Take this side for the calling task. ``timeout``: for how many seconds to wait; None means for ever.
+
+        Awaited, it returns True, or False where it was not to be had in time.
+        """
+        return tasks.acquire(self, timeout, READING | HOLD if self.reads else ENTER)
+
+    def _enter(self, timeout: object) -> bool:
+        return self.acquire(timeout=timeout)
+
+    def _enter_async(self, timeout: object) -> object:
+        return self.acquire_async(timeout)
+
+    def _try(self, flags: u32, want: u32) -> bool:
+        return self.lock.take(flags & (READING | HOLD | ENTER), 0)
+
+    def _taken(self) -> None:
+        if not self.reads:
+            self.lock.recovered()
+
+    @property
+    def _shared(self) -> RWLock:
+        return self.lock
+
+    def within(self, timeout: float) -> Within:
+        """A context manager that holds this side, or raises TimeoutError after ``timeout`` seconds."""
+        return make_within(self, timeout)
+
+    def __repr__(self):
+        return f"<{'read' if self.reads else 'write'} side of {self.lock!r}>"
+
+
+def make_side(lock: RWLock, reads: cython.bint):
+    side: Side = Side.__new__(Side)
+    side.lock = lock
+    side.reads = reads
+    return side

@@ -1,0 +1,195 @@
+"""Semaphore and BoundedSemaphore between processes.
+
+    word               meaning
+    n                  n permits are free, nobody waits
+    n | QUEUED         somebody waits for more than n, or somebody is in the guard
+
+A permit taken with `with`, and any permit of a BoundedSemaphore, is a hold: a node that says whose it is, so that it
+comes
+back when its holder dies. A permit of a plain Semaphore taken with `acquire` is not: who signals with a semaphore takes
+a thousand and gives back none, and its death must not make them appear. Who waits is served in the order of arrival.
+"""
+
+import cython
+from cython.cimports.interlock.machine.kernel import (
+    BOUNDED,
+    HOLD,
+    NEVER,
+    PERMITS,
+    SEMAPHORE,
+    Shared,
+    Waiting,
+    caller,
+    deadline_after,
+    guard_unlock,
+    ilk_use,
+    load,
+    named,
+    permits_add,
+    permits_give,
+    permits_held,
+    permits_release,
+    permits_try,
+    process_address,
+    serve,
+    u32,
+    u64,
+)
+
+from interlock.machine import tasks
+from interlock.machine.within import Within, make_within
+
+MOST = cython.declare(cython.long, 0x3FFFFFFF)
+
+ilk_use(process_address())
+
+
+class Semaphore(Shared):
+    """Semaphore(value=1, *, name=None)\n--\n\n\
+    A counter of permits between the processes of this machine. ``Semaphore("name", value)`` will do too.
+
+    ``value``: how many there are at the start, 0 or more. ``name``: all who give the same name and value share one.
+    A permit taken using ``with`` comes back when its holder dies.
+
+    Raises ValueError for a value below 0, and where the name is in use for something else.
+    """
+
+    def __init__(self, value: object = None, second: object = None, *, name: str | None = None):
+        given = named(value, second, name, 1)
+        self.start(given[0], given[1])
+
+    def start(self, name, value):
+        count: cython.long = value
+        if count < 0:
+            raise ValueError("semaphore initial value must be >= 0")
+        if count > MOST:
+            raise ValueError(f"semaphore initial value must be <= {MOST}")
+        self.bounded = isinstance(self, BoundedSemaphore)
+        self.open(BOUNDED if self.bounded else SEMAPHORE, name, count, None)
+
+    def __enter__(self) -> bool:
+        """Acquire one permit, waiting for ever. Returns True."""
+        return self.take(HOLD, 1, NEVER)
+
+    def __exit__(self, exc_type: object = None, exc_value: object = None, traceback: object = None) -> None:
+        self.give(1, True)
+
+    def acquire(self, blocking: cython.bint = True, timeout: object = None, *, permits: object = 1) -> bool:
+        """Take permits, all at once or none.
+
+        ``blocking``: whether to wait for them. ``timeout``: for how many seconds; None means for ever, 0 or less not at
+        all. ``permits``: how many, 1 or more.
+
+        Returns True, or False where they were not to be had (in time). Raises ValueError for a timeout given to a call
+        that does not block, for fewer than 1 permits and for more than can ever be there.
+        """
+        wanted: cython.long = self.checked(permits)
+        if not blocking:
+            if timeout is not None:
+                raise ValueError("can't specify timeout for non-blocking acquire")
+            if wanted == 1 and not self.bounded and permits_try(self.r):
+                return True
+            return self.take(HOLD if self.bounded else 0, wanted, 0)
+        if wanted == 1 and not self.bounded and permits_try(self.r):
+            return True
+        return self.take(HOLD if self.bounded else 0, wanted, deadline_after(timeout))
+
+    def release(self, n: object = 1) -> None:
+        """Give back ``n`` permits, 1 or more, and wake whom they are enough for. Raises ValueError otherwise."""
+        count: cython.long = n
+        if count < 1:
+            raise ValueError("n must be one or more")
+        if self.bounded or count != 1 or not permits_add(self.r):
+            self.give(count, self.bounded)
+
+    def __aenter__(self) -> object:
+        """Acquire one permit for the calling task, waiting for ever."""
+        return tasks.enter(self, None)
+
+    async def __aexit__(self, exc_type: object = None, exc_value: object = None, traceback: object = None) -> None:
+        self.give(1, True)
+
+    def acquire_async(self, timeout: object = None, *, permits: object = 1) -> object:
+        """Take permits for the calling task: ``await semaphore.acquire_async()``. Arguments and result: see
+        `acquire`."""
+        return tasks.acquire(self, timeout, HOLD if self.bounded else 0, self.checked(permits))
+
+    def _enter(self, timeout: object) -> bool:
+        return self.take(HOLD, 1, deadline_after(timeout))
+
+    def _enter_async(self, timeout: object) -> object:
+        return tasks.acquire(self, timeout, HOLD)
+
+    def _try(self, flags: u32, want: u32) -> bool:
+        if flags & HOLD == 0 and want == 1:
+            return permits_try(self.r)
+        return self.take(flags & HOLD, want, 0)
+
+    def _taken(self) -> None:
+        pass
+
+    def within(self, timeout: float) -> Within:
+        """A context manager that holds one permit, or raises TimeoutError after ``timeout`` seconds."""
+        return make_within(self, timeout)
+
+    @property
+    def _value(self) -> int:
+        return load(cython.address(self.r.word)) & PERMITS
+
+    def __repr__(self):
+        more = f"value={self._value}"
+        if self.bounded:
+            more += f"/{self.r.bound}"
+        return self.describe("", more)
+
+    def take(self, flags: u32, want: u32, deadline: u64) -> cython.bint:
+        w: Waiting
+        w.record = self.index
+        w.node = 0
+        w.flags = flags
+        w.want = want
+        w.deadline = deadline
+        w.noticed = 0
+        return self.drive(cython.address(w))
+
+    def take_back(self, w: cython.pointer(Waiting)):
+        self.give(w.want, w.flags & HOLD)
+
+    def checked(self, permits) -> cython.long:
+        wanted: cython.long = permits
+        if wanted < 1:
+            raise ValueError("permits must be one or more")
+        if wanted > (cython.cast(cython.long, self.r.bound) if self.bounded else MOST):
+            raise ValueError(f"{permits} permits can never be there: {self!r}")
+        return wanted
+
+    def _restore(self, extra: object) -> object:
+        self.bounded = isinstance(self, BoundedSemaphore)
+        return None
+
+    def give(self, count: u64, held: cython.bint):
+        i = caller()
+        self.enter_guard(i)
+        wrong: cython.bint = False
+        if not held:
+            if (load(cython.address(self.r.word)) & PERMITS) + count > MOST:
+                wrong = True
+            else:
+                permits_release(self.r, count)
+        else:
+            wrong = permits_held(self.r) < count
+            if not wrong:
+                permits_give(i, self.r, count)
+        if wrong:
+            serve(self.r)
+        guard_unlock(i, self.r)
+        if wrong:
+            raise ValueError("Semaphore released too many times")
+
+
+class BoundedSemaphore(Semaphore):
+    """BoundedSemaphore(value=1, *, name=None)\n--\n\n\
+    A semaphore whose permits all belong to somebody: releasing more than were taken is an error, and what a process
+    held
+    when it died comes back.
+    """

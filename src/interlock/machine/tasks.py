@@ -1,0 +1,291 @@
+"""How a task waits between processes: its loop reads a FIFO into which whoever wakes the task writes.
+
+One FIFO for each loop, in the folder of the arena, named by the process and a number. A wake is two steps: the word
+of the
+node, then the bytes in the FIFO. Should whoever wakes die between them, or a holder die (which nobody tells a loop),
+the
+timer of the loop, which runs only while a task of it waits, looks within 50 ms. No thread is needed.
+"""
+
+import os
+import struct
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+from interlock.errors import BrokenBarrierError
+
+TICK = 0.05  # seconds: how late a death may be seen by a task
+
+_mailboxes: dict[int, "Mailbox"] = {}
+_numbers = iter(range(1, 1 << 32))
+
+
+class Mailbox:
+    """The FIFO of one loop and who waits for mail."""
+
+    def __init__(self, folder: str) -> None:
+        self.number = next(_numbers)
+        self.pid = os.getpid()
+        self.path = f"{folder}/mail-{self.pid}-{self.number}"
+        with suppress(FileNotFoundError):
+            os.unlink(self.path)  # of a process that had our number before
+        os.mkfifo(self.path, 0o600)
+        self.fd = os.open(self.path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+        self.waiting: dict[int, tuple[Any, Callable[[], object]]] = {}
+        self.ticking = False
+
+    def read(self) -> None:
+        """Mail has come: its receivers look."""
+        try:
+            mail = os.read(self.fd, 65536)
+        except BlockingIOError:
+            return
+        for (number,) in struct.iter_unpack("=I", mail[: len(mail) & ~3]):
+            if number in self.waiting:
+                self.waiting[number][1]()
+
+    def look(self) -> bool:
+        """Who has a reason to look does. Returns whether anybody waits."""
+        for asking, wake in list(self.waiting.values()):
+            if asking.restless():
+                wake()
+        return bool(self.waiting)
+
+    def close(self) -> None:
+        with suppress(OSError):
+            os.close(self.fd)
+        if self.pid == os.getpid():
+            with suppress(OSError):
+                os.unlink(self.path)
+
+    def __del__(self) -> None:
+        if hasattr(self, "fd"):
+            self.close()
+
+
+class AsyncioMailbox(Mailbox):
+    def __init__(self, folder: str, loop: Any) -> None:
+        super().__init__(folder)
+        self.loop = loop
+        loop.add_reader(self.fd, self.read)
+
+    def tick(self) -> None:
+        self.ticking = self.look()
+        if self.ticking:
+            self.loop.call_later(TICK, self.tick)
+
+    async def sleep(self, asking: Any, until: float | None) -> None:
+        future = self.loop.create_future()
+
+        def wake() -> None:
+            if not future.done():
+                future.set_result(None)
+
+        number = asking.post_to(self.number)
+        timer = None if until is None else self.loop.call_later(max(0.0, until - time.monotonic()), wake)
+        self.waiting[number] = (asking, wake)
+        if not self.ticking:
+            self.ticking = True
+            self.loop.call_later(TICK, self.tick)
+        try:
+            if not asking.restless_now():
+                await future
+        finally:
+            self.waiting.pop(number, None)
+            if timer is not None:
+                timer.cancel()
+
+
+class TrioMailbox(Mailbox):
+    def __init__(self, folder: str) -> None:
+        super().__init__(folder)
+        import trio
+
+        self.trio: Any = trio
+        trio.lowlevel.spawn_system_task(self.serve)
+
+    async def serve(self) -> None:
+        try:
+            while True:
+                with self.trio.move_on_after(TICK if self.waiting else float("inf")) as scope:
+                    await self.trio.lowlevel.wait_readable(self.fd)
+                if scope.cancelled_caught:
+                    self.look()
+                else:
+                    self.read()
+        finally:
+            for key, box in list(_mailboxes.items()):
+                if box is self:
+                    del _mailboxes[key]
+            self.close()
+
+    async def sleep(self, asking: Any, until: float | None) -> None:
+        number = asking.post_to(self.number)
+        event = self.trio.Event()
+        self.waiting[number] = (asking, event.set)
+        left = float("inf") if until is None else max(0.0, until - time.monotonic())
+        try:
+            # The server may sleep for ever so far, and must not any more.
+            os.write(self.fd, b"\0\0\0\0")
+            if not asking.restless_now():
+                with self.trio.move_on_after(left):
+                    await event.wait()
+        finally:
+            self.waiting.pop(number, None)
+
+
+def _running_loop() -> Any:
+    asyncio = sys.modules.get("asyncio")
+    if asyncio is not None:
+        with suppress(RuntimeError):
+            return asyncio.get_running_loop()
+    return None
+
+
+def mailbox() -> Any:
+    """That of the loop that runs here."""
+    from interlock.machine.kernel import folder
+
+    loop = _running_loop()
+    if loop is not None:
+        key = id(loop)
+        box = _mailboxes.get(key)
+        if box is None or box.pid != os.getpid() or getattr(box, "loop", None) is not loop:
+            for old, other in list(_mailboxes.items()):
+                if getattr(other, "loop", None) is not None and other.loop.is_closed():  # type: ignore[attr-defined]
+                    del _mailboxes[old]
+            box = _mailboxes[key] = AsyncioMailbox(folder(), loop)
+        return box
+    trio = sys.modules.get("trio")
+    if trio is None:
+        raise RuntimeError("no running event loop")
+    key = id(trio.lowlevel.current_trio_token())
+    box = _mailboxes.get(key)
+    if box is None or box.pid != os.getpid():
+        box = _mailboxes[key] = TrioMailbox(folder())
+    return box
+
+
+def current() -> int:
+    """A number for the calling task, 0 where no task calls."""
+    asyncio = sys.modules.get("asyncio")
+    task: object = None
+    if asyncio is not None:
+        with suppress(RuntimeError):
+            task = asyncio.current_task()
+    trio = sys.modules.get("trio")
+    if task is None and trio is not None:
+        with suppress(RuntimeError):
+            task = trio.lowlevel.current_task()
+    return 0 if task is None else id(task)
+
+
+def _deadline(timeout: float | None) -> float | None:
+    if timeout is None or timeout == -1:
+        return None
+    if not isinstance(timeout, (int, float)):
+        raise TypeError(f"timeout must be a number of seconds, not {type(timeout).__name__}")
+    if timeout != timeout:
+        raise ValueError("timeout must be a number of seconds, not NaN")
+    return time.monotonic() + timeout
+
+
+async def enter(target: Any, timeout: float | None) -> None:
+    """`async with target`."""
+    await target._enter_async(timeout)
+
+
+async def acquire(target: Any, timeout: float | None, flags: int, want: int = 1) -> bool:
+    """Wait for what ``target`` gives. Returns whether it was to be had in time."""
+    from interlock.machine.kernel import Asking
+
+    until = _deadline(timeout)
+    if target._try(flags, want):
+        return True
+    if until is not None and timeout is not None and timeout <= 0:
+        return False
+    box = mailbox()
+    asking = Asking(getattr(target, "_shared", target), flags, want, 0)
+    while True:
+        step = asking.step()
+        if step == 1:
+            target._taken()
+            return True
+        if step == -2:
+            raise MemoryError("interlock.machine: no memory for another wait")
+        if until is not None and time.monotonic() >= until:
+            if asking.leave():
+                target._taken()
+                return True
+            return False
+        try:
+            await box.sleep(asking, until if step == -1 else time.monotonic() + TICK)
+        except BaseException:
+            if asking.leave():
+                asking.take_back()
+            raise
+
+
+async def wait_in_condition(condition: Any, timeout: float | None, flags: int) -> Any:
+    """Let the lock go, wait, have it back. Returns 1 notified, 2 not, or the exception that ended the wait."""
+    from interlock.machine.kernel import Asking
+
+    until = _deadline(timeout)
+    box = mailbox()
+    asking = Asking(condition, flags, 1, 0)
+    error: BaseException | None = None
+    while True:
+        step = asking.step()
+        if step == 1:
+            return error or asking.noticed
+        if step == -2:
+            raise MemoryError("interlock.machine: no memory for another wait")
+        if asking.noticed == 0 and (error is not None or (until is not None and time.monotonic() >= until)):
+            asking.give_up()
+            continue
+        try:
+            await box.sleep(asking, until if asking.noticed == 0 else None)
+        except BaseException as raised:
+            error = raised
+            if not isinstance(box, AsyncioMailbox):
+                # trio would cancel every further sleep: the lock comes back without one.
+                while asking.step() != 1:
+                    asking.give_up()
+                    time.sleep(0)
+                return error
+
+
+async def wait_at_barrier(barrier: Any, timeout: float | None, action: Callable[[], object] | None) -> int:
+    """Come, and wait for the others."""
+    from interlock.machine.kernel import Asking
+
+    until = _deadline(timeout)
+    box = mailbox()
+    asking = Asking(barrier, 0, 0, int(action is not None))
+    while True:
+        step = asking.step()
+        if step == 1:
+            return int(asking.place)
+        if step == -2:
+            raise MemoryError("interlock.machine: no memory for another wait")
+        if step == -3:
+            raise BrokenBarrierError
+        if step == -4:
+            try:
+                assert action is not None
+                action()
+            except BaseException:
+                barrier._finish(asking, False)
+                raise
+            return int(barrier._finish(asking, True))
+        if until is not None and time.monotonic() >= until:
+            return int(barrier._leave(asking))
+        try:
+            await box.sleep(asking, until)
+        except BaseException:
+            with suppress(BrokenBarrierError):
+                barrier._leave(asking)
+            raise

@@ -1,0 +1,407 @@
+"""Clients in processes of their own, each behind a proxy, and what happens to them; then their histories are checked.
+
+Two questions: can what they saw have happened (`history.py`), and were there ever two that believed to hold the lock?
+A process that is not run at all (stopped, or the machine is busy) believes nothing meanwhile; `worker.py` notices.
+
+Every nemesis has a mutant, an engine or a client that is wrong in one way, which the same check must refuse.
+"""
+
+import contextlib
+import itertools
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import history
+import pytest
+import servers
+from proxy import Proxy
+
+import interlock.cluster
+
+LEASE = 2.0  # seconds
+WORKERS = 3
+HERE = Path(__file__).parent
+
+
+class Crowd:
+    """Workers, each behind a proxy of its own."""
+
+    def __init__(self, server: Any, prefix: str, directory: Path, mutant: str = "none") -> None:
+        self.server = server
+        self.prefix = prefix
+        self.proxies = [Proxy(("127.0.0.1", server.port)) for _ in range(WORKERS)]
+        self.paths = [directory / f"worker{i}" for i in range(WORKERS)]
+        self.workers = [
+            subprocess.Popen(
+                [sys.executable, str(HERE / "worker.py"), server.url.replace(str(server.port), str(proxy.port)), prefix,
+                 str(LEASE), str(path), mutant],
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            )
+            for proxy, path in zip(self.proxies, self.paths, strict=True)
+        ]  # fmt: skip
+        for worker in self.workers:
+            assert worker.stdout is not None
+            assert worker.stdout.readline() == "ready\n"
+
+    def events(self, i: int) -> list[dict[str, Any]]:
+        lines = self.paths[i].read_text().splitlines(keepends=True)
+        return [json.loads(line) for line in lines if line.endswith("\n")]
+
+    def wait_for(self, what: Callable[[], object], why: str, patience: float = 30.0) -> None:
+        deadline = time.monotonic() + patience
+        while not what():
+            assert time.monotonic() < deadline, f"not within {patience} s: {why}"
+            time.sleep(0.01)
+
+    def grants(self) -> int:
+        return sum(event["op"] == "grant" for i in range(WORKERS) for event in self.events(i))
+
+    def more_grants(self, n: int = 3) -> None:
+        """Return when the lock has gone round some more."""
+        goal = self.grants() + n
+        self.wait_for(lambda: self.grants() >= goal, f"{n} more grants")
+
+    def holder(self) -> int:
+        """A worker that holds the lock, and will for a while."""
+        found: list[int] = []
+
+        def look() -> bool:
+            for i in range(WORKERS):
+                events = [e for e in self.events(i) if e["op"] in ("grant", "release", "lost", "told")]
+                if events and events[-1]["op"] == "grant" and time.monotonic() - events[-1]["t1"] > 0.1:
+                    found.append(i)
+                    return True
+            return False
+
+        self.wait_for(look, "somebody holds it for long")
+        return found[0]
+
+    def end(self) -> None:
+        for worker in self.workers:
+            with contextlib.suppress(ProcessLookupError):
+                worker.send_signal(signal.SIGCONT)
+            assert worker.stdin is not None
+            assert worker.stdout is not None
+            with contextlib.suppress(BrokenPipeError):
+                worker.stdin.close()
+            worker.wait(30)
+            worker.stdout.close()
+        for proxy in self.proxies:
+            proxy.close()
+
+    # --- what they saw ----------------------------------------------------------------------------------------------
+
+    def verdict(self) -> list[str]:
+        """What is wrong with what they saw."""
+        ops: list[history.Op] = []
+        deadlines: dict[int, float] = {}
+        beliefs: list[tuple[float, float, int, int]] = []
+        for i in range(WORKERS):
+            events = self.events(i)
+            gaps = [(e["t0"], e["t1"]) for e in events if e["op"] == "gap"]
+            told = {e["token"]: e["t"] for e in events if e["op"] == "told"}
+            ends = {e["token"]: e for e in events if e["op"] in ("release", "lost")}
+            for e in events:
+                if e["op"] != "grant":
+                    continue
+                token = e["token"]
+                ops.append(history.Op("grant", token, e["t0"], e["t1"]))
+                end = ends.get(token)
+                until = min(told.get(token, history.inf), end["t0"] if end else history.inf)
+                if end is not None:
+                    if end["op"] == "release":
+                        ops.append(history.Op("release", token, end["t0"], end["t1"]))
+                    deadlines[token] = end["deadline"] if end["op"] == "release" else min(end["deadline"], end["t0"])
+                else:
+                    # It was killed, or is at it still: the lease that it had when it was granted is sure.
+                    deadlines[token] = e["deadline"]
+                    until = min(until, deadlines[token] - LEASE / 10)
+                if token in told:
+                    deadlines[token] = min(deadlines[token], told[token])
+                tell_at = (end["deadline"] if end is not None else deadlines[token]) - LEASE / 10
+                # While it was not run when it should have been told, and for a moment after, it believed nothing.
+                late = [
+                    min(stop, until) - max(start, tell_at) for start, stop in gaps if start < until and stop > tell_at
+                ]
+                if late and until > tell_at:
+                    until = max(tell_at, until - sum(late) - 0.1)
+                beliefs.append((e["t1"], until, token, i))
+        wrong: list[str] = []
+        beliefs.sort()
+        for (_, end, token, who), (begin, _, after, other) in itertools.pairwise(beliefs):
+            if begin < end:
+                wrong.append(f"{who} under {token} and {other} under {after} both believe for {end - begin:.3f} s")
+        answer = history.linearizable(ops, deadlines)
+        if answer != "yes":
+            wrong.append(f"the history is not linearizable: {answer}")
+        return wrong
+
+    def keep(self, wrong: list[str]) -> str:
+        kept = Path(os.environ.get("INTERLOCK_HISTORIES", HERE.parent.parent / "build" / "histories"))
+        kept.mkdir(parents=True, exist_ok=True)
+        for path in self.paths:
+            (kept / f"{self.prefix}-{path.name}").write_text(path.read_text())
+        return "\n".join([*wrong, f"histories are kept in {kept}"])
+
+
+@pytest.fixture
+def crowd(engine: Any, prefix: str, tmp_path: Path) -> Iterator[Callable[..., Crowd]]:
+    if engine.kind == "memory":
+        pytest.skip("memory:// is in one process: see test_sessions.py")
+    made: list[Crowd] = []
+
+    def make(mutant: str = "none", server: Any = None) -> Crowd:
+        made.append(Crowd(server or engine, prefix, tmp_path, mutant))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.end()
+
+
+# --- what happens to them -------------------------------------------------------------------------------------------
+
+
+def sigkill(crowd: Crowd) -> None:
+    crowd.workers[crowd.holder()].kill()
+    crowd.more_grants()
+
+
+def sigstop(crowd: Crowd) -> None:
+    worker = crowd.workers[crowd.holder()]
+    worker.send_signal(signal.SIGSTOP)
+    crowd.more_grants()
+    worker.send_signal(signal.SIGCONT)
+    crowd.more_grants()
+
+
+def cut(crowd: Crowd) -> None:
+    holder = crowd.holder()
+    crowd.proxies[holder].cut()
+    crowd.more_grants()
+    crowd.proxies[holder].heal()
+    crowd.more_grants()
+
+
+def freeze(crowd: Crowd) -> None:
+    holder = crowd.holder()
+    crowd.proxies[holder].freeze()
+    crowd.more_grants()
+    crowd.proxies[holder].heal()
+    crowd.more_grants()
+
+
+def freeze_answers(crowd: Crowd) -> None:
+    holder = crowd.holder()
+    crowd.proxies[holder].freeze("back")
+    crowd.more_grants()
+    crowd.proxies[holder].heal()
+    crowd.more_grants()
+
+
+def freeze_between_half_and_all(crowd: Crowd) -> None:
+    """Renewals come late, but not too late: nobody may get the lock meanwhile."""
+    for _ in range(3):
+        holder = crowd.holder()
+        crowd.proxies[holder].freeze()
+        time.sleep(LEASE * 0.65)
+        crowd.proxies[holder].heal()
+        crowd.more_grants(1)
+
+
+def resets(crowd: Crowd) -> None:
+    for _ in range(6):
+        for proxy in crowd.proxies:
+            proxy.reset(2)
+        crowd.more_grants(1)
+
+
+NEMESES = [sigkill, sigstop, cut, freeze, freeze_answers, freeze_between_half_and_all, resets]
+
+
+@pytest.mark.parametrize("nemesis", NEMESES, ids=lambda nemesis: nemesis.__name__)
+def test_nobody_believes_wrongly(crowd: Callable[..., Crowd], nemesis: Callable[[Crowd], None]) -> None:
+    them = crowd()
+    them.more_grants(2)
+    nemesis(them)
+    wrong = them.verdict()
+    assert not wrong, them.keep(wrong)
+
+
+MUTANTS = [
+    (freeze_between_half_and_all, "half the lease"),
+    (cut, "never told"),
+    (freeze, "never told"),
+    (freeze_answers, "never told"),
+    (sigkill, "two holders"),
+    (resets, "same token"),
+    (sigstop, "two holders"),
+]
+
+
+@pytest.mark.parametrize(("nemesis", "mutant"), MUTANTS, ids=lambda each: getattr(each, "__name__", each))
+def test_a_wrong_one_is_caught(
+    engine: Any, crowd: Callable[..., Crowd], nemesis: Callable[[Crowd], None], mutant: str
+) -> None:
+    if engine.kind != "redis":
+        pytest.skip("the mutants are of the script")
+    them = crowd(mutant)
+    for _ in range(5):
+        nemesis(them)
+        if them.verdict():
+            return
+    pytest.fail(f"{mutant} was not noticed")
+
+
+# --- what happens to the engine -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def own(engine: Any) -> Iterator[Any]:
+    """A server that the test may kill."""
+    if engine.kind == "memory":
+        pytest.skip("memory:// dies with us")
+    server = servers.start(engine.kind)
+    yield server
+    server.stop()
+
+
+def test_kill_of_the_engine(own: Any, crowd: Callable[..., Crowd]) -> None:
+    """Redis comes back empty, and makes no grant for a lease; PostgreSQL and etcd with what was promised."""
+    them = crowd(server=own)
+    them.more_grants(2)
+    holder = them.holder()
+    if own.kind == "redis":
+        them.proxies[holder].freeze()  # it cannot be told, and believes on
+    own.kill()
+    own.start()
+    them.more_grants()
+    them.proxies[holder].heal()
+    them.more_grants()
+    wrong = them.verdict()
+    assert not wrong, them.keep(wrong)
+
+
+def test_kill_of_the_engine_without_quarantine_is_caught(engine: Any, own: Any, crowd: Callable[..., Crowd]) -> None:
+    if engine.kind != "redis":
+        pytest.skip("the others lose nothing")
+    them = crowd("no quarantine", own)
+    for _ in range(4):
+        holder = them.holder()
+        them.proxies[holder].freeze()
+        own.kill()
+        own.start()
+        them.more_grants(1)
+        them.proxies[holder].heal()
+        if any("believe" in each for each in them.verdict()):
+            return
+    pytest.fail("two believers were not noticed")
+
+
+def test_promotion_of_a_replica_that_is_behind(
+    engine: Any, prefix: str, tmp_path: Path, crowd: Callable[..., Crowd]
+) -> None:
+    if engine.kind != "redis":
+        pytest.skip("about Redis")
+    primary = servers.Redis()
+    replica = servers.Redis("--replicaof", f"127.0.0.1 {primary.port}")
+    try:
+        them = crowd(server=primary)
+        them.more_grants(2)
+        them.wait_for(lambda: b"master_link_status:up" in replica.say("INFO", "replication"), "the replica follows")
+        replica.say("CONFIG", "SET", "masterauth", "x")  # it does not come back once the link is cut
+        replica.say("REPLICAOF", "127.0.0.1", "1")
+        holder = them.holder()
+        them.more_grants(2)
+        holder = them.holder()  # the replica knows nothing of it
+        primary.kill()
+        replica.say("REPLICAOF", "NO", "ONE")
+        for proxy in them.proxies:
+            proxy.target = ("127.0.0.1", replica.port)
+        them.more_grants()
+        assert holder >= 0
+        wrong = them.verdict()
+        assert not wrong, them.keep(wrong)
+    finally:
+        primary.stop()
+        replica.stop()
+
+
+def test_everything_is_flushed(engine: Any, own: Any, connect: Callable[..., Any]) -> None:
+    """The holder is told by its next beat, and who waits stands again. What quarantine cannot see: see the guide."""
+    if engine.kind != "redis":
+        pytest.skip("about Redis")
+    with interlock.cluster.connect(own.url, lease=LEASE, after_restart="grant") as cluster:
+        lock = cluster.Lock("orders")
+        lock.acquire()
+        lost = lock.lost
+        own.say("FLUSHALL")
+        assert lost.wait(10)
+        assert isinstance(lost.reason, interlock.EngineRestarted)
+        assert cluster.Lock("orders").acquire(timeout=10)
+
+
+def test_scripts_are_lost(engine: Any, own: Any) -> None:
+    if engine.kind != "redis":
+        pytest.skip("about Redis")
+    with interlock.cluster.connect(own.url, lease=LEASE, after_restart="grant") as cluster:
+        lock = cluster.Lock("orders")
+        lock.acquire()
+        own.say("SCRIPT", "FLUSH")
+        lock.release()
+        with lock:
+            own.say("SCRIPT", "FLUSH")
+
+
+def test_a_process_that_ends_releases_at_once(engine: Any, url: str, prefix: str, connect: Callable[..., Any]) -> None:
+    if engine.kind == "memory":
+        pytest.skip("memory:// is in one process")
+    code = (
+        "import sys, interlock.cluster\n"
+        "cluster = interlock.cluster.connect(sys.argv[1], prefix=sys.argv[2], lease=60)\n"
+        "cluster.Lock('orders').acquire()\n"
+    )
+    subprocess.run([sys.executable, "-c", code, url, prefix], check=True, timeout=60)
+    assert connect(max_lease=60).Lock("orders").acquire(timeout=0)
+
+
+def test_fork_has_a_session_of_its_own(engine: Any, url: str, prefix: str) -> None:
+    if engine.kind == "memory":
+        pytest.skip("memory:// is in one process")
+    code = """
+import os, sys, interlock.cluster
+cluster = interlock.cluster.connect(sys.argv[1], prefix=sys.argv[2], after_restart="grant")
+lock = cluster.Lock("orders")
+lock.acquire()
+if (pid := os.fork()) == 0:
+    try:
+        lock.release()
+        code = 1
+    except interlock.ForkedLock:
+        code = 2
+    if code == 2 and not lock.acquire(timeout=0.2) and cluster.Lock("other").acquire(timeout=10):
+        code = 3
+    os._exit(code)
+assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 3
+lock.check()
+lock.release()
+"""
+    subprocess.run([sys.executable, "-W", "ignore", "-c", code, url, prefix], check=True, timeout=60)
+
+
+def test_search_for_a_history() -> None:
+    op = history.Op
+    good = [op("grant", 5, 0, 1), op("release", 5, 2, 3), op("grant", 6, 0, 4)]
+    assert history.linearizable(good, {5: 10, 6: 10}) == "yes"
+    assert history.linearizable([op("grant", 5, 0, 1), op("grant", 6, 2, 3)], {5: 10, 6: 10}) == "no"
+    assert history.linearizable([op("grant", 5, 0, 1), op("grant", 6, 2, 11)], {5: 10, 6: 20}) == "yes"
+    assert history.linearizable([op("grant", 5, 0, 1), op("release", 5, 2, 3), op("grant", 5, 4, 5)], {5: 9}) == "no"
+    assert history.linearizable([op("release", 5, 2, 3)], {5: 10}) == "no"
+    assert history.linearizable([op("grant", 5, 0, history.inf), op("grant", 6, 2, 3)], {6: 10}) == "yes"

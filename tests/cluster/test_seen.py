@@ -1,0 +1,129 @@
+"""What recordings, dumps and the wait graph show of locks between machines."""
+
+import io
+import threading
+
+import pytest
+from parties import blocked, wait_until
+
+import interlock
+
+
+def test_a_recording_shows_holds_and_waits(connect, parties):
+    one, two = connect(), connect()
+    lock, other = one.Lock("orders"), two.Lock("orders")
+    a, b = parties(2)
+    with interlock.record() as recording:
+        a.do(lock.acquire)
+        waiting = b.begin(other.acquire)
+        blocked(lock, 1)
+        a.do(lock.release)
+        assert waiting.result()
+        b.do(other.release)
+    named = {str(each.name): each for each in recording.primitives}
+    found = [each for name, each in named.items() if name.startswith("orders on ")]
+    assert [(each.kind, each.family) for each in found] == [("Lock", "Lock")]
+
+
+def test_a_dump_says_what_is_waited_for(connect):
+    one, two = connect(), connect()
+    lock = one.Lock("orders")
+    waiter = threading.Thread(target=two.Lock("orders").acquire, name="ann")
+    with lock:
+        waiter.start()
+        blocked(lock, 1)
+        text = io.StringIO()
+        wait_until(lambda: (interlock.dump(text), "waits for Lock 'orders on" in text.getvalue())[1], "ann waits")
+        assert "holds Lock 'orders on" in text.getvalue()
+    waiter.join(10)
+
+
+@pytest.mark.parametrize("kind", ["Lock", "RLock"])
+def test_a_cycle_with_a_local_lock_is_refused(connect, kind):
+    """One holds the lock between machines and wants the local one, the other the other way round."""
+    one, two = connect(), connect()
+    far, far_too = getattr(one, kind)("orders"), getattr(two, kind)("orders")
+    near = interlock.RLock(name="table")
+    said: list[str] = []
+
+    def first():
+        with far:
+            inside.wait(10)
+            try:
+                with near:
+                    pass
+            except interlock.DeadlockError as error:
+                said.append(str(error))
+
+    inside = threading.Event()
+    thread = threading.Thread(target=first)
+    with near:
+        thread.start()
+        wait_until(lambda: far.locked(), "the other holds it")
+        inside.set()
+        blocked(near, 1)
+        with pytest.raises(interlock.DeadlockError, match="orders on"), far_too:
+            pass
+        blocked(far, 0)
+    thread.join(10)
+    assert said == []
+
+
+def test_no_cycle_where_another_may_release_it(connect):
+    """A lock that was taken by `acquire` may be released by anybody."""
+    one, two = connect(), connect()
+    far, far_too = one.Lock("orders"), two.Lock("orders")
+    near = interlock.RLock(name="table")
+
+    def first():
+        far.acquire()
+        inside.wait(10)
+        with near:
+            pass
+
+    inside = threading.Event()
+    thread = threading.Thread(target=first)
+    with near:
+        thread.start()
+        wait_until(lambda: far.locked(), "the other holds it")
+        inside.set()
+        blocked(near, 1)
+        releaser = threading.Thread(target=lambda: (blocked(far, 1), far.release()))
+        releaser.start()
+        with far_too:
+            pass
+    releaser.join(10)
+    thread.join(10)
+
+
+def test_no_cycle_where_the_wait_has_a_timeout(connect):
+    one, two = connect(), connect()
+    far, far_too = one.Lock("orders"), two.Lock("orders")
+    near = interlock.RLock(name="table")
+
+    def first():
+        with far:
+            inside.wait(10)
+            with near:
+                pass
+
+    inside = threading.Event()
+    thread = threading.Thread(target=first)
+    with near:
+        thread.start()
+        wait_until(lambda: far.locked(), "the other holds it")
+        inside.set()
+        blocked(near, 1)
+        assert far_too.acquire(timeout=0.05) is False
+    thread.join(10)
+
+
+def test_nothing_is_said_of_what_another_handle_has_lost(connect):
+    one = connect(lease=5.0)
+    lock = one.Lock("orders")
+    with lock:
+        board = lock.board
+    text = io.StringIO()
+    interlock.dump(text)
+    assert "orders on" not in text.getvalue()
+    assert board is not None

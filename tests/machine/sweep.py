@@ -1,0 +1,459 @@
+"""Kills a process after k instructions of one operation, for many k, and looks whether all the others come through.
+
+    python sweep.py OPERATION STRIDE [LAST]
+
+The victim stops itself, is stepped on by ptrace, and killed. The others are processes that wait in the same primitive.
+Prints one line of JSON: how many points there were, and at which somebody was stuck. Exits with 77 and says why where
+ptrace is not permitted. This program never waits for what its victim may hold before the victim is dead.
+"""
+
+import ctypes
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+
+from interlock import machine
+
+PTRACE_TRACEME, PTRACE_SINGLESTEP, PTRACE_CONT = 0, 9, 7
+PATIENCE = float(os.environ.get("INTERLOCK_SWEEP_PATIENCE", "20"))  # seconds; only who is stuck uses them up
+
+libc = ctypes.CDLL(None, use_errno=True)
+libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
+libc.ptrace.restype = ctypes.c_long
+
+children: set[int] = set()
+
+
+def child(work: Callable[[], object], threaded: bool = True) -> int:
+    """A process that cannot outlive this one."""
+    parent = os.getpid()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            libc.prctl(1, signal.SIGKILL)
+            if os.getppid() != parent:
+                os._exit(9)
+            if threaded:  # the main thread looks by itself now and then, which would hide a wake that is missing
+                thread = threading.Thread(target=work)
+                thread.start()
+                thread.join()
+            else:
+                work()
+            os._exit(0)
+        except BaseException:
+            import traceback
+
+            traceback.print_exc()
+            os._exit(1)
+    children.add(pid)
+    return pid
+
+
+def until(done: Callable[[], object]) -> bool:
+    end = time.monotonic() + PATIENCE
+    while not done():
+        if time.monotonic() > end:
+            return False
+        os.sched_yield()
+    return True
+
+
+def ended(pid: int) -> bool:
+    if pid in children and os.waitpid(pid, os.WNOHANG)[0]:
+        children.discard(pid)
+    return pid not in children
+
+
+def kill(pid: int) -> None:
+    if pid in children:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        children.discard(pid)
+
+
+class Scene:
+    """One primitive, those who wait in it, and what the victim does to it."""
+
+    def __init__(self) -> None:
+        self.others: list[int] = []
+
+    def begin(self) -> None:
+        """By the victim, before the others come."""
+
+    def prepare(self) -> None:
+        """By the victim, when the others wait, before the operation."""
+
+    def operate(self) -> None:
+        raise NotImplementedError
+
+    def settle(self) -> str:
+        """When the victim is dead: what is wrong, or nothing."""
+        return ""
+
+    def waiting(self, count: int, of: machine.Lock) -> None:
+        if not until(lambda: len(of.waiters) >= count):
+            raise AssertionError("those who should wait do not")
+
+    def left(self) -> list[int]:
+        return [pid for pid in self.others if not ended(pid)]
+
+    def all_ended(self) -> str:
+        return "" if until(lambda: not self.left()) else "somebody is stuck"
+
+
+class Release(Scene):
+    def __init__(self) -> None:
+        super().__init__()
+        self.lock = machine.Lock()
+
+    def begin(self) -> None:
+        self.lock.acquire()
+
+    def start_others(self) -> None:
+        def use() -> None:
+            with self.lock:
+                pass
+
+        self.others = [child(use), child(use)]
+        self.waiting(2, self.lock)
+
+    def operate(self) -> None:
+        self.lock.release()
+
+    def settle(self) -> str:
+        wrong = self.all_ended()
+        if not wrong and not self.lock.acquire(timeout=PATIENCE):
+            wrong = "the lock is held by nobody who lives"
+        return wrong
+
+
+class Acquire(Release):
+    """Into the queue, and out of it: time is up."""
+
+    def begin(self) -> None:
+        pass
+
+    def start_others(self) -> None:
+        self.lock.acquire()
+        super().start_others()
+
+    def operate(self) -> None:
+        self.lock.acquire(timeout=0.0001)
+
+    def settle(self) -> str:
+        self.lock.release()
+        return super().settle()
+
+
+class With(Acquire):
+    """Takes it, while others come for it."""
+
+    def start_others(self) -> None:
+        pass
+
+    def operate(self) -> None:
+        with self.lock:
+            pass
+
+    def settle(self) -> str:
+        return Release.settle(self)
+
+
+class Give(Scene):
+    """Semaphore.release"""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.semaphore = machine.Semaphore(0)
+
+    def start_others(self) -> None:
+        self.others = [child(self.semaphore.acquire)]
+        self.waiting(1, self.semaphore)
+
+    def operate(self) -> None:
+        self.semaphore.release()
+
+    def settle(self) -> str:
+        # Released before it died: the other one comes, and nobody need help.
+        before = self.semaphore._value
+        if before not in (0, 1):
+            return f"value {before}"
+        self.semaphore.release()
+        wrong = self.all_ended()
+        left = self.semaphore._value
+        return wrong or ("" if left in (0, 1) else f"value {left}")
+
+
+class Permits(Scene):
+    """`with semaphore`: its permit comes back, exactly once."""
+
+    kind: type[machine.Semaphore] = machine.Semaphore
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.semaphore = self.kind(2)
+
+    def start_others(self) -> None:
+        pass
+
+    def operate(self) -> None:
+        with self.semaphore:
+            pass
+
+    def settle(self) -> str:
+        for _ in range(2):
+            if not self.semaphore.acquire(timeout=PATIENCE):
+                return "a permit is lost"
+        if self.semaphore.acquire(blocking=False):
+            return "a permit too many"
+        self.semaphore.release(2)
+        return ""
+
+
+class Bounded(Permits):
+    kind = machine.BoundedSemaphore
+
+
+class Handed(Permits):
+    """Waits for a permit, is given it, gives it back; another one waits behind."""
+
+    def start_others(self) -> None:
+        self.semaphore.acquire(permits=2)
+
+        def use() -> None:
+            with self.semaphore:
+                pass
+
+        self.others = [child(use)]
+        self.waiting(1, self.semaphore)
+
+    def operate(self) -> None:
+        if self.semaphore.acquire(timeout=0.0001):
+            self.semaphore.release()
+
+    def settle(self) -> str:
+        self.semaphore.release(2)
+        return self.all_ended() or super().settle()
+
+
+class Set(Scene):
+    def __init__(self) -> None:
+        super().__init__()
+        self.event = machine.Event()
+
+    def start_others(self) -> None:
+        self.others = [child(self.event.wait), child(self.event.wait)]
+        self.waiting(2, self.event)
+
+    def operate(self) -> None:
+        self.event.set()
+
+    def settle(self) -> str:
+        if not self.event.is_set():
+            self.event.set()
+        return self.all_ended()
+
+
+class CountDown(Scene):
+    def __init__(self) -> None:
+        super().__init__()
+        self.latch = machine.Latch(1)
+
+    def start_others(self) -> None:
+        self.others = [child(self.latch.wait)]
+        self.waiting(1, self.latch)
+
+    def operate(self) -> None:
+        self.latch.count_down()
+
+    def settle(self) -> str:
+        if self.latch.count:
+            self.latch.count_down()
+        return self.all_ended()
+
+
+class Notify(Scene):
+    def __init__(self) -> None:
+        super().__init__()
+        self.condition = machine.Condition()
+
+    def prepare(self) -> None:
+        self.condition.acquire()
+
+    def start_others(self) -> None:
+        def wait() -> None:
+            with self.condition:
+                self.condition.wait()
+
+        self.others = [child(wait) for _ in range(3)]
+        self.waiting(3, self.condition)
+
+    def operate(self) -> None:
+        self.condition.notify_all()
+        self.condition.release()
+
+    def settle(self) -> str:
+        if not self.condition.acquire(timeout=PATIENCE):
+            return "the lock is held by nobody who lives"
+        self.condition.notify_all()
+        self.condition.release()
+        return self.all_ended()
+
+
+class Wait(Notify):
+    def operate(self) -> None:
+        self.condition.wait(0.0001)
+
+
+class Arrive(Scene):
+    def __init__(self) -> None:
+        super().__init__()
+        self.barrier = machine.Barrier(3)
+
+    def start_others(self) -> None:
+        def wait() -> None:
+            with suppress(machine.BrokenBarrierError):
+                self.barrier.wait()
+
+        self.others = [child(wait), child(wait)]
+        self.waiting(2, self.barrier)
+
+    def operate(self) -> None:
+        self.barrier.wait()
+
+    def settle(self) -> str:
+        if self.left():
+            self.barrier.abort()
+        return self.all_ended()
+
+
+class Read(Scene):
+    def __init__(self) -> None:
+        super().__init__()
+        self.lock = machine.RWLock()
+
+    def start_others(self) -> None:
+        self.lock.write().acquire()
+
+        def write() -> None:
+            with self.lock.write():
+                pass
+
+        def read() -> None:
+            with self.lock.read():
+                pass
+
+        self.others = [child(read), child(write)]
+        self.waiting(2, self.lock)
+        self.lock.write().release()
+
+    def operate(self) -> None:
+        with self.lock.read():
+            pass
+
+    def settle(self) -> str:
+        wrong = self.all_ended()
+        if not wrong and not self.lock.write().acquire(timeout=PATIENCE):
+            wrong = f"nobody can write: {self.lock!r}"
+        return wrong
+
+
+class Write(Read):
+    def operate(self) -> None:
+        with self.lock.write():
+            pass
+
+
+SCENES: dict[str, type[Scene]] = {
+    "release": Release,
+    "acquire": Acquire,
+    "with": With,
+    "give": Give,
+    "permits": Permits,
+    "bounded": Bounded,
+    "handed": Handed,
+    "set": Set,
+    "count_down": CountDown,
+    "notify": Notify,
+    "wait": Wait,
+    "arrive": Arrive,
+    "read": Read,
+    "write": Write,
+}
+
+
+def victim_of(scene: Scene) -> Callable[[], None]:
+    def run() -> None:
+        operate = scene.operate
+        scene.begin()
+        if libc.ptrace(PTRACE_TRACEME, 0, None, None) != 0:
+            os._exit(77)
+        os.kill(os.getpid(), signal.SIGSTOP)  # the others come
+        scene.prepare()
+        os.kill(os.getpid(), signal.SIGSTOP)  # from here on instructions are counted
+        operate()
+        os._exit(0)
+
+    return run
+
+
+def step(pid: int, count: int) -> int:
+    """Step the victim on by so many instructions. Returns how many it really took: fewer when it ended before."""
+    for done in range(count):
+        libc.ptrace(PTRACE_SINGLESTEP, pid, None, None)
+        _, status = os.waitpid(pid, 0)
+        if not os.WIFSTOPPED(status):
+            children.discard(pid)
+            return done
+    return count
+
+
+def point(make: type[Scene], count: int) -> tuple[int, str]:
+    """Kill the victim after ``count`` instructions. Returns how many it took, and what is wrong."""
+    scene = make()
+    pid = child(victim_of(scene), threaded=False)
+    _, status = os.waitpid(pid, 0)
+    if not os.WIFSTOPPED(status):
+        children.discard(pid)
+        print("ptrace is not permitted here")
+        sys.exit(77)
+    scene.start_others()  # type: ignore[attr-defined]
+    libc.ptrace(PTRACE_CONT, pid, None, None)
+    os.waitpid(pid, 0)
+    took = step(pid, count)
+    kill(pid)
+    try:
+        wrong = scene.settle()
+    finally:
+        for other in scene.others:
+            kill(other)
+    return took, wrong
+
+
+def points(stride: int, last: int) -> Iterator[int]:
+    yield from range(0, last, stride)
+
+
+def main(operation: str, stride: int, last: int = 1_000_000) -> None:
+    make = SCENES[operation]
+    stuck: list[tuple[int, str]] = []
+    took = tried = 0
+    for count in points(stride, last):
+        took, wrong = point(make, count)
+        tried += 1
+        if wrong:
+            stuck.append((count, wrong))
+            if len(stuck) == 3:
+                break
+        if took < count:
+            break
+    print(json.dumps({"operation": operation, "points": tried, "instructions": took, "stuck": stuck}))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], *map(int, sys.argv[2:]))

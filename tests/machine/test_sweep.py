@@ -1,0 +1,40 @@
+"""Kills at every so many instructions of each operation: see sweep.py. Every single one: tests/slow/machine."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from .sweep import SCENES
+
+SWEEP = Path(__file__).with_name("sweep.py")
+STRIDE = 397  # a prime: it does not beat with any loop
+
+
+def sweep(operation: str, *arguments: int, **environment: str) -> dict[str, object]:
+    ran = subprocess.run(
+        [sys.executable, str(SWEEP), operation, *map(str, arguments)],
+        env=os.environ | environment,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=110,
+        check=False,
+    )
+    if ran.returncode == 77:
+        pytest.skip(f"no single steps: {ran.stdout.strip()}")
+    assert ran.returncode == 0, ran.stderr
+    result: dict[str, object] = json.loads(ran.stdout)
+    return result
+
+
+@pytest.mark.parametrize("operation", SCENES)
+def test_nobody_is_stuck(operation: str) -> None:
+    assert sweep(operation, STRIDE)["stuck"] == []
+
+
+def test_the_sweep_can_fail() -> None:
+    """A kernel that watches nobody is found out."""
+    assert sweep("release", 1, 1, INTERLOCK_MACHINE_MUTANT="2", INTERLOCK_SWEEP_PATIENCE="1")["stuck"]
