@@ -15,7 +15,6 @@ from interlock.core.primitives.semaphore import BoundedSemaphore, Semaphore
 from interlock.core.primitives.waitqueue import WaitQueue
 from interlock.dropin import install, uninstall
 from interlock.errors import BrokenBarrierError, DeadlockError, Empty, Full, LockOrderWarning, ShutDown
-from interlock.keyed import KeyedLock, cached_property, once
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
 
     from interlock.core.primitives.outside import Fd
     from interlock.explore import Exploration
+    from interlock.keyed import KeyedLock, cached_property, once
     from interlock.watch.order import OrderWatch
     from interlock.watch.recording import Record
     from interlock.watch.snapshot import Snapshot
@@ -82,7 +82,15 @@ _CLUSTER = frozenset(
 )  # fmt: skip
 
 
+# These need more of the standard library than a program should have loaded that only wants a lock.
+_KEYED = frozenset({"KeyedLock", "cached_property", "once"})
+
+
 def __getattr__(name: str) -> object:
+    if name in _KEYED:
+        from interlock import keyed
+
+        return getattr(keyed, name)
     if name == "cluster" or name in _CLUSTER:
         from importlib import import_module
 

@@ -288,13 +288,13 @@ class _Finder:
 
     def find_spec(self, name: str, path: object = None, target: ModuleType | None = None) -> "ModuleSpec | None":
         if name == "asyncio":
-            return _spec_told(self, _find_asyncio, name, path, target)
+            return spec_told(self, _find_asyncio, name, path, target)
         if name != "interlock.aio" and _is_imported() and not _is_being_imported("interlock.aio"):
             _find_asyncio()  # somebody had begun to import it when we came
         return None
 
 
-def _spec_told(
+def spec_told(
     asking: object, told: "Callable[[], object]", name: str, path: object, target: ModuleType | None
 ) -> "ModuleSpec | None":
     """What the other finders find, with a loader that calls ``told()`` when it has loaded."""
@@ -363,7 +363,7 @@ class _TrioFinder:
     def find_spec(self, name: str, path: object = None, target: ModuleType | None = None) -> "ModuleSpec | None":
         if name != _TRIO_QUEUE:
             return None
-        return _spec_told(self, self._found, name, path, target)
+        return spec_told(self, self._found, name, path, target)
 
     def _found(self) -> None:
         _spare_trio()
@@ -450,7 +450,7 @@ class _PatchersFinder:
     def find_spec(self, name: str, path: object = None, target: ModuleType | None = None) -> "ModuleSpec | None":
         if name not in _PATCHERS:
             return None
-        return _spec_told(self, lambda: _stand_before(name), name, path, target)
+        return spec_told(self, lambda: _stand_before(name), name, path, target)
 
 
 _patchers_finder = _PatchersFinder()

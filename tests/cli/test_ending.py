@@ -123,13 +123,17 @@ def test_threads_themselves_are_not_listed(tmp_path: Path) -> None:
 def test_names_and_lines_of_the_library(tmp_path: Path) -> None:
     report = run(
         tmp_path,
-        "import queue, interlock\n"
-        "queue.Queue().put(1)\n"
+        "import queue, interlock; from concurrent.futures import Future\n"
+        "queue.Queue().put(1); Future().set_result(1)\n"
         "with interlock.Lock(name='till'): pass\n"
         "with interlock.Lock(): pass",
     )
-    rows = {tuple(line.split()[:2]) for line in report.splitlines() if line.startswith("Lock ")}
-    assert rows == {("Lock", "till"), ("Lock", "queue.Queue.mutex"), ("Lock", "prog.py:4")}
+    rows = {tuple(line.split()[:2]) for line in report.splitlines() if line.startswith(("Lock ", "Condition "))}
+    assert rows == {
+        ("Condition", "concurrent.futures._base.Future._condition"),
+        ("Lock", "till"),
+        ("Lock", "prog.py:4"),
+    }
 
 
 def test_paths_are_relative_to_where_it_was_started(tmp_path: Path) -> None:

@@ -189,6 +189,18 @@ def test_killed(prog: Path) -> None:
     assert not (prog / "it.rec.part").exists()
 
 
+def test_killed_where_there_was_another(file: Path) -> None:
+    """What was there is whole, and is not taken for the run that was killed."""
+    prog = file.parent
+    (prog / "killed.py").write_text(KILLED)
+    assert python(*INTERLOCK, "run", "--record", "it.rec", "killed.py", cwd=prog).status == -9
+    assert Recording.load(file).title == "prog.py"
+    told = python(*INTERLOCK, "report", "it.rec", cwd=prog)
+    assert told.err == "interlock: it.rec: a later run has not written it, or not yet: this is the run before it\n"
+    left = python(*INTERLOCK, "report", "it.rec.part", cwd=prog)
+    assert "ended before it was written" in left.out
+
+
 def test_killed_before_anything_happened(prog: Path) -> None:
     (prog / "killed.py").write_text("import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
     assert python(*INTERLOCK, "run", "--record", "it.rec", "killed.py", cwd=prog).status == -9
@@ -248,7 +260,7 @@ def test_names_in_the_report_that_a_run_ends_with(prog: Path) -> None:
     )
     report = report_of(python(*INTERLOCK, "run", "names.py", cwd=prog))
     rows = [line.split()[:3] for line in report.splitlines() if line.startswith("Lock ")]
-    assert sorted(rows) == [["Lock", "Pool.lock", "×2"], ["Lock", "jobs.mutex", "1"], ["Lock", "names.py:8", "1"]]
+    assert sorted(rows) == [["Lock", "Pool.lock", "×2"], ["Lock", "names.py:8", "1"]]
 
 
 # --- report -------------------------------------------------------------------------------------------------------
@@ -342,6 +354,21 @@ def test_rich_on_a_terminal(shown: Callable[[], str], monkeypatch: pytest.Monkey
         assert part in plain
     monkeypatch.setenv("NO_COLOR", "1")
     assert not re.search(r"\x1b\[[0-9;]*3[0-9]m", shown())
+
+
+def test_what_a_row_is_about_never_shrinks_to_nothing(
+    file: Path, monkeypatch: pytest.MonkeyPatch, shown: Callable[[], str]
+) -> None:
+    pytest.importorskip("rich")
+    for columns in 60, 80, 100:
+        monkeypatch.setenv("COLUMNS", str(columns))
+        plain = re.sub(r"\x1b\[[0-9;]*m", "", shown())
+        lines = plain.splitlines()
+        assert max(map(len, lines)) <= columns
+        for part in "Shop.closing", "Shop.orders", "prog.py:8 in Shop.serve", "prog.py:15":
+            assert part in plain, f"{columns} columns:\n{plain}"
+        assert ("Not shown, for want of width: " in plain) == (columns < 100)
+    assert "PARTIES" in plain
 
 
 def test_plain_where_rich_is_not_installed(

@@ -201,6 +201,35 @@ class Postgres(Server):
         (self.directory / "data" / "postmaster.pid").unlink(missing_ok=True)
 
 
+class PgBouncer(Server):
+    """A pool in transaction mode in front of a PostgreSQL: no session state survives a call."""
+
+    kind = "pgbouncer"
+    users = ("postgres",)
+
+    def __init__(self, behind: Postgres) -> None:
+        self.behind = behind
+        super().__init__()
+
+    @property
+    def url(self) -> str:
+        return f"postgresql://postgres@127.0.0.1:{self.port}/postgres"
+
+    def prepare(self) -> None:
+        (self.directory / "users").write_text('"postgres" ""\n')
+        (self.directory / "config").write_text(
+            "[databases]\n"
+            f"postgres = host=127.0.0.1 port={self.behind.port} dbname=postgres\n"
+            "[pgbouncer]\n"
+            f"listen_addr = 127.0.0.1\nlisten_port = {self.port}\nunix_socket_dir =\n"
+            f"auth_type = trust\nauth_file = {self.directory}/users\n"
+            "pool_mode = transaction\ndefault_pool_size = 2\n"
+        )
+
+    def command(self) -> list[str]:
+        return [program("pgbouncer", "usr/sbin/pgbouncer"), str(self.directory / "config")]
+
+
 class Etcd(Server):
     kind = "etcd"
     users = ("etcd",)

@@ -307,3 +307,16 @@ def check_worker_feeds_tasks(lines: Lines) -> None:
             used.append(int(item))
         assert len(shelf) == int(left) <= 3
     assert made == used == list(range(1, 9))
+
+
+@facts_of("machine_worker_killed.py")
+def killed_worker(lines: Lines) -> None:
+    assert "died while it held the lock" in lines[0]
+    assert lines[1:] == ["second: balance 101", "third: balance 102", "at the end: 102"]
+
+
+@facts_of("machine_cron.py")
+def no_overlap(lines: Lines) -> None:
+    assert lines[0] == "first: running"
+    assert lines[1].startswith("second: it runs already, in process ")
+    assert lines[2:] == ["second ended with 75", "first ended with 0"]

@@ -1,6 +1,7 @@
 """`interlock.explore` from the outside: what it finds, what it says, and when it keeps quiet."""
 
 import asyncio
+import contextlib
 import queue
 import threading
 import time
@@ -350,3 +351,36 @@ def test_explore_inside_explore_is_refused():
         interlock.explore(one_order, schedules=1)
 
     assert "inside itself" in str(failure_of(program).__cause__)
+
+
+def test_what_blocks_outside_is_told_and_does_not_hang():
+    import _thread
+
+    def program():
+        lock = _thread.allocate_lock()
+        shared = threading.Lock()
+
+        def work():
+            with lock, shared:
+                pass
+
+        run(work, work)
+
+    with pytest.raises(Undecided, match=r"blocks at .*test_explore.py:\d+"):
+        interlock.explore(program, schedules=200, strategy="walk")
+
+
+def test_one_who_swallows_everything_is_given_up():
+    def program():
+        done = threading.Event()
+
+        def stubborn():
+            while not done.is_set():
+                with contextlib.suppress(BaseException):
+                    threading.Event().wait()
+
+        threading.Thread(target=stubborn).start()
+        raise ValueError("the test fails")
+
+    # What fails is what is told, and the search ends.
+    assert isinstance(failure_of(program, schedules=3).__cause__, ValueError)

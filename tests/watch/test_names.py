@@ -76,16 +76,12 @@ def test_after_the_assignment(
 
 
 def test_made_by_the_standard_library_for_the_program(made: Callable[[str], list[tuple[str, str | None, str]]]) -> None:
-    assert made("jobs = queue.Queue()\nqueue.Queue()") == [
-        ("Lock", "jobs.mutex", "prog.py:3"),
-        ("Condition", "jobs.not_empty", "prog.py:3"),
-        ("Condition", "jobs.not_full", "prog.py:3"),
-        ("Condition", "jobs.all_tasks_done", "prog.py:3"),
-        ("Lock", "queue.Queue.mutex", "prog.py:4"),
-        ("Condition", "queue.Queue.not_empty", "prog.py:4"),
-        ("Condition", "queue.Queue.not_full", "prog.py:4"),
-        ("Condition", "queue.Queue.all_tasks_done", "prog.py:4"),
+    made_by_it = made("from concurrent.futures import Future\njob = Future()\nFuture()")
+    assert [each for each in made_by_it if each[0] == "Condition"] == [
+        ("Condition", "job._condition", "prog.py:4"),
+        ("Condition", "concurrent.futures._base.Future._condition", "prog.py:5"),
     ]
+    assert made("jobs = queue.Queue()\nqueue.Queue()") == [("Queue", "jobs", "prog.py:3"), ("Queue", None, "prog.py:4")]
 
 
 @pytest.mark.parametrize("program", ["exec('lock = Lock()')", "eval('Lock()')"])

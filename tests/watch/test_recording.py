@@ -6,6 +6,7 @@ import sys
 import threading
 import zlib
 from pathlib import Path
+from typing import Any
 
 import pytest
 from made import CONTENDED, recording
@@ -72,6 +73,29 @@ def test_record_is_for_once() -> None:
 
 def chunk(kind: bytes, payload: bytes) -> bytes:
     return struct.pack("<4sII", kind, len(payload), zlib.crc32(kind + payload)) + payload
+
+
+def test_what_was_made_before_is_called_as_its_module_or_object_calls_it(tmp_path: Path) -> None:
+    file = tmp_path / "prog.py"
+    file.write_text(
+        "from interlock import Lock\n"
+        "class Shop:\n"
+        "    def __init__(self): self.orders = Lock()\n"
+        "    def serve(self):\n"
+        "        mine = self.orders\n"
+        "        with mine: pass\n"
+        "def work(first):\n"
+        "    with first: pass\n"
+        "guard, other, shop = Lock(), Lock(), Shop()\n"
+        "def use():\n"
+        "    work(guard); work(other); shop.serve()\n"
+        "    with guard: pass\n"
+    )
+    names: dict[str, Any] = {"__name__": "prog"}
+    exec(compile(file.read_text(), str(file), "exec"), names)
+    with interlock.record() as made:
+        names["use"]()
+    assert [primitive.name for primitive in made.primitives] == ["guard", "first", "Shop.orders"]
 
 
 def test_the_file(tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             from interlock.cli.reading import show_report
 
             return show_report(parse_report(asked[1:]))
-        if asked[:1] in (["hold"], ["ps"], ["setup"]):
+        if asked[:1] in (["hold"], ["ps"], ["setup"], ["clean"]):
             from interlock.cli.holding import main as hold
 
             return hold(asked)

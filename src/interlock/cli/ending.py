@@ -19,6 +19,7 @@ import signal
 import sys
 
 from interlock.cli.outside import Outside
+from interlock.cli.repeats import Repeats
 from interlock.cli.report import report
 from interlock.cli.voice import Voice
 from interlock.core.kernel.probe import Tally, stop_counting
@@ -33,8 +34,9 @@ if TYPE_CHECKING:
     from interlock.watch.live import LiveFile
     from interlock.watch.still import StillWaiting
 
-# By which people and their tools end a program that has not said what it would do then.
-_ENDING = ("SIGTERM", "SIGHUP", "SIGALRM")
+# By which people and their tools end a program that has not said what it would do then. Not SIGALRM: a handler runs
+# between two lines of Python, and an alarm is set against what does not come back to them.
+_ENDING = ("SIGTERM", "SIGHUP")
 
 
 class Outputs:
@@ -140,6 +142,7 @@ class Ending:
         self.directory = directory
         self.outputs = outputs
         self.quiet = quiet
+        self.repeats = Repeats()
         self.leave: Callable[[int], NoReturn] | None = None  # python's own `os._exit`, where ours stands before it
         self._guard = _thread.RLock()  # a signal may come while its own thread is here
         self._told = False
@@ -251,7 +254,7 @@ class Ending:
         settings: dict[str, Any] = {
             "colour": self.voice.may_colour(),
             "still": still,
-            "unseen": _unseen(self.outside),
+            "unseen": [*self.repeats.sentences(self.directory), *_unseen(self.outside)],
         }
         try:
             from interlock.watch.names import Names, called

@@ -216,7 +216,7 @@ class _Nowhere(io.TextIOBase):
 @contextmanager
 def _silence() -> Iterator[None]:
     there = sys.stdout, sys.stderr
-    sys.stdout = sys.stderr = _Nowhere()  # type: ignore[assignment]
+    sys.stdout = sys.stderr = _Nowhere()
     try:
         yield
     finally:

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from argparse import Namespace
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import NoReturn, Protocol
@@ -37,6 +37,10 @@ class Hold(Protocol):
 
     def environment(self) -> dict[str, str]:
         """What the command finds in its environment."""
+
+    @property
+    def in_command(self) -> Callable[[], object] | None:
+        """What is called in the new process, before the command runs."""
 
     def on_lost(self, tell: Event) -> None:
         """Set ``tell`` when it is lost."""
@@ -66,7 +70,7 @@ def hold(request: Namespace) -> NoReturn:
     if not got:
         within = f" within {request.timeout:g} s" if request.timeout else ""
         print(f"interlock: not got{within}: {request.shown}", file=sys.stderr)
-        sys.exit(NOT_GOT)
+        sys.exit(request.conflict_code)
     code = _run(target, request)
     if not target.release():
         print(f"interlock: lost while the command ran: {request.shown}", file=sys.stderr)
@@ -117,6 +121,7 @@ def _run(target: Hold, request: Namespace) -> int:
                 env=os.environ | target.environment(),
                 # At a terminal it stays in the foreground group; else it gets one, so that all of it can be ended.
                 process_group=None if at_terminal else 0,
+                preexec_fn=target.in_command,
             )
         except OSError as error:
             print(f"interlock: cannot run {request.command[0]}: {error.strerror}", file=sys.stderr)

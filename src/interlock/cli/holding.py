@@ -5,8 +5,9 @@ from argparse import Namespace
 from interlock.cli.parser import Parser, seconds
 
 _ABOUT_HOLD = """\
-Run a command while holding a lock that all machines share, by the engine that URL names. The command finds the
-fencing token of the hold in $INTERLOCK_TOKEN. It gets the signals that interlock gets. Where the lock is lost while
+Run a command while holding a lock: of this machine, by its NAME alone, or one that all machines share, by the engine
+that URL names. A lock of this machine ends with interlock, however that ends. For one of an engine the command finds
+the fencing token of the hold in $INTERLOCK_TOKEN. It gets the signals that interlock gets. Where the lock is lost while
 it runs (its lease could not be renewed), it is told to end by TERM, and ended by KILL before another can get it.
 """
 
@@ -33,7 +34,7 @@ def parse_hold(arguments: list[str]) -> Namespace:
     """What is to be held and run. Exits where there is nothing to run: help, a wrong option."""
     parser = Parser(
         prog="interlock hold",
-        usage="interlock hold [options] URL NAME [options] -- COMMAND [ARG ...]",
+        usage="interlock hold [options] [URL] NAME [options] -- COMMAND [ARG ...]",
         description=_ABOUT_HOLD,
         epilog=_EXAMPLES_HOLD,
     )
@@ -43,6 +44,9 @@ def parse_hold(arguments: list[str]) -> Namespace:
     parser.add_argument("--shared", action="store_true", help="hold the name as one of its readers")
     parser.add_argument("--exclusive", action="store_true", help="hold it as its writer")
     parser.add_argument("--semaphore", type=int, metavar="N", help="hold one of N permits")
+    parser.add_argument(
+        "--conflict-code", type=int, default=75, metavar="C", help="the exit code where it was not got (75)"
+    )
     parser.add_argument(
         "--kill-after", type=seconds, metavar="SECONDS", help="on loss, from TERM to KILL (a tenth of the lease)"
     )
@@ -71,16 +75,27 @@ def parse_ps(arguments: list[str]) -> Namespace:
     """What is to be shown. Exits where there is nothing to show: help, a wrong option."""
     parser = Parser(
         prog="interlock ps",
-        usage="interlock ps [options] URL [NAME]",
-        description="Show who holds what on an engine, for how long, and who waits.",
+        usage="interlock ps [options] [URL] [NAME]",
+        description="Show who holds what on an engine or, without a URL, on this machine, and who waits.",
         epilog="exit status:\n  0; 1 where the engine does not answer, or --deadlocks has found one; 2 for bad use.",
     )
-    parser.add_argument("target", metavar="URL", help="an engine: redis://, postgresql://, etcd://")
+    parser.add_argument("target", metavar="URL", nargs="?", help="an engine: redis://, postgresql://, etcd://")
     parser.add_argument("name", metavar="NAME", nargs="?", help="one name only")
     parser.add_argument("--watch", action="store_true", help="look again every second")
     parser.add_argument("--json", action="store_true", help="for programs")
     parser.add_argument("--deadlocks", action="store_true", help="show who waits for each other in a cycle")
     parser.add_argument("--prefix", default="interlock", help="the world that the names belong to (interlock)")
+    return parser.parse_args(arguments)
+
+
+def parse_clean(arguments: list[str]) -> Namespace:
+    """Exits where there is nothing to do: help, a wrong option."""
+    parser = Parser(
+        prog="interlock clean",
+        usage="interlock clean",
+        description="Remove the shared memory of interlock.machine, where no process that lives has it.",
+        epilog="exit status:\n  0; 1 where processes have it.",
+    )
     return parser.parse_args(arguments)
 
 
@@ -109,6 +124,12 @@ def _timeout(text: str) -> float:
 def main(arguments: list[str]) -> None:
     """Do what `interlock hold`, and `ps` or `setup` with the URL of an engine, ask for."""
     command, *rest = arguments
+    if command in ("ps", "clean") and not any("://" in argument for argument in rest):
+        from interlock.cli.machine_ps import clean, ps_machine
+
+        if command == "clean":
+            clean(parse_clean(rest))
+        ps_machine(parse_ps(rest))
     if command == "hold":
         from interlock.cli.hold import hold
 

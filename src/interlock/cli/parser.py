@@ -55,7 +55,7 @@ examples:
                                    with options for the interpreter
 
 what ends a run:
-  The report and the files are also written where SIGTERM, SIGHUP, SIGALRM or os._exit ends the program. After a
+  The report and the files are also written where SIGTERM, SIGHUP or os._exit ends the program. After a
   SIGKILL, FILE.part has what was recorded until about a second before; `interlock report FILE` reads it.
 
 exit status:
@@ -131,8 +131,9 @@ def parse(arguments: list[str]) -> Request:
         epilog=_EXAMPLES_RUN,
     )
     commands.add_parser("explore", help="search the schedules of a program for one that fails")
-    commands.add_parser("hold", help="run a command while holding a lock between machines")
-    commands.add_parser("ps", help="show who holds what on an engine, and who waits")
+    commands.add_parser("hold", help="run a command while holding a lock between processes or machines")
+    commands.add_parser("ps", help="show who holds what on this machine or an engine, and who waits")
+    commands.add_parser("clean", help="remove the shared memory of interlock.machine where nobody uses it")
     commands.add_parser("setup", help="make what interlock.cluster needs in a PostgreSQL database")
     commands.add_parser("report", help="show a recording again, or make a page or a trace of it")
     if arguments[:1] == ["run"]:

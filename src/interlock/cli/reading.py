@@ -8,12 +8,12 @@ import os
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, TextIO, TypeVar
+from typing import TYPE_CHECKING, Literal, TextIO, TypeVar
 
 from interlock.watch.document import document
 from interlock.watch.files import Replaced
 from interlock.watch.perfetto import trace
-from interlock.watch.recording import BadRecording, Recording
+from interlock.watch.recording import BadRecording, Recording, is_older_than_left
 from interlock.watch.summary import Summary, Table
 from interlock.watch.words import in_ascii
 
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from rich.table import Table as RichTable
 
 T = TypeVar("T")
+
+_READABLE = 24  # characters of a name or a line, of those that are so long
+_GAP = 2  # characters between two columns
 
 
 class ReportRequest:
@@ -39,6 +42,11 @@ def show_report(request: ReportRequest) -> None:
     progress = Progress(sys.stderr)
     try:
         recording = Recording.load(request.file)
+        if not recording.unfinished and is_older_than_left(request.file):
+            print(
+                f"interlock: {request.file}: a later run has not written it, or not yet: this is the run before it",
+                file=sys.stderr,
+            )
         summary = Summary(recording, progress)
         progress.clear()
         if request.perfetto is not None:
@@ -108,26 +116,50 @@ def _show_rich(summary: Summary, out: TextIO) -> bool:
         console.print(Text(f"{number}. {finding.sentence}", style="yellow" if number == 1 else ""))
     if not summary.findings:
         console.print(summary.without_findings())
-    for table in summary.tables():
-        if table.rows:
+    for whole in summary.tables():
+        if whole.rows:
+            table, left_out = _fitted(whole, console.width)
             console.print()
             console.print(_drawn(table, RichTable))
             for line in table.more:
                 console.print(line)
+            if left_out:
+                console.print(Text(f"Not shown, for want of width: {', '.join(left_out)}.", style="dim"))
     console.print()
     for remark in summary.remarks():
         console.print(Text(remark, style="dim"))
     return True
 
 
+def _fitted(table: Table, width: int) -> tuple[Table, list[str]]:
+    """A table that leaves enough room for what its rows are about, and the titles of the columns left out for that."""
+    widths = [max(map(len, column)) for column in zip(table.heads, *table.rows, strict=True)]
+    texts = sum(min(needed, _READABLE) for needed in widths[: table.texts])
+    number = len(table.heads)
+    while number > table.texts + 1 and texts + sum(widths[table.texts : number]) + _GAP * (number - 1) > width:
+        number -= 1
+    rows = [row[:number] for row in table.rows]
+    return table._replace(heads=table.heads[:number], rows=rows), list(table.heads[number:])
+
+
 def _drawn(table: Table, kind: "type[RichTable]") -> "RichTable":
     from rich import box
     from rich.text import Text
 
-    drawn = kind(title=table.title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
-    for number, head in enumerate(table.heads):
+    drawn = kind(
+        title=table.title,
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+        padding=(0, _GAP - 1, 0, 0),  # and one character of the box
+        pad_edge=False,
+        show_edge=False,
+    )
+    for number, (head, *cells) in enumerate(zip(table.heads, *table.rows, strict=True)):
         is_text = number < table.texts
-        drawn.add_column(head, justify="left" if is_text else "right", no_wrap=not is_text, overflow="fold")
+        least = min(max(map(len, [head, *cells])), _READABLE) if is_text else None
+        justify: Literal["left", "right"] = "left" if is_text else "right"
+        drawn.add_column(head, justify=justify, no_wrap=not is_text, overflow="fold", min_width=least)
     for row in table.rows:
         drawn.add_row(*map(Text, row))
     return drawn

@@ -30,6 +30,10 @@ _SIGNALS = {
     "Condition": "look at what happens before its notify(), and while somebody holds its lock",
     "Barrier": "look at what the last one to arrive does before",
     "Latch": "look at what happens before its last count_down()",
+    "Queue": "look at what those do meanwhile who put into it and get from it",
+    "LifoQueue": "look at what those do meanwhile who put into it and get from it",
+    "PriorityQueue": "look at what those do meanwhile who put into it and get from it",
+    "SimpleQueue": "look at what those do meanwhile who put into it",
     "WaitQueue": "look at what happens before its unpark()",
 }
 _OTHERS = "look at what happens while others wait for it"

@@ -77,6 +77,7 @@ def run(request: Request) -> None:
         ending.meet_exit()
     if not request.quiet:
         outside.watch()
+        ending.repeats.watch()
         start_counting()
     if outputs.wanted:
         outputs.start(" ".join([request.module or request.program or "-c", *request.arguments]), directory or "")

@@ -6,10 +6,12 @@ and not for what it starts. A program may still close every number it can think 
 ours: so before each word we look whether it is the same file still.
 
 A forked child gives the duplicate back at once. It may go on as a daemon, and whoever reads our stderr waits until the
-last copy is closed. It speaks through what is its own descriptor 2 then, and says who it is.
+last copy is closed. It speaks through what is its own descriptor 2 then, unless that has become a file, which may be
+anything of the program's; and it says who it is.
 """
 
 import os
+import stat
 import sys
 
 from interlock.watch.words import in_ascii
@@ -48,7 +50,9 @@ class Voice:
     def _number(self) -> int | None:
         if self.descriptor is not None:
             return self.descriptor if _file_of(self.descriptor) == self.file else None
-        return None if os.getpid() == self.process or sys.__stderr__ is None else 2
+        if os.getpid() == self.process or sys.__stderr__ is None:
+            return None
+        return 2 if _file_of(2) == self.file or not _is_plain(2) else None
 
     def _write(self, data: bytes) -> None:
         # Past the buffers: what could not be written would stay there, fail again when python flushes them for the last
@@ -68,6 +72,7 @@ class Voice:
 
     def _in_child(self) -> None:
         number, self.descriptor = self._number(), None
+        self.file = _file_of(2)
         if number is not None:
             try:
                 os.close(number)
@@ -94,6 +99,14 @@ def _file_of(descriptor: int) -> tuple[int, int] | None:
     except OSError:
         return None
     return status.st_dev, status.st_ino
+
+
+def _is_plain(descriptor: int) -> bool:
+    """Whether it is a file, or nothing at all."""
+    try:
+        return stat.S_ISREG(os.fstat(descriptor).st_mode)
+    except OSError:
+        return True
 
 
 def _wait_until_read(descriptor: int) -> None:

@@ -9,12 +9,23 @@ import sys
 
 from interlock.cli.ending import Ending
 from interlock.cli.voice import Voice
+from interlock.core.graph.waitgraph import judge_waits
+from interlock.watch import cured, ended
 from interlock.watch.order import OrderWatch
 from interlock.watch.stall import STALLED, Stalls
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import FrameType
+
+
+def _judge() -> None:
+    """Imported when a loop of asyncio's runs in the thread that is about to wait."""
+    events = sys.modules.get("asyncio.events")
+    if events is not None and events._get_running_loop() is not None:
+        from interlock.watch.waits.judge import judge
+
+        judge()
 
 
 class LateDumper:
@@ -46,7 +57,13 @@ def start_watching(longest: float | None, on_stall: str, voice: Voice, ending: E
             ending.tell()
             leave(STALLED)
 
-    OrderWatch(lambda text: voice.say(f"interlock: {text}\n"))
+    def tell(text: str) -> None:
+        voice.say(f"interlock: {text}\n")
+
+    OrderWatch(tell)
+    cured.start(tell)
+    ended.watch()
+    judge_waits(_judge)
     live = ending.outputs.live
     Stalls(longest, found, None if live is None else live.save).start()
     quit_signal = getattr(signal, "SIGQUIT", None)

@@ -23,15 +23,17 @@ from interlock.core.primitives.mutex import Mutex
 from interlock.explore.engine.baton import Baton
 from interlock.explore.patches import Patches, quiet_collector
 from interlock.explore.points import Points
-from interlock.explore.story import Teller
+from interlock.explore.story import Teller, number_tasks
 from interlock.explore.token import AT, ORDER, Token, check_sum, read_token
+from interlock.explore.tree import Tree
 from interlock.watch.recording import Record
 
 DEFAULT, WALK, POS, PCT, URW, TREE = range(6)
 STRATEGIES = {"walk": WALK, "pos": POS, "pct": PCT, "urw": URW}
 MIX = ("walk", "pos", "urw", "deviation", "walk", "pos", "walk", "urw", "pos", "pct")
 SHRINKS = 500  # replays at most
-_STUCK_SECONDS = 10.0
+_LOOKS = 12  # of a tenth of a second each, in all of which who has the baton slept
+_LOOKS_AT_MOST = 100
 _sleep = time.sleep
 
 
@@ -160,6 +162,8 @@ class Explorer:
         self.deviations: list[tuple[int, int]] = []
         self.progress: Callable[[Exploration], object] | None = None
         self.blocked_at: list[str] = []
+        self.telling = False
+        self.unlike: tuple[Outcome, Outcome] | None = None
         self.timeline = timeline
         self.recording: Any = None
 
@@ -183,6 +187,10 @@ class Explorer:
         if self.found.schedules % 25 == 0:
             gc.collect(2 if self.found.schedules % 500 == 0 else 1)
         baton.trace = [] if story else None
+        self.telling = story
+        if story:
+            self.teller.forget()
+            gc.collect()  # tasks that were broken off would be seen
         if story:
             start_counting()  # so that each primitive knows the line that made it
         try:
@@ -246,6 +254,8 @@ class Explorer:
         self.baton.close()
 
     def _on_stuck(self, kind: str) -> str:
+        if not self.telling:
+            return ""
         return self.teller.tell_stuck(kind)
 
     def search(self, schedules: int | None, seconds: float | None) -> Exploration:
@@ -256,16 +266,18 @@ class Explorer:
         outcome = self.default = self.run(DEFAULT)
         again = self.run(DEFAULT, [], outcome.options)
         if outcome.failure is None and (again.split_at >= 0 or again.options != outcome.options):
-            return self._not_deterministic(outcome, again)
+            self.unlike = (outcome, again)
         self.steps = self.baton.steps_by_place()
         self.deviations = [(i, c) for i, n in enumerate(outcome.options) for c in range(1, n)]
         self.random.shuffle(self.deviations)
         turn = 0
         while True:
-            found.found_after = found.schedules
+            found.found_after = found.schedules if outcome is not self.default else 1
             self._note(outcome)
             if outcome.failure is not None:
                 return self._settle(outcome)
+            if self.blocked_at:
+                break  # each schedule would take as long
             if schedules is not None and found.schedules >= schedules:
                 break
             if seconds is not None and time.perf_counter() - self.began >= seconds:
@@ -276,6 +288,54 @@ class Explorer:
             turn += 1
         if self.blocked_at:
             self._tell_outside()
+        elif self.unlike is not None:
+            self._not_deterministic(*self.unlike)
+        return found
+
+    def search_all(self, most: int | None) -> Exploration:
+        """Run every schedule there is, but for those that only repeat another; ``most``: give up after so many."""
+        found = self.found
+        self.run(DEFAULT)  # thrown away
+        found.schedules = 0
+        tree = Tree()
+        self.default = None
+        while True:
+            tree.begin()
+            self.baton.tree = tree
+            try:
+                outcome = self.run(TREE)
+            finally:
+                self.baton.tree = None
+            found.found_after = found.schedules
+            if tree.has_split:
+                return self._not_deterministic(outcome, outcome)
+            found.cut += tree.is_cut
+            found.distinct = found.schedules - found.cut
+            if outcome.failure is not None:
+                return self._settle(outcome)
+            if outcome.outside or self.blocked_at:
+                self._tell_outside()
+                return found
+            if tree.saw_loop and tree.reduce and len(self.baton.strands) > 1:
+                # See the head of tree.py.
+                tree = Tree(reduce=False)
+                found.schedules = found.cut = 0
+                continue
+            if not tree.advance():
+                break
+            if self.progress is not None and found.schedules % 16 == 0:
+                self.progress(found)
+            if most is not None and found.schedules >= most:
+                found.kind = "limit"
+                found.story = f"stopped after {found.schedules:,} orders, and there are more: nothing found in these"
+                return found
+        found.complete = True
+        what = "steps" if self.at != "sync" else "orders of its synchronization"
+        repeated = f"{found.cut:,} of them broken off, as repetitions of others"
+        found.story = f"all {found.schedules:,} {what} were run ({repeated}): holds"
+        if self.at != "bytecodes":
+            found.story += ", supposing that what threads share is touched only under its locks"
+        found.story += f", and that nobody is held up for more than {self.pause:g} s while a timer of another fires"
         return found
 
     def _next(self, turn: int) -> Outcome:
@@ -302,7 +362,7 @@ class Explorer:
         found.story = (
             f"not deterministic at decision {split}: the same choices led to another place. The program depends on "
             "something that differs from run to run: state that is left in a module, the order of a set, an id(), "
-            "or the outside. Make it anew in each call, or use --fork"
+            "or the outside. Make it anew in each call"
         )
         return found
 
@@ -311,6 +371,12 @@ class Explorer:
         found = self.found
         kind = outcome.failure[0]
         schedules = found.schedules
+        if kind == "outside" or (kind == "endless" and not self._only_looks(outcome)):
+            # What it says is made when it is to be told.
+            outcome = self.run(DEFAULT, outcome.choices, outcome.options, story=True)
+            if outcome.failure is None:
+                outcome.failure = (kind, "", None, None)
+            kind = outcome.failure[0]
         if outcome.outside and kind != "error":
             found.kind = "outside"
             self._tell_outside(outcome)
@@ -321,7 +387,10 @@ class Explorer:
                 f"stopped after {self.baton.limit:,} points of one schedule: no end in sight\n{outcome.failure[1]}"
             )
             return found
-        again = self.run(DEFAULT, outcome.choices, outcome.options)
+        for _ in range(1 if self.unlike is None else 10):
+            again = self.run(DEFAULT, outcome.choices, outcome.options)
+            if again.key == outcome.key:
+                break
         if again.key != outcome.key:
             found.schedules = schedules
             if again.split_at >= 0 or again.options != outcome.options:
@@ -333,7 +402,10 @@ class Explorer:
             )
             return found
         best = self._shrink(again)
-        last = self.run(DEFAULT, best.choices, best.options, story=True)
+        for _ in range(1 if self.unlike is None else 10):
+            last = self.run(DEFAULT, best.choices, best.options, story=True)
+            if last.key == best.key:
+                break
         trace = self._trace()
         if last.key != best.key:
             return self._not_deterministic(best, last)
@@ -351,49 +423,70 @@ class Explorer:
         return all(each.only_looks or each.blocked or each.ended for each in self.baton.strands)
 
     def _shrink(self, outcome: Outcome) -> Outcome:
-        """The same failure with as few deviations as can be found."""
-        best = outcome
-        left = SHRINKS
+        """The same failure with as few switches as can be found.
 
-        def attempt(deviations: dict[int, int]) -> bool:
-            nonlocal best, left
+        What is left out are *moves*: choices other than the default, each known by who made it and at which of his
+        points, so that the rest still means the same when one is left out.
+        """
+        moves: list[tuple[Any, int]] = []
+        self.baton.moves = moves
+        best = self.run(DEFAULT, outcome.choices)
+        best_moves = list(moves)
+        left = SHRINKS
+        if best.key != outcome.key:
+            self.baton.moves = None
+            return outcome
+
+        def attempt(wanted: list[tuple[Any, int]]) -> bool:
+            nonlocal best, best_moves, left
             if left <= 0:
                 return False
             left -= 1
-            plan = [0] * (max(deviations) + 1 if deviations else 0)
-            for i, choice in deviations.items():
-                plan[i] = choice
-            tried = self.run(DEFAULT, plan)
-            if tried.key == best.key and (_weight(tried) < _weight(best)):
-                best = tried
+            moves: list[tuple[Any, int]] = []
+            self.baton.moves = moves
+            self.baton.guide = dict(wanted)
+            try:
+                tried = self.run(DEFAULT)
+            finally:
+                self.baton.guide = None
+            if tried.key == outcome.key and (len(moves), _weight(tried)) < (len(best_moves), _weight(best)):
+                best, best_moves = tried, moves
                 return True
             return False
 
-        size = max(1, len(_deviations(best)) // 2)
-        while size >= 1 and left > 0:
-            at = 0
-            shorter = False
+        try:
+            size = max(1, len(best_moves) // 2)
             while left > 0:
-                current = sorted(_deviations(best).items())
-                if at >= len(current):
+                at = 0
+                shorter = False
+                while at < len(best_moves) and left > 0:
+                    if attempt(best_moves[:at] + best_moves[at + size :]):
+                        shorter = True
+                    else:
+                        at += size
+                if size == 1 and not shorter:
                     break
-                if attempt(dict(current[:at] + current[at + size :])):
-                    shorter = True
-                else:
-                    at += size
-            if size == 1 and not shorter:
-                break
-            size = max(1, size // 2)
-        # A single one of the default schedule may do as well, where two are needed from here.
-        if len(_deviations(best)) > 1 and self.default is not None:
+                size = max(1, size // 2)
+            # Two that need each other.
+            at = 0
+            while at < len(best_moves) and left > 0:
+                moves = best_moves
+                for other in range(at + 1, len(moves)):
+                    if attempt(moves[:at] + moves[at + 1 : other] + moves[other + 1 :]):
+                        at = -1
+                        break
+                at += 1
+        finally:
+            self.baton.moves = None
+        # A single one of the default schedule may do as well, where more are needed from here.
+        if len(best_moves) > 1 and self.default is not None:
             for i, n in enumerate(self.default.options):
-                if any(attempt({i: choice}) for choice in range(1, n)):
-                    break
-        # The same number of deviations, but of smaller choices, and earlier.
-        for i, choice in sorted(_deviations(best).items()):
-            for lower in range(1, choice):
-                if attempt({**_deviations(best), i: lower}):
-                    break
+                for choice in range(1, n):
+                    if left > 0:
+                        left -= 1
+                        tried = self.run(DEFAULT, [0] * i + [choice])
+                        if tried.key == outcome.key and _weight(tried) < _weight(best):
+                            best = tried
         return best
 
     def _tell(self, outcome: Outcome, trace: list[Any]) -> None:
@@ -413,7 +506,7 @@ class Explorer:
                 "Switched between two instructions: this can happen without the GIL, and in other versions of Python; "
                 "with the GIL this version may never switch there."
             )
-        found.story = "\n".join(lines)
+        found.story = number_tasks("\n".join(lines))
 
     def _tell_end(self, outcome: Outcome) -> list[str]:
         kind, words, error, strand = outcome.failure
@@ -464,16 +557,17 @@ class Explorer:
     def _watch(self, main_ident: int) -> None:
         """A thread of our own: sees that the one that has the baton neither comes to a point nor computes."""
         baton = self.baton
-        points, used, since, stuck_since = -1, -1.0, time.perf_counter(), 0.0
+        points, used, looks = -1, -1.0, 0
         while self._watching:
             _sleep(0.1)
             holder = baton.holder if baton.running else None
-            now = time.perf_counter()
             spent = _cpu_of(holder.ident) if holder is not None else -1.0
-            if holder is None or baton.points != points or spent != used:
-                points, used, since, stuck_since = baton.points, spent, now, 0.0
+            if holder is None or baton.points != points or spent != used or not _sleeps(baton.native_id(holder)):
+                points, used, looks = baton.points, spent, 0
                 continue
-            if now - since < 1.0:
+            # Counted, and not timed: on a busy machine we do not get to look either.
+            looks += 1
+            if looks < _LOOKS:
                 continue
             where = self._where(holder.ident)
             if where not in self.blocked_at:
@@ -481,9 +575,7 @@ class Explorer:
             if baton.steal():
                 points = -1
                 continue
-            if stuck_since == 0.0:
-                stuck_since = now
-            if now - stuck_since > _STUCK_SECONDS:
+            if looks > _LOOKS_AT_MOST:
                 baton.fail("outside", "", None, holder)
                 if holder.ident == main_ident and hasattr(signal, "pthread_kill"):
                     self.gave_up = True
@@ -499,13 +591,18 @@ class Explorer:
         return f"{self.teller.short(frame.f_code.co_filename)}:{frame.f_lineno}"
 
 
-def _deviations(outcome: Outcome) -> dict[int, int]:
-    return {i: choice for i, choice in enumerate(outcome.choices) if choice}
-
-
 def _weight(outcome: Outcome) -> tuple[int, int, int]:
-    deviations = _deviations(outcome)
-    return (len(deviations), sum(deviations.values()), outcome.switches)
+    """What is to be small: switches until it failed, choices other than the default, and those far from it."""
+    return (outcome.switches, sum(map(bool, outcome.choices)), sum(outcome.choices))
+
+
+def _sleeps(native_id: int) -> bool:
+    """Whether a thread sleeps, as the system sees it; True where it does not say."""
+    try:
+        with open(f"/proc/self/task/{native_id}/stat", "rb") as file:
+            return file.read().rpartition(b")")[2].split()[0] in (b"S", b"D")
+    except (OSError, IndexError):
+        return True
 
 
 def _cpu_of(ident: int) -> float:
@@ -526,7 +623,9 @@ def program_files(directory: str) -> Callable[[str], bool]:
         answer = known.get(file)
         if answer is None:
             packages = f"{os.sep}site-packages{os.sep}" in file or f"{os.sep}dist-packages{os.sep}" in file
-            answer = known[file] = not (file.startswith(("<", library, ours)) or packages)
+            # Tracebacks of compiled modules name the files that they were compiled from.
+            compiled = file.startswith((f"src{os.sep}interlock{os.sep}", f"interlock{os.sep}"))
+            answer = known[file] = not (file.startswith(("<", library, ours)) or packages or compiled)
         return answer
 
     return is_program

@@ -6,6 +6,7 @@ there before. What is changed is put back when the exploration ends.
 
 import _thread
 import contextlib
+import functools
 import gc
 import itertools
 import random
@@ -13,10 +14,10 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from types import ModuleType
 from typing import Any
 
 import interlock
+from interlock import dropin
 from interlock.core.primitives.join import Join
 from interlock.core.primitives.lock import Lock
 from interlock.core.primitives.rlock import RLock
@@ -42,6 +43,9 @@ class Patches:
     def __enter__(self) -> "Patches":
         with contextlib.ExitStack() as undo:
             undo.enter_context(interlock.install(asyncio=True))
+            # A module that was imported before has the classes of `threading` under names of its own.
+            names = [*dropin.NAMES, *dropin.ASYNCIO_NAMES]
+            self.rebind(undo, {found: name.ours for name in names for found in dropin._found.get(name, [])})
             self._patch_threads(undo)
             self._patch_time(undo)
             self._patch_library(undo)
@@ -123,7 +127,9 @@ class Patches:
         if hasattr(thread, "_native_id"):
             thread._native_id = self.baton.native_id(strand)
         setattr(thread, _STRAND, strand)
-        if not _HAS_HANDLE:
+        if _HAS_HANDLE:
+            thread._handle = _Handle(strand.ident)
+        else:
             lock = _thread.allocate_lock()
             lock.acquire()
             thread._tstate_lock = lock
@@ -181,8 +187,6 @@ class Patches:
             if not baton.is_strand():
                 sleep_there(seconds)
                 return
-            if isinstance(seconds, str):
-                raise TypeError(f"'{type(seconds).__name__}' object cannot be interpreted as an integer")
             if seconds < 0:
                 raise ValueError("sleep length must be non-negative")
             baton.sleep(float(seconds))
@@ -193,16 +197,16 @@ class Patches:
             ours[getattr(time, name + "_ns")] = clock(getattr(time, name + "_ns"), offset, 1)
         for there, here in ours.items():
             self.replace(undo, time, there.__name__, here)
-        self.rebind(undo, ours)
+        self.rebind(undo, ours, times=True)
 
-    def rebind(self, undo: contextlib.ExitStack, ours: dict[Any, Any]) -> None:
-        """Change what modules have imported by name: those of the program, and a few of the library."""
+    def rebind(self, undo: contextlib.ExitStack, ours: dict[Any, Any], times: bool = False) -> None:
+        """Change what modules have imported by name: those of the program and, of ``times``, some of the library."""
         by_id = {id(there): (there, here) for there, here in ours.items()}
         for name, module in list(sys.modules.items()):
             file = getattr(module, "__file__", None)
-            if name not in ("threading", "queue", "sched") and not (isinstance(file, str) and self.is_program(file)):
-                continue
-            if not isinstance(module, ModuleType):
+            if not (times and name in ("threading", "queue", "sched")) and not (
+                isinstance(file, str) and self.is_program(file)
+            ):
                 continue
             for attribute, value in list(vars(module).items()):
                 found = by_id.get(id(value))
@@ -212,9 +216,6 @@ class Patches:
     # --- the rest of the library ----------------------------------------------------------------------------------
 
     def _patch_library(self, undo: contextlib.ExitStack) -> None:
-        import queue
-
-        self.replace(undo, queue, "SimpleQueue", queue._PySimpleQueue)  # type: ignore[attr-defined]
         logging = sys.modules.get("logging")
         if logging is not None:
             # Made when it was imported, so mostly not ours.
@@ -231,9 +232,11 @@ class Patches:
             self._numpy.random.seed(0)
         # Their names are the same in each schedule.
         threading._counter = itertools.count(1).__next__  # type: ignore[attr-defined]
-        futures = sys.modules.get("concurrent.futures.thread")
+        futures: Any = sys.modules.get("concurrent.futures.thread")
         if futures is not None:
             # It is held while a thread is started.
+            if not hasattr(futures.ThreadPoolExecutor.__init__, "ordered"):
+                self.replace(self._undo, futures.ThreadPoolExecutor, "__init__", _in_order(futures.ThreadPoolExecutor))
             futures.ThreadPoolExecutor._counter = itertools.count().__next__
             if not isinstance(futures._global_shutdown_lock, Lock):
                 self.replace(self._undo, futures, "_global_shutdown_lock", Lock(name="concurrent.futures"))
@@ -242,7 +245,7 @@ class Patches:
 
     def clean_up(self) -> None:
         """After each schedule: the library forgets the threads that were ours."""
-        futures = sys.modules.get("concurrent.futures.thread")
+        futures: Any = sys.modules.get("concurrent.futures.thread")
         if futures is not None:
             for thread in list(futures._threads_queues):
                 if _STRAND in thread.__dict__:
@@ -256,6 +259,49 @@ class Patches:
 
             self._asyncio_done = True
             patch_loops(self.baton, lambda owner, name, value: self.replace(undo, owner, name, value))
+            import asyncio
+
+            self.replace(undo, asyncio.TaskGroup, "__init__", _in_order(asyncio.TaskGroup, "_tasks"))
+
+
+class _Handle:
+    """From 3.13 a Thread asks this whether its thread has ended."""
+
+    def __init__(self, ident: int) -> None:
+        self.ident = ident
+        self._done = False
+
+    def is_done(self) -> bool:
+        return self._done
+
+    def _set_done(self) -> None:
+        self._done = True
+
+    def join(self, timeout: float | None = None) -> None:
+        """Only after its end: while it runs, a strand waits for it in another way."""
+
+
+class Ordered(dict[Any, None]):
+    """Stands for a set of what has no order of its own but its address: in the order in which things were added."""
+
+    def add(self, each: object) -> None:
+        self[each] = None
+
+    def discard(self, each: object) -> None:
+        self.pop(each, None)
+
+
+def _in_order(kind: type, name: str = "_threads") -> Callable[..., None]:
+    """An `__init__` that makes its set of threads, or tasks, an ordered one."""
+    there: Callable[..., None] = kind.__init__  # type: ignore[misc]
+
+    @functools.wraps(there)
+    def init(self: Any, *args: Any, **kwargs: Any) -> None:
+        there(self, *args, **kwargs)
+        setattr(self, name, Ordered())
+
+    init.ordered = True  # type: ignore[attr-defined]
+    return init
 
 
 @contextlib.contextmanager

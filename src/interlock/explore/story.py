@@ -4,7 +4,7 @@ import os
 import re
 import sys
 import traceback
-from types import FrameType, TracebackType
+from types import FrameType
 from typing import Any
 
 from interlock.core.kernel.primitive import Primitive
@@ -15,6 +15,7 @@ from interlock.watch.view import Someone, View
 
 LINE, AFTER, STEP, BEGIN, END, PAUSE = range(100, 106)
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+")  # another in each process
+_TASK = re.compile(r"\bTask-(\d+)\b")
 _DOES = {
     0: "before it takes {}",
     1: "before it releases {}",
@@ -45,6 +46,11 @@ class Teller:
         self.directory = directory
         self._names: dict[int, str] = {}
         self._kept: list[object] = []  # so that no other object gets its id
+
+    def forget(self) -> None:
+        """Before a schedule that is to be told: what things are called is found out anew."""
+        self._names.clear()
+        self._kept.clear()
 
     def short(self, file: str) -> str:
         relative = os.path.relpath(file, self.directory) if os.path.isabs(file) else file
@@ -81,7 +87,8 @@ class Teller:
             if self.is_program(frame.f_code.co_filename):
                 for name, value in frame.f_locals.items():
                     found = _name_in(name, value, what)
-                    if found is not None:
+                    # Two that are called the same, each in its frame, are not told apart by that.
+                    if found is not None and found not in self._names.values():
                         self._names[id(what)] = found
                         self._kept.append(what)
                         return
@@ -109,6 +116,9 @@ class Teller:
                 if place:  # it fired early
                     moment = f"{(clock - 1_000_000_000_000) / 1e9:.6g} s"
                     rows.append((self.name(who), "", f"its time is up, at {moment}: the others are slow"))
+                continue
+            if kind == "task":
+                rows.append((self.name(who), "", f"its event loop runs {what} first"))
                 continue
             if kind == "ended":
                 reason = "has ended"
@@ -143,16 +153,20 @@ class Teller:
         for strand in baton.strands:
             if strand.ended:
                 continue
-            someone = found.get(strand.party)
+            met = found.get(strand.party)
             name = self.name(strand.number)
             lines.append(f"  {name}")
-            lines += self._state(strand, someone, kind)
-            if someone is not None:
-                told.add(id(someone))
-                lines += self._holds(someone)
+            lines += self._state(strand, met, kind)
+            if met is not None:
+                told.add(id(met))
+                lines += self._holds(met)
         mine = {strand.ident for strand in baton.strands if not strand.ended}
         for someone in view.people:
-            if id(someone) not in told and someone.is_task and (someone.ident in mine or someone.ident in idents):
+            if id(someone) not in told and someone.is_task:
+                if someone.ident not in mine and someone.ident not in idents:
+                    continue
+                if _is_of_the_past(someone):
+                    continue
                 lines.append(f"  task {someone.name}")
                 lines += self._waits(someone) or self._place("is", someone)
                 lines += self._holds(someone)
@@ -203,11 +217,27 @@ class Teller:
 
     def tell_error(self, error: BaseException) -> list[str]:
         """The error, with the program's own frames."""
-        kept: TracebackType | None = error.__traceback__
-        while kept is not None and not self.is_program(kept.tb_frame.f_code.co_filename):
-            kept = kept.tb_next
-        shown = traceback.TracebackException(type(error), error, kept or error.__traceback__)
+        shown = traceback.TracebackException.from_exception(error)
+        own = [frame for frame in shown.stack if self.is_program(frame.filename)]
+        if own:
+            shown.stack = traceback.StackSummary.from_list(own)
         return [_ADDRESS.sub("", line.rstrip("\n")) for line in shown.format(chain=False)]
+
+
+def _is_of_the_past(someone: Someone) -> bool:
+    """Whether it is a task that an earlier schedule has left."""
+    if someone.party is None:
+        return False
+    if someone.party.ended:
+        return True
+    loop = getattr(someone.party, "loop", None)
+    return loop is None or (hasattr(loop, "is_closed") and loop.is_closed())
+
+
+def number_tasks(text: str) -> str:
+    """asyncio counts tasks for as long as the process lives; what is told begins with Task-1."""
+    numbers = sorted({int(number) for number in _TASK.findall(text)})
+    return _TASK.sub(lambda found: f"Task-{numbers.index(int(found[1])) + 1}", text)
 
 
 def _name_in(name: str, value: object, what: object) -> str | None:
@@ -224,8 +254,8 @@ def _name_in(name: str, value: object, what: object) -> str | None:
             if item is what and isinstance(key, (str, int)):
                 return f"{name}[{key!r}]"
         return None
-    attributes = getattr(type(value), "__dictoffset__", 0) and not isinstance(value, type) and vars(value)
-    if isinstance(attributes, dict):
+    attributes = None if isinstance(value, type) else getattr(value, "__dict__", None)
+    if type(attributes) is dict:
         for key, item in attributes.items():
             if item is what:
                 return f"{name}.{key}"

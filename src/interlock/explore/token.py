@@ -1,8 +1,8 @@
 """The replay token: a schedule in a few characters.
 
 `i1-` and base 32 of: a byte of settings (where the points are, the order of callbacks), the version of python, the
-pause in milliseconds, a check sum of how many options each decision had, and the deviations: pairs of how many decisions were
-left at their default before this one, and which option was taken.
+pause in milliseconds, a check sum of how many options each decision had, and the deviations: pairs of how many
+decisions were left at their default before this one, and which option was taken.
 """
 
 import base64

@@ -2,6 +2,7 @@
 
 from interlock.machine.barrier import Barrier, BrokenBarrierError
 from interlock.machine.condition import Condition
+from interlock.machine.context import context
 from interlock.machine.event import Event
 from interlock.machine.kernel import Died, Party
 from interlock.machine.latch import Latch
@@ -23,4 +24,5 @@ __all__ = [
     "RLock",
     "RWLock",
     "Semaphore",
+    "context",
 ]

@@ -4,6 +4,7 @@
 #define INTERLOCK_KERNEL_H
 
 #include "primitives.h"
+#include "circle.h"
 
 static inline void ilk_use(void *process) {
     ilk = (struct process *) process;

@@ -5,7 +5,7 @@ cdef extern from "kernel.h" nogil:
     cdef enum:
         LOCK, RLOCK, SEMAPHORE, BOUNDED, EVENT, CONDITION, BARRIER, RWLOCK, LATCH, QUEUE
         ENTER, HOLD, READING, TASK, TIMED, STRICT
-        TAKEN, LATE, SIGNAL, FULL, SPOILED, ACTING
+        TAKEN, LATE, SIGNAL, FULL, SPOILED, ACTING, CIRCULAR
         PARKED, GRANTED, HOLDING, CANCELLED
     u64 ID_MASK, PERMITS, READ, ABANDONED, ENTERED, QUEUED, NEVER, PASSING
 
@@ -31,6 +31,9 @@ cdef extern from "kernel.h" nogil:
     ctypedef struct Waiting "struct wait":
         u32 record, node, flags, want
         u64 deadline, since, begun
+        u32 circle
+        u32 circle_records[16]
+        u64 circle_ids[16]
         int noticed
 
     cdef struct me:
@@ -100,6 +103,7 @@ cdef class Shared:
     cdef object open(self, u32 kind, object name, u64 bound, Shared lock)
     cdef object take_back(self, Waiting *w)
     cdef bint drive(self, Waiting *w) except -1
+    cdef str circle(self, Waiting *w)
     cdef bint enter_guard(self, me *i) except -1
     cdef str describe(self, str state, str more)
 

@@ -31,6 +31,8 @@ from cython.cimports.interlock.machine.process import (
 from cython.cimports.libc.math import isnan
 from cython.cimports.libc.string import memcpy, memset
 
+from interlock.errors import DeadlockError
+
 TIMEOUT_MAX = 2.0**63 / 1e9  # seconds, as threading's
 LAYOUT = 1
 KINDS = (
@@ -475,6 +477,11 @@ class Shared:
                 return step != 0
             if step == FULL:
                 raise MemoryError("interlock.machine: no memory for another wait")
+            if step == CIRCULAR:
+                told = self.circle(w)
+                if any_leave(i, w):
+                    return True
+                raise DeadlockError(told)
             try:
                 PyErr_CheckSignals()
             except BaseException:
@@ -485,6 +492,21 @@ class Shared:
                 caller()
                 mine = i.id
                 w.node = 0
+
+    def circle(self, w: cython.pointer(Waiting)) -> str:
+        """The circle that a wait has closed, in words."""
+        words = [f"{self!r} can never be acquired: this thread waits for"]
+        k: u32
+        for k in range(w.circle):
+            r: cython.pointer(record) = record_at(w.circle_records[k])
+            called = (
+                f"{KINDS[r.kind]} {text(r.name)!r}" if r.name[0] != 0 else f"{KINDS[r.kind]} #{w.circle_records[k]}"
+            )
+            if k + 1 == w.circle:
+                words.append(f"{called}, which it holds itself")
+            else:
+                words.append(f"{called}, held by {party_of(w.circle_ids[k], 0)}, which waits for")
+        return " ".join(words)
 
     def enter_guard(self, i: cython.pointer(me)) -> cython.bint:
         """Into the guard of this record. What a signal handler raises meanwhile is raised."""

@@ -153,18 +153,6 @@ static int enrol(void) {
 
 /* --- records: under the guard of the arena ------------------------------------------------------------------------ */
 
-static void rebuild_buckets(struct arena *a) {
-    u32 records = load(&a->records);
-    memset(a->buckets, 0, sizeof a->buckets);
-    for (u32 index = 1; index < records; index++) {
-        struct record *r = record_at(index);
-        if (load(&r->kind) != FREE && r->name[0] != 0) {
-            r->next_same = a->buckets[r->hash % BUCKETS];
-            a->buckets[r->hash % BUCKETS] = index;
-        }
-    }
-}
-
 static void arena_lock(struct me *me) {
     int died;
     while (lock_word(me, &ilk->arena->guard, NEVER, &died) != 0) {

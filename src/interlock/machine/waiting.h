@@ -14,9 +14,9 @@
 #define DUE 1000000ull /* ns: who has waited so long is handed the lock; see core for the reasoning */
 #define WATCHES_HOLDERS (1ull << 62)
 #define PASSING 0xffffull /* nobody's id: free, and on its way to a task */
-enum { WATCHED = 60 };
+enum { WATCHED = 60, CIRCLE = 16 };
 
-enum outcome { TAKEN = 1, LATE = 0, SIGNAL = -1, FULL = -2, SPOILED = -3, ACTING = -4 };
+enum outcome { TAKEN = 1, LATE = 0, SIGNAL = -1, FULL = -2, SPOILED = -3, ACTING = -4, CIRCULAR = -5 };
 
 struct watch {
     int count;
@@ -32,6 +32,9 @@ struct wait {
     u64 deadline; /* NEVER; 0: do not wait */
     u64 since;
     u64 begun;   /* Event: how often it had been set; Barrier: the round */
+    u32 circle;  /* CIRCULAR: how many records and owners, the last of whom is the caller */
+    u32 circle_records[CIRCLE];
+    u64 circle_ids[CIRCLE];
     int noticed; /* Condition: 0 waits, 1 was notified, 2 timed out */
 };
 
@@ -538,6 +541,20 @@ static int park(struct me *me, struct node *n, u32 *turn, u32 expected, struct w
     return rc == ETIMEDOUT || rc == EINTR ? rc : 0;
 }
 
+/* --- the names of the arena ---------------------------------------------------------------------------------------- */
+
+static void rebuild_buckets(struct arena *a) {
+    u32 records = load(&a->records);
+    memset(a->buckets, 0, sizeof a->buckets);
+    for (u32 index = 1; index < records; index++) {
+        struct record *r = record_at(index);
+        if (load(&r->kind) != FREE && r->name[0] != 0) {
+            r->next_same = a->buckets[r->hash % BUCKETS];
+            a->buckets[r->hash % BUCKETS] = index;
+        }
+    }
+}
+
 /* --- nodes -------------------------------------------------------------------------------------------------------- */
 
 /* Makes one more of `used`, whose memory is there when this returns: a full file is an error, not a SIGBUS. */
@@ -656,12 +673,14 @@ static inline int has(struct node *n) {
     return 1;
 }
 
+static int closes_circle(struct me *me, struct wait *w);
+
 /* One step of a wait in the queue of a record: until it has what it wants, time is up, or signals are to be looked at. */
 static int wait_step(struct me *me, struct wait *w, int sliced) {
     struct record *r = record_at(w->record);
     struct record *g = guard_of(r);
     struct watch watch;
-    if (w->node == 0 && (w->node = new_node(me, w->flags, w->want)) == 0) {
+    if (w->node == 0 && (w->node = new_node(me, w->flags | (w->deadline == NEVER ? 0 : TIMED), w->want)) == 0) {
         return FULL;
     }
     struct node *n = node_at(w->node);
@@ -708,9 +727,12 @@ static int wait_step(struct me *me, struct wait *w, int sliced) {
         if (w->flags & TASK) {
             return SIGNAL; /* its loop sleeps for it */
         }
-        me->slot->wait = w->node;
+        store(&me->slot->wait, w->node);
+        if (w->deadline == NEVER && closes_circle(me, w)) {
+            return CIRCULAR;
+        }
         rc = park(me, n, NULL, 0, &watch, w->deadline, sliced);
-        me->slot->wait = 0;
+        store(&me->slot->wait, 0);
         if (has(n)) {
             return TAKEN;
         }

@@ -18,7 +18,11 @@ from interlock.core.primitives.latch import Latch
 from interlock.core.primitives.lock import Lock
 from interlock.core.primitives.semaphore import Semaphore
 from interlock.core.primitives.waitqueue import WaitQueue
+from interlock.watch import ended
+from interlock.watch.stuck import dead_givers
 from interlock.watch.view import Cycle, Someone, View
+from interlock.watch.waits import Meaning
+from interlock.watch.waits.handlers import handler_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -104,13 +108,37 @@ def dump_text(view: View, *titles: str) -> str:
 
     for cycle in view.cycles:
         section(_cycle_heading(cycle), cycle.members, _block)
+    members = view.through
+    if members:
+        section(f"CYCLE: {' -> '.join(each.name for each in [*members, members[0]])}", members, _block)
     waiting = sorted(
         (each for each in view.people if each.wait is not None), key=lambda each: -view.seconds(_wait_of(each))
     )
     section(f"WAITING for more than {LONG:g} s", [w for w in waiting if view.seconds(_wait_of(w)) > LONG], _block)
     section("WAITING", waiting, _block)
+    section("WAITING", [each for each in view.people if _is_waiting(each, view)], _block)
+    section(
+        "WAITING FOR THE OUTSIDE, OR FOR WORK", [each for each in view.people if view.meaning(each) is not None], _block
+    )
     section("NOT WAITING", view.people, _block)
+    lines += _told_ended()
     return "\n".join(lines) + "\n"
+
+
+def _is_waiting(someone: Someone, view: View) -> bool:
+    meaning = view.meaning(someone)
+    return meaning is not None and not meaning.outside and not meaning.idle
+
+
+def _told_ended() -> list[str]:
+    threads = ended.threads()
+    if not threads:
+        return []
+    lines = ["", "ENDED BY AN EXCEPTION"]
+    for each in threads:
+        lines.append(f"  {each.name}")
+        lines += _sentence(f"ended by {each.what}", "at", each.place)
+    return lines
 
 
 def _wait_of(someone: Someone) -> Wait:
@@ -138,27 +166,45 @@ def _uncertainty(cycle: Cycle) -> str:
 
 def _block(someone: Someone, view: View) -> list[str]:
     kind = "task " if someone.is_task else ""
-    lines = [f"  {kind}{someone.name}"]
-    if someone.party is not None and someone.party.ended:
-        lines = [f"  {kind}{someone.name} (ended)"]
-    wait = someone.wait
-    if wait is not None:
-        ends = " with a timeout" if wait.timed else ""
-        what = f"has waited {view.seconds(wait):.1f} s{ends} for {name_of(wait.at)}"
+    gone = " (ended)" if someone.party is not None and someone.party.ended else ""
+    lines = [f"  {kind}{someone.name}{gone}"]
+    meaning = view.meaning(someone)
+    if meaning is not None:
+        wait = someone.wait
+        if wait is None:
+            what = f"{meaning.verb} {meaning.what}".rstrip()
+        else:
+            ends = " with a timeout" if wait.timed else ""
+            what = f"has waited {view.seconds(wait):.1f} s{ends} for {meaning.what}"
+            if wait.at is not wait.began:
+                what += f", after {name_of(wait.began)} was notified"
         lines += _sentence(what, "at", someone.place)
-        missing = what_is_missing(wait)
-        if missing:
-            lines.append(f"      {missing}")
-        if id(wait.at) in view.mistakes:
+        poll = view.polls.get(id(someone))
+        polling = [] if poll is None else [str(poll)]
+        lines += [f"      {line}" for line in [*polling, *meaning.lines, *_dead(meaning)]]
+        if wait is not None and id(wait.at) in view.mistakes:
             place, task = view.mistakes[id(wait.at)]
             who = "a task" if task is None else f"task {task}"
             lines += _sentence(f"{who} took it and ended by a TypeError: acquire() is not awaited", "taken at", place)
     elif someone.place is not None:
         lines += _sentence("is", "at", someone.place)
+    cut = handler_of(someone.frames)
+    if cut is not None:
+        lines.append(f"      {cut}")
     for held, place in someone.holds[:MOST_HELD]:
         lines += _sentence(f"holds {name_of(held)}", "taken at", place)
     if len(someone.holds) > MOST_HELD:
         lines.append(f"      holds {len(someone.holds) - MOST_HELD:,} more")
+    return lines
+
+
+def _dead(meaning: Meaning) -> list[str]:
+    """Those who could have ended this wait and are no more."""
+    lines = []
+    for each in dead_givers(meaning)[:5]:
+        where = each.could_give(meaning.target, meaning.gives)
+        place = "" if each.place is None else f" at {each.place}"
+        lines.append(f"{each.name} could have, at {where}: it ended by {each.what}{place}")
     return lines
 
 
@@ -176,7 +222,28 @@ def name_of(primitive: Primitive) -> str:
     kind = type(primitive).__name__
     if primitive.name is not None:
         return f"{kind} {primitive.name!r}"
-    return called(primitive) or f"{kind} at {id(primitive):#x}"
+    made = called(primitive)
+    if made is None:
+        return f"{kind} at {id(primitive):#x}"
+    name = _name_beside_others(primitive)
+    return made if name is None else made.replace(" of ", f" {name} of ", 1)
+
+
+def _name_beside_others(primitive: Primitive) -> str | None:
+    """What a line calls this that makes several things, as in `a, b = Lock(), Lock()`."""
+    maker = made_by(primitive)
+    if maker is None or maker.line is None:
+        return None
+    try:
+        import linecache
+
+        from interlock.watch.names import Names
+
+        if linecache.getline(maker.code.co_filename, maker.line).count("(") < 2:
+            return None
+        return Names().made(maker)
+    except Exception:
+        return None  # the program may have a module of that name
 
 
 def is_own(primitive: Primitive) -> bool:

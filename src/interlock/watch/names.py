@@ -76,9 +76,15 @@ class Names:
         return _short(f"{module}.{inner}") if module else inner
 
     def used(self, code: CodeType, offset: int) -> str | None:
-        """What a line that uses a primitive calls it: `Pool._lock` for `with self._lock:`."""
+        """What a line that uses a primitive calls it: `Pool._lock` for `with self._lock:`, also where that goes by a
+        name of the function's own."""
         source = self._source(code.co_filename)
         return None if source is None else source.used(_span(code, offset))
+
+    def is_local(self, code: CodeType, offset: int) -> bool:
+        """Whether what `used` says is a name of one function's, which another line may know better."""
+        source = self._source(code.co_filename)
+        return source is not None and source.is_local(_span(code, offset))
 
     def _assigned(self, code: CodeType, offset: int) -> str | None:
         source = self._source(code.co_filename)
@@ -187,14 +193,48 @@ class _Source:
         return None
 
     def used(self, span: _Span) -> str | None:
+        node = self.spoken_of(span)
+        return None if node is None else self.spelled(node)
+
+    def is_local(self, span: _Span) -> bool:
+        node = self.spoken_of(span)
+        return isinstance(node, ast.Name) and self.bound(node) is not None
+
+    def spoken_of(self, span: _Span) -> ast.Name | ast.Attribute | ast.Subscript | None:
+        """The expression for the primitive that a line uses. `pool.lock`, where it says `lock = pool.lock` before."""
         node = self.find(span)
         if span in self.withs and len(self.withs[span].items) == 1:  # as Python before 3.13 has it
             node = self.withs[span].items[0].context_expr
         while isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
             node = node.func.value
-        if isinstance(node, ast.Name | ast.Attribute | ast.Subscript):
-            return self.spelled(node)
-        return None
+        if isinstance(node, ast.Name):
+            value = self.bound(node)
+            if isinstance(value, ast.Attribute) or (isinstance(value, ast.Name) and self.bound(value) is None):
+                return value
+        return node if isinstance(node, ast.Name | ast.Attribute | ast.Subscript) else None
+
+    def bound(self, node: ast.Name) -> ast.AST | None:
+        """What the function around a name gives it: the value where it is assigned once and nothing else, or else the
+        function itself; None where the name is not the function's own."""
+        scope = self.scope(node)
+        if not isinstance(scope, _Function):
+            return None
+        arguments = scope.args
+        for each in ast.walk(arguments):
+            if isinstance(each, ast.arg) and each.arg == node.id:
+                return scope
+        stores = []
+        for each in ast.walk(scope):
+            if isinstance(each, ast.Global | ast.Nonlocal) and node.id in each.names:
+                return None
+            if isinstance(each, ast.Name) and each.id == node.id and isinstance(each.ctx, ast.Store):
+                stores.append(self.parents.get(each))
+        if not stores:
+            return None
+        match stores:
+            case [ast.Assign(targets=[ast.Name()], value=value)]:
+                return value
+        return scope
 
     def name(self, target: ast.expr, position: list[int], within: str) -> str | None:
         for index in reversed(position):

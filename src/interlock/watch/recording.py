@@ -271,6 +271,12 @@ def left_behind(file: str) -> str | None:
     return beside(file) if os.path.exists(beside(file)) else None
 
 
+def is_older_than_left(file: str) -> bool:
+    """Whether beside ``file`` there is what a later run has left, or writes now."""
+    left = left_behind(file)
+    return left is not None and os.stat(left).st_mtime_ns > os.stat(file).st_mtime_ns
+
+
 def _little_endian(column: "array[int]") -> "array[int]":
     """And back."""
     if sys.byteorder == "big":
@@ -379,6 +385,8 @@ class _Primitives:
         self.numbers: dict[int, int] = {}
         self.by_entry: dict[Entry, int] = {}  # which may have had several numbers
         self.made: dict[tuple[object, ...], tuple[str | None, str]] = {}
+        # Of those that are called by a name of one function's: the lines that have been asked for a better one.
+        self.asked: dict[int, set[tuple[int, int]]] = {}
 
     def number(self, key: int, code: int, offset: int) -> int:
         number = self.numbers.get(key)
@@ -393,7 +401,18 @@ class _Primitives:
                 self.by_entry[entry] = number
                 self.primitives.append(self.describe(entry, code, offset))
             self.numbers[key] = number
+        if number in self.asked and (code, offset) not in self.asked[number]:
+            self.ask(number, code, offset)
         return number
+
+    def ask(self, number: int, code: int, offset: int) -> None:
+        """Whether this line has a better name for a primitive than the one before."""
+        self.asked[number].add((code, offset))
+        used = self.taken.codes.get(code)
+        name = None if used is None else self.names.used(used, offset)
+        if used is not None and name is not None and not self.names.is_local(used, offset):
+            self.primitives[number] = self.primitives[number]._replace(name=name)
+            del self.asked[number]
 
     def describe(self, entry: Entry, code: int, offset: int) -> Primitive:
         maker = entry.maker
@@ -409,6 +428,8 @@ class _Primitives:
             name = None if used is None else self.names.used(used, offset)
             place = ""
             unnamed = "unknown" if used is None else f"used at {self.names.line(used, offset)}"
+            if entry.label is None and used is not None and (name is None or self.names.is_local(used, offset)):
+                self.asked[len(self.primitives)] = {(code, offset)}
         name = entry.label or name or unnamed
         if entry.inner:
             name += "'s lock"

@@ -9,8 +9,9 @@ waits. What it comes to suspect it says when it has stood unchanged for a while,
     timeout, or has nothing to do. One that does anything else (sleeps,
     reads, computes) could wake the others, and so could a signal handler
     of the program
-    a cycle of waits that could not be refused, since it was not certain:     2 s           yes
-    whoever is awake may let them go yet, but has not
+    a cycle of waits that could not be refused, since it was not certain,      2 s           yes
+    or waits whose every giver has ended or is stuck itself, although
+    others live: see `watch/stuck.py`
     with ``--stall SECONDS``, a single wait longer than that                   SECONDS       yes
 
 Unchanged: the same parties in the same waits, each of which began when it did.
@@ -26,8 +27,10 @@ from time import sleep
 
 from interlock.core.graph.waitgraph import call_at_wait, may_help
 from interlock.dropin import call_with_asyncio
-from interlock.watch.dump import dump_text, name_of
+from interlock.watch import stuck
+from interlock.watch.dump import dump_text
 from interlock.watch.idle import TimerOfOurs, is_idle
+from interlock.watch.polling import Polls
 from interlock.watch.view import Someone, View, helpers
 
 LOOK = 1.0  # seconds between two looks
@@ -72,6 +75,8 @@ class Stalls:
         self.running: bool = False
         self.standing: dict[object, float] = {}  # what was suspected at the last look, and since when
         self.told: set[object] = set()
+        self.polls = Polls()
+        self.began: dict[object, int] = {}  # when a wait that is none of our primitives' was first seen, nanoseconds
         self.long: dict[object, set[object]] = {}  # primitive and line -> the long waits there that have been told
         self.shown: object = None  # the waits of the last dump
 
@@ -81,6 +86,8 @@ class Stalls:
             os.register_at_fork(after_in_child=self._again)
         call_at_wait(self._begin)
         call_with_asyncio(self._call_at_run)
+        if self.longest is not None:
+            self._begin()  # the program may wait for what is none of our primitives'
 
     def _call_at_run(self) -> None:
         """Begin when a loop has run for as long as a look takes: its tasks may wait for what is not ours."""
@@ -143,26 +150,43 @@ class Stalls:
             self._tell(view, titles)
 
     def _suspicions(self, view: View) -> list[Suspicion]:
-        cycles = [frozenset(_keys(cycle.members)) for cycle in view.cycles]
-        found = []
+        self.polls.look(view)
+        found = stuck.find(view)
+        view.through = found.cycle
+        waits = ("stuck", frozenset(map(key_of, found.people)))
+        suspicions = []
         if _all_sleep(view):
             # Its dump begins with the cycles.
-            found.append(Suspicion(("asleep", frozenset(_keys(view.people))), NOBODY_LEFT, LOOK, cycles))
-        return found + [Suspicion(cycle, IN_A_CYCLE, PATIENCE) for cycle in cycles]
+            suspicions.append(Suspicion(("asleep", frozenset(_keys(view.people))), NOBODY_LEFT, LOOK, [waits]))
+        if found.people:
+            suspicions.append(Suspicion(waits, _stuck_title(found), PATIENCE))
+        return suspicions
 
     def _long_waits(self, view: View, longest: float) -> list[str]:
         """What to say of waits that have become too long. Those who join others at the same line are no news."""
         waits: dict[object, list[Someone]] = {}
+        began: dict[object, int] = {}
+        polling = {id(each) for each in stuck.find(view, polling=True).people} if view.polls else set()
         for someone in view.people:
-            wait = someone.wait
-            if wait is not None and view.seconds(wait) > longest:
+            meaning = view.meaning(someone)
+            if meaning is None or meaning.idle or (meaning.outside and not meaning.child):
+                continue
+            poll = view.polls.get(id(someone))
+            if poll is not None:
+                if poll.seconds > longest and id(someone) in polling:
+                    waits.setdefault((id(meaning.target), "polls"), []).append(someone)
+                continue
+            key = key_of(someone)
+            began[key] = self.began.get(key, view.now) if someone.wait is None else someone.wait.since
+            if view.now - began[key] > longest * 1e9:
                 line = None if someone.place is None else (someone.place.file, someone.place.line)
-                waits.setdefault((id(wait.at), line), []).append(someone)
+                waits.setdefault((id(meaning.target), line), []).append(someone)
+        self.began = began
         titles = []
         for where, some in waits.items():
-            keys: set[object] = set(_keys(some))
+            keys = {each.ident if id(each) in view.polls else key_of(each) for each in some}
             if not keys & self.long.get(where, set()):
-                titles.append(_long_title(some, longest))
+                titles.append(_long_title(some, view, longest))
             self.long[where] = keys
         self.long = {where: keys for where, keys in self.long.items() if where in waits}
         return titles
@@ -177,11 +201,33 @@ class Stalls:
         self.report(text, True)
 
 
-def _long_title(some: list[Someone], longest: float) -> str:
-    wait = some[0].wait
-    assert wait is not None
+def _stuck_title(found: stuck.Stuck) -> str:
+    """What was found, in a line."""
+    if len(found.cycle) == 1:
+        return f"{found.cycle[0].name} waits for what it would have to give itself"
+    if found.cycle:
+        return IN_A_CYCLE
+    names = ", ".join(each.name for each in found.people[:8])
+    return f"nobody who could end {'this wait' if len(found.people) == 1 else 'these waits'} is left: {names}"
+
+
+def _long_title(some: list[Someone], view: View, longest: float) -> str:
+    meaning = view.meaning(some[0])
+    assert meaning is not None
     others = f" and {len(some) - 1:,} more have" if len(some) > 1 else " has"
-    return f"{some[0].name}{others} waited for {name_of(wait.at)} for more than {longest:g} s"
+    if id(some[0]) in view.polls:
+        return f"{some[0].name}{others} come back to a wait for {meaning.what} for more than {longest:g} s"
+    return f"{some[0].name}{others} waited for {meaning.what} for more than {longest:g} s"
+
+
+def key_of(someone: Someone) -> object:
+    """One wait is the same as long as it has its waiter, its future, or its place in the code."""
+    if someone.wait is not None:
+        return id(someone.wait.waiter), someone.wait.since
+    if someone.awaits is not None:
+        return id(someone.awaits), someone.ident
+    frame = someone.frames[0] if someone.frames else None
+    return someone.ident, id(frame), None if frame is None else frame.f_lasti
 
 
 def _keys(people: list[Someone]) -> list[tuple[int, int]]:

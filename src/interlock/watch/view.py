@@ -14,6 +14,8 @@ from interlock.core.kernel.primitive import Primitive
 from interlock.core.primitives.condition import Condition
 from interlock.core.primitives.join import Join
 from interlock.watch.idle import tasks_of
+from interlock.watch.polling import Poll
+from interlock.watch.waits import Meaning, meaning_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,6 +35,7 @@ class Someone:
     ) -> None:
         self.party = party
         self.is_task: bool = task is not None or (party is not None and keeper(party) is not None)
+        self.task: object = task
         self.awaits: object = private.awaited_by(task)
         self.ident = ident
         self.name = name
@@ -77,6 +80,10 @@ class View:
         self.people: list[Someone] = _everybody(frames)
         found = {each.party.id: each for each in self.people if each.party is not None}
         self._found = found
+        self._tasks = {id(each.task): each for each in self.people if each.task is not None}
+        self.polls: dict[int, Poll] = {}  # who comes back to a timed wait, where somebody has followed that
+        self.through: list[Someone] = []  # a cycle through more than locks, where somebody has looked for one
+        self._meanings: dict[int, Meaning | None] = {}
         primitives: dict[int, Primitive] = {}
         for wait in waits():
             someone = found.get(wait.party.id)
@@ -92,6 +99,22 @@ class View:
         for primitive in primitives.values():
             self._add_holders(primitive)
         self.cycles: list[Cycle] = [Cycle(members) for members in _cycles(found)]
+
+    def meaning(self, someone: Someone) -> "Meaning | None":
+        """What it waits for, as far as anybody can tell; None where it runs."""
+        key = id(someone)
+        if key not in self._meanings:
+            self._meanings[key] = None  # two tasks that await each other
+            self._meanings[key] = meaning_of(someone, self)
+        return self._meanings[key]
+
+    def of_task(self, task: object) -> Someone | None:
+        """The one who is this task of asyncio's."""
+        return None if task is None else self._tasks.get(id(task))
+
+    def someones(self, parties: "Iterable[Party]") -> list[Someone]:
+        """Those of them who are here."""
+        return [self._found[party.id] for party in parties if party.id in self._found]
 
     def seconds(self, wait: Wait) -> float:
         """For how long it has lasted."""

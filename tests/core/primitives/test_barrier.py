@@ -50,7 +50,7 @@ def test_lets_all_go_when_all_have_come(parties: Parties) -> None:
     assert barrier.waiters == ()
 
 
-@pytest.mark.threads_only("what the parties run blocks; for tasks see test_tasks.py")
+@pytest.mark.threads_only("what the parties run blocks; for tasks see tests/core/tasks")
 def test_generation_after_generation(parties: Parties) -> None:
     barrier = Barrier(3)
     rounds = range(100)

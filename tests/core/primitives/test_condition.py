@@ -543,7 +543,7 @@ def test_wait_for_what_is_true_already() -> None:
 
 
 @every
-@pytest.mark.threads_only("what the parties run blocks; for tasks see test_tasks.py")
+@pytest.mark.threads_only("what the parties run blocks; for tasks see tests/core/tasks")
 def test_wait_for_that_times_out(make_lock: Any, parties: Parties) -> None:
     condition = Condition(make_lock())
     a, b = parties(2)
@@ -562,7 +562,7 @@ def test_wait_for_that_times_out(make_lock: Any, parties: Parties) -> None:
     a.do(condition.release)
 
 
-@pytest.mark.threads_only("what the parties run blocks; for tasks see test_tasks.py")
+@pytest.mark.threads_only("what the parties run blocks; for tasks see tests/core/tasks")
 def test_the_time_of_wait_for_is_for_all_its_waits(parties: Parties) -> None:
     """Notified again and again in vain, it still ends."""
     condition = Condition()
@@ -725,7 +725,7 @@ def test_within(parties: Parties) -> None:
 
 
 @every
-@pytest.mark.threads_only("what the parties run blocks; for tasks see test_tasks.py")
+@pytest.mark.threads_only("what the parties run blocks; for tasks see tests/core/tasks")
 def test_a_queue_of_items(make_lock: Any, parties: Parties) -> None:
     """Everything that is put is taken once, in order, by parties that wait for one another."""
     condition = Condition(make_lock())

@@ -147,7 +147,7 @@ def test_repr_looks_like_the_standard_librarys() -> None:
 
 
 @pytest.mark.parametrize("rounds", [200])
-@pytest.mark.threads_only("what the parties run blocks; for tasks see test_tasks.py")
+@pytest.mark.threads_only("what the parties run blocks; for tasks see tests/core/tasks")
 def test_ping_pong(parties: Parties, rounds: int) -> None:
     """Two parties that take turns by two events: a wake-up that is lost stops them."""
     ping, pong = Event(), Event()

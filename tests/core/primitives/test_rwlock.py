@@ -142,7 +142,7 @@ def test_reading_many_times_and_leaving_in_any_order(parties: Parties) -> None:
 # --- refused ----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.threads_only("what the parties run blocks; for tasks see test_tasks.py")
+@pytest.mark.threads_only("what the parties run blocks; for tasks see tests/core/tasks")
 def test_upgrading_is_refused(parties: Parties) -> None:
     lock = RWLock(name="map")
     a = parties.one()
@@ -169,7 +169,7 @@ def test_upgrading_among_other_readers_is_refused(parties: Parties) -> None:
         a.do(lock.write().acquire)
 
 
-@pytest.mark.threads_only("what the parties run blocks; for tasks see test_tasks.py")
+@pytest.mark.threads_only("what the parties run blocks; for tasks see tests/core/tasks")
 def test_a_writer_is_refused_both(parties: Parties) -> None:
     lock = RWLock(name="map")
     a = parties.one()

@@ -196,7 +196,7 @@ def test_interrupted_with_nobody_behind_the_wake_up_is_dropped(parties: Parties)
     assert queue.park(0.01) is False
 
 
-@pytest.mark.threads_only("what the parties run blocks; for tasks see test_tasks.py")
+@pytest.mark.threads_only("what the parties run blocks; for tasks see tests/core/tasks")
 def test_a_primitive_made_of_it(parties: Parties) -> None:
     """What it is for: a bounded buffer of one, with the state on the user's side."""
     changed = WaitQueue()

@@ -52,7 +52,9 @@ class PostgresEngine(Engine):
         self.durable = bool(options.pop("durable", True))
         self.listen: str = options.pop("listen", settings.url)
         self.options = options
-        self.step = f"SELECT {schema}.step($1, $2, $3)".encode()
+        # For this transaction only: in a pool the connection is somebody else's after it.
+        fast = "" if self.durable else ", set_config('synchronous_commit', 'off', true)"
+        self.step = f"SELECT {schema}.step($1, $2, $3){fast}".encode()
         self.schema = schema
         self.prefix = settings.prefix.encode()
         self.idle: list[Any] = []
@@ -77,8 +79,6 @@ class PostgresEngine(Engine):
             raise self.meaning(error) from error
         try:
             self.limit(connection, timeout)
-            if not self.durable:
-                connection.execute("SET synchronous_commit = off")
             self.look_at_schema(connection)
             if not self.settings.looks:
                 self.hello(connection)

@@ -12,7 +12,17 @@ from cython.cimports.interlock.core.primitives.join import Join
 from cython.cimports.interlock.core.primitives.rwlock import RWLock
 from cython.cimports.interlock.core.tasks.task import TaskParty, caller
 
-from interlock.core.explain.places import frames_of, frames_of_task, place_of_hold, place_of_wait
+from interlock.core.explain.places import (
+    calls_it,
+    frames_of,
+    frames_of_task,
+    is_installed,
+    is_library,
+    known_as,
+    place_of_hold,
+    place_of_wait,
+)
+from interlock.core.kernel.probe import made_by
 
 
 class _Chapter:
@@ -24,6 +34,7 @@ class _Chapter:
 
     def __init__(self, wait: Wait, before: Wait, frames: list):
         self.party = wait.party
+        self.frames = frames
         self.held = before.at if holds(before, wait.party) else None
         self.kept = None if self.held is not None else before.party
         self.awaited = wait.at
@@ -33,6 +44,19 @@ class _Chapter:
         if self.held is not None and self.taken_at is None and wait.party is meet():
             self.taken_at, self.taken_by = find_in_tasks(self.held)
         self.waits_at = place_of_wait(frames)
+        self.is_own = self.awaited is not None and is_own(self.awaited, frames)
+
+
+def is_own(primitive, frames: list) -> cython.bint:
+    """Whether the program has made this, as far as can be told, and might make something else in its place."""
+    maker = made_by(primitive)
+    if maker is not None and (maker.outer_code is not None or is_foreign(maker.code.co_filename)):
+        return False
+    return not frames or (not is_foreign(frames[0].f_code.co_filename) and calls_it(frames[0], primitive))
+
+
+def is_foreign(file: str) -> cython.bint:
+    return is_library(file) or is_installed(file)
 
 
 def find_in_tasks(primitive) -> tuple:
@@ -82,10 +106,11 @@ class _Names:
         self.twins = {}
         for chapter in chapters:
             if chapter.held is not None:
-                self.learn(chapter.held, chapter.taken_at)
+                self.learn(chapter.held, chapter.taken_at, chapter.frames)
         for chapter in chapters:
             if chapter.awaited is not None:
-                self.learn(chapter.awaited, chapter.waits_at if chapter.began is chapter.awaited else None)
+                place = chapter.waits_at if chapter.began is chapter.awaited else None
+                self.learn(chapter.awaited, place, chapter.frames)
         # Several that one line calls by one name, `first` say, are told apart.
         taken: dict = {}
         for key, name in self.names.items():
@@ -95,12 +120,16 @@ class _Names:
                 for i, key in enumerate(keys):
                     self.twins[key] = f"{name} ({i + 1})"
 
-    def learn(self, primitive, place):
+    def learn(self, primitive, place, frames: list):
         key = id(primitive)
         if primitive.name is not None or isinstance(primitive, Join):
             self.names[key] = _call(primitive)
-        elif place is not None and place.what is not None:
-            self.names.setdefault(key, f"{type(primitive).__name__} {place.what}")
+        elif place is not None and place.what is not None and key not in self.names:
+            # A name of one function's says less than what its module or object calls it.
+            what = place.what
+            if what.isidentifier():
+                what = known_as(frames, primitive) or what
+            self.names[key] = f"{type(primitive).__name__} {what}"
 
     def of(self, primitive) -> str:
         key = id(primitive)
@@ -183,6 +212,8 @@ def _advice(chapters: list, names: _Names) -> str:
     if any(isinstance(chapter.awaited, Join) for chapter in chapters):
         return f"Leave {_listed(held)} before join()."
     if len(chapters) == 1:
+        if not chapters[0].is_own:
+            return "It is no lock of the program's own: leave it before calling what takes it again."
         if isinstance(chapters[0].awaited, RWLock):
             return "Leave it before taking it again."
         return "Leave it before taking it again, or make it an RLock, which its owner may take again."

@@ -365,6 +365,47 @@ def name_at(frame) -> str | None:
     return None
 
 
+def calls_it(frame, primitive) -> bool:
+    """Whether the expression at which a frame waits stands for `primitive` itself, and not for what has it inside; also
+    where that cannot be told."""
+    import ast
+
+    try:
+        here = position(frame)
+        for node in nodes_of(frame):
+            if isinstance(node, ast.Call):
+                if start(node) == here and isinstance(node.func, ast.Attribute):
+                    found = look_up(node.func.value, frame)
+                    return found is _UNKNOWN or is_it(found, primitive)
+            else:
+                for item in node.items:
+                    if start(item.context_expr) == here:
+                        found = look_up(item.context_expr, frame)
+                        return found is _UNKNOWN or is_it(found, primitive)
+    except Exception:
+        pass  # source that has changed, or none
+    return True
+
+
+def known_as(frames: list, primitive) -> str | None:
+    """What a module or an object calls this, as far as these frames know it: `guard` or `Pool.lock`; or None."""
+    for frame in frames:
+        for name, value in list(frame.f_globals.items()):
+            if value is primitive and isinstance(name, str):
+                return name
+    for frame in frames:
+        for owner in list(frame.f_locals.values()):
+            try:
+                names = object.__getattribute__(owner, "__dict__")
+            except (AttributeError, TypeError):
+                continue
+            if type(names) is dict:
+                for name, value in list(names.items()):
+                    if value is primitive and isinstance(name, str):
+                        return f"{type(owner).__name__}.{name}"
+    return None
+
+
 def named(expression) -> str:
     """`accounts` for `accounts.write().within(2)`, too."""
     import ast

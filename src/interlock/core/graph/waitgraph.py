@@ -55,7 +55,7 @@ from cython.cimports.interlock.core.graph.graph_guard import (
 from cython.cimports.interlock.core.kernel.control import controlling, refused
 from cython.cimports.interlock.core.kernel.party import Party, by_ident, living, main_ident, party_by_id, set_on_leaving
 from cython.cimports.interlock.core.kernel.primitive import Primitive
-from cython.cimports.interlock.core.kernel.wait import set_on_wait
+from cython.cimports.interlock.core.kernel.wait import set_judge, set_on_wait
 from cython.cimports.interlock.core.kernel.waiter import PARKED, Waiter
 from cython.cimports.interlock.core.tasks.task import TaskParty
 from cython.cimports.interlock.core.tasks.task_waiter import TaskWaiter
@@ -152,6 +152,12 @@ def primitives() -> list[Primitive]:
 def call_at_wait(function: object) -> None:
     """Have ``function()`` called whenever a wait begins, by the party that is about to wait; None ends that."""
     set_on_wait(function)
+
+
+def judge_waits(function: object) -> None:
+    """Have ``function()`` called by each party that is about to wait without a timeout for what has no owner; it may
+    raise. None ends that."""
+    set_judge(function)
 
 
 def keeper(party: Party) -> Party | None:

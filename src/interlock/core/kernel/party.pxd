@@ -12,6 +12,7 @@ cdef class Party:
     cdef object thread_ref
     cdef str last_name
     cdef object wait          # its innermost Waiter that `begin_wait` has shown to others, or None
+    cdef readonly unsigned long timeouts  # how many of its waits have ended because their time was up
     # Guarded by the guard of the graph: the last walk that came here.
     cdef unsigned long long walk
     # Written by the one thread of a forked child; only ever goes from False to True.

@@ -58,7 +58,7 @@ from cython.cimports.interlock.core.kernel.control import controls, now
 from cython.cimports.interlock.core.kernel.party import Party, forks, in_new_child, is_lost, living
 from cython.cimports.interlock.core.kernel.probe import Happening, happened, probing
 from cython.cimports.interlock.core.kernel.timeouts import NEVER
-from cython.cimports.interlock.core.kernel.wait import begin_wait, end_wait
+from cython.cimports.interlock.core.kernel.wait import begin_wait, end_wait, judge_wait, judged
 from cython.cimports.interlock.core.kernel.waiter import CANCELLED, GRANTED, PARKED, TAKEN, WOKEN, ThreadWaiter, Waiter
 
 BARGING_NS = cython.declare(cython.longlong, 1_000_000)
@@ -183,7 +183,7 @@ class Primitive(Observed):
 
     def check_block(self, waiter: Waiter) -> cython.int:
         """Raise DeadlockError where this waiter, which is in the queue, would wait for ever."""
-        return 0
+        return judge_wait() if judged and not waiter.is_task else 0
 
     def expire(self, waiter: Waiter) -> Waiter:
         """The time of this waiter is up, inside the critical section. Returns the chain to `wake`.

@@ -9,10 +9,12 @@ from cython.cimports.interlock.core.kernel.control import now
 from cython.cimports.interlock.core.kernel.party import Party, meet
 from cython.cimports.interlock.core.kernel.probe import Observed
 from cython.cimports.interlock.core.kernel.timeouts import NEVER
-from cython.cimports.interlock.core.kernel.waiter import Waiter
+from cython.cimports.interlock.core.kernel.waiter import CANCELLED, Waiter
 
 _on_wait: object = None  # told of each wait that begins
 watched = cython.declare(cython.bint, False)  # whether anybody is
+_judge: object = None
+judged = False  # whether there is one
 
 
 def set_on_wait(function):
@@ -36,16 +38,40 @@ def begin_wait(waiter: Waiter, at: Observed, deadline: cython.longlong) -> cytho
         tell_wait()
 
 
+def set_judge(function):
+    global _judge, judged
+    _judge = function
+    judged = function is not None
+
+
+def judge_wait() -> cython.int:
+    """A party is about to wait, without a timeout, for what has no owner: a judge may know better, and raise."""
+    judge = _judge
+    if judge is not None:
+        judge()
+    return 0
+
+
 def tell_wait() -> cython.void:
     listener = _on_wait
     if listener is not None:
         listener()
 
 
+def count_timeout(waiter: Waiter) -> cython.void:
+    """The time of this waiter was up. A party that comes back to the same wait again and again is known by that."""
+    party: Party = waiter.host
+    if party is not None:
+        with cython.critical_section(party):
+            party.timeouts += 1
+
+
 def end_wait(waiter: Waiter) -> cython.void:
     party: Party = waiter.host
     if party is None:
         return
+    if waiter.timed and waiter.state == CANCELLED:
+        count_timeout(waiter)
     with cython.critical_section(party):
         if party.wait is waiter:
             party.wait = waiter.outer

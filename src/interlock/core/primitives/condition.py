@@ -31,7 +31,7 @@ from cython.cimports.interlock.core.kernel.probe import Happening, happened, mad
 from cython.cimports.interlock.core.kernel.public_name import interlock_keep_name
 from cython.cimports.interlock.core.kernel.spare import interlock_keep_spares
 from cython.cimports.interlock.core.kernel.timeouts import NEVER, deadline_after, deadline_in, wait_seconds
-from cython.cimports.interlock.core.kernel.wait import begin_wait, end_wait
+from cython.cimports.interlock.core.kernel.wait import begin_wait, count_timeout, end_wait, judge_wait, judged
 from cython.cimports.interlock.core.kernel.waiter import ThreadWaiter, new_waiter_of
 from cython.cimports.interlock.core.primitives.condition_foreign import wait_foreign
 from cython.cimports.interlock.core.primitives.condition_queue import ConditionQueue
@@ -255,10 +255,15 @@ class Condition(ConditionQueue):
 
     def wait_requeued(self, deadline: cython.longlong) -> cython.bint:
         mutex: Mutex = self.mutex
+        if judged and deadline == NEVER:
+            judge_wait()
         waiter: ThreadWaiter = new_waiter_of(mutex.sync_caller(), 0)
         begin_wait(waiter, self, deadline)
         try:
-            return self.wait_seen(mutex, waiter, deadline)
+            notified: cython.bint = self.wait_seen(mutex, waiter, deadline)
+            if not notified:
+                count_timeout(waiter)
+            return notified
         finally:
             end_wait(waiter)
 

@@ -31,7 +31,7 @@ from cython.cimports.interlock.core.kernel.control import now, unwinding
 from cython.cimports.interlock.core.kernel.native import interlock_thread_id
 from cython.cimports.interlock.core.kernel.probe import Happening, happened, probing
 from cython.cimports.interlock.core.kernel.wait import begin_wait, end_wait
-from cython.cimports.interlock.core.kernel.waiter import CANCELLED, GRANTED, TAKEN, ThreadWaiter, new_waiter
+from cython.cimports.interlock.core.kernel.waiter import CANCELLED, GRANTED, TAKEN, ThreadWaiter, Waiter, new_waiter
 from cython.cimports.interlock.core.primitives.condition_queue import ConditionQueue
 from cython.cimports.interlock.core.primitives.mutex import Mutex
 from cython.cimports.interlock.core.tasks.awaiting import park
@@ -49,10 +49,7 @@ def wait_foreign(condition: ConditionQueue, deadline: cython.longlong) -> cython
     in_c: cython.bint = acquired_in_c(condition)
     depth: cython.ulong = depth_of(condition.lock)
     waiter: ThreadWaiter = new_waiter(0)
-    begin_wait(waiter, condition, deadline)
-    with cython.critical_section(condition):
-        condition.forget_lost()
-        condition.push(waiter)
+    join(condition, waiter, deadline)
     # A subclass of our Lock does not say in its state that it was entered.
     entered: cython.bint = isinstance(condition.lock, Mutex) and cython.cast(Mutex, condition.lock).count != 0
     state = None
@@ -66,9 +63,7 @@ def wait_foreign(condition: ConditionQueue, deadline: cython.longlong) -> cython
             raise
         error = raised
     saved: cython.bint = error is None
-    began: cython.longlong = now()
-    if probing:
-        happened(Happening.WAITING, condition, waiter.party.id, 0)
+    began: cython.longlong = told(condition, waiter)
 
     notified: cython.bint = False
     if saved:
@@ -77,11 +72,7 @@ def wait_foreign(condition: ConditionQueue, deadline: cython.longlong) -> cython
         except BaseException as raised:
             error = raised
     if error is not None:
-        with cython.critical_section(condition):
-            notified = waiter.state == GRANTED
-            if not notified:
-                condition.remove(waiter)
-                waiter.state = CANCELLED
+        notified = was_notified(condition, waiter)
     end_wait(waiter)
     times: cython.ulong = 1 if saved else depth
     again: cython.bint = True
@@ -99,6 +90,42 @@ def wait_foreign(condition: ConditionQueue, deadline: cython.longlong) -> cython
             again = again and surely_not_taken(condition, owned, in_c)
     if entered:
         condition.mark_entered(interlock_thread_id())
+    return over(condition, notified, error, began)
+
+
+# --- what both have in common --------------------------------------------------------------------------------
+
+
+def join(condition: ConditionQueue, waiter: Waiter, deadline: cython.longlong) -> cython.void:
+    begin_wait(waiter, condition, deadline)
+    with cython.critical_section(condition):
+        condition.forget_lost()
+        condition.push(waiter)
+
+
+def told(condition: ConditionQueue, waiter: Waiter) -> cython.longlong:
+    """Say that the wait begins. Returns when that was."""
+    began: cython.longlong = now()
+    if probing:
+        happened(Happening.WAITING, condition, waiter.party.id, 0)
+    return began
+
+
+def was_notified(condition: ConditionQueue, waiter: Waiter) -> cython.bint:
+    """Whether it was, once it has come back, in whatever way; if not, it leaves the queue."""
+    notified: cython.bint
+    with cython.critical_section(condition):
+        notified = waiter.state == GRANTED
+        if not notified:
+            condition.remove(waiter)
+            waiter.state = CANCELLED
+        elif waiter.is_task:
+            waiter.state = TAKEN
+    return notified
+
+
+def over(condition: ConditionQueue, notified: cython.bint, error, began: cython.longlong) -> cython.bint:
+    """It has the lock again: return `notified`, or raise, and then a notification goes to the next."""
     if probing:
         condition.tell_over(notified, error, began)
     if error is not None:
@@ -181,10 +208,7 @@ async def wait_foreign_async(condition: ConditionQueue, deadline: cython.longlon
     if not owned_for_async(condition):
         raise RuntimeError("cannot wait on un-acquired lock")
     waiter: TaskWaiter = new_task_waiter(0)
-    begin_wait(waiter, condition, deadline)
-    with cython.critical_section(condition):
-        condition.forget_lost()
-        condition.push(waiter)
+    join(condition, waiter, deadline)
     mutex: Mutex = lock if isinstance(lock, Mutex) else None
     depth: cython.ulong = 1 if mutex is None else mutex.count
     error = None
@@ -199,9 +223,7 @@ async def wait_foreign_async(condition: ConditionQueue, deadline: cython.longlon
             condition.withdraw(waiter)
             raise
         error = raised
-    began: cython.longlong = now()
-    if probing:
-        happened(Happening.WAITING, condition, waiter.party.id, 0)
+    began: cython.longlong = told(condition, waiter)
     try:
         if error is None:
             await park(waiter, deadline)
@@ -214,14 +236,7 @@ async def wait_foreign_async(condition: ConditionQueue, deadline: cython.longlon
         error = raised
     finally:
         end_wait(waiter)
-    notified: cython.bint
-    with cython.critical_section(condition):
-        notified = waiter.state == GRANTED
-        if notified:
-            waiter.state = TAKEN
-        else:
-            condition.remove(waiter)
-            waiter.state = CANCELLED
+    notified: cython.bint = was_notified(condition, waiter)
     again: cython.bint = True
     while again:
         again = False
@@ -249,13 +264,7 @@ async def wait_foreign_async(condition: ConditionQueue, deadline: cython.longlon
         with cython.critical_section(mutex):
             if mutex.holder == waiter.party.id:
                 mutex.count = depth
-    if probing:
-        condition.tell_over(notified, error, began)
-    if error is not None:
-        if notified:
-            condition.notify_foreign(1)
-        raise error
-    return notified
+    return over(condition, notified, error, began)
 
 
 def shield_for(party: TaskParty):

@@ -16,7 +16,7 @@ cdef class Semaphore(Primitive):
     cdef object start(self, object value, object name)
     cdef long checked(self, object permits) except -1
     cdef bint is_plain(self) noexcept
-    cdef bint take_free(self, long permits, Passing passing) noexcept
+    cdef bint take_free(self, long permits, Passing passing) except -1
     cdef bint take(self, long permits, long long deadline) except -1
     cdef bint give(self, long permits) except -1
 

@@ -349,7 +349,7 @@ def take_news(everything: bool, known: int) -> Taken | None:
     with _guard:
         if not _takers:
             return None
-        recorder: Recorder = _recorder
+        recorder: Recorder = _recorder[0]
         events: cython.size_t = 0
         missed: cython.ulonglong = 0
         missed_until: cython.longlong = 0
@@ -378,7 +378,7 @@ def take_news(everything: bool, known: int) -> Taken | None:
 
 
 def take_names(taken: Taken):
-    recorder: Recorder = _recorder
+    recorder: Recorder = _recorder[0]
     taken.codes = {address: known[0] for address, known in list(recorder.codes.items())}
     taken.parties = {id: (known[0].name, bool(id >> 63), known[1]) for id, known in list(recorder.parties.items())}
 

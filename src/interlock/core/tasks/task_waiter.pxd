@@ -65,3 +65,4 @@ cdef class TrioBed:
 
 cdef object find_asyncio()
 cdef object find_trio_trap()
+cdef void tell_cured(Primitive by, object loop) noexcept

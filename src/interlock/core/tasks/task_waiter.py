@@ -32,6 +32,9 @@ wait_task_rescheduled = cython.declare(object, None)
 trio_scope = cython.declare(object, None)
 trio_time = cython.declare(object, None)
 
+_on_cured: object = None  # told of tasks that another thread has woken
+curing = cython.declare(cython.bint, False)  # whether anybody is
+
 ATTEMPTS = cython.declare(cython.int, 100)  # more than signals can interrupt one call of a loop's
 
 
@@ -102,6 +105,8 @@ class TaskWaiter(Waiter):
                     loop.call_soon_threadsafe(delivery)
                     if loop.is_closed():
                         break  # it may have been emptied between its look and what it appended
+                    if curing:
+                        tell_cured(by, loop)
                 return True
             except BaseException as error:
                 # RuntimeError is how both say that there is no such loop any more, trio by one of its own.
@@ -112,6 +117,20 @@ class TaskWaiter(Waiter):
                 self.interruption = error
         delivery.waiter = None
         return False
+
+
+def call_when_woken_from_afar(function: object) -> None:
+    """Have ``function(primitive, loop)`` called when a thread, or another loop, has woken a task of ``loop``, a loop of
+    asyncio's. None ends that. It is called by who has woken the task, and must not raise."""
+    global _on_cured, curing
+    _on_cured = function
+    curing = function is not None
+
+
+def tell_cured(by: Primitive, loop) -> cython.void:
+    listener = _on_cured
+    if listener is not None:
+        listener(by, loop)
 
 
 class Delivery:

@@ -3,6 +3,7 @@ from collections.abc import Callable
 from contextvars import Context
 from typing import final
 
+from interlock.core.kernel.primitive import Primitive
 from interlock.core.kernel.waiter import Waiter
 
 @final
@@ -38,3 +39,5 @@ class AsyncioBed:
 
 @final
 class TrioBed: ...
+
+def call_when_woken_from_afar(function: Callable[[Primitive, AbstractEventLoop], object] | None) -> None: ...

@@ -102,6 +102,12 @@ cdef class Baton(Controller):
     cdef int expecting
     cdef readonly int split_at         # the first decision whose options were not those expected; -1: none
     cdef readonly int picks
+    # Choices by what they were made of, which survives that earlier ones are left out: see `move`.
+    cdef public dict guide
+    cdef public list moves
+    cdef int last_number
+    cdef long last_steps
+    cdef int occurrence
     # The strategy.
     cdef Strategy strategy
     cdef unsigned long long random
@@ -131,6 +137,9 @@ cdef class Baton(Controller):
     cdef int fire(self, Strand late, bint early) except -1
     cdef int choose(self, int n, int fresh, int kind) except -1
     cdef int choose_freely(self, int n, int fresh, int kind) except -1
+    cdef tuple place_of(self, int number, long steps)
+    cdef int guided(self, Strand me, list options) except -1
+    cdef object tell_move(self, Strand me, object chosen, int choice)
     cdef int note(self, int n, int choice) except -1
     cdef bint block(self, Strand me, long long deadline) except -1
     cdef int wake(self, Strand strand) except -1

@@ -224,6 +224,7 @@ class Baton(Controller):
             self.main_worker = Worker()
         me: Strand = Strand()
         self.main_worker.ident = PyThread_get_thread_ident()
+        self.main_worker.native_id = threading.get_native_id()
         me.worker = self.main_worker
         me.thread_ident = self.main_worker.ident
         me.party = interlock_thread_id()
@@ -243,6 +244,7 @@ class Baton(Controller):
         self.outside = 0
         self.count = 0
         self.picks = 0
+        self.last_number = -1
         self.split_at = -1
         me.priority = self.draw()
         self.running = True
@@ -529,7 +531,7 @@ class Baton(Controller):
     def start(self, thread: object, body: object, daemon: bool, place: object) -> Strand:
         """A strand for a new thread. It runs ``body()`` when its turn comes."""
         me: Strand = self.me()
-        self.step(me, Operation.CHANGE, None, True)
+        self.step(me, Operation.CHANGE, self.main, True)
         worker: Worker
         if self.idle_workers:
             worker = self.idle_workers.pop()
@@ -615,7 +617,7 @@ class Baton(Controller):
         strand.quiet += 1
         if self.current is not strand:
             self.come_back(strand)
-        if self.tree is not None and not self.over:
+        if not self.over:
             strand.quiet -= 1
             try:
                 self.step(strand, More.END, strand, True)
@@ -767,10 +769,19 @@ class Baton(Controller):
         if self.in_order:
             return 0
         if self.strategy == Strategy.TREE and self.count >= self.planned:
-            choice: cython.int = self.tree.pick(n)
-            return self.note(n, choice)
-        self.candidates = []
-        return self.choose(n, n, More.STEP)
+            return self.note(n, self.tree.pick(n))
+        self.picks += 1
+        place = (-1, self.picks, 0)
+        choice: cython.int
+        if self.guide is not None:
+            found = self.guide.get(place, 0)
+            choice = self.note(n, found if found < n else 0)
+        else:
+            self.candidates = []
+            choice = self.choose(n, n, More.STEP)
+        if choice != 0 and self.moves is not None:
+            self.moves.append((place, choice))
+        return choice
 
     def line(self, code: object, where: object) -> object:
         """The callback of `sys.monitoring` for a line or an instruction that is a point."""
@@ -848,7 +859,12 @@ class Baton(Controller):
                 if n > 1:
                     self.note(n, choice)
             elif n > 1:
-                choice = self.choose(n, fresh, me.operation if can else 0)
+                if self.guide is not None:
+                    choice = self.note(n, self.guided(me, options))
+                else:
+                    choice = self.choose(n, fresh, me.operation if can else 0)
+                    if self.moves is not None:
+                        self.tell_move(me, options[choice], choice)
             chosen: Strand = options[choice]
             if chosen is None:
                 self.fire(late, early)
@@ -862,6 +878,35 @@ class Baton(Controller):
                 self.redraw(options, chosen)
             return chosen
 
+    def place_of(self, number: cython.int, steps: cython.long) -> tuple:
+        """Where a decision is made, as it stays when earlier ones are made otherwise: by whom, and at which point of
+        his; and the how manieth it is there."""
+        if self.last_number == number and self.last_steps == steps:
+            self.occurrence += 1
+        else:
+            self.last_number = number
+            self.last_steps = steps
+            self.occurrence = 0
+        return (number, steps, self.occurrence)
+
+    def tell_move(self, me: Strand, chosen: object, choice: cython.int):
+        place = self.place_of(me.number, me.steps)
+        if choice != 0:
+            self.moves.append((place, -1 if chosen is None else cython.cast(Strand, chosen).number))
+
+    def guided(self, me: Strand, options: list) -> cython.int:
+        """The choice that `guide` has for this place; 0 where it has none, or that one cannot go on."""
+        place = self.place_of(me.number, me.steps)
+        target = self.guide.get(place)
+        choice: cython.int = 0
+        if target is not None:
+            for i in range(len(options)):
+                if (target == -1) if options[i] is None else cython.cast(Strand, options[i]).number == target:
+                    choice = i
+        if choice != 0 and self.moves is not None:
+            self.moves.append((place, target))
+        return choice
+
     def redraw(self, options: list, chosen: Strand):
         what = chosen.what
         if chosen.operation == More.LINE and self.draw() < self.stay:
@@ -872,7 +917,7 @@ class Baton(Controller):
                 if each is not None and cython.cast(Strand, each).what is what:
                     cython.cast(Strand, each).priority = self.draw()
 
-    def described(self, options: list, late: Strand) -> list:
+    def described(self, options: list, late: Strand | None) -> list:
         """The options for a tree: who, what it is about to do, and to which object."""
         found: list = []
         for each in options:

@@ -54,6 +54,8 @@ class Baton(Controller):
     planned: int
     split_at: int
     picks: int
+    guide: dict[Any, int] | None
+    moves: list[tuple[Any, int]] | None
     tree: Any
     stay: float
     trace: list[tuple[Any, ...]] | None

@@ -1,0 +1,240 @@
+"""Whose wait can end no more, although others live: cycles through futures, queues, tasks, permits, and dead givers.
+
+A party is *stuck* when nobody who lives and is not stuck itself could end its wait: neither by being who it waits for,
+nor by what its code could do (`watch/reach.py`). That set is found by taking parties out until nothing changes. What
+may end by itself, by time or from outside, is never in it.
+
+A party may be stuck on purpose: one that sleeps until Ctrl-C, a worker of a pool without work. So a stuck party is told
+only where there is evidence that somebody was to end its wait and no longer can:
+
+- it is on a cycle of stuck parties, each of which waits for what the next would have to give, or gives further on in
+  the code in which it stands;
+- or whoever would have given it has ended, of an exception or by a signal;
+- or it waits for somebody of whom that is so.
+
+What is found is a suspicion, never an error that is raised. `watch/stall.py` tells it when it has stood unchanged.
+"""
+
+from collections.abc import Iterable
+
+from interlock.watch import ended
+from interlock.watch.reach import Reach, Touch, is_program_file, rest_of
+from interlock.watch.waits import Meaning
+from interlock.watch.waits.loops import callbacks_of, running_loop
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from interlock.watch.ended import Ended
+    from interlock.watch.view import Someone, View
+
+
+class Stuck:
+    """``people``: those who are stuck, with evidence. ``cycle``: the shortest cycle among them, or []."""
+
+    def __init__(self, people: "list[Someone]", cycle: "list[Someone]") -> None:
+        self.people = people
+        self.cycle = cycle
+
+
+def find(view: "View", polling: bool = False) -> Stuck:
+    """Who is stuck at this moment. ``polling``: those count, too, who come back to a timed wait again and again."""
+    return _Search(view, polling).result()
+
+
+class _Search:
+    def __init__(self, view: "View", polling: bool) -> None:
+        self.view = view
+        self.people = [each for each in view.people if each.party is None or not each.party.ended]
+        self.meanings: dict[int, Meaning] = {}
+        for someone in self.people:
+            waits = someone.wait is None or _is_parked(someone) or (polling and id(someone) in view.polls)
+            meaning = view.meaning(someone) if waits else None
+            if meaning is not None and not meaning.outside:
+                self.meanings[id(someone)] = meaning
+        self._reaches: dict[int, Reach] = {}
+        self._rests: dict[int, list[tuple[str, Touch]]] = {}
+        self.threads = {each.ident: each for each in self.people if not each.is_task}
+
+    def result(self) -> Stuck:
+        stuck = self._stuck()
+        edges = {key: self._edges(someone, stuck) for key, someone in stuck.items()}
+        grounded = {key for key, someone in stuck.items() if self._has_dead_giver(someone)}
+        cycle = _shortest_cycle(edges)
+        for members in _cycles(edges):
+            grounded |= members
+        # Whoever waits for one of them.
+        grew = True
+        while grew:
+            grew = False
+            for key, following in edges.items():
+                if key not in grounded and following & grounded:
+                    grounded.add(key)
+                    grew = True
+        people = [each for key, each in stuck.items() if key in grounded and not self.meanings[key].idle]
+        return Stuck(people, _from_the_first([stuck[key] for key in cycle]))
+
+    def _stuck(self) -> "dict[int, Someone]":
+        """Those whose wait nobody could end who is not among them."""
+        stuck = {id(each): each for each in self.people if id(each) in self.meanings}
+        if all(self.meanings[key].idle for key in stuck):
+            return {}
+        while True:
+            alive = [each for each in self.people if id(each) not in stuck and not self._has_ended(each)]
+            alive = [each for each in alive if self._can_run(each, stuck)]
+            helped = [key for key in stuck if self._is_helped(self.meanings[key], alive)]
+            helped += self._under_timeouts(stuck)
+            if not helped:
+                return stuck
+            for key in helped:
+                del stuck[key]
+
+    def _has_ended(self, someone: "Someone") -> bool:
+        """The main thread, through with the program and waiting for the others."""
+        from interlock.watch.waits.frames import frame_in
+
+        return not someone.is_task and frame_in(someone.frames[:4], "threading", "_shutdown") is not None
+
+    def _can_run(self, someone: "Someone", stuck: "dict[int, Someone]") -> bool:
+        """A task runs only where its loop's thread does: one that is parked in a call stops all its tasks."""
+        if not someone.is_task:
+            return True
+        thread = self.threads.get(someone.ident)
+        return thread is None or id(thread) not in stuck or self.meanings[id(thread)].idle
+
+    def _under_timeouts(self, stuck: "dict[int, Someone]") -> list[int]:
+        """The tasks that a task with a timeout waits for: it cancels them when its time is up."""
+        found: set[int] = set()
+        pending = [each for each in self.people if each.is_task and id(each) not in stuck]
+        pending = [each for each in pending if (meaning := self.view.meaning(each)) is not None and meaning.limited]
+        while pending:
+            meaning = self.view.meaning(pending.pop())
+            for giver in meaning.givers if meaning is not None else ():
+                if giver.is_task and id(giver) in stuck and id(giver) not in found:
+                    found.add(id(giver))
+                    pending.append(giver)
+        return list(found)
+
+    def _is_helped(self, meaning: Meaning, alive: "list[Someone]") -> bool:
+        living = {id(each) for each in alive}
+        if any(id(giver) in living for giver in meaning.givers):
+            return True
+        if not meaning.gives:
+            return False
+        return any(self.reach(each).could(meaning.target, meaning.gives) for each in alive) or self.handlers().could(
+            meaning.target, meaning.gives
+        )
+
+    def reach(self, someone: "Someone") -> Reach:
+        """What its code could do, and for a thread with a loop what that may call."""
+        found = self._reaches.get(id(someone))
+        if found is None:
+            found = self._reaches[id(someone)] = Reach()
+            roots: list[object] = list(someone.frames)
+            found.add(*roots)
+            loop = None if someone.is_task else running_loop(someone)
+            if loop is not None:
+                found.add_given_too(callbacks_of(loop))
+        return found
+
+    def handlers(self) -> Reach:
+        """What the program's signal handlers could do."""
+        found = self._reaches.get(0)
+        if found is None:
+            import signal
+
+            handlers = [signal.getsignal(number) for number in signal.valid_signals()]
+            mine = [each for each in handlers if callable(each) and not getattr(each, "harmless_to_waits", False)]
+            found = self._reaches[0] = Reach().add(*mine)
+        return found
+
+    def _edges(self, someone: "Someone", stuck: "dict[int, Someone]") -> set[int]:
+        """The stuck parties that would have to give, or were about to."""
+        meaning = self.meanings[id(someone)]
+        found = {id(giver) for giver in meaning.givers if id(giver) in stuck}
+        if meaning.gives and meaning.target is not None:
+            found |= {key for key, other in stuck.items() if self._is_about_to(other, meaning)}
+        return found
+
+    def _is_about_to(self, someone: "Someone", meaning: Meaning) -> bool:
+        """Whether the code in which it stands gives what is waited for, further on."""
+        rest = self._rests.get(id(someone))
+        if rest is None:
+            rest = self._rests[id(someone)] = [
+                each for frame in someone.frames if is_program_file(frame.f_code.co_filename) for each in rest_of(frame)
+            ]
+        return any(name in meaning.gives and touch.target is meaning.target for name, touch in rest)
+
+    def _has_dead_giver(self, someone: "Someone") -> bool:
+        meaning = self.meanings[id(someone)]
+        if meaning.dead:
+            return True
+        if not dead_givers(meaning):
+            return False
+        # One of many who take and give alike has ended: the others may have nothing to do, and be right to wait.
+        return not (meaning.calm and self._gives_alike(someone, meaning))
+
+    def _gives_alike(self, someone: "Someone", meaning: Meaning) -> bool:
+        """Whether the code in which it stands gives, too, what it waits for."""
+        codes = {frame.f_code for frame in someone.frames}
+        return any(
+            touch.code in codes and touch.target is meaning.target
+            for name in meaning.gives
+            for touch in self.reach(someone).touches.get(name, ())
+        )
+
+
+def dead_givers(meaning: Meaning) -> "list[Ended]":
+    """Those who have ended by an exception and could have ended this wait."""
+    if meaning.target is None or not meaning.gives:
+        return []
+    return [each for each in ended.threads() if each.could_give(meaning.target, meaning.gives) is not None]
+
+
+def _from_the_first(cycle: "list[Someone]") -> "list[Someone]":
+    """A cycle has no beginning; so that it reads the same each time it gets one."""
+    first = min(range(len(cycle)), key=lambda i: cycle[i].name, default=0)
+    return cycle[first:] + cycle[:first]
+
+
+def _is_parked(someone: "Someone") -> bool:
+    wait = someone.wait
+    return wait is not None and wait.parked and not wait.timed
+
+
+def _cycles(edges: dict[int, set[int]]) -> Iterable[set[int]]:
+    """The strongly connected sets of more than one, and those who wait for themselves."""
+    for start in edges:
+        forward = _reachable(start, edges)
+        if start in forward:
+            yield {each for each in forward if start in _reachable(each, edges)} | {start}
+
+
+def _reachable(start: int, edges: dict[int, set[int]]) -> set[int]:
+    found: set[int] = set()
+    pending = list(edges.get(start, ()))
+    while pending:
+        key = pending.pop()
+        if key not in found:
+            found.add(key)
+            pending += edges.get(key, ())
+    return found
+
+
+def _shortest_cycle(edges: dict[int, set[int]]) -> list[int]:
+    """The shortest of at least two; where there is none, one who waits for itself; else []."""
+    best: list[int] = []
+    for start in edges:
+        ways = [[start]]
+        seen: set[int] = {start}
+        while ways:
+            way = ways.pop(0)
+            if best and len(way) >= len(best):
+                break
+            if len(way) > 1 and start in edges.get(way[-1], ()):
+                best = way
+                break
+            for following in edges.get(way[-1], ()):
+                if following not in seen:
+                    seen.add(following)
+                    ways.append([*way, following])
+    return best or next(([key] for key, following in edges.items() if key in following), [])

@@ -1,0 +1,206 @@
+"""A task that awaits: another task, several, a future that somebody is to set, a socket, time."""
+
+import gc
+import sys
+
+from interlock.core.explain.places import place_of_wait
+from interlock.watch.waits import Meaning
+from interlock.watch.waits.frames import frame_in
+from interlock.watch.waits.loops import at, closure_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import FrameType
+    from typing import Any
+
+    from interlock.watch.view import Someone, View
+
+GIVES = ("set_result", "set_exception", "cancel")
+# What waits in a file of asyncio's with one of these names waits for the outside.
+_OUTSIDE = (
+    "streams",
+    "selector_events",
+    "base_events",
+    "base_subprocess",
+    "sslproto",
+    "unix_events",
+    "proactor_events",
+)
+
+
+def adapter(someone: "Someone", view: "View") -> Meaning | None:
+    """A task of asyncio's at an `await` that is none of our primitives'."""
+    task = someone.task
+    if task is None:
+        return None
+    awaited = getattr(task, "_fut_waiter", None)
+    if awaited is None:
+        return None
+    frame = frame_in(someone.frames[:2], "asyncio.tasks", "sleep")
+    if frame is not None:
+        return Meaning(f"{_seconds(frame.f_locals.get('delay'))}", outside=True, verb="sleeps")
+    meaning = of_awaited(awaited, someone, view)
+    if _is_limited(task, awaited):
+        meaning.outside = meaning.limited = True
+        meaning.lines.append("a timeout ends that wait")
+    return meaning
+
+
+def _seconds(delay: object) -> str:
+    return f"for {delay:g} s" if type(delay) in (int, float) else "for a while"
+
+
+def of_awaited(awaited: "Any", someone: "Someone", view: "View") -> Meaning:
+    """What a task waits for, by the future that it awaits."""
+    several = _waited_together(someone.frames) or _in_group(someone.frames)
+    if several is None:
+        several = [each for each in getattr(awaited, "_children", ()) if not each.done()] or None
+    if several is not None:
+        return _of_several(several, someone, view)
+    inner = _shielded(awaited) or _waited_with_timeout(someone.frames)
+    if inner is not None and inner is not awaited:
+        return of_awaited(inner, someone, view)
+    if hasattr(awaited, "get_coro"):
+        return _of_task(awaited, view)
+    source = _source_of(awaited)
+    if source is not None:
+        from interlock.watch.waits.futures import of_future
+
+        return of_future(source, view, someone)
+    outside = _outside(someone.frames)
+    if outside is not None:
+        return Meaning(outside, outside=True)
+    meaning = Meaning("a future", target=awaited, gives=GIVES)
+    if is_held_by_nobody(awaited, someone.task):
+        meaning.lines.append("nothing else refers to it: nobody can set it")
+    return meaning
+
+
+def _of_task(task: "Any", view: "View") -> Meaning:
+    other = view.of_task(task)
+    meaning = Meaning(f"task {task.get_name()}", target=task, gives=("cancel",))
+    if other is not None:
+        meaning.givers.append(other)
+    return meaning
+
+
+def _of_several(several: "list[Any]", someone: "Someone", view: "View") -> Meaning:
+    parts = [_of_task(each, view) if hasattr(each, "get_coro") else None for each in several]
+    names = [part.what if part is not None else "a future" for part in parts]
+    meaning = Meaning(_listed(names), target=several[0] if len(several) == 1 else None, gives=GIVES)
+    for each, part in zip(several, parts, strict=True):
+        if part is not None:
+            meaning.givers += part.givers
+        else:
+            source = _source_of(each)
+            if source is not None:
+                from interlock.watch.waits.futures import of_future
+
+                meaning.givers += of_future(source, view, someone).givers
+    if any(part is not None for part in parts):
+        meaning.gives = ("cancel",) if all(part is not None for part in parts) else GIVES
+    return meaning
+
+
+def _listed(names: list[str]) -> str:
+    if len(names) > 4:
+        names = [*names[:3], f"{len(names) - 3} more"]
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def _waited_together(frames: "list[FrameType]") -> "list[Any] | None":
+    frame = frame_in(frames[:2], "asyncio.tasks", "_wait")
+    if frame is None:
+        return None
+    return [each for each in list(frame.f_locals["fs"]) if not each.done()] or None
+
+
+def _in_group(frames: "list[FrameType]") -> "list[Any] | None":
+    frame = frame_in(frames[:2], "asyncio.taskgroups", "TaskGroup", "__aexit__") or frame_in(
+        frames[:2], "asyncio.taskgroups", "TaskGroup", "_aexit"
+    )
+    return None if frame is None else [each for each in list(frame.f_locals["self"]._tasks) if not each.done()] or None
+
+
+def _callbacks(future: "Any") -> "list[Any]":
+    return [callback for callback, _ in list(getattr(future, "_callbacks", None) or ())]
+
+
+def _waited_with_timeout(frames: "list[FrameType]") -> "Any":
+    """`wait_for` of 3.11 awaits a future of its own."""
+    frame = frame_in(frames[:2], "asyncio.tasks", "wait_for")
+    inner = None if frame is None else frame.f_locals.get("fut")
+    return inner if inner is not None and hasattr(inner, "add_done_callback") and not inner.done() else None
+
+
+def _shielded(awaited: "Any") -> "Any":
+    """`shield`: the outer future is set by a callback of the inner one, and tells it when it is done itself."""
+    for callback in _callbacks(awaited):
+        names = closure_of(callback)
+        inner = names.get("inner")
+        if inner is not None and hasattr(inner, "add_done_callback"):
+            return inner
+    return None
+
+
+def _source_of(awaited: "Any") -> "Any":
+    """`wrap_future`: the future of `concurrent.futures` that sets this one."""
+    for callback in _callbacks(awaited):
+        source = closure_of(callback).get("source")
+        if source is not None and hasattr(source, "_condition"):
+            return source
+    return None
+
+
+def _outside(frames: "list[FrameType]") -> str | None:
+    for frame in frames:
+        module = frame.f_globals.get("__name__", "")
+        if not module.startswith("asyncio."):
+            return None
+        if module.partition(".")[2] in _OUTSIDE:
+            return f"the outside, in asyncio's {frame.f_code.co_name}"
+    return None
+
+
+def _is_limited(task: "Any", awaited: "Any") -> bool:
+    """Whether a timer of the loop knows this task or this future: then it ends the wait."""
+    wanted = (task, awaited)
+    for handle in list(getattr(task.get_loop(), "_scheduled", ())):
+        if handle._cancelled:
+            continue
+        callback = handle._callback
+        known = [*(handle._args or ()), getattr(callback, "__self__", None), *closure_of(callback).values()]
+        owner = getattr(callback, "__self__", None)
+        known.append(getattr(owner, "_task", None))
+        if any(each is one for each in known for one in wanted if each is not None):
+            return True
+    return False
+
+
+def is_held_by_nobody(future: "Any", task: "Any") -> bool:
+    """Whether only the waiting task and its own frames refer to this future."""
+    gc_frames = set()
+    frame: FrameType | None = sys._getframe()
+    while frame is not None:
+        gc_frames.add(id(frame))
+        frame = frame.f_back
+    own = set()
+    coroutine = task.get_coro()
+    while coroutine is not None:
+        own.add(id(coroutine))
+        own.add(id(getattr(coroutine, "cr_frame", None)))
+        following = getattr(coroutine, "cr_await", None)
+        own.add(id(following))
+        coroutine = following
+    for holder in gc.get_referrers(future):
+        if holder is task or id(holder) in own or id(holder) in gc_frames:
+            continue
+        if type(holder).__name__ in ("FutureIter", "method", "builtin_function_or_method"):
+            continue
+        return False
+    return True
+
+
+def line_of(someone: "Someone") -> str:
+    """Where a task awaits."""
+    return at(someone) if place_of_wait(someone.frames) is not None else ""

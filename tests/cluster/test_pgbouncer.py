@@ -1,0 +1,57 @@
+"""PostgreSQL behind PgBouncer in transaction mode, with two connections to the server for everybody."""
+
+import logging
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import servers
+from parties import blocked
+
+import interlock.cluster
+
+
+@pytest.fixture
+def pool(engine: Any) -> Iterator[Any]:
+    if engine.kind != "postgresql":
+        pytest.skip("about PostgreSQL")
+    made = servers.PgBouncer(engine)
+    yield made
+    made.stop()
+
+
+@pytest.mark.parametrize("listens", [True, False], ids=["listens", "asks again"])
+def test_through_a_pool(engine: Any, pool: Any, prefix: str, listens: bool, caplog: pytest.LogCaptureFixture) -> None:
+    options = {"prefix": prefix, "lease": 5.0, "listen": engine.url if listens else ""}
+    with (
+        caplog.at_level(logging.WARNING, "interlock.cluster"),
+        interlock.cluster.connect(pool.url, **options) as one,
+        interlock.cluster.connect(pool.url, **options) as two,
+    ):
+        lock, other = one.Lock("orders"), two.Lock("orders")
+        for _ in range(20):
+            with lock as first:
+                pass
+            with other as second:
+                pass
+            assert second.value > first.value
+        came: list[bool] = []
+        lock.acquire()
+        waiter = threading.Thread(target=lambda: came.append(other.acquire(timeout=30)))
+        waiter.start()
+        blocked(lock, 1)
+        lock.release()
+        waiter.join(30)
+        assert came == [True]
+        assert ("give a direct URL" in caplog.text) is not listens
+
+
+def test_a_pool_that_is_started_anew(engine: Any, pool: Any, prefix: str) -> None:
+    with interlock.cluster.connect(pool.url, prefix=prefix, lease=10.0, listen=engine.url) as cluster:
+        lock = cluster.Lock("orders")
+        lock.acquire()
+        pool.kill()
+        pool.start()
+        lock.release()
+        assert cluster.Lock("orders").acquire(timeout=30)

@@ -1,0 +1,22 @@
+"""Two tasks take two locks in opposite orders."""
+
+import asyncio
+
+
+def test():
+    async def main():
+        a, b = asyncio.Lock(), asyncio.Lock()
+
+        async def one():
+            async with a:
+                await asyncio.sleep(0)
+                async with b:
+                    pass
+
+        async def two():
+            async with b, a:
+                pass
+
+        await asyncio.gather(one(), two())
+
+    asyncio.run(main())

@@ -1,0 +1,199 @@
+"""The pytest plugin, in pytest of its own."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+TESTS = """
+import asyncio
+import threading
+from threading import Lock, Thread
+
+import pytest
+
+
+def run(*functions):
+    threads = [Thread(target=each) for each in functions]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+@pytest.fixture
+def made():
+    return []
+
+
+@pytest.mark.interlock(schedules=200)
+def test_two_orders(made):
+    made.append(1)
+    x, y = Lock(), Lock()
+
+    def one():
+        with x, y:
+            pass
+
+    def two():
+        with y, x:
+            pass
+
+    run(one, two)
+
+
+@pytest.mark.interlock(schedules=30)
+@pytest.mark.parametrize("n", [1, 2])
+def test_holds(n, tmp_path):
+    lock = Lock()
+    run(*[lambda: lock.acquire() and lock.release()] * n)
+
+
+@pytest.mark.interlock(schedules=30)
+async def test_tasks():
+    n = 0
+
+    async def work():
+        nonlocal n
+        seen = n
+        await asyncio.sleep(0)
+        n = seen + 1
+
+    await asyncio.gather(work(), work())
+    assert n == 2
+
+
+@pytest.mark.interlock
+def test_skipped():
+    pytest.skip("not here")
+
+
+def test_explores_itself(interlock):
+    def program():
+        lock = Lock()
+
+        def work():
+            with lock:
+                pass
+
+        run(work, work)
+
+    assert not interlock(program, schedules=10).failed
+"""
+
+EVERY = """
+import threading
+from threading import Lock, Thread
+
+kept = []
+
+
+def test_both_orders():
+    first, second = Lock(), Lock()
+    with first:
+        with second:
+            pass
+    with second:
+        with first:
+            pass
+
+
+def test_left_locked():
+    lock = Lock()
+    kept.append(lock)
+    thread = Thread(target=lock.__enter__, name="forgetful")
+    thread.start()
+    thread.join()
+
+
+def test_stalls():
+    threading.Event().wait()
+
+
+def test_deadlock_in_threads():
+    first, second = Lock(), Lock()
+    meet = threading.Barrier(2)
+
+    def one():
+        with first:
+            meet.wait()
+            with second:
+                pass
+
+    def two():
+        with second:
+            meet.wait()
+            with first:
+                pass
+
+    threads = [Thread(target=each) for each in (one, two)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def test_nothing_wrong():
+    lock = Lock()
+    with lock:
+        assert lock.locked()
+"""
+
+
+@pytest.fixture
+def run_pytest(tmp_path):
+    def run(text, *options):
+        (tmp_path / "test_it.py").write_text(text)
+        (tmp_path / "pytest.ini").write_text("[pytest]\n")
+        command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q", *options]
+        environment = {**os.environ, "COLUMNS": "160", "PYTHONHASHSEED": "0"}
+        environment.pop("PYTEST_ADDOPTS", None)
+        ran = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, encoding="utf-8", timeout=110)
+        return ran.stdout + ran.stderr
+
+    return run
+
+
+def test_the_marker_explores(run_pytest):
+    out = run_pytest(TESTS)
+    assert "2 failed, 3 passed, 1 skipped" in out
+    assert "Deadlock: nobody can go on." in out
+    assert "test_it.py::test_two_orders --interlock-replay=i1-" in out
+    # What has failed is kept, and comes first.
+    again = run_pytest(TESTS, "-x")
+    assert "failed again, with the schedule kept from before" in again
+    token = out.partition("test_it.py::test_two_orders --interlock-replay=")[2].split()[0]
+    replayed = run_pytest(TESTS, "-k", "two_orders", f"--interlock-replay={token}")
+    assert token in replayed
+    assert "1 failed" in replayed
+    # Mended, it is forgotten.
+    mended = run_pytest(TESTS.replace("with y, x:", "with x, y:"), "-k", "two_orders")
+    assert "1 passed" in mended
+
+
+def test_every_test_is_looked_at(run_pytest):
+    out = run_pytest(EVERY, "--interlock", "--interlock-stall=1", "--interlock-report")
+    assert "4 failed, 1 passed" in out
+    assert "lock order: " in out
+    assert "is still held by forgetful, which has ended" in out
+    assert "a wait lasts longer than 1 s" in out
+    assert "nobody has set it" in out
+    assert "a deadlock, told to Thread-" in out
+    assert "who waited for what" in out
+
+
+def test_it_is_silent_until_asked(run_pytest):
+    out = run_pytest(
+        "import threading, _thread\ndef test_it(): assert threading.Lock is _thread.allocate_lock or True\n"
+    )
+    assert out.split() == [".", "[100%]", "1", "passed", "in", out.split()[-1]]
+
+
+def test_wrong_arguments(run_pytest):
+    assert "no such argument" in run_pytest("import pytest\n@pytest.mark.interlock(schedule=3)\ndef test_it(): pass\n")
+    assert "at must be one of" in run_pytest("import pytest\n@pytest.mark.interlock(at='words')\ndef test_it(): pass\n")
+    assert "not a replay token" in run_pytest(
+        "import pytest\n@pytest.mark.interlock\ndef test_it(): pass\n", "--interlock-replay=x"
+    )
+    assert "go with --interlock" in run_pytest("def test_it(): pass\n", "--interlock-stall=3")

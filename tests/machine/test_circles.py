@@ -1,0 +1,127 @@
+"""Circles through several processes: told where they are certain, and nowhere else."""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+
+from interlock import DeadlockError, machine
+
+from .conftest import PATIENCE, Others, until
+
+
+def in_thread(work: Callable[[], object]) -> None:
+    """Not in the main thread: pytest catches signals there, so that nothing is certain."""
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+
+
+def take_both(first: machine.Lock, second: machine.Lock, met: machine.Barrier) -> None:
+    """Exits with 5 where the circle is told."""
+    met.wait(PATIENCE)  # all threads and processes are known before the circle is
+    first.__enter__()
+    met.wait(PATIENCE)
+    try:
+        second.__enter__()
+    except DeadlockError as error:
+        first.__exit__()
+        os._exit(5 if "which it holds itself" in str(error) else 6)
+    second.__exit__()
+    first.__exit__()
+
+
+@pytest.mark.parametrize("kind", [machine.Lock, machine.RLock])
+@pytest.mark.parametrize("round_", range(5))
+def test_one_of_two_is_told(others: Others, kind: type[machine.Lock], round_: int) -> None:
+    one, two, met = kind(), kind(), machine.Barrier(2)
+    pids = [
+        others.start(lambda: in_thread(lambda: take_both(one, two, met))),
+        others.start(lambda: in_thread(lambda: take_both(two, one, met))),
+    ]
+    assert sorted(others.end(pid) for pid in pids) == [0, 5]
+
+
+def test_what_it_holds_itself() -> None:
+    lock = machine.Lock()
+
+    def work() -> None:
+        with lock, pytest.raises(DeadlockError, match="which it holds itself"):
+            lock.acquire()
+
+    in_thread(work)
+    assert not lock.locked()
+    assert lock.waiters == ()
+
+
+def test_not_where_another_may_release(others: Others) -> None:
+    lock = machine.Lock()
+    lock.acquire()
+    pid = others.start(lambda: (lock.waiters or until(lambda: lock.waiters), lock.release()))
+    assert lock.acquire()
+    assert others.end(pid) == 0
+
+
+def test_not_where_a_wait_has_a_timeout(others: Others) -> None:
+    one, two, held = machine.Lock(), machine.Lock(), machine.Event()
+
+    def other() -> None:
+        with two:
+            held.set()
+            assert not one.acquire(timeout=0.2)
+
+    with one:
+        pid = others.start(other)
+        held.wait()
+        with two:
+            pass
+    assert others.end(pid) == 0
+
+
+def test_not_where_a_signal_handler_may_end_a_wait(others: Others) -> None:
+    one, two, held = machine.Lock(), machine.Lock(), machine.Event()
+
+    class Enough(Exception):
+        pass
+
+    def other() -> None:
+        def stop(number: int, frame: object) -> None:
+            raise Enough
+
+        signal.signal(signal.SIGUSR1, stop)
+        with two:
+            held.set()
+            with pytest.raises(Enough):
+                one.acquire()
+
+    with one:
+        pid = others.start(other)
+        held.wait()
+        until(lambda: one.waiters)
+        timer = threading.Timer(0.2, os.kill, (pid, signal.SIGUSR1))
+        timer.start()
+        with two:
+            pass
+        timer.join()
+    assert others.end(pid) == 0
+
+
+def test_not_where_one_of_the_circle_was_killed(others: Others) -> None:
+    one, two, held = machine.Lock(), machine.Lock(), machine.Event()
+
+    def other() -> None:
+        with two:
+            held.set()
+            one.acquire()
+            time.sleep(PATIENCE * 10)
+
+    with one:
+        pid = others.start(other)
+        held.wait()
+        until(lambda: one.waiters)
+        others.kill(pid)
+        with two:
+            assert two.abandoned is not None

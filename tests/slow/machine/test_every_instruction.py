@@ -1,0 +1,59 @@
+"""Every few instructions of every operation, and the two kernels that must be found out: see tests/machine/sweep.py."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SWEEP = Path(__file__).parents[2] / "machine" / "sweep.py"
+STRIDE = os.environ.get("SWEEP_STRIDE", "29")  # 1: every one, which takes hours
+OPERATIONS = [
+    "release",
+    "acquire",
+    "with",
+    "give",
+    "permits",
+    "bounded",
+    "handed",
+    "set",
+    "count_down",
+    "notify",
+    "wait",
+    "arrive",
+    "read",
+    "write",
+]
+
+
+def sweep(folder: Path, *arguments: str, **environment: str) -> dict[str, object]:
+    ran = subprocess.run(
+        [sys.executable, str(SWEEP), *arguments],
+        env=os.environ | {"INTERLOCK_MACHINE_DIR": str(folder)} | environment,
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+    if ran.returncode == 77:
+        pytest.skip(f"no single steps: {ran.stdout.strip()}")
+    assert ran.returncode == 0, ran.stderr
+    result: dict[str, object] = json.loads(ran.stdout)
+    return result
+
+
+@pytest.mark.timeout(7200 if STRIDE == "1" else 1200)
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_nobody_is_stuck(tmp_path: Path, operation: str) -> None:
+    assert sweep(tmp_path, operation, STRIDE)["stuck"] == []
+
+
+@pytest.mark.timeout(1200)
+def test_a_grant_in_two_steps_is_found(tmp_path: Path) -> None:
+    assert sweep(tmp_path, "give", "3", INTERLOCK_MACHINE_MUTANT="1", INTERLOCK_SWEEP_PATIENCE="1")["stuck"]
+
+
+@pytest.mark.timeout(1200)
+def test_a_kernel_that_watches_nobody_is_found(tmp_path: Path) -> None:
+    assert sweep(tmp_path, "release", "11", INTERLOCK_MACHINE_MUTANT="2", INTERLOCK_SWEEP_PATIENCE="1")["stuck"]
