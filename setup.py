@@ -6,6 +6,7 @@ every other module stays Python. So a room may have both, and a new one needs no
 
 import filecmp
 import os
+import re
 import sys
 import sysconfig
 from pathlib import Path
@@ -14,6 +15,7 @@ from Cython.Build import cythonize
 from Cython.Compiler.Errors import CompileError
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
+from setuptools.command.build_py import build_py
 
 CPUS = os.cpu_count() or 1
 
@@ -41,6 +43,21 @@ DIRECTIVES = {
 }
 
 
+# Runs when something was found or is searched, and never in a hot path: small rather than fast.
+COLD = ("interlock.core.explain.", "interlock.explore.")
+
+
+class BuildPy(build_py):
+    """A wheel has the compiled modules, and not what they were compiled from."""
+
+    def run(self):
+        super().run()
+        if not self.editable_mode:
+            for pxd in Path("src").rglob("*.pxd"):
+                for source in pxd, pxd.with_suffix(".py"):
+                    Path(self.build_lib, *source.parts[1:]).unlink(missing_ok=True)
+
+
 class BuildExt(build_ext):
     def finalize_options(self):
         super().finalize_options()
@@ -53,6 +70,13 @@ class BuildExt(build_ext):
             for extension in self.extensions:
                 # What an assert used is unused without it; nobody should have to read past that.
                 extension.extra_compile_args = ["-O3", "-Wno-unused-function", "-Wno-unused-variable"]
+                if not DEBUG:
+                    # Without what only a debugger reads, which is five times what is run.
+                    extension.extra_compile_args.append("-g0")
+                    if extension.name.startswith(COLD):
+                        extension.extra_compile_args.append("-Os")
+                    if sys.platform == "linux":
+                        extension.extra_link_args.append("-Wl,--strip-all")
         super().build_extensions()
 
     def run(self):
@@ -78,12 +102,16 @@ def extensions():
         Extension(
             ".".join(path.relative_to("src").with_suffix("").parts),
             [str(path)],
-            define_macros=[] if DEBUG else [("CYTHON_WITHOUT_ASSERTIONS", "1")],
+            define_macros=[
+                ("CYTHON_COMPRESS_STRINGS", "0"),  # see hide_tables
+                *([] if DEBUG else [("CYTHON_WITHOUT_ASSERTIONS", "1")]),
+            ],
             include_dirs=[str(path.parent)],
             depends=["setup.py", *map(str, sorted(path.parent.glob("*.h")))],
         )
         for path in sorted(pxd.with_suffix(".py") for pxd in Path("src/interlock").rglob("*.pxd"))
-        if path.exists()
+        # Between processes it is Linux alone that tells who has died.
+        if path.exists() and (sys.platform == "linux" or path.parent.name != "machine")
     ]
 
 
@@ -91,7 +119,7 @@ def to_c(modules):
     # Cython compares the times of the sources only; changed directives must reach every module too.
     changed = Path(__file__).stat().st_mtime
     try:
-        return cythonize(
+        made = cythonize(
             modules,
             build_dir=C_DIR,
             compiler_directives=DIRECTIVES,
@@ -102,13 +130,29 @@ def to_c(modules):
     except CompileError as error:
         # What is wrong with the module has been printed; where Cython stood when it saw that is no help.
         sys.exit(f"not compiled: {error}")
+    hide_tables()
+    return made
+
+
+def hide_tables():
+    """Give the table of C functions that stands in each class a name that help() leaves out: one underscore begins it.
+
+    All modules find it by this name, so it is the same in each; and as long, since it stands in C among other strings.
+    Cython breaks long literals in two where a compiler might find them too long: "so""so".
+    """
+    broken = re.compile(b'(?:"")?'.join(bytes([letter]) for letter in b"__pyx_vtable__"))
+    for path in Path(C_DIR).rglob("*.c"):
+        text = path.read_bytes()
+        hidden = broken.sub(lambda found: b"_pyx_functions" + found[0].count(b'"') * b'"', text)
+        if hidden != text:
+            path.write_bytes(hidden)
 
 
 # cythonize may start worker processes, and those import this file.
 if __name__ == "__main__":
     setup(
         ext_modules=to_c(extensions()),
-        cmdclass={"build_ext": BuildExt},
+        cmdclass={"build_ext": BuildExt, "build_py": BuildPy},
         options={
             "build": {"build_base": BUILD_DIR, "build_lib": LIB_DIR, "build_temp": TEMP_DIR},
             "build_ext": {"parallel": CPUS},

@@ -1,6 +1,5 @@
 """What is built on the primitives in a few lines: locks by key, functions and properties computed once."""
 
-import inspect
 import threading
 import weakref
 from collections.abc import Awaitable, Callable, Generator, Hashable
@@ -13,6 +12,14 @@ from interlock.core.primitives.rwlock import RWLock
 
 _T = TypeVar("_T")
 _P = ParamSpec("_P")
+
+
+_CO_COROUTINE = 0x80
+
+
+def _is_async(function: Any) -> bool:
+    """As `inspect.iscoroutinefunction`, without loading that."""
+    return bool(getattr(getattr(function, "__code__", None), "co_flags", 0) & _CO_COROUTINE)
 
 
 class _Kept:
@@ -165,7 +172,7 @@ def once(function: Callable[_P, _T]) -> Callable[_P, _T]:
     next one runs it again. Where it calls itself, that is a `DeadlockError`. Only the arguments of the call that runs
     it count. Of a coroutine function every call is awaited.
     """
-    return _OnceAsync(function) if inspect.iscoroutinefunction(function) else _Once(function)
+    return _OnceAsync(function) if _is_async(function) else _Once(function)
 
 
 class cached_property(Generic[_T]):  # as functools calls it
@@ -181,7 +188,7 @@ class cached_property(Generic[_T]):  # as functools calls it
         self.attrname: str | None = None
         self.__doc__ = function.__doc__
         self.__module__ = function.__module__
-        self._is_async = inspect.iscoroutinefunction(function)
+        self._is_async = _is_async(function)
         # By the address of the instance: while somebody asks, it lives.
         self._locks = KeyedLock(name=getattr(function, "__qualname__", None))
 

@@ -23,6 +23,12 @@ class Till(interlock.Lock):
             return 1
 
 
+class Page:
+    @interlock.cached_property
+    def words(self) -> int:
+        return 2
+
+
 def locks() -> None:
     till = Till("till")
     assert till.count() == 1
@@ -99,6 +105,10 @@ def queues() -> None:
     first.put(2)
     simple.put(b"c")
     assert (last.get(), first.get(), simple.get()) == ("a", 2, b"c")
+    keyed = interlock.KeyedLock(name="users")
+    with keyed["user-7"]:
+        pass
+    assert Page().words == 2
     with contextlib.suppress(interlock.Empty):
         jobs.get_nowait()
 

@@ -142,7 +142,7 @@ class Ending:
         self.directory = directory
         self.outputs = outputs
         self.quiet = quiet
-        self.repeats = Repeats()
+        self.repeats: Repeats = Repeats()
         self.leave: Callable[[int], NoReturn] | None = None  # python's own `os._exit`, where ours stands before it
         self._guard = _thread.RLock()  # a signal may come while its own thread is here
         self._told = False

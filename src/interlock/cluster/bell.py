@@ -12,10 +12,10 @@ class Bell:
     """
 
     def __init__(self) -> None:
-        self.guard = _thread.allocate_lock()
-        self.lock = _thread.allocate_lock()
+        self.guard: _thread.LockType = _thread.allocate_lock()
+        self.lock: _thread.LockType = _thread.allocate_lock()
         self.lock.acquire()
-        self.is_set = False
+        self.is_set: bool = False
 
     def set(self) -> None:
         with self.guard:

@@ -45,13 +45,13 @@ class Step:
         undo: Callable[[], object] | None = None,
         shielded: bool = False,
     ) -> None:
-        self.engine = engine
-        self.caller = caller
-        self.op = op
-        self.arguments = arguments
-        self.timeout = timeout
-        self.undo = undo
-        self.shielded = shielded
+        self.engine: Engine = engine
+        self.caller: Caller = caller
+        self.op: str = op
+        self.arguments: Sequence[str | int] = arguments
+        self.timeout: float = timeout
+        self.undo: Callable[[], object] | None = undo
+        self.shielded: bool = shielded
 
     def perform(self) -> Answer:
         return self.engine.call(self.op, self.arguments, self.timeout)
@@ -76,9 +76,9 @@ class Park:
     __slots__ = ("event", "shielded", "timeout")
 
     def __init__(self, event: Event, timeout: float | None, shielded: bool = False) -> None:
-        self.event = event
-        self.timeout = timeout
-        self.shielded = shielded
+        self.event: Event = event
+        self.timeout: float | None = timeout
+        self.shielded: bool = shielded
 
     def perform(self) -> bool:
         return self.event.wait(self.timeout)
@@ -146,10 +146,10 @@ class Trip:
     def __init__(self, perform: Callable[[], Any], undo: Callable[[], object] | None = None) -> None:
         self.perform = perform
         self.undo = undo
-        self.guard = _thread.allocate_lock()
-        self.over = Event(name="answer of the engine")
-        self.done = False
-        self.abandoned = False
+        self.guard: _thread.LockType = _thread.allocate_lock()
+        self.over: Event = Event(name="answer of the engine")
+        self.done: bool = False
+        self.abandoned: bool = False
         self.answer: Any = None
         self.error: BaseException | None = None
 
@@ -186,11 +186,11 @@ class Caller:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.guard = _thread.allocate_lock()
+        self.guard: _thread.LockType = _thread.allocate_lock()
         self.trips: deque[Trip] = deque()
         self.idle: deque[Bell] = deque()
-        self.threads = 0
-        self.closed = False
+        self.threads: int = 0
+        self.closed: bool = False
 
     def submit(self, trip: Trip) -> None:
         start = False

@@ -23,10 +23,10 @@ class Guard(Protocol):
 class AsyncioGuard:
     def __init__(self, task: asyncio.Task[Any]) -> None:
         self.task = task
-        self.loop = task.get_loop()
-        self.before = task.cancelling()
-        self.cancelled = False
-        self.left = False
+        self.loop: asyncio.events.AbstractEventLoop = task.get_loop()
+        self.before: int = task.cancelling()
+        self.cancelled: bool = False
+        self.left: bool = False
 
     def fire(self) -> None:
         with suppress(RuntimeError):  # the loop is closed, and its tasks with it
@@ -58,8 +58,8 @@ class TrioGuard:
     def __init__(self) -> None:
         import trio
 
-        self.token = trio.lowlevel.current_trio_token()
-        self.scope = trio.CancelScope()
+        self.token: trio._core._entry_queue.TrioToken = trio.lowlevel.current_trio_token()
+        self.scope: trio._core._run.CancelScope = trio.CancelScope()
         self.scope.__enter__()
         self.run_finished = trio.RunFinishedError
 

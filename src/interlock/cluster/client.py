@@ -24,6 +24,7 @@ from interlock.cluster.engine import (
     MAX_NAME,
     Answer,
     Argument,
+    Engine,
     Settings,
     Unreachable,
     make_engine,
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     from interlock.cluster.rwlock import RWLock
     from interlock.cluster.ticket import Ticket
 
-log = logging.getLogger("interlock.cluster")
+log: logging.Logger = logging.getLogger("interlock.cluster")
 
 TRIP = 1.0  # seconds that a trip may take at least
 PAUSES = (0.05, 0.1, 0.2, 0.5)  # seconds between tries while the engine does not answer
@@ -56,7 +57,6 @@ def connect(
     patience: float | None = None,
     max_lease: float | None = None,
     after_restart: str = "quarantine",
-    replicas: int = 0,
     **options: Any,
 ) -> Cluster:
     """A handle on an engine, from which the primitives are made. Connects when it is first used.
@@ -68,8 +68,7 @@ def connect(
     until its own timeout). ``after_restart``: "quarantine": an engine that was restarted or replaced may have lost
     grants whose holders do not know it yet, so it makes none for ``max_lease``; "grant": it grants at once.
     ``max_lease``: seconds; the longest lease that any handle of the prefix uses. By default this one's own, so where
-    they differ all have to be told. ``replicas``: how many replicas
-    have to confirm a grant (Redis). ``options``: what else the engine's client takes.
+    they differ all have to be told. ``options``: what else the engine's client takes.
 
     Raises ValueError where the URL names no engine, `ClusterError` where the engine's client is not installed.
     """
@@ -81,7 +80,6 @@ def connect(
         patience=patience,
         max_lease=max_lease,
         after_restart=after_restart,
-        replicas=replicas,
         **options,
     )
 
@@ -158,7 +156,6 @@ class Cluster:
         patience: float | None,
         max_lease: float | None,
         after_restart: str,
-        replicas: int,
         looks: bool = False,
         **options: Any,
     ) -> None:
@@ -166,33 +163,33 @@ class Cluster:
             raise TypeError(f"url must be a str, not {type(url).__name__}")
         if after_restart not in ("quarantine", "grant"):
             raise ValueError(f"after_restart must be 'quarantine' or 'grant', not {after_restart!r}")
-        if replicas < 0:
-            raise ValueError(f"replicas must be 0 or more, not {replicas}")
-        self.lease = checked_seconds(lease, "lease", MAX_LEASE)
-        self.max_lease = self.lease if max_lease is None else checked_seconds(max_lease, "max_lease", MAX_LEASE)
+        self.lease: float = checked_seconds(lease, "lease", MAX_LEASE)
+        self.max_lease: float = self.lease if max_lease is None else checked_seconds(max_lease, "max_lease", MAX_LEASE)
         if self.lease > self.max_lease:
             raise ValueError(f"lease must be at most max_lease, {self.max_lease:g} seconds, not {lease}")
-        self.patience = patience if patience is None else checked_seconds(patience, "patience", float("inf"))
-        self.prefix = checked_name(prefix, "prefix")
-        self.label = os.path.basename(sys.argv[0]) or "python" if label is None else checked_name(label, "label")
-        self.engine = make_engine(
-            Settings(url, prefix, self.max_lease if after_restart == "quarantine" else 0.0, looks, replicas, options)
+        self.patience: float | None = (
+            patience if patience is None else checked_seconds(patience, "patience", float("inf"))
         )
-        self.url = self.engine.shown
+        self.prefix: str = checked_name(prefix, "prefix")
+        self.label: str = os.path.basename(sys.argv[0]) or "python" if label is None else checked_name(label, "label")
+        self.engine: Engine = make_engine(
+            Settings(url, prefix, self.max_lease if after_restart == "quarantine" else 0.0, looks, options)
+        )
+        self.url: str = self.engine.shown
         self.start()
         clusters.add(self)
 
     def start(self) -> None:
-        self.guard = _thread.allocate_lock()
+        self.guard: _thread.LockType = _thread.allocate_lock()
         self.sessions: dict[float, Session] = {}
-        self.caller = Caller("interlock-cluster-calls")
-        self.closing = Event()
-        self.closed = False
-        self.was_reached = False
+        self.caller: Caller = Caller("interlock-cluster-calls")
+        self.closing: Event = Event()
+        self.closed: bool = False
+        self.was_reached: bool = False
         self.out_since: float | None = None
         self.requeued = 0  # waits that began anew at the end of the queue, since the engine had forgotten them
-        self.forks = getattr(self, "forks", -1) + 1
-        self.pid = os.getpid()
+        self.forks: Any | int = getattr(self, "forks", -1) + 1
+        self.pid: int = os.getpid()
 
     # --- the primitives ---------------------------------------------------------------------------------------------
 

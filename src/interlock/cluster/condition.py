@@ -11,7 +11,7 @@ as if notified, in the order of newcomers. So look again at what you wait for, o
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from interlock.cluster import party
@@ -42,11 +42,11 @@ class Condition(Shared):
             raise TypeError("lock must be a Lock or an RLock of the same handle")
         super().__init__(cluster, name, 0, lock.lease)
         self.lock = lock
-        self.acquire = lock.acquire
-        self.acquire_async = lock.acquire_async
-        self.release = lock.release
-        self.release_async = lock.release_async
-        self.locked = lock.locked
+        self.acquire: Callable[..., bool] = lock.acquire
+        self.acquire_async: Callable[..., Coroutine[Any, Any, bool]] = lock.acquire_async
+        self.release: Callable[[], None] = lock.release
+        self.release_async: Callable[[], Coroutine[Any, Any, None]] = lock.release_async
+        self.locked: Callable[[], bool] = lock.locked
 
     def __enter__(self) -> Ticket:
         return self.lock.__enter__()

@@ -58,7 +58,6 @@ class Settings:
     prefix: str
     quarantine: float = 0.0  # seconds without a grant after a life of the server that may have lost some
     looks: bool = False  # only looks: says no hello, which would change what others may be granted
-    replicas: int = 0
     options: dict[str, Any] = field(default_factory=dict)
 
 
@@ -95,7 +94,7 @@ class Engine:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.shown = shown(settings.url)
+        self.shown: str = shown(settings.url)
 
     def call(self, op: str, arguments: Sequence[Argument], timeout: float) -> Answer:
         """Do one step.

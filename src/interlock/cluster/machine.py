@@ -105,12 +105,12 @@ class Machine:
     def __init__(self, tell: Callable[[str, str, int], object], now: Callable[[], int] = clock) -> None:
         self.tell = tell
         self.clock = now
-        self.now = 0  # of the step under way
+        self.now: int = 0  # of the step under way
         self.sessions: dict[str, Session] = {}
         self.records: dict[str, Record] = {}
         self.idle: OrderedDict[str, int] = OrderedDict()  # name -> since, roughly in order of since
-        self.run = ""
-        self.quiet = 0  # no permit is granted before
+        self.run: str = ""
+        self.quiet: int = 0  # no permit is granted before
 
     def step(self, op: str, arguments: Sequence[Argument]) -> Answer:
         """Do the step ``op``, a method below."""

@@ -26,6 +26,7 @@ from interlock.cluster.ticket import AGAIN, BROKEN, HELD, LOST, WAITING, Lost, T
 
 if TYPE_CHECKING:
     from interlock.cluster.client import Cluster
+    from interlock.core.primitives.remote import Remote as Board
 
 
 def limit_of(timeout: float | None, blocking: bool = True) -> tuple[float | None, int]:
@@ -52,10 +53,10 @@ class Shared:
 
     def __init__(self, cluster: Cluster, name: str, capacity: int, lease: float | None = None) -> None:
         self.cluster = cluster
-        self.name = checked_name(name)
+        self.name: str = checked_name(name)
         self.capacity = capacity
-        self.board = board_of(cluster.url, cluster.prefix, self.kind, name)
-        self.lease = cluster.lease if lease is None else checked_seconds(lease, "lease", MAX_LEASE)
+        self.board: Board | None = board_of(cluster.url, cluster.prefix, self.kind, name)
+        self.lease: float = cluster.lease if lease is None else checked_seconds(lease, "lease", MAX_LEASE)
         if self.lease > cluster.max_lease:
             raise ValueError(
                 f"lease must be at most {cluster.max_lease:g} seconds, not {lease}: all handles of the prefix have to"
@@ -232,10 +233,10 @@ class Permits(Shared):
             raise TypeError(f"on_lost must be callable, not {type(on_lost).__name__}")
         self.on_lost = on_lost
         self.cancel_on_loss = cancel_on_loss
-        self.guard = _thread.allocate_lock()
+        self.guard: _thread.LockType = _thread.allocate_lock()
         self.held: dict[int, list[Ticket]] = {}
-        self.forks = cluster.forks
-        self.foreign = False  # in a child: the parent held it when it forked
+        self.forks: Any | int = cluster.forks
+        self.foreign: bool = False  # in a child: the parent held it when it forked
 
     # --- what this process holds ------------------------------------------------------------------------------------
 
@@ -463,8 +464,8 @@ class Within:
     __slots__ = ("target", "timeout")
 
     def __init__(self, target: Permits, timeout: float) -> None:
-        self.target = target
-        self.timeout = timeout
+        self.target: Permits = target
+        self.timeout: float = timeout
 
     def __enter__(self) -> Ticket:
         return self.target.enter(self.timeout)

@@ -34,7 +34,7 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 from interlock.cluster.bell import Bell
-from interlock.cluster.engine import Answer, Inbox, Unreachable
+from interlock.cluster.engine import Answer, Engine, Inbox, Unreachable
 from interlock.cluster.errors import ClusterError, EngineRestarted, LeaseLost
 from interlock.cluster.seen import wait_at
 from interlock.cluster.ticket import AGAIN, BROKEN, GONE, HELD, LOST, WAITING, Ticket
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from interlock.cluster.client import Cluster
     from interlock.core.primitives.remote import Remote
 
-log = logging.getLogger("interlock.cluster")
+log: logging.Logger = logging.getLogger("interlock.cluster")
 
 RETRY = 0.1  # seconds after a renewal that failed
 SLACK = 0.002  # seconds: a deadline is looked at just after it, not just before
@@ -65,25 +65,25 @@ else:
 class Session:
     def __init__(self, cluster: Cluster, lease: float) -> None:
         self.cluster = cluster
-        self.engine = cluster.engine
+        self.engine: Engine = cluster.engine
         self.lease = lease
-        self.id = secrets.token_hex(8)
-        self.guard = _thread.allocate_lock()
-        self.numbers = count(1)
+        self.id: str = secrets.token_hex(8)
+        self.guard: _thread.LockType = _thread.allocate_lock()
+        self.numbers: count[int] = count(1)
         self.mine: dict[str, Ticket] = {}
         self.owed: dict[str, None] = {}  # waiters to leave
         self.leaving: set[str] = set()  # waiters that are being released: nobody else may, their answer counts
-        self.waiting = 0  # tickets that wait; changed under the guard
-        self.calls = count(1)
+        self.waiting: int = 0  # tickets that wait; changed under the guard
+        self.calls: count[int] = count(1)
         self.answered: list[str] = []  # numbers of calls whose answers came, to be told to the engine
-        self.deadline = 0.0  # 0: not open yet
+        self.deadline: float = 0.0  # 0: not open yet
         self.over: LeaseLost | None = None
-        self.closing = False
-        self.suspect = False  # the next beat asks for everything, and comes at once where somebody waits
+        self.closing: bool = False
+        self.suspect: bool = False  # the next beat asks for everything, and comes at once where somebody waits
         self.inbox: Inbox | None = None
-        self.wake = Bell()
+        self.wake: Bell = Bell()
         self.line: threading.Thread | None = None
-        self.beats = 0
+        self.beats: int = 0
 
     # --- opening and ending -----------------------------------------------------------------------------------------
 
@@ -399,9 +399,9 @@ class Clock:
     """Ends the sessions whose time is over. One thread for the process; it does no I/O and takes no lock for long."""
 
     def __init__(self) -> None:
-        self.guard = _thread.allocate_lock()
+        self.guard: _thread.LockType = _thread.allocate_lock()
         self.sessions: set[Session] = set()
-        self.wake = Bell()
+        self.wake: Bell = Bell()
         self.thread: threading.Thread | None = None
 
     def watch(self, session: Session) -> None:
@@ -438,4 +438,4 @@ class Clock:
         self.__init__()  # type: ignore[misc]
 
 
-clock = Clock()
+clock: Clock = Clock()

@@ -63,19 +63,19 @@ class Ticket:
     )
 
     def __init__(self, session: Session, waiter: str, name: str, units: int, event: Event, board: Any = None) -> None:
-        self.session = session
-        self.waiter = waiter
-        self.name = name
-        self.units = units
-        self.event = event
-        self.board = board
-        self.state = WAITING
-        self.asked = False  # the engine has said that we wait, so it has to know of us
-        self.moving = False  # on its way to a condition, which gives it up: not missed meanwhile
-        self.value = 0
-        self.party = 0
-        self.count = 1
-        self.since = 0.0
+        self.session: Session = session
+        self.waiter: str = waiter
+        self.name: str = name
+        self.units: int = units
+        self.event: Event = event
+        self.board: Any = board
+        self.state: int = WAITING
+        self.asked: bool = False  # the engine has said that we wait, so it has to know of us
+        self.moving: bool = False  # on its way to a condition, which gives it up: not missed meanwhile
+        self.value: int = 0
+        self.party: int = 0
+        self.count: int = 1
+        self.since: float = 0.0
         self.reason: LeaseLost | None = None
         self._lost: Lost | None = None
         self.on_lost: Callable[[Ticket], object] | None = None

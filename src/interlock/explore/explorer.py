@@ -62,10 +62,10 @@ class Outcome:
         self.failure = failure
         self.options = options
         self.choices = choices
-        self.outside = baton.outside
-        self.split_at = baton.split_at
-        self.points = baton.points
-        self.switches = baton.switches_then if failure is not None else baton.switches
+        self.outside: int = baton.outside
+        self.split_at: int = baton.split_at
+        self.points: int = baton.points
+        self.switches: int = baton.switches_then if failure is not None else baton.switches
         self.key = _key(failure)
 
 
@@ -93,7 +93,7 @@ class Exploration:
 
     def __init__(self) -> None:
         self.schedules = 0
-        self.seconds = 0.0
+        self.seconds: float = 0.0
         self.distinct = 0
         self.kind: str | None = None
         self.token: str | None = None
@@ -141,28 +141,28 @@ class Explorer:
             raise ValueError(f"strategy must be one of mix, deviation, {', '.join(STRATEGIES)}, not {strategy!r}")
         self.function = function
         self.at, self.seed, self.strategy, self.pause, self.order = at, seed, strategy, pause, order
-        self.directory = os.getcwd() if directory is None else directory
-        self.is_program = files or program_files(self.directory)
+        self.directory: str = os.getcwd() if directory is None else directory
+        self.is_program: Callable[[str], bool] = files or program_files(self.directory)
         self.passing = passing
-        self.after_each = after_each or (lambda: None)
+        self.after_each: Callable[[], object] = after_each or (lambda: None)
         self.baton = baton = Baton()
         baton.limit = limit
         baton.pause = round(pause * 1e9)
         baton.in_order = order == "fifo"
         baton.stay = 0.0
-        self.teller = Teller(baton, self.is_program, self.directory)
-        self.found = Exploration()
-        self.patches = Patches(baton, self.is_program)
-        self.points = Points(baton, at, self.is_program)
+        self.teller: Teller = Teller(baton, self.is_program, self.directory)
+        self.found: Exploration = Exploration()
+        self.patches: Patches = Patches(baton, self.is_program)
+        self.points: Points = Points(baton, at, self.is_program)
         self.patches.before_thread = self.points.before_thread
-        self.random = random.Random(seed)
+        self.random: random.Random = random.Random(seed)
         self.seen: set[int] = set()
         self.steps: dict[str, int] = {}
         self.default: Outcome | None = None
         self.deviations: list[tuple[int, int]] = []
         self.progress: Callable[[Exploration], object] | None = None
         self.blocked_at: list[str] = []
-        self.telling = False
+        self.telling: bool = False
         self.unlike: tuple[Outcome, Outcome] | None = None
         self.timeline = timeline
         self.recording: Any = None
@@ -226,7 +226,9 @@ class Explorer:
     # --- the search -----------------------------------------------------------------------------------------------
 
     def __enter__(self) -> "Explorer":
-        self.old_locks = [each for each in every_primitive() if isinstance(each, Mutex) and not each.locked()]
+        self.old_locks: list[Mutex] = [
+            each for each in every_primitive() if isinstance(each, Mutex) and not each.locked()
+        ]
         self._collector = quiet_collector()
         self._collector.__enter__()
         self.patches.__enter__()
@@ -238,7 +240,7 @@ class Explorer:
             raise
         self.baton.on_stuck = self._on_stuck
         self.baton.place_now = self.teller.place_now
-        self.began = time.perf_counter()
+        self.began: float = time.perf_counter()
         self._watching = True
         _thread.start_new_thread(self._watch, (_thread.get_ident(),))
         return self

@@ -31,9 +31,9 @@ class Token:
         self.at = at
         self.order = order
         self.pause = pause
-        self.python = sys.version_info[1] if python is None else python
-        self.deviations = {i: choice for i, choice in enumerate(choices) if choice}
-        self.options = check_sum(options)
+        self.python: int = sys.version_info[1] if python is None else python
+        self.deviations: dict[int, int] = {i: choice for i, choice in enumerate(choices) if choice}
+        self.options: int = check_sum(options)
 
     def __str__(self) -> str:
         data = bytearray()

@@ -36,7 +36,7 @@ class Node:
         self.sleeping = sleeping
         self.done: set[Step] = set()
         self.is_pick = is_pick
-        self.chosen = self.next()
+        self.chosen: int = self.next()
 
     def next(self) -> int:
         """The first option that is left; -1: none."""
@@ -56,14 +56,14 @@ class Tree:
     def __init__(self, reduce: bool = True) -> None:
         self.reduce = reduce
         self.path: list[Node] = []
-        self.has_split = False
-        self.saw_loop = False
+        self.has_split: bool = False
+        self.saw_loop: bool = False
         self.begin()
 
     def begin(self) -> None:
         """Before each schedule."""
-        self.depth = 0
-        self.is_cut = False
+        self.depth: int = 0
+        self.is_cut: bool = False
         self._sleeping: set[Step] = set()
         self._numbers: dict[int, int] = {}
         self._kept: list[object] = []  # so that no other object gets its id

@@ -27,13 +27,13 @@ class Mailbox:
     """The FIFO of one loop and who waits for mail."""
 
     def __init__(self, folder: str) -> None:
-        self.number = next(_numbers)
-        self.pid = os.getpid()
-        self.path = f"{folder}/mail-{self.pid}-{self.number}"
+        self.number: int = next(_numbers)
+        self.pid: int = os.getpid()
+        self.path: str = f"{folder}/mail-{self.pid}-{self.number}"
         with suppress(FileNotFoundError):
             os.unlink(self.path)  # of a process that had our number before
         os.mkfifo(self.path, 0o600)
-        self.fd = os.open(self.path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+        self.fd: int = os.open(self.path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
         self.waiting: dict[int, tuple[Any, Callable[[], object]]] = {}
         self.ticking = False
 
@@ -73,7 +73,7 @@ class AsyncioMailbox(Mailbox):
         loop.add_reader(self.fd, self.read)
 
     def tick(self) -> None:
-        self.ticking = self.look()
+        self.ticking: bool = self.look()
         if self.ticking:
             self.loop.call_later(TICK, self.tick)
 

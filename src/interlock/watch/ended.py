@@ -34,9 +34,9 @@ class Ended:
     def __init__(self, name: str, ident: int, error: BaseException, place: Place | None) -> None:
         self.name = name
         self.ident = ident
-        self.what = describe(error)
+        self.what: str = describe(error)
         self.place = place
-        self.at = time.monotonic_ns()
+        self.at: int = time.monotonic_ns()
         self._named: list[tuple[str, weakref.ref[Any], Place]] = []
 
     def could_give(self, target: object, names: Iterable[str]) -> Place | None:

@@ -70,10 +70,10 @@ class Touch:
     __slots__ = ("code", "line", "offset", "target")
 
     def __init__(self, target: object, code: "CodeType", line: int, offset: int) -> None:
-        self.target = target
-        self.code = code
-        self.line = line
-        self.offset = offset
+        self.target: object = target
+        self.code: CodeType = code
+        self.line: int = line
+        self.offset: int = offset
 
     @property
     def place(self) -> Place:
@@ -89,7 +89,7 @@ class Reach:
         self._clear()
 
     def _clear(self) -> None:
-        self.anything = False
+        self.anything: bool = False
         self.touches: dict[str, list[Touch]] = {}
         self._relied_on: set[str] = set()  # attributes and globals whose value was taken for what it will be
         self._seen: set[tuple[int, int]] = set()

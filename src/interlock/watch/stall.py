@@ -75,7 +75,7 @@ class Stalls:
         self.running: bool = False
         self.standing: dict[object, float] = {}  # what was suspected at the last look, and since when
         self.told: set[object] = set()
-        self.polls = Polls()
+        self.polls: Polls = Polls()
         self.began: dict[object, int] = {}  # when a wait that is none of our primitives' was first seen, nanoseconds
         self.long: dict[object, set[object]] = {}  # primitive and line -> the long waits there that have been told
         self.shown: object = None  # the waits of the last dump

@@ -851,7 +851,7 @@ with a:
 
 
 def test_a_story_that_fails_is_told_in_few_words(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("interlock.core.explain.story.tell_cycle", None)
+    monkeypatch.setattr("interlock.core.explain.cycle.tell_cycle", None)
     lock = Lock()
     with lock, pytest.raises(DeadlockError, match=r"in a cycle: MainThread$"):
         lock.acquire()

@@ -78,7 +78,7 @@ class Docs(Machine):
         self.revision = revision
         self.live = live
         self.asked: set[str] = set()  # sessions of which it mattered that they are there
-        self.now = clock()
+        self.now: int = clock()
 
     def alive(self, name: str) -> Session | None:
         live = self.live.get(name)
@@ -170,11 +170,13 @@ class EtcdEngine(Engine):
         super().__init__(settings)
         parts = urlsplit(settings.url)
         hosts = parts.netloc.rpartition("@")[2].split(",")
-        self.endpoints = [host if ":" in host else f"{host}:2379" for host in hosts]
-        self.secure = parts.scheme == "etcds"
-        self.login = (unquote(parts.username), unquote(parts.password or "")) if parts.username else None
-        self.root = f"/interlock/{settings.prefix}/".encode()
-        self.guard = _thread.allocate_lock()
+        self.endpoints: list[str] = [host if ":" in host else f"{host}:2379" for host in hosts]
+        self.secure: bool = parts.scheme == "etcds"
+        self.login: tuple[str, str] | None = (
+            (unquote(parts.username), unquote(parts.password or "")) if parts.username else None
+        )
+        self.root: bytes = f"/interlock/{settings.prefix}/".encode()
+        self.guard: _thread.LockType = _thread.allocate_lock()
         # Waiters of this process: where they may be. Filled before they are sent, so that nothing of ours is unknown.
         self.home: dict[str, list[str]] = {}
         self.cache: OrderedDict[str, tuple[int, bytes]] = OrderedDict()
@@ -182,11 +184,11 @@ class EtcdEngine(Engine):
         self.start()
 
     def start(self) -> None:
-        self.at = 0
+        self.at: int = 0
         self.channel: Any = None
         self.stubs: dict[str, Any] = {}
         self.metadata: tuple[tuple[str, str], ...] = ()
-        self.closed = False
+        self.closed: bool = False
         self.fading: tuple[float, int] = (0.0, 0)
 
     # --- calls ------------------------------------------------------------------------------------------------------
@@ -566,14 +568,14 @@ class EtcdInbox(Inbox):
     def __init__(self, engine: EtcdEngine, session: str) -> None:
         self.engine = engine
         self.session = session
-        self.guard = _thread.allocate_lock()
+        self.guard: _thread.LockType = _thread.allocate_lock()
         self.pending: dict[str, list[str]] = {}  # waiter -> records
         self.watched: dict[str, int] = {}  # record -> watch
-        self.numbers = iter(range(2, 1 << 62))
+        self.numbers: Iterator[int] = iter(range(2, 1 << 62))
         self.came: queue.SimpleQueue[Told | tuple[str, str] | None] = queue.SimpleQueue()
         self.requests: queue.SimpleQueue[bytes | None] | None = None
         self.stream: Any = None
-        self.closed = False
+        self.closed: bool = False
 
     def expect(self, waiter: str, names: list[str], at: int) -> None:
         """`waiter` waits in one of these records, since revision `at`."""

@@ -138,9 +138,9 @@ class KeyValue:
 
     def __init__(self, data: bytes) -> None:
         fields = unpack(data)
-        self.key = text(fields, 1)
-        self.mod = number(fields, 3)
-        self.value = text(fields, 5)
+        self.key: bytes = text(fields, 1)
+        self.mod: int = number(fields, 3)
+        self.value: bytes = text(fields, 5)
 
 
 def read_txn(data: bytes) -> tuple[bool, int, list[list[KeyValue]]]:

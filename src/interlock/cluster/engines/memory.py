@@ -22,9 +22,9 @@ class Store:
     """
 
     def __init__(self, now: Callable[[], int] = clock) -> None:
-        self.guard = _thread.allocate_lock()
+        self.guard: _thread.LockType = _thread.allocate_lock()
         self.inboxes: dict[str, MemoryInbox] = {}
-        self.machine = Machine(self.tell, now)
+        self.machine: Machine = Machine(self.tell, now)
         self.fault: Callable[[str, str, Sequence[Argument]], object] | None = None
 
     def tell(self, session: str, waiter: str, value: int) -> None:
@@ -34,7 +34,7 @@ class Store:
 
 
 stores: dict[tuple[str, str], Store] = {}
-stores_guard = _thread.allocate_lock()
+stores_guard: _thread.LockType = _thread.allocate_lock()
 
 
 def store_of(settings: Settings) -> Store:
@@ -45,8 +45,8 @@ def store_of(settings: Settings) -> Store:
 class MemoryEngine(Engine):
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
-        self.store = store_of(settings)
-        self.closed = False
+        self.store: Store = store_of(settings)
+        self.closed: bool = False
 
     def call(self, op: str, arguments: Sequence[Argument], timeout: float) -> Answer:
         store = self.store
@@ -77,9 +77,9 @@ class MemoryInbox(Inbox):
         self.store = store
         self.session = session
         self.told: deque[Told] = deque()
-        self.came = Bell()
-        self.first = True
-        self.closed = False
+        self.came: Bell = Bell()
+        self.first: bool = True
+        self.closed: bool = False
 
     def put(self, told: Told) -> None:
         self.told.append(told)

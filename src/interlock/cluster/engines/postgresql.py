@@ -32,7 +32,7 @@ from interlock.cluster.bell import Bell
 from interlock.cluster.engine import Answer, Argument, Engine, Inbox, Settings, Told, Unreachable, without_password
 from interlock.cluster.errors import ClusterError, SetupNeeded
 
-log = logging.getLogger("interlock.cluster")
+log: logging.Logger = logging.getLogger("interlock.cluster")
 
 SCHEMA = resources.files("interlock.cluster.engines").joinpath("machine.sql").read_text("utf-8")
 VERSION = 1
@@ -49,16 +49,16 @@ class PostgresEngine(Engine):
     def __init__(self, settings: Settings, schema: str = "interlock") -> None:
         super().__init__(settings)
         options = dict(settings.options)
-        self.durable = bool(options.pop("durable", True))
+        self.durable: bool = bool(options.pop("durable", True))
         self.listen: str = options.pop("listen", settings.url)
         self.options = options
         # For this transaction only: in a pool the connection is somebody else's after it.
         fast = "" if self.durable else ", set_config('synchronous_commit', 'off', true)"
-        self.step = f"SELECT {schema}.step($1, $2, $3){fast}".encode()
+        self.step: bytes = f"SELECT {schema}.step($1, $2, $3){fast}".encode()
         self.schema = schema
-        self.prefix = settings.prefix.encode()
+        self.prefix: bytes = settings.prefix.encode()
         self.idle: list[Any] = []
-        self.closed = False
+        self.closed: bool = False
         self.told_polling = False
 
     # --- connections ------------------------------------------------------------------------------------------------
@@ -282,11 +282,11 @@ class PostgresInbox(Inbox):
     def __init__(self, engine: PostgresEngine, session: str) -> None:
         self.engine = engine
         self.session = session
-        self.channel = f"interlock_{session}"
+        self.channel: str = f"interlock_{session}"
         self.connection: Any = None
-        self.closing = Bell()
-        self.asked = 0
-        self.used = 0.0
+        self.closing: Bell = Bell()
+        self.asked: int = 0
+        self.used: float = 0.0
 
     def read(self, timeout: float) -> list[Told] | None:
         if self.closing.is_set:

@@ -34,7 +34,7 @@ from interlock.cluster.engine import (
 )
 from interlock.cluster.errors import ClusterError
 
-log = logging.getLogger("interlock.cluster")
+log: logging.Logger = logging.getLogger("interlock.cluster")
 
 SCRIPT = resources.files("interlock.cluster.engines").joinpath("machine.lua").read_text("utf-8")
 KEEP = 8  # idle connections
@@ -48,11 +48,11 @@ AWAY = (redis.ConnectionError, redis.TimeoutError, redis.ReadOnlyError, OSError)
 class RedisEngine(Engine):
     def __init__(self, settings: Settings, script: str | None = None) -> None:
         super().__init__(settings)
-        self.script = script or SCRIPT
-        self.sha = _sha1(self.script)
-        self.tag = f"{{{settings.prefix}}}"
+        self.script: str = script or SCRIPT
+        self.sha: str = _sha1(self.script)
+        self.tag: str = f"{{{settings.prefix}}}"
         self.idle: list[Any] = []
-        self.closed = False
+        self.closed: bool = False
         self.sentinel: tuple[Any, str] | None = None
         self.node: tuple[str, int] | None = None  # of a Cluster, once it has said where the prefix lives
         self.pool = self.parse(settings.url)
@@ -221,10 +221,10 @@ class RedisEngine(Engine):
 class RedisInbox(Inbox):
     def __init__(self, engine: RedisEngine, session: str) -> None:
         self.engine = engine
-        self.key = f"{engine.tag}:b:{session}"
+        self.key: str = f"{engine.tag}:b:{session}"
         self.connection: Any = None
-        self.last = "0-0"
-        self.closed = False
+        self.last: str = "0-0"
+        self.closed: bool = False
 
     def read(self, timeout: float) -> list[Told] | None:
         if self.closed:

@@ -2,7 +2,8 @@ cimport cython
 from interlock.core.kernel.primitive cimport Primitive
 
 cdef enum Kind:
-    PLAIN        # to be had by `acquire` or `wait`
+    WAITING      # for what stays as it is once it has happened
+    PLAIN        # to be had by `acquire`
     GETTING
     PUTTING
     READING

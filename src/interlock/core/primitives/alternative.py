@@ -7,7 +7,7 @@ import cython
 from cython.cimports.interlock.core.kernel.primitive import Primitive
 from cython.cimports.interlock.core.kernel.spare import interlock_keep_spares
 
-WORDS = ("", "get from ", "put into ", "read under ", "write under ")
+WORDS = ("", "", "get from ", "put into ", "read under ", "write under ")
 
 
 class Alternative:
@@ -33,7 +33,7 @@ def alternative(kind: Kind, target: Primitive, want: cython.long, payload) -> Al
 
 def outside_alternative(event: Primitive, outside: object) -> Alternative:
     """To wait for what sets this event; ``outside.result()`` is what it comes to, ``outside.forget()`` ends it."""
-    made: Alternative = alternative(Kind.PLAIN, event, 0, None)
+    made: Alternative = alternative(Kind.WAITING, event, 0, None)
     made.outside = outside
     return made
 

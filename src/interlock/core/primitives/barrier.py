@@ -42,12 +42,7 @@ from cython.cimports.interlock.core.kernel.waiter import (
     new_waiter,
 )
 from cython.cimports.interlock.core.tasks.awaiting import in_line
-from cython.cimports.interlock.core.tasks.task import (
-    after_in_trio,
-    before_in_trio,
-    caller_id,
-    is_in_trio,
-    trio_found,
+from cython.cimports.interlock.core.tasks.task import after_in_trio, before_in_trio, caller_id, calls_in_trio
 )
 from cython.cimports.interlock.core.tasks.task_waiter import TaskWaiter, new_task_waiter
 
@@ -150,7 +145,7 @@ class Barrier(Primitive):
         deadline: cython.longlong = -1
         waiter: TaskWaiter = None
         me: cython.ulonglong = caller_id()
-        in_trio: cython.bint = trio_found and is_in_trio()
+        in_trio: cython.bint = calls_in_trio()
         if in_trio:
             await before_in_trio()
         while True:

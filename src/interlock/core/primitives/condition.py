@@ -39,12 +39,7 @@ from cython.cimports.interlock.core.primitives.mutex import Mutex
 from cython.cimports.interlock.core.primitives.rlock import RLock
 from cython.cimports.interlock.core.primitives.within import within
 from cython.cimports.interlock.core.tasks.awaiting import DONE
-from cython.cimports.interlock.core.tasks.task import (
-    after_in_trio,
-    before_in_trio,
-    caller_id,
-    is_in_trio,
-    trio_found,
+from cython.cimports.interlock.core.tasks.task import after_in_trio, before_in_trio, caller_id, calls_in_trio
 )
 
 from interlock.core.kernel.deadlock import DeadlockError
@@ -139,12 +134,15 @@ class Condition(ConditionQueue):
             holder = self.mutex.holder
         return holder != interlock_thread_id() and holder != caller_id()
 
+    # Described by the arguments of our own locks; another's gets what it is given.
+    @cython.embedsignature(False)
     def acquire(self, *args: object, **kwargs: object) -> object:
-        """Acquire the lock: its own ``acquire``, with its arguments."""
+        """acquire($self, /, blocking=True, timeout=-1)\n--\n\nAcquire the lock: by its own ``acquire``."""
         return self.lock.acquire(*args, **kwargs)
 
+    @cython.embedsignature(False)
     def acquire_async(self, *args: object, **kwargs: object) -> object:
-        """Acquire the lock for the calling task: its own ``acquire_async``, with its arguments."""
+        """acquire_async($self, /, timeout=None)\n--\n\nAcquire the lock for the calling task, the same way."""
         return self.lock.acquire_async(*args, **kwargs)
 
     def release(self) -> None:
@@ -207,7 +205,7 @@ class Condition(ConditionQueue):
 
     async def wait_for_async(self, predicate: object, timeout: object = None) -> object:
         """`wait_for`, for a task: ``await condition.wait_for_async(predicate)``. It is called and not awaited."""
-        in_trio: cython.bint = trio_found and is_in_trio()
+        in_trio: cython.bint = calls_in_trio()
         if in_trio:
             await before_in_trio()
         result = predicate()

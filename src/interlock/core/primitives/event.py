@@ -96,7 +96,7 @@ class Event(Primitive):
 
     def waiting(self) -> object:
         """For `select`: to wait until the flag is set."""
-        return alternative(Kind.PLAIN, self, 0, None)
+        return alternative(Kind.WAITING, self, 0, None)
 
     def __repr__(self):
         with cython.critical_section(self):

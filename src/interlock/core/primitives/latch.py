@@ -98,7 +98,7 @@ class Latch(Primitive):
 
     def waiting(self) -> object:
         """For `select`: to wait until the latch is open."""
-        return alternative(Kind.PLAIN, self, 0, None)
+        return alternative(Kind.WAITING, self, 0, None)
 
     def __repr__(self):
         with cython.critical_section(self):

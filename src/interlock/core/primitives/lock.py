@@ -30,7 +30,7 @@ from cython.cimports.interlock.core.kernel.waiter import Waiter, new_waiter
 from cython.cimports.interlock.core.primitives.alternative import Kind, alternative
 from cython.cimports.interlock.core.primitives.mutex import Mutex
 from cython.cimports.interlock.core.tasks.awaiting import DONE, acquire_call, enter_call
-from cython.cimports.interlock.core.tasks.task import caller_id, is_in_trio, trio_found
+from cython.cimports.interlock.core.tasks.task import caller_id, calls_in_trio
 
 NO_TIMEOUT = cython.declare(object, -1)  # the small int itself, which is what callers who write -1 pass
 renamed = cython.declare(object, None)  # interlock.aio's Lock
@@ -235,7 +235,7 @@ def enter_async(lock: Lock):
     me: cython.ulonglong = caller_id()
     if probing:
         wanted(lock)
-    if trio_found and is_in_trio():
+    if calls_in_trio():
         return enter_call(lock, 1)
     if probing:
         return DONE if lock.take_now(1) else enter_call(lock, 1)

@@ -42,7 +42,7 @@ class Fd:
 
     def __init__(self, readable: Any) -> None:
         self.readable = readable
-        self.number = readable if isinstance(readable, int) else readable.fileno()
+        self.number: int | Any = readable if isinstance(readable, int) else readable.fileno()
         if not isinstance(self.number, int) or self.number < 0:
             raise ValueError(f"a file descriptor is 0 or more, not {self.number!r}")
 

@@ -24,6 +24,7 @@ import cython
 from cython.cimports.interlock.core.kernel.construct import interlock_construct_directly
 from cython.cimports.interlock.core.kernel.control import Operation, controlling, point
 from cython.cimports.interlock.core.kernel.probe import Happening, happened, probing
+from cython.cimports.interlock.core.kernel.public_name import interlock_tell_signature
 from cython.cimports.interlock.core.kernel.waiter import Waiter
 from cython.cimports.interlock.core.primitives.items import (
     interlock_heap_add,
@@ -331,3 +332,6 @@ class PriorityQueue(Queue):
 
 
 interlock_construct_directly(PriorityQueue)
+
+
+interlock_tell_signature(PriorityQueue)

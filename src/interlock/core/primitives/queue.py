@@ -10,6 +10,7 @@ import cython
 from cython.cimports.interlock.core.kernel.arguments import checked_name, whole
 from cython.cimports.interlock.core.kernel.construct import interlock_construct_directly
 from cython.cimports.interlock.core.kernel.probe import Happening, happened, made, probing
+from cython.cimports.interlock.core.kernel.public_name import interlock_tell_signature
 from cython.cimports.interlock.core.kernel.timeouts import NEVER, deadline_in, seconds_of
 from cython.cimports.interlock.core.kernel.waiter import Waiter
 from cython.cimports.interlock.core.primitives.alternative import Kind, alternative
@@ -434,3 +435,8 @@ def has_hooks(kind) -> cython.bint:
 interlock_construct_directly(SimpleQueue)
 interlock_construct_directly(Queue)
 interlock_construct_directly(LifoQueue)
+
+
+interlock_tell_signature(SimpleQueue)
+interlock_tell_signature(Queue)
+interlock_tell_signature(LifoQueue)

@@ -25,7 +25,7 @@ from cython.cimports.interlock.core.kernel.waiter import Waiter, new_waiter_of
 from cython.cimports.interlock.core.primitives.alternative import Kind, alternative
 from cython.cimports.interlock.core.primitives.mutex import Mutex
 from cython.cimports.interlock.core.tasks.awaiting import DONE, acquire_call, enter_call
-from cython.cimports.interlock.core.tasks.task import caller, caller_id, is_destroyed_task, is_in_trio, trio_found
+from cython.cimports.interlock.core.tasks.task import caller, caller_id, calls_in_trio, is_destroyed_task
 from cython.cimports.libc.limits import LONG_MAX
 
 NO_TIMEOUT = cython.declare(object, -1)  # the small int itself, which is what callers who write -1 pass
@@ -261,7 +261,7 @@ def enter_async(lock: RLock):
     me: cython.ulonglong = caller_id()
     if probing:
         wanted(lock)
-    if trio_found and is_in_trio():
+    if calls_in_trio():
         return enter_call(lock, 1)
     if probing:
         return DONE if lock.take_now(1) else enter_call(lock, 1)

@@ -34,9 +34,9 @@ from cython.cimports.interlock.core.tasks.task import (
     after_in_trio,
     before_in_trio,
     caller,
+    calls_in_trio,
     is_destroyed_task,
-    is_in_trio,
-    trio_found,
+)
 )
 from cython.cimports.interlock.core.tasks.task_waiter import TaskWaiter, new_task_waiter
 
@@ -66,7 +66,7 @@ class Side:
         """Acquire this side for the calling task, waiting for ever. Awaited, it returns None."""
         if probing:
             wanted(self.its_lock())
-        if trio_found and is_in_trio():
+        if calls_in_trio():
             return enter_in_trio(self)
         return DONE if self.claim(caller(), True) else enter_slow(self)
 
@@ -258,7 +258,7 @@ class Side:
 async def take_async(side: Side, seconds: cython.double) -> bool:
     if probing and seconds < 0:
         wanted(side.its_lock())
-    if trio_found and is_in_trio():
+    if calls_in_trio():
         return await take_in_trio(side, seconds)
     return side.claim(caller(), False) or await take_slow_async(side, seconds)
 

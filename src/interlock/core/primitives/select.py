@@ -32,8 +32,6 @@ from cython.cimports.interlock.core.kernel.wait import begin_wait, end_wait
 from cython.cimports.interlock.core.kernel.waiter import TAKEN, ThreadWaiter, Waiter, new_waiter
 from cython.cimports.interlock.core.primitives.alternative import Alternative, Kind
 from cython.cimports.interlock.core.primitives.claim import interlock_decide, interlock_decided
-from cython.cimports.interlock.core.primitives.event import Event
-from cython.cimports.interlock.core.primitives.latch import Latch
 from cython.cimports.interlock.core.primitives.mutex import Mutex
 from cython.cimports.interlock.core.primitives.queue_base import Mark, Outcome, QueueBase, Want
 from cython.cimports.interlock.core.primitives.rwlock import RWLock, Side
@@ -102,7 +100,7 @@ class Choice(Primitive):
             queue = target
             case.lined_up = queue.line_up(case)
             return case.lined_up
-        if alternative.kind != Kind.PLAIN:
+        if alternative.kind == Kind.READING or alternative.kind == Kind.WRITING:
             side: Side = cython.cast(RWLock, target).read() if alternative.kind == Kind.READING else target.write()
             if side.claim(party, False):
                 side.leave()
@@ -138,7 +136,7 @@ class Choice(Primitive):
             case.side = None
             side.settle(True)
             return side
-        if alternative.kind == Kind.PLAIN:
+        if alternative.kind != Kind.GETTING and alternative.kind != Kind.PUTTING:
             return True
         queue: QueueBase = target
         outcome = queue.fate(case)
@@ -222,8 +220,10 @@ def checked(alternatives: tuple) -> tuple:
 def attempt(alternative: Alternative, is_task: cython.bint):
     """Have it happen, if that can be at once: what it comes to, or NOT_READY."""
     target: Primitive = alternative.target
+    if alternative.kind == Kind.WAITING:
+        return True if target.take_now(0) else NOT_READY
     if alternative.kind == Kind.PLAIN:
-        if is_task or isinstance(target, (Event, Latch)):
+        if is_task:
             if target.take_now(alternative.want) or target.take_past(alternative.want):
                 return True
             return NOT_READY

@@ -30,7 +30,7 @@ from cython.cimports.interlock.core.kernel.waiter import GRANTED, Waiter, new_wa
 from cython.cimports.interlock.core.primitives.alternative import Kind, alternative
 from cython.cimports.interlock.core.primitives.within import within
 from cython.cimports.interlock.core.tasks.awaiting import DONE, acquire_call, enter_call
-from cython.cimports.interlock.core.tasks.task import is_in_trio, trio_found
+from cython.cimports.interlock.core.tasks.task import calls_in_trio
 from cython.cimports.interlock.core.tasks.task_waiter import TaskWaiter
 from cython.cimports.libc.limits import LONG_MAX
 
@@ -68,7 +68,7 @@ class Semaphore(Primitive):
         """Acquire one permit for the calling task, waiting for ever. Awaited, it returns None."""
         if not self.is_plain():
             return enter_overridden(self)
-        if trio_found and is_in_trio():
+        if calls_in_trio():
             return enter_call(self, 1)
         return DONE if self.take_now(1) else enter_call(self, 1)
 

@@ -18,7 +18,7 @@ from cython.cimports.interlock.core.kernel.public_name import interlock_keep_nam
 from cython.cimports.interlock.core.kernel.timeouts import NEVER, deadline_after, deadline_in, wait_seconds
 from cython.cimports.interlock.core.kernel.waiter import CANCELLED, GRANTED, TAKEN, ThreadWaiter, Waiter, new_waiter
 from cython.cimports.interlock.core.tasks.awaiting import in_line
-from cython.cimports.interlock.core.tasks.task import after_in_trio, before_in_trio, is_in_trio, trio_found
+from cython.cimports.interlock.core.tasks.task import after_in_trio, before_in_trio, calls_in_trio
 from cython.cimports.interlock.core.tasks.task_waiter import TaskWaiter, new_task_waiter
 
 
@@ -57,7 +57,7 @@ class WaitQueue(Primitive):
     async def park_async(self, timeout: object = None, *, unless: object = None) -> bool:
         """`park`, for a task: ``await queue.park_async()``."""
         seconds: cython.double = wait_seconds(timeout)
-        in_trio: cython.bint = trio_found and is_in_trio()
+        in_trio: cython.bint = calls_in_trio()
         if in_trio:
             await before_in_trio()
         waiter: TaskWaiter = new_task_waiter(0)

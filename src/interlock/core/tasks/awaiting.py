@@ -31,8 +31,8 @@ from cython.cimports.interlock.core.tasks.task import (
     after_in_trio,
     before_in_trio,
     calling_task,
-    is_in_trio,
-    trio_found,
+    calls_in_trio,
+)
 )
 from cython.cimports.interlock.core.tasks.task_waiter import TaskWaiter, TrioBed, new_asyncio_bed, new_task_waiter
 
@@ -119,7 +119,7 @@ class Call:
         if before == CallState.NEW:
             if error is not None:
                 raise error
-            if trio_found and self.primitive is not None and self.waiter is None and is_in_trio():
+            if self.primitive is not None and self.waiter is None and calls_in_trio():
                 return self.check()
             return self.begin()
         if before != CallState.SLEEPING:
@@ -387,7 +387,7 @@ def resume(coroutine, sent, over: cython.p_int) -> object:
         not probing
         and call.state == CallState.NEW
         and call.waiter is None
-        and not (trio_found and is_in_trio())
+        and not calls_in_trio()
         and call.primitive.take_now(call.want)
     ):
         # How most calls go; `begin` says it too, and to who looks on what it wants.

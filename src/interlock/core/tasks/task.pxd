@@ -58,6 +58,11 @@ cdef object running_loop()
 # Whether the program has imported trio: only then is it worth asking whether one of its tasks calls.
 cdef bint trio_found
 cdef bint is_in_trio() except -1
+
+# Likewise. Who calls is asked first: that is how the libraries are found.
+cdef inline bint calls_in_trio() except -1:
+    return caller_id() != 0 and trio_found and is_in_trio()
+
 cdef object before_in_trio()
 cdef object after_in_trio()
 cdef object running_trio_task()

@@ -53,7 +53,11 @@ from cython.cimports.interlock.core.kernel.primitive import Primitive
 from cython.cimports.interlock.core.kernel.probe import Entry, Maker, Observed, Tally, control
 from cython.cimports.interlock.core.kernel.timeouts import NEVER
 from cython.cimports.interlock.core.kernel.waiter import ThreadWaiter
-from cython.cimports.interlock.explore.engine.strand_local import interlock_set_strand, interlock_strand
+from cython.cimports.interlock.explore.engine.strand_local import (
+    interlock_clear_locals,
+    interlock_set_strand,
+    interlock_strand,
+)
 
 SLICE_US = cython.declare(cython.longlong, 50_000)  # the main thread looks for signals: see core/waiting.py
 LOOKS = cython.declare(cython.int, 3)  # in a row at the same thing: it polls
@@ -607,6 +611,7 @@ class Baton(Controller):
             state: cython.pointer(PyObject) = PyThreadState_GetDict()
             if state != cython.NULL:
                 cython.cast(dict, state).clear()
+            interlock_clear_locals()
         except BaseException:
             pass
         strand.body = None

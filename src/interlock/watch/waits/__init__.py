@@ -50,11 +50,11 @@ class Meaning:
     ) -> None:
         self.what = what
         self.target = target
-        self.gives = tuple(gives)
-        self.givers = list(givers)
+        self.gives: tuple[str, ...] = tuple(gives)
+        self.givers: list[Someone] = list(givers)
         self.outside = outside
         self.idle = idle
-        self.lines = list(lines)
+        self.lines: list[str] = list(lines)
         self.verb = verb
         self.dead = False
         self.calm = False
