@@ -43,7 +43,6 @@ from cython.cimports.interlock.core.kernel.waiter import (
 )
 from cython.cimports.interlock.core.tasks.awaiting import in_line
 from cython.cimports.interlock.core.tasks.task import after_in_trio, before_in_trio, caller_id, calls_in_trio
-)
 from cython.cimports.interlock.core.tasks.task_waiter import TaskWaiter, new_task_waiter
 
 IN_LINE = cython.declare(cython.long, -1)  # still waiting

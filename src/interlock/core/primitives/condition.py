@@ -40,7 +40,6 @@ from cython.cimports.interlock.core.primitives.rlock import RLock
 from cython.cimports.interlock.core.primitives.within import within
 from cython.cimports.interlock.core.tasks.awaiting import DONE
 from cython.cimports.interlock.core.tasks.task import after_in_trio, before_in_trio, caller_id, calls_in_trio
-)
 
 from interlock.core.kernel.deadlock import DeadlockError
 from interlock.core.primitives.condition_foreign import wait_foreign_async

@@ -37,7 +37,6 @@ from cython.cimports.interlock.core.tasks.task import (
     calls_in_trio,
     is_destroyed_task,
 )
-)
 from cython.cimports.interlock.core.tasks.task_waiter import TaskWaiter, new_task_waiter
 
 from interlock.core.kernel.deadlock import DeadlockError

@@ -33,7 +33,6 @@ from cython.cimports.interlock.core.tasks.task import (
     calling_task,
     calls_in_trio,
 )
-)
 from cython.cimports.interlock.core.tasks.task_waiter import TaskWaiter, TrioBed, new_asyncio_bed, new_task_waiter
 
 from interlock.core.kernel.deadlock import DeadlockError
