@@ -7,15 +7,14 @@ not awaited there (`release`, `set`, `notify`, `count_down`) may be called from 
 What a thread would block on is refused: a thread uses the objects of `interlock` itself, which have both spellings.
 """
 
+from __future__ import annotations
+
 import asyncio as _asyncio
 import sys
 from asyncio import BrokenBarrierError as _AsyncioBrokenBarrierError
 from asyncio import QueueEmpty as _AsyncioQueueEmpty
 from asyncio import QueueFull as _AsyncioQueueFull
-from collections.abc import Coroutine
 from threading import BrokenBarrierError as _ThreadingBrokenBarrierError
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, NoReturn
 
 from interlock.core.primitives import barrier as _barrier
 from interlock.core.primitives import condition as _condition
@@ -29,6 +28,13 @@ from interlock.core.primitives import queue_errors as _queue_errors
 from interlock.core.primitives import rlock as _rlock
 from interlock.core.primitives import rwlock as _rwlock
 from interlock.core.primitives import semaphore as _semaphore
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    # Only for annotations, as in dropin.py. asyncio itself does without from Python 3.14 on.
+    from collections.abc import Coroutine
+    from types import TracebackType
+    from typing import Any, NoReturn
 
 __all__ = [
     "Barrier",
@@ -228,7 +234,8 @@ class Barrier(_Peeked, _barrier.Barrier):
         name = "" if self.name is None else f", name={self.name!r}"
         if self.broken:
             return f"{where} [broken{name}]>"
-        return f"{where} [filling, waiters:{self.n_waiting}/{self.parties}{name}]>"
+        phase = {0: "filling", 1: "draining", -1: "resetting"}[self._state]
+        return f"{where} [{phase}, waiters:{self.n_waiting}/{self.parties}{name}]>"
 
 
 class Latch(_Peeked, _latch.Latch):
@@ -364,7 +371,7 @@ class _Queued:
         return f"<{type(self).__name__} {self._format()}>"
 
 
-class Queue(_Peeked, _Queued, _queue.Queue[Any]):
+class Queue(_Peeked, _Queued, _queue.Queue["Any"]):
     """Queue(maxsize=0, *, name=None): `asyncio.Queue`."""
 
     get = _queue.Queue.get_async  # type: ignore[assignment]
@@ -375,15 +382,16 @@ class Queue(_Peeked, _Queued, _queue.Queue[Any]):
 
 
 # The core's class first: it is the one whose objects these are.
-class LifoQueue(_queue.LifoQueue[Any], Queue):
+class LifoQueue(_queue.LifoQueue["Any"], Queue):
     """LifoQueue(maxsize=0, *, name=None): `asyncio.LifoQueue`."""
 
 
-class PriorityQueue(_priority_queue.PriorityQueue[Any], Queue):
+class PriorityQueue(_priority_queue.PriorityQueue["Any"], Queue):
     """PriorityQueue(maxsize=0, *, name=None): `asyncio.PriorityQueue`."""
 
 
 # `async with` looks whether a subclass has made something of its own of `acquire`; these have not.
+_barrier.rename(Barrier)
 _lock.rename(Lock)
 _rlock.rename(RLock)
 _condition.rename(Condition, Lock)

@@ -26,24 +26,26 @@ What stays as it is, and works together with ours:
 Somebody else may have put something of his own over a name of ours meanwhile. It may well call what it found, so
 taking it away would break him: `uninstall` leaves such a name alone. Once he has put back what he had found,
 which is ours, another `uninstall` finishes the job.
+
+gevent and eventlet patch `threading` for themselves, and have to: what blocks a thread stops all their greenlets. So
+where one of them has done so, `install` takes no name, and where one of them is about to, the names are given back
+first. One line on stderr says so.
 """
 
 import _thread
+import functools
 import os
 import queue
 import sys
 import threading
 from types import ModuleType
 
-from interlock.core.primitives.barrier import Barrier
-from interlock.core.primitives.condition import Condition
-from interlock.core.primitives.event import Event
 from interlock.core.primitives.join import Join
 from interlock.core.primitives.lock import Lock
 from interlock.core.primitives.priority_queue import PriorityQueue
 from interlock.core.primitives.queue import LifoQueue, Queue, SimpleQueue
 from interlock.core.primitives.rlock import RLock
-from interlock.core.primitives.semaphore import BoundedSemaphore, Semaphore
+from interlock.substitutes import Barrier, BoundedSemaphore, Condition, Event, Semaphore
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -187,6 +189,9 @@ def uninstall() -> None:
 def _take(for_asyncio: bool) -> None:
     global _for_asyncio
     _for_asyncio = _for_asyncio or for_asyncio
+    if _is_patched():
+        return
+    _meet_patchers()
     if _TRIO_QUEUE not in sys.modules and _trio_finder not in sys.meta_path:
         sys.meta_path.insert(0, _trio_finder)
     else:
@@ -205,7 +210,7 @@ def _take(for_asyncio: bool) -> None:
 def _give_back() -> None:
     global _for_asyncio
     _for_asyncio = False
-    for finder in _finder, _trio_finder:
+    for finder in _finder, _trio_finder, _patchers_finder:
         if finder in sys.meta_path:
             sys.meta_path.remove(finder)
     _taken.clear()
@@ -231,8 +236,12 @@ def _meet_asyncio() -> None:
 
 def _is_imported() -> bool:
     """Whether asyncio is there, and not only being imported."""
-    spec = getattr(sys.modules.get("asyncio"), "__spec__", None)
-    return spec is not None and not getattr(spec, "_initializing", False)
+    return "asyncio" in sys.modules and not _is_being_imported("asyncio")
+
+
+def _is_being_imported(name: str) -> bool:
+    module = sys.modules.get(name)
+    return module is not None and getattr(getattr(module, "__spec__", None), "_initializing", True)
 
 
 def call_with_asyncio(function: "Callable[[], object]") -> None:
@@ -251,6 +260,10 @@ def _find_asyncio() -> None:
     """asyncio is there: take its names, if they are still wanted."""
     if not _for_asyncio:
         return
+    with _guard:
+        # First: what is imported here is not to bring us here again.
+        if _finder in sys.meta_path:
+            sys.meta_path.remove(_finder)
     import asyncio.locks
     import asyncio.queues
 
@@ -265,8 +278,6 @@ def _find_asyncio() -> None:
     with _guard:
         if not ASYNCIO_NAMES:
             ASYNCIO_NAMES.extend(names)
-        if _finder in sys.meta_path:
-            sys.meta_path.remove(_finder)
         if _for_asyncio:
             _take(True)
     _tell_all()
@@ -278,7 +289,7 @@ class _Finder:
     def find_spec(self, name: str, path: object = None, target: ModuleType | None = None) -> "ModuleSpec | None":
         if name == "asyncio":
             return spec_told(self, _find_asyncio, name, path, target)
-        if name != "interlock.aio" and _is_imported():
+        if name != "interlock.aio" and _is_imported() and not _is_being_imported("interlock.aio"):
             _find_asyncio()  # somebody had begun to import it when we came
         return None
 
@@ -362,3 +373,84 @@ class _TrioFinder:
 
 
 _trio_finder = _TrioFinder()
+
+
+# --- gevent and eventlet --------------------------------------------------------------------------------------------
+
+# The module that patches, the function by which it does, and how to ask whether it has patched `threading`.
+_PATCHERS = {
+    "gevent.monkey": ("patch_thread", lambda module: module.is_module_patched("threading")),
+    "eventlet.patcher": ("monkey_patch", lambda module: module.is_monkey_patched("thread")),
+}
+patched_by: str | None = None  # who has patched `threading`, once that is known
+
+
+def _is_patched() -> bool:
+    """Whether somebody else's `threading` is there. Says so, the first time."""
+    for name, (_, has_patched) in _PATCHERS.items():
+        module = sys.modules.get(name)
+        if module is not None and not _is_being_imported(name) and has_patched(module):
+            _tell_patched(name.partition(".")[0])
+            return True
+    return False
+
+
+def _tell_patched(who: str) -> None:
+    global patched_by
+    if patched_by is None and sys.stderr is not None:
+        sys.stderr.write(
+            f"interlock: {who} patches threading, so locks and threads are {who}'s; interlock sees only what it made "
+            "before that\n"
+        )
+    patched_by = who
+
+
+def _meet_patchers() -> None:
+    """Be there before one of them patches, now or once it has been imported."""
+    for name in _PATCHERS:
+        if name in sys.modules and not _is_being_imported(name):
+            _stand_before(name)
+        elif _patchers_finder not in sys.meta_path:
+            sys.meta_path.insert(0, _patchers_finder)
+
+
+def _stand_before(name: str) -> None:
+    """Have the names given back before this module patches. It stays so, and does nothing while nothing is installed."""
+    module = sys.modules[name]
+    attribute, has_patched = _PATCHERS[name]
+    patch = getattr(module, attribute)
+    if hasattr(patch, "stood_before"):
+        return
+
+    @functools.wraps(patch)
+    def step_aside(*args: object, **kwargs: object) -> object:
+        with _guard:
+            holders, for_asyncio = set(_holders), _for_asyncio
+            _holders.clear()
+            _give_back()
+        try:
+            return patch(*args, **kwargs)
+        finally:
+            if holders:
+                with _guard:
+                    # It may have been asked to leave threads alone.
+                    if not _is_patched():
+                        _holders.update(holders)
+                        _take(for_asyncio)
+
+    step_aside.stood_before = True  # type: ignore[attr-defined]
+    for module in (module, sys.modules.get(name.partition(".")[0])):
+        if module is not None and getattr(module, attribute, None) is patch:
+            setattr(module, attribute, step_aside)
+
+
+class _PatchersFinder:
+    """In `sys.meta_path` while we are installed. It finds what the others find."""
+
+    def find_spec(self, name: str, path: object = None, target: ModuleType | None = None) -> "ModuleSpec | None":
+        if name not in _PATCHERS:
+            return None
+        return spec_told(self, lambda: _stand_before(name), name, path, target)
+
+
+_patchers_finder = _PatchersFinder()

@@ -284,7 +284,7 @@ def test_read_write_lock() -> None:
 def test_timeouts(backend: str) -> None:
     async def main() -> None:
         lock, event, semaphore = aio.Lock(), aio.Event(), aio.Semaphore(0)
-        await lock.acquire()
+        interlock.Lock.acquire(lock)  # by the thread: who has it himself is told
         for call in (lock.acquire, event.wait, semaphore.acquire):
             with anyio.move_on_after(0.001) as scope:
                 await call()
@@ -434,3 +434,125 @@ def test_newcomers_on_both_libraries(backend: str) -> None:
         assert (inside, most, semaphore._value) == (0, 2, 2)
 
     run(main, backend)
+
+
+# --- a barrier that drains --------------------------------------------------------------------------------------------
+
+
+def drain(do: str, kind: type) -> list[str]:
+    """A barrier of two has been filled; one of the two has not run yet, and a third has come. Then `do` to it."""
+
+    async def main() -> list[str]:
+        barrier: Any = kind(2)
+        said: list[str] = []
+
+        async def first() -> None:
+            await cross("first")
+            if do:
+                await getattr(barrier, do)()
+                said.append(do)
+
+        async def cross(name: str) -> None:
+            try:
+                await barrier.wait()
+                said.append(name)
+            except asyncio.BrokenBarrierError:
+                said.append(f"{name} broken")
+
+        tasks = [asyncio.create_task(first())]
+        tasks += [asyncio.create_task(cross(name)) for name in ("second", "late", "later still")]
+        await asyncio.wait(tasks, timeout=10)
+        said += [f"{barrier.n_waiting} {barrier.broken}"]
+        for task in tasks:
+            task.cancel()
+        return said
+
+    return asyncio.run(main())
+
+
+@pytest.mark.parametrize("do", ["", "reset", "abort"])
+def test_a_newcomer_to_a_filled_barrier_waits_until_it_has_emptied(do: str) -> None:
+    assert drain(do, aio.Barrier) == drain(do, asyncio.Barrier)
+
+
+def half_drained(do: str, kind: type) -> list[str]:
+    """`do` while two of three have been let through and not run, and another has come."""
+
+    async def main() -> list[str]:
+        barrier: Any = kind(3)
+        said: list[str] = []
+
+        async def cross(name: str, then: bool = False) -> None:
+            try:
+                await barrier.wait()
+                said.append(f"{name} through")
+                if then:
+                    await getattr(barrier, do)()
+            except asyncio.BrokenBarrierError:
+                said.append(f"{name} broken")
+
+        tasks = [asyncio.create_task(cross(name)) for name in ("a", "b")]
+        await asyncio.sleep(0)
+        tasks += [asyncio.create_task(cross("c", True)), asyncio.create_task(cross("late"))]
+        for _ in range(10):
+            await asyncio.sleep(0)
+        said.append(f"{barrier.n_waiting} {barrier.broken} {all(task.done() for task in tasks[:3])}")
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+        return said
+
+    return asyncio.run(main())
+
+
+@pytest.mark.parametrize("do", ["reset", "abort"])
+def test_who_was_let_through_and_has_not_run_is_hit_by_a_reset(do: str) -> None:
+    assert half_drained(do, aio.Barrier) == half_drained(do, asyncio.Barrier)
+
+
+def test_who_is_cancelled_while_the_barrier_drains_has_left_it() -> None:
+    async def main() -> None:
+        barrier = aio.Barrier(2)
+        first = asyncio.create_task(barrier.wait())
+        await asyncio.sleep(0)
+        second = asyncio.create_task(barrier.wait())
+        late = [asyncio.create_task(barrier.wait()) for _ in range(2)]
+        await asyncio.sleep(0)
+        first.cancel()
+        await asyncio.wait([first, second, *late], timeout=10)
+        assert second.done() and sorted(task.result() for task in late) == [0, 1]
+        assert barrier.n_waiting == 0 and "filling" in repr(barrier)
+
+    asyncio.run(main())
+
+
+def test_anyio_leaves_a_task_alone_that_was_woken_already() -> None:
+    async def main() -> bool:
+        event = aio.Event()
+        went_on = False
+
+        async def set_and_cancel() -> None:
+            event.set()
+            group.cancel_scope.cancel()
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(set_and_cancel)
+            await event.wait()
+            went_on = True
+        return went_on
+
+    assert asyncio.run(main())
+
+
+def test_what_a_task_waits_on_is_a_future() -> None:
+    async def main() -> None:
+        lock = aio.Lock()
+        await lock.acquire()
+        waiting: Any = asyncio.create_task(lock.acquire())  # type: ignore[arg-type]
+        await asyncio.sleep(0)
+        assert isinstance(waiting._fut_waiter, asyncio.Future)
+        assert asyncio.isfuture(waiting._fut_waiter) and not waiting._fut_waiter.done()
+        lock.release()
+        await waiting
+
+    asyncio.run(main())

@@ -17,13 +17,13 @@ BEGIN = f"""
 import sys
 import threading
 import interlock
-from interlock.dropin import _finder, _trio_finder, install, uninstall
+from interlock.dropin import _finder, _patchers_finder, _trio_finder, install, uninstall
 
 assert "asyncio" not in sys.modules
 before = list(sys.meta_path)
 
 def finders():
-    return [finder for finder in sys.meta_path if finder is not _trio_finder]
+    return [finder for finder in sys.meta_path if finder not in (_trio_finder, _patchers_finder)]
 
 def are_ours():
     import asyncio, asyncio.locks

@@ -4,6 +4,7 @@ What is counted, in a process of its own: the objects that the collector tracks,
 those of C included; and the references to whatever takes part.
 """
 
+import asyncio
 import gc
 import os
 import signal
@@ -13,8 +14,8 @@ import time
 import tracemalloc
 import weakref
 from collections import Counter
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from itertools import repeat
 from typing import Any
 
@@ -23,6 +24,7 @@ from parties import Parties, ThreadParty, blocked, needs_signals
 from promises.own_process import in_own_process
 from promises.ways import AGES, ALL, Way
 
+import interlock
 from interlock import (
     Barrier,
     BoundedSemaphore,
@@ -42,7 +44,9 @@ from interlock import (
     WaitQueue,
     select,
 )
-from interlock.core.tasks.task import current_party
+from interlock.core.kernel.probe import start_counting, stop_counting
+from interlock.core.primitives.join import Join
+from interlock.core.tasks.task import TaskParty, current_party
 
 MAIN = threading.main_thread()
 
@@ -572,3 +576,140 @@ def test_a_party_is_not_kept_by_where_it_has_waited(n: int) -> None:
     del thread
     gc.collect()
     assert [reference() for reference in references] == [None] * n
+
+
+# --- what a thread, a task or a recording has to do with ------------------------------------------------------------
+
+
+class Worker(threading.Thread):
+    """The program's own kind of thread, with what it has made."""
+
+
+@contextmanager
+def without_collector() -> Iterator[None]:
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
+@pytest.mark.parametrize("timeout", [None, 10.0])
+def test_a_thread_that_was_joined_goes_at_once(timeout: float | None) -> None:
+    with interlock.install(), without_collector():
+        thread = Worker(target=lambda: None)
+        thread.start()
+        thread.join(timeout)
+        reference = weakref.ref(thread)
+        del thread
+        assert reference() is None
+
+
+def test_a_thread_whose_join_was_interrupted_goes_at_once(parties: Parties) -> None:
+    over = threading.Event()
+    with interlock.install(), without_collector():
+        thread = Worker(target=over.wait)
+        thread.start()
+        join = Join(thread)
+        with pytest.raises(ZeroDivisionError), join:
+            raise ZeroDivisionError
+        assert join.waiters == ()
+        with join:  # and again
+            assert len(join.waiters) == 1
+        over.set()
+        thread.join()
+        reference = weakref.ref(thread)
+        del thread, join
+        assert reference() is None
+
+
+def test_a_join_that_is_refused_keeps_nothing() -> None:
+    entered = threading.Event()
+    lock = Lock()
+
+    def wait_for_lock() -> None:
+        entered.set()
+        with lock:
+            pass
+
+    with interlock.install(), without_collector():
+        thread = Worker(target=wait_for_lock)
+        with lock:
+            thread.start()
+            assert entered.wait(10)
+            blocked(lock, 1)
+            try:
+                thread.join()
+            except interlock.DeadlockError as error:
+                error.__traceback__ = None  # it shows the frames, and those the thread
+            else:
+                pytest.fail("not refused")
+        thread.join()
+        reference = weakref.ref(thread)
+        del thread
+        assert reference() is None
+
+
+class SlotLoop:
+    """Somebody's own loop, to which there is no weak reference."""
+
+    __slots__ = ("_loop", "seen")
+
+    def __init__(self, seen: Anything) -> None:
+        self._loop = asyncio.new_event_loop()
+        self.seen = seen
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._loop, name)
+
+
+def test_a_loop_goes_with_its_tasks() -> None:
+    """Parties are remembered for longer than tasks live."""
+    lock = Lock()
+
+    async def take() -> Any:
+        await lock.acquire_async()
+        return current_party()
+
+    seen = Anything()
+    loop = SlotLoop(seen)
+    asyncio.set_event_loop(loop._loop)
+    asyncio.events._set_running_loop(loop)  # type: ignore[arg-type]
+    coroutine = take()
+    task: Any = asyncio.Task(coroutine, loop=loop)  # type: ignore[arg-type]
+    loop._ready[0]._run()
+    asyncio.events._set_running_loop(None)
+    asyncio.set_event_loop(None)
+    party = task.result()
+    assert party.loop is loop  # type: ignore[attr-defined]
+    loop.close()
+    reference = weakref.ref(seen)
+    del loop, task, coroutine, seen
+    gc.collect()
+    assert reference() is None
+    assert party.loop is None  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("watch", ["count", "record", "order"])
+def test_what_was_watched_is_not_kept_when_that_is_over(watch: str) -> None:
+    """Neither a primitive nor the code that made it."""
+    space: dict[str, Any] = {"Lock": Lock}
+    exec("def make():\n    return Lock()\ndef use(lock):\n    lock.acquire()\n    with Lock(): pass", space)
+    if watch == "count":
+        start_counting()
+        space["lock"] = space["make"]()
+        space["use"](space["lock"])
+        stop_counting()
+    elif watch == "record":
+        with interlock.record():
+            space["lock"] = space["make"]()
+            space["use"](space["lock"])
+    else:
+        with interlock.watch_order(lambda finding: None):
+            space["lock"] = space["make"]()
+            space["use"](space["lock"])
+    references = [weakref.ref(space["lock"]), weakref.ref(space["make"].__code__), weakref.ref(space["use"].__code__)]
+    space.clear()
+    gc.collect()
+    assert [reference() for reference in references] == [None] * 3

@@ -340,3 +340,29 @@ def test_such_a_handler_does_not_make_a_cycle_uncertain() -> None:
 
 def test_only_in_the_main_thread(someone: ThreadParty) -> None:
     assert isinstance(someone.begin(interlock.dump_on_signal, signal.SIGINT).error(), ValueError)
+
+
+def test_a_lock_that_a_task_took_by_awaiting_acquire_is_told() -> None:
+    orders = interlock.Lock(name="orders")
+    kept: list[asyncio.Task[None]] = []
+
+    async def take() -> None:
+        await orders.acquire()  # type: ignore[misc]
+
+    async def main() -> str:
+        kept.append(asyncio.create_task(take(), name="taker"))
+        await asyncio.wait(kept)
+        waiting = asyncio.create_task(orders.acquire_async())  # type: ignore[arg-type]
+        await asyncio.sleep(0)
+        file = io.StringIO()
+        interlock.dump(file)
+        orders.release()
+        await waiting
+        return file.getvalue()
+
+    text = asyncio.run(main())
+    assert isinstance(kept[0].exception(), TypeError)
+    line = take.__code__.co_firstlineno + 1
+    assert f"task taker took it and ended by a TypeError: acquire() is not awaited, taken at" in text
+    assert f"test_dump.py:{line} in take" in text
+    kept.clear()

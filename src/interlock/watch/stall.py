@@ -17,13 +17,13 @@ waits. What it comes to suspect it says when it has stood unchanged for a while,
 Unchanged: the same parties in the same waits, each of which began when it did.
 """
 
-import _thread
 import os
 import signal
 import sys
 import threading
-import time
+from _thread import get_ident, start_new_thread  # the real ones, also where somebody patches them later
 from collections.abc import Callable
+from time import sleep
 
 from interlock.core.graph.waitgraph import call_at_wait, may_help
 from interlock.dropin import call_with_asyncio
@@ -113,15 +113,15 @@ class Stalls:
             self.running = True
             call_at_wait(None)
             try:
-                _thread.start_new_thread(self._watch, ())
+                start_new_thread(self._watch, ())
             except RuntimeError:
                 return  # no thread to be had, or the interpreter ends
 
     def _watch(self) -> None:
-        helpers.add(_thread.get_ident())
+        helpers.add(get_ident())
         process = os.getpid()
         while os.getpid() == process:
-            time.sleep(LOOK)
+            sleep(LOOK)
             try:
                 self.look()
                 if self.each_look is not None:

@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterable
 
 from interlock.core.explain import order
-from interlock.core.explain.places import Place, frames_of, frames_of_task, is_ours, place_of_hold, place_of_wait
+from interlock.core.explain.places import Place, awaited_by_mistake, frames_of, frames_of_task, is_ours, place_of_hold, place_of_wait
 from interlock.core.graph.waitgraph import Wait, holders, is_certain_edge, keeper, parties, task_of, waits
 from interlock.core.graph.waitgraph import primitives as every_primitive
 from interlock.core.kernel import private
@@ -74,6 +74,7 @@ class View:
     """
 
     def __init__(self) -> None:
+        self.mistakes: dict[int, tuple[Place, str | None]] = {}  # locks that tasks took by `await lock.acquire()`
         frames = sys._current_frames()
         self.now: int = time.monotonic_ns()
         self.people: list[Someone] = _everybody(frames)
@@ -123,6 +124,7 @@ class View:
         """Find out what everybody holds, also where nobody waits for it. Returns the view itself."""
         for primitive in every_primitive():
             self._add_holders(primitive, ended=False)
+        self.mistakes = {id(taken): (place, task) for taken, place, task in awaited_by_mistake()}
         return self
 
     def _add_holders(self, primitive: Primitive, ended: bool = True) -> None:

@@ -664,7 +664,7 @@ def a_cancellation_on_its_way(delay: Delay) -> None:
 def a_scope_of_trio(delay: Delay) -> None:
     async def main() -> None:
         lock = Lock()
-        async with lock:
+        with lock:  # the thread: who has it himself is told, as by trio
             with trio.move_on_after(0.000_5) as scope:
                 async with lock:
                     pass

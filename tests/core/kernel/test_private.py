@@ -350,3 +350,20 @@ def test_uvloop_shows_nothing() -> None:
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(look())
+
+
+def test_run_context_of_trio() -> None:
+    async def main() -> None:
+        context: Any = private.run_context()
+        assert context.task is trio.lowlevel.current_task(), gone("GLOBAL_RUN_CONTEXT", TRIO)
+        called: list[int] = []
+        private.queue_of(context.runner).run_sync_soon(called.append, 1)
+        while not called:
+            await trio.lowlevel.checkpoint()
+
+    trio.run(main)
+    assert getattr(private.run_context(), "task", None) is None
+
+
+def test_task_in_c() -> None:
+    assert private.task_in_c() is asyncio.Task, gone("_asyncio.Task", PYTHON)

@@ -361,7 +361,7 @@ def test_within_needs_a_number_of_seconds(kind: type, parties: Parties) -> None:
     [Lock, type("LockSubclass", (Lock,), {}), lambda: Condition(Lock())],
     ids=["Lock", "subclass of Lock", "Condition"],
 )
-def test_a_lock_that_was_entered_can_only_be_left_by_its_own_party(
+def test_a_lock_that_was_entered_is_freed_by_whoever_releases_it(
     make: Callable[[], Any], way: str, parties: Parties
 ) -> None:
     primitive = make()
@@ -369,10 +369,13 @@ def test_a_lock_that_was_entered_can_only_be_left_by_its_own_party(
     a, b = parties(2)
     manager = primitive.within(1000) if way == "within" else primitive
     a.enter(manager)
-    with unchanged(lock), pytest.raises(RuntimeError, match="entered it with 'with'"):
-        b.do(lock.release)
-    a.leave(manager)
-    assert not lock.locked()
+    waiting = b.begin(lock.acquire)
+    blocked(lock, 1)
+    parties.one().do(lock.release)
+    assert waiting.result() is True
+    b.do(lock.release)
+    with unchanged(lock), pytest.raises(RuntimeError, match="unlocked"):
+        a.leave(manager)
 
 
 # --- waiting: as if the party had never come --------------------------------------------------------------------

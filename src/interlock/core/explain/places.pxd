@@ -13,7 +13,9 @@ cdef class Place:
 cdef bint is_it(object found, object primitive)
 cdef list suspended_frames(object task)
 cdef Place place_in(object frame)
-cdef Place hold_in(object frame, object primitive)
+cdef Place hold_in(object frame, object primitive, bint by_with=*)
+cdef bint is_in_with(object frame, object primitive) except -1
+cdef object loop_of(object party)
 cdef dict scopes_of(str file, dict module_globals)
 cdef object collect(object node, list into, dict scopes)
 cdef list nodes_of(object frame)

@@ -12,12 +12,16 @@ import sys
 import threading
 
 import cython
+from cython.cimports.cpython.ref import Py_REFCNT
 from cython.cimports.interlock.core.kernel.party import Party
+from cython.cimports.interlock.core.kernel.primitive import Primitive
 from cython.cimports.interlock.core.primitives.condition import Condition
 from cython.cimports.interlock.core.primitives.rwlock import Side
 from cython.cimports.interlock.core.tasks.task import TaskParty
 
-_LIBRARY = os.path.dirname(threading.__file__)
+# Each with its separator at the end, made here: what looks on comes by, and runs no Python code.
+_LIBRARY = os.path.join(os.path.dirname(threading.__file__), "")
+_CORE = os.path.join("interlock", "core", "")
 _UNKNOWN: object = object()
 MappingProxy = type(type.__dict__)
 MemberDescriptor = type(type.__dict__["__basicsize__"])
@@ -26,6 +30,8 @@ _KINDS_OF_COROUTINE = (
     ("gi_running", "gi_frame", "gi_yieldfrom"),
     ("ag_running", "ag_frame", "ag_await"),
 )
+COPIES_LOCALS = cython.declare(cython.bint, sys.version_info < (3, 13))
+CO_OPTIMIZED = cython.declare(cython.int, 1)  # a function: its locals are no dictionary
 _KEPT = 100  # parsed files
 parsed = {}
 
@@ -66,12 +72,12 @@ def short(file: str) -> str:
         if inside != file:
             return inside
     try:
-        rooms = (_LIBRARY, os.getcwd())
+        here = os.getcwd()
     except OSError:
-        rooms = (_LIBRARY,)
-    for room in rooms:
-        if file.startswith(os.path.join(room, "")) and room != os.sep:
-            return file[len(room) + 1 :]
+        here = os.sep
+    for room in (_LIBRARY, here if here.endswith(os.sep) else here + os.sep):
+        if file.startswith(room) and room != os.sep:
+            return file[len(room) :]
     return file
 
 
@@ -80,11 +86,11 @@ def is_ours(frame) -> bool:
     if isinstance(name, str) and (name == "interlock" or name.startswith("interlock.")):
         return True
     # A coroutine of Cython's has a frame that says no more than this.
-    return os.path.join("interlock", "core", "") in frame.f_code.co_filename
+    return _CORE in frame.f_code.co_filename
 
 
 def is_library(file: str) -> bool:
-    return file.startswith(os.path.join(_LIBRARY, "")) and "site-packages" not in file
+    return file.startswith(_LIBRARY) and "site-packages" not in file
 
 
 def is_installed(file: str) -> bool:
@@ -165,6 +171,99 @@ def place_of_hold(frames: list, primitive) -> Place | None:
     return None
 
 
+def stands_in_with(party: Party, primitive) -> bool:
+    """Whether this party stands inside a `with` of `primitive`, on its own stack: so nobody but it will leave that.
+
+    False where that is not to be seen: there is no source, or the expression after `with` is somebody's code. A task
+    that stands so at an `await`, of the loop that the party's thread runs, counts for the thread.
+    """
+    if any(is_in_with(frame, primitive) for frame in frames_of(party)):
+        return True
+    if isinstance(party, TaskParty):
+        return False
+    loop = loop_of(party)
+    asyncio = sys.modules.get("asyncio")
+    if loop is None or asyncio is None:
+        return False
+    try:
+        tasks = asyncio.all_tasks(loop)
+    except RuntimeError:
+        return False  # they come and go: so it runs
+    return any(is_in_with(frame, primitive) for task in tasks for frame in frames_of_task(task))
+
+
+def is_in_with(frame, primitive) -> cython.bint:
+    try:
+        return hold_in(frame, primitive, True) is not None
+    except Exception:
+        return False  # source that has changed, or names that are gone
+
+
+def loop_of(party):
+    """asyncio's loop that runs in this thread, in whose step it is blocked; None where there is none."""
+    frame = sys._current_frames().get(party.ident)
+    while frame is not None:
+        if frame.f_code.co_name == "run_forever" and frame.f_code.co_filename.endswith("base_events.py"):
+            found = local(frame, "self")
+            return None if found is _UNKNOWN else found
+        frame = frame.f_back
+    return None
+
+
+def awaited_by_mistake() -> list:
+    """What tasks took by `await lock.acquire()`, which then raised: (primitive, `Place`, name of the task or None) each.
+
+    `acquire` is for threads and returns True, so the task ends by a TypeError and the lock stays taken. It is found as
+    long as somebody keeps that exception: the task that ended so does.
+    """
+    import gc
+
+    things = gc.get_objects()
+    found = []
+    for error in things:
+        # By its type: to look at what it says it is may be somebody's code.
+        if issubclass(type(error), TypeError) and error.__traceback__ is not None:
+            text = str(error)
+            if "await" in text and "bool" in text:
+                try:
+                    found += mistakes_in(error, things)
+                except Exception:
+                    continue  # source that has changed, or names that are gone
+    return found
+
+
+def mistakes_in(error, things: list) -> list:
+    import ast
+    import linecache
+
+    trace = error.__traceback__
+    while trace.tb_next is not None:
+        trace = trace.tb_next
+    frame = trace.tb_frame
+    found = []
+    for node in nodes_of(frame):
+        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute) or node.func.attr != "acquire":
+            continue
+        if not node.lineno <= trace.tb_lineno <= node.end_lineno:
+            continue
+        if "await" not in linecache.getline(frame.f_code.co_filename, node.lineno):
+            continue
+        taken = look_up(node.func.value, frame)
+        if isinstance(taken, Primitive):
+            place = Place(frame.f_code.co_filename, node.lineno, frame.f_code.co_name, named(node.func.value))
+            found.append((taken, place, name_of_ended(error, things)))
+    return found
+
+
+def name_of_ended(error, things: list):
+    """The name of the task of asyncio that has ended by this error."""
+    kind = getattr(sys.modules.get("asyncio"), "Task", None)
+    for each in things:
+        if kind is not None and issubclass(type(each), kind) and getattr(each, "_exception", None) is error:
+            return each.get_name()
+    return None
+
+
 # --- the source ---------------------------------------------------------------------------------------------------
 
 
@@ -226,14 +325,16 @@ def end(node) -> tuple:
     return (node.end_lineno, node.end_col_offset)
 
 
-def hold_in(frame, primitive) -> Place | None:
+def hold_in(frame, primitive, by_with: bool = False) -> Place | None:
+    """Where this frame took `primitive`, or None. ``by_with``: only by a `with` that it stands in."""
     import ast
 
     here = position(frame)
     best = None
     for node in nodes_of(frame):
         if isinstance(node, ast.Call):
-            if not (isinstance(node.func, ast.Attribute) and node.func.attr == "acquire" and end(node) <= here):
+            is_acquire = isinstance(node.func, ast.Attribute) and node.func.attr == "acquire"
+            if by_with or not is_acquire or end(node) > here:
                 continue
             taken = [node.func.value]
         else:
@@ -319,9 +420,21 @@ def look_up(node, frame):
     import ast
 
     if isinstance(node, ast.Name):
-        for names in (frame.f_locals, frame.f_globals, vars(builtins)):
+        found = local(frame, node.id)
+        if found is not _UNKNOWN:
+            return found
+        for names in (frame.f_globals, vars(builtins)):
             if node.id in names:
                 return names[node.id]
+        return _UNKNOWN
+    if isinstance(node, ast.Constant):
+        return node.value
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub) and isinstance(node.operand, ast.Constant):
+        return -node.operand.value
+    if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Add, ast.Sub)):
+        left, right = look_up(node.left, frame), look_up(node.right, frame)
+        if type(left) is int and type(right) is int:
+            return left + right if isinstance(node.op, ast.Add) else left - right
         return _UNKNOWN
     if isinstance(node, ast.Attribute):
         return attribute(look_up(node.value, frame), node.attr)
@@ -332,13 +445,26 @@ def look_up(node, frame):
         return look_up(node.target, frame)
     if isinstance(node, ast.Subscript):
         container = look_up(node.value, frame)
-        key = node.slice.value if isinstance(node.slice, ast.Constant) else look_up(node.slice, frame)
+        key = look_up(node.slice, frame)
         if type(container) in (list, tuple, dict) and type(key) in (int, str):
             try:
                 return container[key]
             except LookupError:
                 return _UNKNOWN
     return _UNKNOWN
+
+
+def local(frame, name: str):
+    """A local variable of a frame, or _UNKNOWN.
+
+    Up to Python 3.12 to look at them leaves a copy of them all in the frame, which would keep what the program drops. So
+    it is emptied, unless the program has the copy too.
+    """
+    names = frame.f_locals
+    found = names.get(name, _UNKNOWN)
+    if COPIES_LOCALS and frame.f_code.co_flags & CO_OPTIMIZED and type(names) is dict and Py_REFCNT(names) == 2:
+        names.clear()
+    return found
 
 
 def attribute(owner, name: str):

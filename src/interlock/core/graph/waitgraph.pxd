@@ -48,6 +48,7 @@ cdef class Wait:
 cdef object find_limits()
 cdef bint is_limited(object limits, Party party, Waiter waiter) except -1
 cdef bint may_be_left_alone(object limits, Wait wait) except -1
+cdef bint needs_thread(Party party, Party thread) except -1
 cdef bint keeps(Party thread, Party task) except -1
 cdef bint waits_for(Wait wait, Party owner) except -1
 cdef Wait seen(Party party, Waiter waiter, Primitive at)

@@ -8,7 +8,9 @@ can be let in (`Primitive.owners`). It is looked at by a party that is about to 
 is blocked so, twice a second; an operation that does not block never comes here.
 
 What is certain. An edge is there only where nobody but the owner itself could help, of its own accord: an RLock, a
-side of an RWLock, a Lock that was entered by `with`; in an RWLock also whoever is before one in the queue. A party
+side of an RWLock, a Lock that was entered by `with`; in an RWLock also whoever is before one in the queue. Of such a
+Lock it is certain only where the frame of that `with` stands on its owner's own stack: not in a generator that is
+suspended, nor in an ExitStack, which another thread may leave. That is looked for when a cycle has been found. A party
 needs all its owners, so one cycle through it is enough. No edge leaves a wait with a timeout, a party that runs, or
 one that has been granted what it waits for. So on a cycle nobody can ever move.
 
@@ -165,7 +167,7 @@ def keeper(party: Party) -> Party | None:
 
 def is_certain_edge(party: Party, wait: Wait | None, following: Party) -> bool:
     """Whether this party, which waits so or not at all, cannot go on before ``following`` does, for certain."""
-    if wait is not None and waits_for(wait, following):
+    if wait is not None and waits_for(wait, following) and wait.at.only_by(following):
         return True
     return party.thread != party.id and cython.cast(TaskParty, party).is_run_by(following)
 
@@ -241,7 +243,19 @@ def is_certain(cycle: list) -> bool:
         elif wait.party.ident == main_ident and has_handlers():
             return False
         following = wait
+    # What takes longest, last: for a Lock it is read from the frames of its owner.
+    for each in reversed(cycle):
+        wait = each
+        if wait.waiter is not None and not needs_thread(wait.party, following.party):
+            if not wait.at.only_by(following.party):
+                return False
+        following = wait
     return True
+
+
+def needs_thread(party: Party, thread: Party) -> cython.bint:
+    """Whether this is a task, and that the thread without which it cannot go on, whatever it waits for."""
+    return party.thread != party.id and keeps(thread, party) and cython.cast(TaskParty, party).is_run_by(thread)
 
 
 def find_limits():

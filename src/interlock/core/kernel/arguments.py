@@ -4,6 +4,12 @@ import cython
 from cython.cimports.cpython.number import PyNumber_Index
 
 
+def refuse_positional(made, args: tuple):
+    """For `Lock("orders")`."""
+    kind = type(made).__name__
+    raise TypeError(f"{kind}() takes its name as name=, and nothing else: {kind}(name={args[0]!r})")
+
+
 def checked_name(name) -> str:
     if name is not None and not isinstance(name, str):
         raise TypeError(f"name must be a str or None, not {type(name).__name__}")

@@ -23,6 +23,8 @@ cdef class Party:
 
     cdef object known_as(self)
     cdef str call_name(self)
+    cdef void note_name(self) noexcept
+    cdef void remember_name(self, str name) noexcept
     cdef object forget_wait(self)
     cdef bint is_gone(self) noexcept
     cdef bint has_ended(self) except -1

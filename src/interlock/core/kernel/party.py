@@ -132,6 +132,20 @@ class Party:
         return f"thread {self.ident}" if last_name is None else last_name
 
 
+    def note_name(self) -> cython.void:
+        """Remember how it is called now, for when it is no more. No Python code is run: for what looks on."""
+        with cython.critical_section(self):
+            reference = self.thread_ref
+        thread = None if reference is None else reference()
+        if thread is not None:
+            self.remember_name(name_of(thread))
+
+    def remember_name(self, name: str) -> cython.void:
+        if name is not None:
+            with cython.critical_section(self):
+                self.last_name = name
+
+
 class Leaving:
     """Lies in the dictionary of a thread's state, and goes with it: soon the thread will have ended.
 
@@ -172,7 +186,7 @@ def meet() -> Party:
         if thread is not None:
             party.thread_ref = weakref.ref(thread)
             party.thread_key = cython.cast(cython.p_void, thread)
-            party.last_name = str(name_of(thread))
+            party.last_name = name_of(thread)
         # What was called above may have run anybody's code, which may have met this very thread.
         found = enrol(party)
         by_ident[party.ident] = found
@@ -207,8 +221,11 @@ def retire(party: Party):
     if party.id == party.thread and by_ident.get(party.ident) is party:
         by_ident.pop(party.ident, None)
     key: object = party.id
+    if key not in living:
+        return
+    # First in here, then out there: who looks for it meanwhile, without the GIL, finds it in one of the two.
+    departed[key] = party
     if living.pop(key, None) is not None:
-        departed[key] = party
         in_order.append(key)
         if len(in_order) > DEPARTED_KEPT:
             try:

@@ -1,3 +1,4 @@
+from interlock.core.kernel.party cimport Party
 from interlock.core.kernel.probe cimport Observed
 from interlock.core.kernel.waiter cimport ThreadWaiter, Waiter
 
@@ -13,7 +14,7 @@ cdef class Primitive(Observed):
     cdef void grant(self, Waiter waiter) noexcept
     cdef void take_back(self, Waiter waiter) noexcept
     cdef bint due(self, Waiter waiter) noexcept
-    cdef void runs_again(self, Waiter waiter) noexcept
+    cdef Waiter runs_again(self, Waiter waiter)
     cdef Waiter expire(self, Waiter waiter)
     cdef int owners(self, Waiter waiter, unsigned long long *ids, int room) noexcept
     cdef int holders(self, unsigned long long *ids, int room) noexcept
@@ -22,6 +23,8 @@ cdef class Primitive(Observed):
     cdef list held_by(self)
     cdef list gives_up_before(self, Waiter waiter)
     cdef bint has_owners(self) noexcept
+    cdef bint is_kept_by(self, unsigned long long id) noexcept
+    cdef bint only_by(self, Party owner) except -1
     cdef Primitive leads_to(self)
     cdef object kick(self)
     cdef bint take_now(self, long want) except -1

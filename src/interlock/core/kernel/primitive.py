@@ -97,8 +97,9 @@ class Primitive(Observed):
     def due(self, waiter: Waiter) -> cython.bint:
         return waiter.is_task or now() - waiter.since >= BARGING_NS
 
-    def runs_again(self, waiter: Waiter) -> cython.void:
-        """A task that was granted out of the queue runs again."""
+    def runs_again(self, waiter: Waiter) -> Waiter:
+        """A task that was granted out of the queue runs again. Returns the chain to `wake`."""
+        return None
 
     def owners(self, waiter: Waiter, ids: cython.pointer(cython.ulonglong), room: cython.int) -> cython.int:
         """Who all must let go, of their own accord, before `waiter`, which is in the queue, can be let in.
@@ -156,6 +157,14 @@ class Primitive(Observed):
     def has_owners(self) -> cython.bint:
         """Whether whoever waits here may wait for an owner."""
         return False
+
+    def is_kept_by(self, id: cython.ulonglong) -> cython.bint:
+        """Whether this party has it and is not let in again."""
+        return False
+
+    def only_by(self, owner: Party) -> cython.bint:
+        """Whether `owner`, one of `owners`, alone will let go, for certain. Outside the critical section."""
+        return True
 
     def leads_to(self) -> Primitive:
         """At whose owners a wait that began here ends: a condition's waiters go on to its lock."""
@@ -513,6 +522,9 @@ def _serve_survivors():
                     chain = queue.serve(None)
                 if chain is not None:
                     queue.wake(chain)
+                # Whom a notification has put there sleeps on until it is woken: by an owner that may not be here.
+                if queue.has_owners() and waiter.queue is queue and queue.head is waiter:
+                    queue.kick()
             waiter = waiter.outer
 
 

@@ -1,7 +1,7 @@
 cpdef object listed_thread(unsigned long ident)
 cpdef list starting_threads()
 cpdef object ident_of(object thread)
-cpdef object name_of(object thread)
+cpdef object name_of(object thing)
 cpdef bint is_dummy(object thread) except -1
 
 cpdef object current_tasks()
@@ -15,5 +15,8 @@ cpdef bint is_to_be_cancelled(object task) except -1
 cpdef list callbacks_of(object task)
 cpdef object calls_to_come(object loop)
 
+cpdef object task_in_c()
+cpdef object run_context()
+cpdef object queue_of(object runner)
 cpdef bint is_cancelled_in_trio(object task) except -1
 cpdef list scopes_of(object task)

@@ -61,9 +61,14 @@ def ident_of(thread):
     return getattr(thread, "_ident", None)
 
 
-def name_of(thread):
-    """`_name`, likewise."""
-    return getattr(thread, "_name", None)
+def name_of(thing):
+    """`_name`, likewise; also of a task written in Python. Read where it lies, so that no code is run: for what looks on."""
+    try:
+        names = object.__getattribute__(thing, "__dict__")
+    except AttributeError:
+        return None
+    name = names.get("_name") if type(names) is dict else None
+    return name if isinstance(name, str) else None
 
 
 def is_dummy(thread) -> cython.bint:
@@ -179,7 +184,23 @@ TASK_OF_TIMEOUT = ("_task", "_host_task")
 TIMER_OF_TIMEOUT = ("_timeout_handler", "_timeout_handle")
 RELEASE_WAITER = "_release_waiter"
 
+def task_in_c():
+    """`_asyncio.Task`, whose `get_name` is no method of the program's. None: asyncio has none in C here."""
+    return getattr(sys.modules.get("_asyncio"), "Task", None)
+
+
 # --- trio ----------------------------------------------------------------------------------------------------
+
+
+def run_context():
+    """`GLOBAL_RUN_CONTEXT`: the `task` and the `runner` of the calling thread. What `trio.lowlevel` says about them, and
+    without its Python code, in which a signal handler could run."""
+    return getattr(sys.modules.get("trio._core._run"), "GLOBAL_RUN_CONTEXT", None)
+
+
+def queue_of(runner):
+    """`entry_queue`: where a token of trio's puts the calls from other threads. A token is made by Python code."""
+    return runner.entry_queue
 
 
 def is_cancelled_in_trio(task) -> cython.bint:

@@ -75,7 +75,7 @@ cdef class Entry:
     cdef readonly Maker maker     # None: made before anybody watched
     cdef readonly bint inner      # the lock that a condition has made for itself
     cdef object type
-    cdef Tally tally
+    cdef Tally tally              # under the critical section of the primitive
     # Under the critical section of the recorder; read without it, when the worst is a second look.
     cdef unsigned int number
     cdef unsigned int serial      # of the recording that knows it by this number

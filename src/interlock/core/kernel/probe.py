@@ -16,8 +16,6 @@ import cython
 from cython.cimports.interlock.core.kernel.control import Controller, after, controlling, set_controller
 
 probing = False
-_sinks: list = []  # every sink there ever was: a late caller may still be inside a stopped one
-_watchers: list = []  # likewise
 _counting = cython.declare(cython.bint, False)
 _watching = cython.declare(cython.bint, False)
 
@@ -45,18 +43,24 @@ class Sink:
         """`other`: the id of the other party, or 0. `waited`: nanoseconds, where a wait has ended."""
 
 
+# One each: who is asked now, or one that does nothing. In a list, because a caller that takes it out of there has a
+# reference of its own, also where another thread puts a new one in at this very moment.
+_sinks: list = [Sink()]
+_watchers: list = [Sink()]
+
+
 def made(what: Observed) -> cython.void:
     if _counting:
-        cython.cast(Sink, _sinks[-1]).made(what)
+        cython.cast(Sink, _sinks[0]).made(what)
     if _watching:
-        cython.cast(Sink, _watchers[-1]).made(what)
+        cython.cast(Sink, _watchers[0]).made(what)
 
 
 def happened(happening: Happening, what: Observed, other: cython.ulonglong, waited: cython.longlong) -> cython.void:
     if _counting:
-        cython.cast(Sink, _sinks[-1]).happened(happening, what, other, waited)
+        cython.cast(Sink, _sinks[0]).happened(happening, what, other, waited)
     if _watching:
-        cython.cast(Sink, _watchers[-1]).happened(happening, what, other, waited)
+        cython.cast(Sink, _watchers[0]).happened(happening, what, other, waited)
     if controlling and (
         happening == Happening.RELEASED
         or happening == Happening.SET
@@ -68,14 +72,13 @@ def happened(happening: Happening, what: Observed, other: cython.ulonglong, wait
 
 def wanted(what: Observed) -> cython.int:
     if _watching:
-        cython.cast(Sink, _watchers[-1]).wanted(what)
+        cython.cast(Sink, _watchers[0]).wanted(what)
     return 0
 
 
 def start(to: Sink) -> cython.void:
     global probing, _counting
-    if not _sinks or _sinks[-1] is not to:
-        _sinks.append(to)
+    _sinks[0] = to
     _counting = True
     probing = True
 
@@ -83,12 +86,13 @@ def start(to: Sink) -> cython.void:
 def stop() -> cython.void:
     global probing, _counting
     _counting = False
+    _sinks[0] = Sink()
     probing = _watching or controlling
 
 
 def watch(to: Sink) -> cython.void:
     global probing, _watching
-    _watchers.append(to)
+    _watchers[0] = to
     _watching = True
     probing = True
 
@@ -96,6 +100,7 @@ def watch(to: Sink) -> cython.void:
 def unwatch() -> cython.void:
     global probing, _watching
     _watching = False
+    _watchers[0] = Sink()
     probing = _counting or controlling
 
 
@@ -107,7 +112,7 @@ def control(controller: Controller | None):
 
 
 def active() -> Sink:
-    return _sinks[-1] if _counting else None
+    return _sinks[0] if _counting else None
 
 
 # --- who made a primitive ----------------------------------------------------------------------------------------
@@ -251,7 +256,8 @@ class Counter(Sink):
             tally = record
         elif isinstance(record, Entry):
             # A recording has come and gone.
-            tally = cython.cast(Entry, record).tally
+            with cython.critical_section(what):
+                tally = cython.cast(Entry, record).tally
         if tally is None:
             tally = self.tally(what, None)
             with cython.critical_section(what):
@@ -295,8 +301,6 @@ def start_counting() -> None:
 
 def stop_counting() -> list[Tally]:
     """Stop counting. Return the tallies, in the order in which their first primitives were made."""
+    sink: Sink = active()
     stop()
-    if not _sinks or not isinstance(_sinks[-1], Counter):
-        return []
-    counter: Counter = _sinks[-1]
-    return list(counter.tallies.values())
+    return list(cython.cast(Counter, sink).tallies.values()) if isinstance(sink, Counter) else []

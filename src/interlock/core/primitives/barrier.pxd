@@ -6,6 +6,8 @@ cdef enum Phase:
     FILLING
     ACTING
     BROKEN
+    DRAINING
+    RESETTING
 
 
 cdef enum Arrival:
@@ -21,7 +23,9 @@ cdef class Barrier(Primitive):
     cdef object action
     cdef object timeout
     cdef Phase phase
-    cdef long arrived                # in the queue for this generation
+    cdef bint drains                 # with asyncio's spelling; written once
+    cdef int arrived                 # in the queue for this generation
+    cdef int leaving                 # of those it drains: tasks that were let go, or turned away, and have not run yet
     cdef unsigned long generation    # how often it has tripped or been reset
     cdef unsigned long long actor    # id of the party that runs the action while ACTING, and that of its thread
     cdef unsigned long long actor_thread

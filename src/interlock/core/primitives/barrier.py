@@ -1,20 +1,24 @@
 """Barrier: as many parties as it takes go on together.
 
-    phase     queue                          meaning
-    FILLING   `arrived` parties              the barrier waits for the rest; arrived < size
-    ACTING    `arrived` = size - 1 parties,  all have come; the last one runs the action, outside the critical
-              then any number of LATE ones   section; who comes now belongs to the next generation and waits aside
-    BROKEN    empty                          every wait raises BrokenBarrierError until `reset`
+    phase      queue                          meaning
+    FILLING    `arrived` parties              the barrier waits for the rest; arrived < size
+    ACTING     `arrived` = size - 1 parties,  all have come; the last one runs the action, outside the critical
+               then any number of LATE ones   section; who comes now belongs to the next generation and waits aside
+    BROKEN     empty                          every wait raises BrokenBarrierError until `reset`
+    DRAINING   any number of LATE ones        asyncio's only: `leaving` tasks were let through and have not run yet
+    RESETTING  any number of LATE ones        likewise: they were turned away, or will be when they run
 
 A waiter leaves the queue with a verdict in `want`: its index in the generation, BROKEN_WAIT, or AGAIN (it was
-late, and now comes to the next generation). Verdicts are given to the whole queue at once, so no generation is
+late, and now comes to the next generation; LATE_BROKEN where there is none). Verdicts are given to the whole queue at once, so no generation is
 ever half broken. A party that is interrupted leaves as if it had never come; one whose time is up breaks the
 barrier, since the others counted on it.
 
 The `generation` tells the party that ran the action whether the barrier was reset or broken under it.
 
 Turned down: `threading`'s draining phase, in which newcomers wait until the last party of a generation has run
-once more. Here a party carries its verdict with it, so the next generation can begin at once.
+once more. Here a party carries its verdict with it, so the next generation can begin at once. Only a barrier with
+asyncio's spelling `drains`, since there it shows: a reset hits those who were let through and have not run, and not
+the newcomers.
 """
 
 from threading import BrokenBarrierError
@@ -28,15 +32,26 @@ from cython.cimports.interlock.core.kernel.primitive import Primitive
 from cython.cimports.interlock.core.kernel.probe import Happening, happened, made, probing
 from cython.cimports.interlock.core.kernel.public_name import interlock_keep_name
 from cython.cimports.interlock.core.kernel.timeouts import NEVER, deadline_after, deadline_in, wait_seconds
-from cython.cimports.interlock.core.kernel.waiter import CANCELLED, PARKED, TAKEN, ThreadWaiter, Waiter, new_waiter
+from cython.cimports.interlock.core.kernel.waiter import (
+    CANCELLED,
+    GRANTED,
+    PARKED,
+    TAKEN,
+    ThreadWaiter,
+    Waiter,
+    new_waiter,
+)
 from cython.cimports.interlock.core.tasks.awaiting import in_line
-from cython.cimports.interlock.core.tasks.task import caller_id
+from cython.cimports.interlock.core.tasks.task import after_in_trio, before_in_trio, caller_id, calls_in_trio
 from cython.cimports.interlock.core.tasks.task_waiter import TaskWaiter, new_task_waiter
 
 IN_LINE = cython.declare(cython.long, -1)  # still waiting
 LATE = cython.declare(cython.long, -2)  # came while the action ran
 AGAIN = cython.declare(cython.long, -3)
 BROKEN_WAIT = cython.declare(cython.long, -4)
+LATE_BROKEN = cython.declare(cython.long, -5)
+
+renamed = cython.declare(object, None)  # interlock.aio's Barrier
 
 
 class Barrier(Primitive):
@@ -45,17 +60,20 @@ class Barrier(Primitive):
 
     ``parties``: how many it takes, 1 or more. ``action``: called without arguments by one of them, once in each
     generation, before any of them goes on. ``timeout``: the default for `wait`, in seconds; None means for
-    ever. ``name``: what reports and ``repr`` call it. Raises ValueError for fewer than 1 parties.
+    ever. ``name``: what reports and ``repr`` call it. Raises ValueError for fewer than 1 parties
+    and for a timeout that is not a number.
     """
 
     def __init__(self, parties: object, action: object = None, timeout: object = None, *, name: str | None = None):
         if parties < 1:
             raise ValueError("parties must be >= 1")
         size: cython.long = whole(parties)
+        deadline_after(timeout)  # what it cannot wait by is told now
         self.label = checked_name(name)
         self.size = size
         self.action = action
         self.timeout = timeout
+        self.drains = renamed is not None and isinstance(self, renamed)
         if probing:
             made(self)
 
@@ -109,7 +127,7 @@ class Barrier(Primitive):
                 self.broken_by_time()
             if waiter.want >= 0:
                 return waiter.want
-            if waiter.want == BROKEN_WAIT:
+            if waiter.want != AGAIN:
                 raise BrokenBarrierError
             # A late party's time runs from when its generation begins, as in `threading`.
             waiter = None
@@ -126,9 +144,14 @@ class Barrier(Primitive):
         deadline: cython.longlong = -1
         waiter: TaskWaiter = None
         me: cython.ulonglong = caller_id()
+        in_trio: cython.bint = calls_in_trio()
+        if in_trio:
+            await before_in_trio()
         while True:
             arrival: Arrival = self.arrive(waiter, me)
             if arrival == Arrival.COMPLETE:
+                if in_trio:
+                    await after_in_trio()
                 return self.size - 1
             if arrival == Arrival.FIRST_LOOK:
                 waiter = new_task_waiter(IN_LINE)
@@ -139,7 +162,7 @@ class Barrier(Primitive):
                 self.broken_by_time()
             if waiter.want >= 0:
                 return waiter.want
-            if waiter.want == BROKEN_WAIT:
+            if waiter.want != AGAIN:
                 raise BrokenBarrierError
             waiter = None
             deadline = -1
@@ -162,6 +185,8 @@ class Barrier(Primitive):
             if complete:
                 if self.action is None:
                     chain = self.end(IN_LINE)
+                    if self.leaving > 0:
+                        self.phase = DRAINING
                 else:
                     self.phase = ACTING
                     self.actor = me
@@ -201,10 +226,13 @@ class Barrier(Primitive):
         """Make the barrier new. Parties that wait get BrokenBarrierError."""
         if controlling:
             point(Operation.CHANGE, self)
-        chain: Waiter
+        chain: Waiter = None
         with cython.critical_section(self):
-            self.phase = FILLING
-            chain = self.end(BROKEN_WAIT)
+            if self.phase != DRAINING and self.phase != RESETTING:
+                self.phase = FILLING
+                chain = self.end(BROKEN_WAIT)
+            if self.leaving > 0:
+                self.phase = RESETTING
         if chain is not None:
             self.wake(chain)
 
@@ -220,6 +248,34 @@ class Barrier(Primitive):
             self.wake(chain)
         if probing:
             happened(Happening.BROKEN, self, 0, 0)
+
+    # `threading` and code that peeks use these names.
+
+    @property
+    def _state(self) -> int:
+        with cython.critical_section(self):
+            self.forget_lost()
+            if self.phase == FILLING:
+                return 0
+            return -2 if self.phase == BROKEN else -1 if self.phase == RESETTING else 1
+
+    @property
+    def _parties(self) -> int:
+        return self.size
+
+    @property
+    def _action(self) -> object:
+        return self.action
+
+    @property
+    def _timeout(self) -> object:
+        return self.timeout
+
+    @property
+    def _count(self) -> int:
+        with cython.critical_section(self):
+            self.forget_lost()
+            return self.leaving if self.leaving > 0 else self.arrived
 
     def __repr__(self):
         return self.describe("", "broken" if self.broken else f"waiters={self.n_waiting}/{self.size}")
@@ -263,16 +319,28 @@ class Barrier(Primitive):
         waiter: Waiter = chain
         while waiter is not None:
             if waiter.want == LATE:
-                waiter.want = BROKEN_WAIT if self.phase == BROKEN else AGAIN
-            elif verdict == IN_LINE:
-                waiter.want = index
-                index += 1
+                waiter.want = LATE_BROKEN if self.phase == BROKEN else AGAIN
             else:
-                waiter.want = verdict
+                waiter.want = index if verdict == IN_LINE else verdict
+                index += 1
+                if self.drains and waiter.is_task:
+                    self.leaving += 1
             waiter = waiter.wake
         self.arrived = 0
         self.generation += 1
         return chain
+
+    def runs_again(self, waiter: Waiter) -> Waiter:
+        """Where the barrier drains: the last to go on lets in who has come late."""
+        if self.leaving == 0 or not waiter.is_task or waiter.want == AGAIN or waiter.want == LATE_BROKEN:
+            return None
+        self.leaving -= 1
+        if self.phase == RESETTING or self.phase == BROKEN:
+            waiter.want = BROKEN_WAIT
+        if self.leaving > 0 or self.phase == BROKEN:
+            return None
+        self.phase = FILLING
+        return self.end(BROKEN_WAIT)  # all are LATE
 
     def expire(self, waiter: Waiter) -> Waiter:
         """A party whose time is up breaks the barrier; unless all have come, and only the action keeps it."""
@@ -284,19 +352,23 @@ class Barrier(Primitive):
         return self.end(BROKEN_WAIT)
 
     def serve(self, arrived: Waiter) -> Waiter:
-        """In a forked child the barrier may just have turned out to be broken."""
+        """In a forked child the barrier may just have turned out to be broken, or to drain no more."""
         self.forget_lost()
-        return self.end(BROKEN_WAIT) if self.phase == BROKEN and self.head is not None else None
+        late: cython.bint = self.head is not None and self.head.want == LATE and self.phase == FILLING
+        return self.end(BROKEN_WAIT) if late or (self.phase == BROKEN and self.head is not None) else None
 
     def leave_line(self, waiter: Waiter) -> Waiter:
         """A party that is interrupted leaves as if it had never come."""
+        chain: Waiter = None
         if waiter.state == PARKED:
             self.remove(waiter)
             if waiter.want == IN_LINE:
                 self.arrived -= 1
+        elif waiter.state == GRANTED:
+            chain = self.runs_again(waiter)
         if waiter.state != TAKEN:
             waiter.state = CANCELLED
-        return None
+        return chain
 
     def forget_lost(self) -> cython.void:
         """Count anew who came along in the fork; an action whose party did not is not run again."""
@@ -308,8 +380,17 @@ class Barrier(Primitive):
                 if waiter.want == IN_LINE:
                     self.arrived += 1
                 waiter = waiter.next
+            self.leaving = 0
+            if self.phase == DRAINING or self.phase == RESETTING:
+                self.phase = FILLING
             if self.phase == ACTING and self.actor_thread != interlock_thread_id():
                 self.phase = BROKEN
+
+
+def rename(subclass: type) -> None:
+    """Let `subclass` drain, as asyncio's does."""
+    global renamed
+    renamed = subclass
 
 
 interlock_keep_name(Barrier, b"interlock.core.barrier.Barrier")

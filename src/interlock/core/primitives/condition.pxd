@@ -4,6 +4,7 @@ from interlock.core.kernel.waiter cimport ThreadWaiter
 
 
 cdef class Condition(ConditionQueue):
+    cdef bint has_lost(self, object error) except -1
     cdef bint wait_until(self, long long deadline) except -1
     cdef bint wait_requeued(self, long long deadline) except -1
     cdef bint wait_seen(self, Mutex mutex, ThreadWaiter waiter, long long deadline) except -1
@@ -11,3 +12,4 @@ cdef class Condition(ConditionQueue):
 
 
 cdef bint is_plain(Condition condition) noexcept
+cdef bint is_ours(Condition condition) noexcept

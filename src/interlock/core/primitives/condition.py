@@ -35,18 +35,18 @@ from cython.cimports.interlock.core.kernel.wait import begin_wait, count_timeout
 from cython.cimports.interlock.core.kernel.waiter import ThreadWaiter, new_waiter_of
 from cython.cimports.interlock.core.primitives.condition_foreign import wait_foreign
 from cython.cimports.interlock.core.primitives.condition_queue import ConditionQueue
-from cython.cimports.interlock.core.primitives.lock import Lock
 from cython.cimports.interlock.core.primitives.mutex import Mutex
 from cython.cimports.interlock.core.primitives.rlock import RLock
 from cython.cimports.interlock.core.primitives.within import within
 from cython.cimports.interlock.core.tasks.awaiting import DONE
-from cython.cimports.interlock.core.tasks.task import caller_id
+from cython.cimports.interlock.core.tasks.task import after_in_trio, before_in_trio, caller_id, calls_in_trio
 
 from interlock.core.kernel.deadlock import DeadlockError
 from interlock.core.primitives.condition_foreign import wait_foreign_async
 from interlock.core.primitives.condition_tasks import wait_requeued_async
 
 renamed = cython.declare(object, None)  # interlock.aio's Condition
+standing_in = cython.declare(object, None)  # the drop-in's Condition
 renamed_lock = cython.declare(object, None)  # its Lock, which that has for its own
 
 
@@ -84,11 +84,10 @@ class Condition(ConditionQueue):
             self.lock = lock
             if isinstance(lock, Mutex) and cython.cast(Mutex, lock).plain():
                 self.mutex = cython.cast(Mutex, lock)
-        self.anybodys = renamed is not None and isinstance(self, renamed) and isinstance(self.mutex, Lock)
 
     def __enter__(self) -> object:
         """Acquire the lock, waiting for ever."""
-        if type(self) is not Condition:
+        if not is_ours(self):
             taken = self.acquire()
             self.mark_entered(interlock_thread_id())
             return taken
@@ -97,10 +96,9 @@ class Condition(ConditionQueue):
         return self.mutex.enter()
 
     def __exit__(self, exc_type: object = None, exc_value: object = None, traceback: object = None) -> object:
-        if type(self) is not Condition:
+        if not is_ours(self):
             self.release()
-        elif exc_value is not None and isinstance(exc_value, DeadlockError) and not self._is_owned():
-            # `wait` could not get the lock back. That is what the caller is to hear, and there is nothing to release.
+        elif exc_value is not None and self.has_lost(exc_value):
             return None
         elif self.mutex is None:
             return self.lock.__exit__(exc_type, exc_value, traceback)
@@ -116,13 +114,24 @@ class Condition(ConditionQueue):
     def __aexit__(self, exc_type: object = None, exc_value: object = None, traceback: object = None) -> object:
         if not is_plain(self):
             self.release()
-        elif exc_value is not None and isinstance(exc_value, DeadlockError) and not self._is_owned():
+        elif exc_value is not None and self.has_lost(exc_value):
             pass  # as in __exit__
         elif self.mutex is None:
             return self.lock.__aexit__(exc_type, exc_value, traceback)
         else:
             return self.mutex.leave_async()
         return DONE
+
+    def has_lost(self, error) -> cython.bint:
+        """Whether `wait` could not get the lock back. That is what the caller is to hear, and nothing is to be released."""
+        if self.mutex is None or not isinstance(error, DeadlockError):
+            return False
+        if getattr(error, "not_regained", None) != id(self.mutex):
+            return False
+        holder: cython.ulonglong
+        with cython.critical_section(self.mutex):
+            holder = self.mutex.holder
+        return holder != interlock_thread_id() and holder != caller_id()
 
     # Described by the arguments of our own locks; another's gets what it is given.
     @cython.embedsignature(False)
@@ -195,8 +204,13 @@ class Condition(ConditionQueue):
 
     async def wait_for_async(self, predicate: object, timeout: object = None) -> object:
         """`wait_for`, for a task: ``await condition.wait_for_async(predicate)``. It is called and not awaited."""
+        in_trio: cython.bint = calls_in_trio()
+        if in_trio:
+            await before_in_trio()
         result = predicate()
         if result:
+            if in_trio:
+                await after_in_trio()
             return result
         seconds: cython.double = wait_seconds(timeout)
         deadline: cython.longlong = NEVER if seconds < 0 else deadline_in(seconds)
@@ -297,7 +311,7 @@ class Condition(ConditionQueue):
                 mutex.check_block(waiter)
             except BaseException as raised:
                 if waiter.refused or unwinding():
-                    self.give_up(mutex, waiter)
+                    self.give_up(mutex, waiter, raised)
                     raise
                 if error is None:
                     error = raised
@@ -306,7 +320,7 @@ class Condition(ConditionQueue):
                 return error
             except BaseException as raised:
                 if waiter.refused or unwinding():
-                    self.give_up(mutex, waiter)
+                    self.give_up(mutex, waiter, raised)
                     raise
                 unparked = False
                 if error is None:
@@ -314,7 +328,11 @@ class Condition(ConditionQueue):
 
 
 def is_plain(condition: Condition) -> cython.bint:
-    return type(condition) is Condition or type(condition) is renamed
+    return is_ours(condition) or type(condition) is renamed
+
+
+def is_ours(condition: Condition) -> cython.bint:
+    return type(condition) is Condition or type(condition) is standing_in
 
 
 async def enter_overridden(condition: Condition) -> None:
@@ -332,6 +350,12 @@ def rename(subclass: type, lock: type) -> None:
     global renamed, renamed_lock
     renamed = subclass
     renamed_lock = lock
+
+
+def stand_in(subclass: type) -> None:
+    """Let `subclass`, which overrides nothing that `with` calls, count as the class itself for threads."""
+    global standing_in
+    standing_in = subclass
 
 
 interlock_construct_directly(Condition)

@@ -7,9 +7,8 @@ cdef class ConditionQueue(Primitive):
     # All written once. `mutex` is the lock if it is exactly one of ours, else None.
     cdef object lock
     cdef Mutex mutex
-    cdef bint anybodys   # interlock.aio's: who holds the lock is not asked, only whether somebody does
     cdef object lie_down(self, Mutex mutex, Waiter waiter)
-    cdef object give_up(self, Mutex mutex, Waiter waiter)
+    cdef object give_up(self, Mutex mutex, Waiter waiter, object error)
     cdef void tell_over(self, bint notified, object error, long long began) noexcept
     cdef int pass_on(self, long n) except -1
     cdef void move_first(self, Primitive mutex, unsigned long long by) noexcept

@@ -69,12 +69,6 @@ class ConditionQueue(Primitive):
             own = mutex.is_own(me)
             if own:
                 waiter.want = mutex.let_go()
-            elif self.anybodys and mutex.holder != 0:
-                # `asyncio.wait_for` makes a task of the wait, in which it was not entered. So it comes back as one
-                # that any party may release.
-                own = True
-                mutex.let_go()
-                waiter.want = 0
             if own:
                 self.forget_lost()
                 self.push(waiter)
@@ -100,8 +94,9 @@ class ConditionQueue(Primitive):
             happened(Happening.WAITING, self, waiter.party.id, 0)
         return error
 
-    def give_up(self, mutex: Mutex, waiter: Waiter):
-        """It stands in the queue of the lock, which it can never have back."""
+    def give_up(self, mutex: Mutex, waiter: Waiter, error):
+        """It stands in the queue of the lock, which it can never have back. `error` says so."""
+        error.not_regained = id(mutex)
         mutex.withdraw(waiter)
         mutex.kick()
         if probing:
@@ -123,7 +118,7 @@ class ConditionQueue(Primitive):
             me: cython.ulonglong = caller_id()
             moved: cython.long = 0
             with cython.critical_section(self, mutex):
-                own = mutex.is_own(me) or (self.anybodys and mutex.holder != 0)
+                own = mutex.is_own(me)
                 if own and self.head is not None:
                     self.forget_lost()
                     while moved < n and self.head is not None:

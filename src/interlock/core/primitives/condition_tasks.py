@@ -40,7 +40,7 @@ async def wait_requeued_async(condition: ConditionQueue, mutex: Mutex, deadline:
                     keep_watch(waiter.party)
             except BaseException as raised:
                 if waiter.refused:
-                    condition.give_up(mutex, waiter)
+                    condition.give_up(mutex, waiter, raised)
                     raise
                 error = raised  # a signal handler's
             try:

@@ -11,7 +11,7 @@ in it then has seen the event, even if it is cleared before he runs again.
 import warnings
 
 import cython
-from cython.cimports.interlock.core.kernel.arguments import checked_name
+from cython.cimports.interlock.core.kernel.arguments import checked_name, refuse_positional
 from cython.cimports.interlock.core.kernel.construct import interlock_construct_directly
 from cython.cimports.interlock.core.kernel.control import Operation, controlling, point
 from cython.cimports.interlock.core.kernel.primitive import Primitive
@@ -30,7 +30,9 @@ class Event(Primitive):
     ``name``: what reports and ``repr`` call it.
     """
 
-    def __init__(self, *, name: str | None = None):
+    def __init__(self, *args: object, name: str | None = None):
+        if args:
+            refuse_positional(self, args)
         self.label = checked_name(name)
         if probing:
             made(self)

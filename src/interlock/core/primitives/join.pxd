@@ -8,4 +8,5 @@ cdef class Join(Primitive):
     cdef unsigned long ident
     # The id of its party; 0 until that has been met. Written under the guard of the graph.
     cdef unsigned long long target
-    cdef Waiter waiter
+    cdef Waiter waiter    # of the party that is inside; None: nobody is
+    cdef object leave(self)

@@ -11,7 +11,7 @@ from cython.cimports.interlock.core.kernel.party import Party, by_ident
 from cython.cimports.interlock.core.kernel.primitive import Primitive
 from cython.cimports.interlock.core.kernel.timeouts import NEVER
 from cython.cimports.interlock.core.kernel.wait import begin_wait, end_wait
-from cython.cimports.interlock.core.kernel.waiter import Waiter, new_waiter
+from cython.cimports.interlock.core.kernel.waiter import CANCELLED, Waiter, new_waiter
 
 
 class Join(Primitive):
@@ -24,7 +24,7 @@ class Join(Primitive):
 
     def __enter__(self) -> None:
         if self.waiter is not None:
-            raise RuntimeError("a Join is entered once")
+            raise RuntimeError("a Join is entered by one party at a time")
         waiter: Waiter = new_waiter(0)
         with cython.critical_section(self):
             self.push(waiter)
@@ -33,12 +33,21 @@ class Join(Primitive):
         try:
             refuse_cycle(waiter)
         except BaseException:
-            end_wait(waiter)
+            self.leave()
             raise
 
     def __exit__(self, exc_type: object = None, exc_value: object = None, traceback: object = None) -> None:
         if self.waiter is not None:
-            end_wait(self.waiter)
+            self.leave()
+
+    def leave(self):
+        """The wait is over. The waiter goes: while it stands in the queue, each keeps the other, and both the thread."""
+        waiter: Waiter = self.waiter
+        end_wait(waiter)
+        self.waiter = None
+        with cython.critical_section(self):
+            self.remove(waiter)
+            waiter.state = CANCELLED
 
     def leads_to(self) -> Primitive:
         if self.target == 0:

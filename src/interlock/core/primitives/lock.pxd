@@ -9,7 +9,6 @@ cdef class Lock(Mutex):
 cdef bint take_free(Lock lock, unsigned long long me, unsigned long count) noexcept
 cdef bint take(Lock lock, unsigned long count, long long deadline) except -1
 cdef bint take_probed(Lock lock, unsigned long count, long long deadline) except -1
-cdef bint give(Lock lock, unsigned long long me) except -1
+cdef bint give(Lock lock) except -1
 cdef object enter_async(Lock lock)
-cdef bint give_otherwise(Lock lock, unsigned long long me, bint entered_by_task) except -1
 cdef bint is_plain(Lock lock) noexcept

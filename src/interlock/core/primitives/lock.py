@@ -2,21 +2,22 @@
 
     holder   count   meaning
     0        0       free
-    id       0       held, taken with `acquire`: any party may release it
-    id       1       held, entered with `with`: that party alone may release it
+    id       0       held, taken with `acquire`
+    id       1       held, entered with `with`
 
-The second kind is what makes a cycle of such locks a deadlock for certain. Free and woken: see `mutex.py`.
+Any party may release either, as with `threading`: a context manager made of a generator is entered by one thread and
+left by another. But a `with` whose frame stands on its owner's own stack is left by that owner alone, and so a cycle of
+such locks is a deadlock for certain (`only_by`: looked at when a cycle has been found). Free and woken: see `mutex.py`.
 
 The id is the thread's where `acquire` or `with` took it, also in a task, and the task's where `acquire_async` or
-`async with` did. So a task that enters with the one and leaves with the other is found to be the same party on the
-slow path.
+`async with` did.
 
 Turned down: handing every release to the head of the queue (see `core/kernel/primitive.py`); spinning before parking
 (under the GIL the holder cannot run while we spin).
 """
 
 import cython
-from cython.cimports.interlock.core.kernel.arguments import checked_name
+from cython.cimports.interlock.core.kernel.arguments import checked_name, refuse_positional
 from cython.cimports.interlock.core.kernel.construct import interlock_construct_directly
 from cython.cimports.interlock.core.kernel.control import Operation, controlling, point
 from cython.cimports.interlock.core.kernel.native import interlock_thread_id
@@ -29,7 +30,7 @@ from cython.cimports.interlock.core.kernel.waiter import Waiter, new_waiter
 from cython.cimports.interlock.core.primitives.alternative import Kind, alternative
 from cython.cimports.interlock.core.primitives.mutex import Mutex
 from cython.cimports.interlock.core.tasks.awaiting import DONE, acquire_call, enter_call
-from cython.cimports.interlock.core.tasks.task import TASK_BIT, caller_id, is_destroyed_task
+from cython.cimports.interlock.core.tasks.task import caller_id, calls_in_trio
 
 NO_TIMEOUT = cython.declare(object, -1)  # the small int itself, which is what callers who write -1 pass
 renamed = cython.declare(object, None)  # interlock.aio's Lock
@@ -39,13 +40,14 @@ class Lock(Mutex):
     """Lock(*, name=None)\n--\n\n\
     A lock that starts free. Like `threading.Lock`, and it knows who holds it.
 
-    ``with lock:`` takes it and gives it back, in a task ``async with lock:``. A lock that was entered so can be left
-    only by the party that entered it; one taken with `acquire` or `acquire_async` may be released by any party.
+    ``with lock:`` takes it and gives it back, in a task ``async with lock:``. It may be released by any party.
 
     ``name``: what reports and ``repr`` call it.
     """
 
-    def __init__(self, *, name: str | None = None):
+    def __init__(self, *args: object, name: str | None = None):
+        if args:
+            refuse_positional(self, args)
         if name is not None:
             self.label = checked_name(name)
         if probing:
@@ -62,7 +64,7 @@ class Lock(Mutex):
 
     def __exit__(self, exc_type: object = None, exc_value: object = None, traceback: object = None) -> None:
         if type(self) is Lock:
-            give(self, interlock_thread_id())
+            give(self)
         else:
             self.release()
 
@@ -72,7 +74,7 @@ class Lock(Mutex):
 
     def __aexit__(self, exc_type: object = None, exc_value: object = None, traceback: object = None) -> object:
         if is_plain(self):
-            give(self, caller_id())
+            give(self)
         else:
             self.release()
         return DONE
@@ -105,8 +107,8 @@ class Lock(Mutex):
         return alternative(Kind.PLAIN, self, 0, None)
 
     def release(self) -> None:
-        """Free the lock. Raises RuntimeError where it is free, or where another party entered it."""
-        give(self, interlock_thread_id())
+        """Free the lock, whoever has taken it. Raises RuntimeError where it is free."""
+        give(self)
 
     def __repr__(self):
         with cython.critical_section(self):
@@ -130,13 +132,13 @@ class Lock(Mutex):
         return take(self, 1, NEVER)
 
     def leave(self) -> cython.bint:
-        return give(self, interlock_thread_id())
+        return give(self)
 
     def enter_async(self):
         return enter_async(self)
 
     def leave_async(self):
-        give(self, caller_id())
+        give(self)
         return DONE
 
     def take_now(self, want: cython.long) -> cython.bint:
@@ -153,17 +155,20 @@ class Lock(Mutex):
         return taken
 
     def refuse_release(self):
-        with cython.critical_section(self):
-            holder: cython.ulonglong = self.holder
-        if holder == 0:
-            raise RuntimeError("release unlocked lock")
-        raise RuntimeError(
-            f"cannot release {self!r}: {party_by_id(holder).call_name()} entered it with 'with' and must leave it; "
-            "a lock that another thread is to release is taken with acquire()"
-        )
+        raise RuntimeError("release unlocked lock")
 
     def is_own(self, me: cython.ulonglong) -> cython.bint:
-        return self.holder != 0 and (self.count == 0 or self.holder == me or self.holder == interlock_thread_id())
+        return self.holder != 0
+
+    def is_kept_by(self, id: cython.ulonglong) -> cython.bint:
+        with cython.critical_section(self):
+            return self.holder == id
+
+    def only_by(self, owner: Party) -> cython.bint:
+        # Loaded only now: no lock is taken or waited for by it.
+        from interlock.core.explain.places import stands_in_with
+
+        return stands_in_with(owner, self)
 
 
 def take_free(lock: Lock, me: cython.ulonglong, count: cython.ulong) -> cython.bint:
@@ -204,24 +209,21 @@ def take_probed(lock: Lock, count: cython.ulong, deadline: cython.longlong) -> c
     return True
 
 
-def give(lock: Lock, me: cython.ulonglong) -> cython.bint:
+def give(lock: Lock) -> cython.bint:
     if controlling:
         point(Operation.RELEASE, lock)
     chain: Waiter = None
-    own: cython.bint = False
-    entered_by_task: cython.bint = False
+    held: cython.bint
     with cython.critical_section(lock):
-        # is_own() and let_go(), written out: a call through the type costs as much as all the rest.
-        if lock.holder != 0 and (lock.count == 0 or lock.holder == me):
-            own = True
+        # let_go(), written out: a call through the type costs as much as all the rest.
+        held = lock.holder != 0
+        if held:
             lock.holder = 0
             lock.count = 0
             if lock.head is not None:
                 chain = lock.serve(None)
-        else:
-            entered_by_task = lock.holder > TASK_BIT
-    if not own:
-        return give_otherwise(lock, me, entered_by_task)
+    if not held:
+        raise RuntimeError("release unlocked lock")
     if chain is not None:
         lock.wake(chain)
     if probing:
@@ -229,25 +231,13 @@ def give(lock: Lock, me: cython.ulonglong) -> cython.bint:
     return True
 
 
-def give_otherwise(lock: Lock, me: cython.ulonglong, entered_by_task: cython.bint) -> cython.bint:
-    """A task may have entered it with `with` and leave it with `async with`, or the other way round.
-
-    Or it leaves while it is being destroyed: its coroutine is closed then, and whoever does that calls.
-    """
-    other: cython.ulonglong = caller_id() if entered_by_task else interlock_thread_id()
-    if other != me:
-        return give(lock, other)
-    with cython.critical_section(lock):
-        other = lock.holder
-    if not is_destroyed_task(other):
-        lock.refuse_release()
-    return give(lock, other)
-
-
 def enter_async(lock: Lock):
     me: cython.ulonglong = caller_id()
     if probing:
         wanted(lock)
+    if calls_in_trio():
+        return enter_call(lock, 1)
+    if probing:
         return DONE if lock.take_now(1) else enter_call(lock, 1)
     taken: cython.bint
     with cython.critical_section(lock):

@@ -5,7 +5,7 @@ from interlock.core.kernel.waiter cimport Waiter
 
 cdef class Mutex(Primitive):
     cdef unsigned long long holder   # id of the party that holds it; 0: free
-    cdef unsigned long count         # how many releases only that party can make
+    cdef unsigned long count         # how many releases only that party makes, as far as is known
     cdef bint plain(self) noexcept
     cdef Party sync_caller(self)
     cdef bint is_own(self, unsigned long long me) noexcept

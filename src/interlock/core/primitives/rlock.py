@@ -25,7 +25,7 @@ from cython.cimports.interlock.core.kernel.waiter import Waiter, new_waiter_of
 from cython.cimports.interlock.core.primitives.alternative import Kind, alternative
 from cython.cimports.interlock.core.primitives.mutex import Mutex
 from cython.cimports.interlock.core.tasks.awaiting import DONE, acquire_call, enter_call
-from cython.cimports.interlock.core.tasks.task import caller, caller_id, is_destroyed_task
+from cython.cimports.interlock.core.tasks.task import caller, caller_id, calls_in_trio, is_destroyed_task
 from cython.cimports.libc.limits import LONG_MAX
 
 NO_TIMEOUT = cython.declare(object, -1)  # the small int itself, which is what callers who write -1 pass
@@ -108,6 +108,17 @@ class RLock(Mutex):
         return self.describe("locked", f"owner={party_by_id(holder).call_name()} count={count}")
 
     # `threading.Condition` and some programs use these names.
+
+    @property
+    def _owner(self) -> int | None:
+        with cython.critical_section(self):
+            holder: cython.ulonglong = self.holder
+        return None if holder == 0 else party_by_id(holder).ident
+
+    @property
+    def _count(self) -> int:
+        with cython.critical_section(self):
+            return self.count
 
     def _recursion_count(self) -> int:
         me: cython.ulonglong = caller_id()
@@ -250,6 +261,9 @@ def enter_async(lock: RLock):
     me: cython.ulonglong = caller_id()
     if probing:
         wanted(lock)
+    if calls_in_trio():
+        return enter_call(lock, 1)
+    if probing:
         return DONE if lock.take_now(1) else enter_call(lock, 1)
     taken: cython.bint = False
     with cython.critical_section(lock):

@@ -47,4 +47,5 @@ cdef class RWLock(Primitive):
     cdef void hold(self, ReadSide side) noexcept
     cdef void unhold(self, ReadSide side) noexcept
     cdef bint reads(self, Party party) noexcept
+    cdef bint is_read_by(self, unsigned long long id) noexcept
     cdef str conflict(self, Party party, bint writing)

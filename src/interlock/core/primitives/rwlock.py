@@ -18,7 +18,7 @@ threads that share one by mistake are told, and a signal handler too.
 
 import cython
 from cython.cimports.interlock.core.graph.waitgraph import refuse_cycle
-from cython.cimports.interlock.core.kernel.arguments import checked_name
+from cython.cimports.interlock.core.kernel.arguments import checked_name, refuse_positional
 from cython.cimports.interlock.core.kernel.control import Operation, controlling, point, refused
 from cython.cimports.interlock.core.kernel.deadlock import refuse_orphan
 from cython.cimports.interlock.core.kernel.party import Party, forks, in_new_child, is_lost, meet, party_by_id
@@ -30,7 +30,13 @@ from cython.cimports.interlock.core.kernel.waiter import GRANTED, Waiter, new_wa
 from cython.cimports.interlock.core.primitives.alternative import Kind, alternative
 from cython.cimports.interlock.core.primitives.within import within, within_order
 from cython.cimports.interlock.core.tasks.awaiting import DONE, in_line
-from cython.cimports.interlock.core.tasks.task import caller, is_destroyed_task
+from cython.cimports.interlock.core.tasks.task import (
+    after_in_trio,
+    before_in_trio,
+    caller,
+    calls_in_trio,
+    is_destroyed_task,
+)
 from cython.cimports.interlock.core.tasks.task_waiter import TaskWaiter, new_task_waiter
 
 from interlock.core.kernel.deadlock import DeadlockError
@@ -59,6 +65,8 @@ class Side:
         """Acquire this side for the calling task, waiting for ever. Awaited, it returns None."""
         if probing:
             wanted(self.its_lock())
+        if calls_in_trio():
+            return enter_in_trio(self)
         return DONE if self.claim(caller(), True) else enter_slow(self)
 
     def __aexit__(self, exc_type: object = None, exc_value: object = None, traceback: object = None) -> object:
@@ -249,6 +257,8 @@ class Side:
 async def take_async(side: Side, seconds: cython.double) -> bool:
     if probing and seconds < 0:
         wanted(side.its_lock())
+    if calls_in_trio():
+        return await take_in_trio(side, seconds)
     return side.claim(caller(), False) or await take_slow_async(side, seconds)
 
 
@@ -256,6 +266,24 @@ async def enter_slow(side: Side) -> None:
     """What `async with` awaits where it has to wait."""
     if not side.claim(caller(), False):
         await take_slow_async(side, -1)
+
+
+async def enter_in_trio(side: Side) -> None:
+    await take_in_trio(side, -1)
+
+
+async def take_in_trio(side: Side, seconds: cython.double) -> bool:
+    await before_in_trio()
+    taken: cython.bint = side.claim(caller(), False)
+    if not taken:
+        taken = await take_slow_async(side, seconds)
+    try:
+        await after_in_trio()
+    except BaseException:
+        if taken:
+            side.leave()
+        raise
+    return taken
 
 
 async def take_slow_async(side: Side, seconds: cython.double) -> bool:
@@ -300,7 +328,9 @@ class RWLock(Primitive):
     ``name``: what reports and ``repr`` call it.
     """
 
-    def __init__(self, *, name: str | None = None):
+    def __init__(self, *args: object, name: str | None = None):
+        if args:
+            refuse_positional(self, args)
         self.label = checked_name(name)
         if probing:
             made(self)
@@ -436,30 +466,21 @@ class RWLock(Primitive):
 
         Not a reader behind that writer: the writer may have a timeout, and if not, it is refused itself.
         """
-        holder: cython.ulonglong
         gone: Party = None
         still: cython.bint
         with cython.critical_section(self):
-            holder = self.holder
-            side: ReadSide = self.holds if waiter.want == WRITE else None
-            while side is not None:
-                if side.state == HELD and side.party.is_gone():
-                    gone = side.party
-                side = side.next
-        if holder != 0:
-            gone = party_by_id(holder)
-        elif gone is None and waiter.want == WRITE:
-            for id in self.held_by():
-                gone = party_by_id(id)
-                if gone.has_ended():
-                    break
-        if gone is not None and gone.has_ended():
-            # It may have been released, and its owner ended, since the first look. A reader cannot: only it
-            # itself could have released.
-            with cython.critical_section(self):
-                still = self.holder == holder and waiter.queue is self
-            if still:
-                refuse_orphan(self, waiter, gone)
+            writer: cython.ulonglong = self.holder
+        # A reader waits for a writer only: see above.
+        for id in self.held_by() if writer != 0 or waiter.want == WRITE else ():
+            gone = party_by_id(id)
+            if gone.has_ended():
+                # It may have left, and ended, since it was found to hold: other readers may keep the writer here.
+                with cython.critical_section(self):
+                    still = waiter.queue is self and (
+                        self.holder == gone.id or (waiter.want == WRITE and self.is_read_by(gone.id))
+                    )
+                if still:
+                    refuse_orphan(self, waiter, gone)
         refuse_cycle(waiter)
         return 0
 
@@ -488,6 +509,15 @@ class RWLock(Primitive):
                 count += 1
             side = side.next
         return count
+
+    def is_read_by(self, id: cython.ulonglong) -> cython.bint:
+        """Whether this party has a read hold. Inside the critical section."""
+        side: ReadSide = self.holds
+        while side is not None:
+            if side.state == HELD and side.party.id == id:
+                return True
+            side = side.next
+        return False
 
     def gives_up_before(self, waiter: Waiter) -> list:
         """The writers for whose sake a reader waits for readers."""

@@ -23,3 +23,6 @@ cdef class Semaphore(Primitive):
 
 cdef class BoundedSemaphore(Semaphore):
     pass
+
+
+cdef bint is_ours(Semaphore semaphore) noexcept

@@ -30,11 +30,14 @@ from cython.cimports.interlock.core.kernel.waiter import GRANTED, Waiter, new_wa
 from cython.cimports.interlock.core.primitives.alternative import Kind, alternative
 from cython.cimports.interlock.core.primitives.within import within
 from cython.cimports.interlock.core.tasks.awaiting import DONE, acquire_call, enter_call
+from cython.cimports.interlock.core.tasks.task import calls_in_trio
 from cython.cimports.interlock.core.tasks.task_waiter import TaskWaiter
 from cython.cimports.libc.limits import LONG_MAX
 
 renamed = cython.declare(object, None)  # interlock.aio's Semaphore
 renamed_bounded = cython.declare(object, None)  # its BoundedSemaphore
+standing_in = cython.declare(object, None)  # the drop-in's Semaphore
+standing_in_bounded = cython.declare(object, None)
 
 
 class Semaphore(Primitive):
@@ -51,12 +54,12 @@ class Semaphore(Primitive):
 
     def __enter__(self) -> bool:
         """Acquire one permit, waiting for ever. Returns True."""
-        if type(self) is Semaphore or type(self) is BoundedSemaphore:
+        if is_ours(self):
             return self.take(1, NEVER)
         return self.acquire()
 
     def __exit__(self, exc_type: object = None, exc_value: object = None, traceback: object = None) -> None:
-        if type(self) is Semaphore or type(self) is BoundedSemaphore:
+        if is_ours(self):
             self.give(1)
         else:
             self.release()
@@ -65,6 +68,8 @@ class Semaphore(Primitive):
         """Acquire one permit for the calling task, waiting for ever. Awaited, it returns None."""
         if not self.is_plain():
             return enter_overridden(self)
+        if calls_in_trio():
+            return enter_call(self, 1)
         return DONE if self.take_now(1) else enter_call(self, 1)
 
     def __aexit__(self, exc_type: object = None, exc_value: object = None, traceback: object = None) -> object:
@@ -134,6 +139,21 @@ class Semaphore(Primitive):
         with cython.critical_section(self):
             return max(0, self.value)
 
+    @_value.setter
+    def _value(self, value: object) -> None:
+        permits: cython.long = whole(value)
+        chain: Waiter = None
+        with cython.critical_section(self):
+            self.value = permits
+            if self.head is not None:
+                chain = self.serve(None)
+        if chain is not None:
+            self.wake(chain)
+
+    @property
+    def _most(self) -> int:
+        return self.most
+
     def _at_fork_reinit(self) -> None:
         with cython.critical_section(self):
             self.forget_lost()
@@ -181,7 +201,7 @@ class Semaphore(Primitive):
 
     def is_plain(self) -> cython.bint:
         kind = type(self)
-        return kind is Semaphore or kind is BoundedSemaphore or kind is renamed or kind is renamed_bounded
+        return is_ours(self) or kind is renamed or kind is renamed_bounded
 
     def take_free(self, permits: cython.long, passing: Passing) -> cython.bint:
         """Take `permits` if they are free and nobody is before the caller but whom it may pass."""
@@ -235,9 +255,10 @@ class Semaphore(Primitive):
         if waiter.is_task and waiter.state == GRANTED:
             self.coming += 1
 
-    def runs_again(self, waiter: Waiter) -> cython.void:
+    def runs_again(self, waiter: Waiter) -> Waiter:
         if self.coming > 0:  # 0 where it was granted in the process that this one was forked from
             self.coming -= 1
+        return None
 
     def take_back(self, waiter: Waiter) -> cython.void:
         if waiter.is_task:
@@ -274,6 +295,11 @@ class BoundedSemaphore(Semaphore):
             self.wake(chain)
 
 
+def is_ours(semaphore: Semaphore) -> cython.bint:
+    kind = type(semaphore)
+    return kind is Semaphore or kind is BoundedSemaphore or kind is standing_in or kind is standing_in_bounded
+
+
 async def enter_overridden(semaphore: Semaphore) -> None:
     """What a subclass has made of `acquire_async` (aio's: `acquire`) counts."""
     if renamed is not None and isinstance(semaphore, (renamed, renamed_bounded)):
@@ -287,6 +313,13 @@ def rename(semaphore: type, bounded: type) -> None:
     global renamed, renamed_bounded
     renamed = semaphore
     renamed_bounded = bounded
+
+
+def stand_in(semaphore: type, bounded: type) -> None:
+    """Let these, which override nothing that `with` calls, count as the classes themselves for threads."""
+    global standing_in, standing_in_bounded
+    standing_in = semaphore
+    standing_in_bounded = bounded
 
 
 interlock_construct_directly(Semaphore)

@@ -10,7 +10,7 @@ joined the queue, so whoever changes the state and then unparks is either seen b
 """
 
 import cython
-from cython.cimports.interlock.core.kernel.arguments import checked_name, whole
+from cython.cimports.interlock.core.kernel.arguments import checked_name, refuse_positional, whole
 from cython.cimports.interlock.core.kernel.control import Operation, controlling, point
 from cython.cimports.interlock.core.kernel.primitive import Primitive
 from cython.cimports.interlock.core.kernel.probe import made, probing
@@ -18,6 +18,7 @@ from cython.cimports.interlock.core.kernel.public_name import interlock_keep_nam
 from cython.cimports.interlock.core.kernel.timeouts import NEVER, deadline_after, deadline_in, wait_seconds
 from cython.cimports.interlock.core.kernel.waiter import CANCELLED, GRANTED, TAKEN, ThreadWaiter, Waiter, new_waiter
 from cython.cimports.interlock.core.tasks.awaiting import in_line
+from cython.cimports.interlock.core.tasks.task import after_in_trio, before_in_trio, calls_in_trio
 from cython.cimports.interlock.core.tasks.task_waiter import TaskWaiter, new_task_waiter
 
 
@@ -28,7 +29,9 @@ class WaitQueue(Primitive):
     ``name``: what reports and ``repr`` call it.
     """
 
-    def __init__(self, *, name: str | None = None):
+    def __init__(self, *args: object, name: str | None = None):
+        if args:
+            refuse_positional(self, args)
         self.label = checked_name(name)
         if probing:
             made(self)
@@ -54,13 +57,21 @@ class WaitQueue(Primitive):
     async def park_async(self, timeout: object = None, *, unless: object = None) -> bool:
         """`park`, for a task: ``await queue.park_async()``."""
         seconds: cython.double = wait_seconds(timeout)
+        in_trio: cython.bint = calls_in_trio()
+        if in_trio:
+            await before_in_trio()
         waiter: TaskWaiter = new_task_waiter(0)
         self.line_up(waiter)
         if unless is not None and self.news(waiter, unless):
+            if in_trio:
+                await after_in_trio()
             return True
         if seconds == 0:
             # Its time is up before it has parked: it may have been unparked all the same.
-            return self.leave_now(waiter)
+            unparked: cython.bint = self.leave_now(waiter)
+            if in_trio:
+                await after_in_trio()
+            return unparked
         return await in_line(self, waiter, NEVER if seconds < 0 else deadline_in(seconds))
 
     def line_up(self, waiter: Waiter):

@@ -6,8 +6,8 @@ from interlock.core.record.ring cimport interlock_slot
 
 @cython.final
 cdef class Recorder(Sink):
-    # Of the recording that is under way. Written under the guard of `start` and `stop`; a late caller, who may read one
-    # of another recording, finds that out when he comes to write (`serial`).
+    # Written once, before anybody else can see it. A late caller, of a recording that is over, finds that out when he comes
+    # to write: `serial` is not the ring's any more.
     cdef unsigned int serial
     cdef Counter counter          # whose place was taken, and who is to go on counting; or None
     cdef Sink before              # to be put back
@@ -15,6 +15,7 @@ cdef class Recorder(Sink):
     cdef dict codes               # address -> (code object, whether it is the library's)
     cdef dict parties             # id -> (Party, id of the thread in which it was met)
     cdef object next_number
+    # When there are so many entries, look which are still named; a lost value costs a second look.
     cdef Py_ssize_t purge_at
 
     cdef Entry entry_for(self, Observed what, object record)

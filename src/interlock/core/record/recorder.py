@@ -15,8 +15,9 @@ Each step before the last may run anybody's code (an allocation may collect garb
 lock), which may record events of its own, start a recording or end one. So the slot is asked for again before the
 write, and the serial, taken at the start, must still be that of the ring.
 
-There is one ring and one recorder: who wants to record while somebody does so takes part, and the recording ends with
-the last one. A forked child records nothing.
+There is one ring, and one recorder at a time: who wants to record while somebody does so takes part, and the recording
+ends with the last one. The next recording has a recorder of its own, so nothing that one thread reads is replaced by
+another: whoever comes late is still with the old one, and keeps it until he is through. A forked child records nothing.
 """
 
 import _thread
@@ -105,8 +106,9 @@ class Recorder(Sink):
         entry.kind = type(what).__name__
         entry.label = what.label
         entry.maker = maker_of(what)
-        if self.counter is not None:
-            entry.tally = self.counter.tally_made(what, entry.maker)
+        counter: Counter = self.counter
+        if counter is not None:
+            entry.tally = counter.tally_made(what, entry.maker)
         with cython.critical_section(what):
             what.record = entry
 
@@ -140,10 +142,15 @@ class Recorder(Sink):
             interlock_slot_write(
                 slot, time, party, other, waited, code, entry.number, spot << 8 | cython.cast(cython.uint, happening)
             )
-        if self.counter is not None and counts(happening):
-            if entry.tally is None:
-                entry.tally = self.counter.tally(what, None)
-            self.counter.count(entry.tally, happening, waited)
+        counter: Counter = self.counter
+        if counter is not None and counts(happening):
+            with cython.critical_section(what):
+                tally: Tally = entry.tally
+            if tally is None:
+                tally = counter.tally(what, None)
+                with cython.critical_section(what):
+                    entry.tally = tally
+            counter.count(tally, happening, waited)
 
     # What is looked up seldom.
 
@@ -163,24 +170,21 @@ class Recorder(Sink):
             if known is not None:
                 # A condition has given its record to the lock that it has made.
                 entry.maker = known.maker
-                entry.tally = known.tally
+                with cython.critical_section(what):
+                    entry.tally = known.tally
                 entry.inner = True
             elif isinstance(record, Tally):
                 entry.tally = record
                 entry.maker = entry.tally.maker
             with cython.critical_section(what):
                 what.record = entry
-        with cython.critical_section(self):
-            entries = self.entries
-            numbers = self.next_number
-            serial: cython.uint = self.serial
-        if len(entries) >= self.purge_at:
+        if len(self.entries) >= self.purge_at:
             self.purge()
-        number: cython.uint = next(numbers)
-        entries[number] = entry
+        number: cython.uint = next(self.next_number)
+        self.entries[number] = entry
         with cython.critical_section(self):
             entry.number = number
-            entry.serial = serial
+            entry.serial = self.serial
         return entry
 
     def purge(self) -> cython.int:
@@ -235,7 +239,7 @@ class Recorder(Sink):
         if id not in parties and len(parties) < PARTIES_KEPT:
             me: Party = meet()
             party: Party = party_by_id(id)
-            party.call_name()  # which is remembered, for when its task or thread is no more
+            party.note_name()  # for when its task or thread is no more
             parties[id] = (party, me.id)
             parties.setdefault(me.id, (me, me.id))
         slot: cython.pointer(interlock_slot) = interlock_slot_get(serial)
@@ -244,10 +248,11 @@ class Recorder(Sink):
         return 0
 
 
-_recorder: Recorder = Recorder.__new__(Recorder)
 # Re-entrant: a signal handler may start a recording, too. `threading`'s own, also where ours stand in its place.
 _guard = _thread.RLock()
-_takers: dict = {}  # token -> when it began; guarded
+# Both guarded by it. The recorder of the recording that is under way, in a list of one, or of none.
+_recorder: list = []
+_takers: dict = {}  # token -> when it began
 
 
 class Taken:
@@ -275,16 +280,16 @@ def start_recording(events: int = 1_000_000) -> object:
 
 def begin(events: cython.ulonglong):
     before: Sink = active()
-    recorder: Recorder = _recorder
-    with cython.critical_section(recorder):
-        recorder.entries = {}
-        recorder.codes = {}
-        recorder.parties = {}
-        recorder.next_number = count(1)
-        recorder.purge_at = ENTRIES_KEPT
-        recorder.before = before
-        recorder.counter = before if isinstance(before, Counter) else None
-        recorder.serial = interlock_ring_begin(events)
+    recorder: Recorder = Recorder.__new__(Recorder)
+    recorder.entries = {}
+    recorder.codes = {}
+    recorder.parties = {}
+    recorder.next_number = count(1)
+    recorder.purge_at = ENTRIES_KEPT
+    recorder.before = before
+    recorder.counter = before if isinstance(before, Counter) else None
+    recorder.serial = interlock_ring_begin(events)
+    _recorder[:] = [recorder]
     start_probe(recorder)
 
 
@@ -303,7 +308,7 @@ def stop_recording(token: object) -> Taken:
 
 def put_back():
     """Leave the probe as it was found, unless somebody else has taken it meanwhile."""
-    recorder: Recorder = _recorder
+    recorder: Recorder = _recorder[0]
     if active() is recorder:
         if recorder.before is None:
             stop_probe()
@@ -312,7 +317,7 @@ def put_back():
 
 
 def take(began, ended) -> Taken:
-    recorder: Recorder = _recorder
+    recorder: Recorder = _recorder[0]
     events: cython.size_t = 0
     dropped: cython.ulonglong = 0
     complete_from: cython.longlong = 0
@@ -344,7 +349,7 @@ def take_news(everything: bool, known: int) -> Taken | None:
     with _guard:
         if not _takers:
             return None
-        recorder: Recorder = _recorder
+        recorder: Recorder = _recorder[0]
         events: cython.size_t = 0
         missed: cython.ulonglong = 0
         missed_until: cython.longlong = 0
@@ -373,28 +378,23 @@ def take_news(everything: bool, known: int) -> Taken | None:
 
 
 def take_names(taken: Taken):
-    recorder: Recorder = _recorder
+    recorder: Recorder = _recorder[0]
     taken.codes = {address: known[0] for address, known in list(recorder.codes.items())}
     taken.parties = {id: (known[0].name, bool(id >> 63), known[1]) for id, known in list(recorder.parties.items())}
 
 
 def forget():
-    recorder: Recorder = _recorder
+    """Whoever is still in the middle of an event finds, when he comes to write it, that the ring has gone on."""
     interlock_ring_clear()
-    with cython.critical_section(recorder):
-        recorder.serial = 0
-        recorder.entries = {}
-        recorder.codes = {}
-        recorder.parties = {}
-        recorder.counter = None
-        recorder.before = None
+    _recorder.clear()
 
 
 def _after_fork_in_child():
     interlock_ring_in_child()
-    put_back()
+    if _recorder:
+        put_back()
+        forget()
     _takers.clear()
-    forget()
     _guard.release()
 
 

@@ -9,6 +9,8 @@ cdef enum CallState:
     OVER       # also while it runs, and what nobody has begun to make
     NEW
     SLEEPING
+    CHECKING   # in a task of trio: in the first half of a checkpoint, and nothing has been taken yet
+    RESTING    # likewise, in the second: what it wanted it has
 
 
 @cython.final
@@ -24,10 +26,16 @@ cdef class Call:
     cdef Primitive primitive
     cdef TaskWaiter waiter    # once there is one
     cdef object bed           # while SLEEPING: asyncio's timer if there is a deadline, or the TrioBed
+    cdef object half          # while CHECKING or RESTING: trio's coroutine for that
+    cdef object result        # while RESTING: what it returns then
 
     cdef object advance(self, object sent, object error)
     cdef object rise(self, object sent, object error)
     cdef object begin(self)
+    cdef object check(self)
+    cdef object begin_in_trio(self)
+    cdef object go_on(self, CallState before, object sent, object error)
+    cdef object give_back(self)
     cdef object end(self, object error)
     cdef object abandon(self)
     cdef object let_others_run(self)

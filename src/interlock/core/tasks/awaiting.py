@@ -6,6 +6,8 @@ thread; `in_line` one for a waiter that is in the queue already (`wait_in_line`)
 (`ThreadWaiter.park`), for what has more to do in between. A call that need not wait returns `DONE`, or ends in its
 first step.
 
+In a task of trio's each call is a checkpoint, as everything is there: where it need not wait, by trio's two halves of one.
+
 A call does nothing before it is awaited. It ends in one of four ways: it returns, it raises what was thrown into it
 (a cancellation), it is closed, or it is destroyed with its task; in the last three its waiter is withdrawn.
 """
@@ -23,8 +25,17 @@ from cython.cimports.interlock.core.kernel.wait import begin_wait, end_wait
 from cython.cimports.interlock.core.kernel.waiter import CANCELLED, GRANTED, TAKEN, Waiter
 from cython.cimports.interlock.core.tasks.coroutine import interlock_coroutines_setup, interlock_make_coroutine
 from cython.cimports.interlock.core.tasks.owner_watch import keep_watch
-from cython.cimports.interlock.core.tasks.task import Library, TaskParty
+from cython.cimports.interlock.core.tasks.task import (
+    Library,
+    TaskParty,
+    after_in_trio,
+    before_in_trio,
+    calling_task,
+    calls_in_trio,
+)
 from cython.cimports.interlock.core.tasks.task_waiter import TaskWaiter, TrioBed, new_asyncio_bed, new_task_waiter
+
+from interlock.core.kernel.deadlock import DeadlockError
 
 
 def stop_or(result, state: CallState):
@@ -63,7 +74,7 @@ class Call:
     """
 
     def __await__(self) -> object:
-        if self.state == CallState.SLEEPING:
+        if self.state != CallState.NEW and self.state != CallState.OVER:
             # Whoever went on with it now would wake the one who waits, with nothing.
             raise RuntimeError(f"{self.call_name()} is being awaited already")
         self.awaited = True
@@ -87,6 +98,10 @@ class Call:
         self.state = CallState.OVER
         if before == CallState.SLEEPING:
             self.abandon()
+        elif before == CallState.CHECKING or before == CallState.RESTING:
+            self.half.close()
+            if before == CallState.RESTING:
+                self.give_back()
 
     def __getattr__(self, name: str) -> str:
         return named_as(self.call_name(), name)
@@ -103,7 +118,11 @@ class Call:
         if before == CallState.NEW:
             if error is not None:
                 raise error
+            if self.primitive is not None and self.waiter is None and calls_in_trio():
+                return self.check()
             return self.begin()
+        if before != CallState.SLEEPING:
+            return self.go_on(before, sent, error)
         self.waiter.sleeper = None
         if self.bed is not None:
             error = self.rise(sent, error)
@@ -164,6 +183,50 @@ class Call:
             self.abandon()
             raise
 
+    # In a task of trio's: a checkpoint around what need not wait.
+
+    def check(self):
+        """The first step there. Returns as `begin` does."""
+        self.half = before_in_trio()
+        return self.go_on(CallState.CHECKING, None, None)
+
+    def begin_in_trio(self):
+        primitive: Primitive = self.primitive
+        party: TaskParty = calling_task()
+        if self.seconds < 0 and primitive.is_kept_by(party.id):
+            raise DeadlockError(f"attempt to re-acquire {primitive!r}: this task has it already")
+        result = self.begin()
+        if self.state == CallState.SLEEPING:
+            return result
+        self.result = result
+        if result is not False:
+            # Should it never run again, what it has taken goes back as from one who was granted it.
+            self.waiter = new_task_waiter(self.want)
+            self.waiter.is_task = False
+            self.waiter.state = GRANTED
+        self.half = after_in_trio()
+        return self.go_on(CallState.RESTING, None, None)
+
+    def go_on(self, before: CallState, sent, error):
+        """With trio's half of a checkpoint."""
+        try:
+            trap = self.half.send(sent) if error is None else self.half.throw(error)
+        except StopIteration:
+            self.half = None
+            return self.begin_in_trio() if before == CallState.CHECKING else self.result
+        except BaseException:
+            if before == CallState.RESTING:
+                self.give_back()
+            raise
+        self.state = before
+        return trap
+
+    def give_back(self):
+        if self.waiter is not None:
+            self.primitive.withdraw(self.waiter)
+            if probing:
+                happened(Happening.RELEASED, self.primitive, 0, 0)
+
     def end(self, error):
         """A later step: it was unparked, or its time is up, or `error` was thrown into it. Returns as `begin` does."""
         primitive: Primitive = self.primitive
@@ -187,7 +250,7 @@ class Call:
             over = granted
             if granted:
                 waiter.state = TAKEN
-                primitive.runs_again(waiter)
+                chain = primitive.runs_again(waiter)
             elif expired:
                 chain = primitive.expire(waiter)
                 over = waiter.state == CANCELLED
@@ -319,7 +382,13 @@ next(nothing, None)  # from now on it is over, and nobody can change it any more
 
 def resume(coroutine, sent, over: cython.p_int) -> object:
     call: Call = cython.cast(Call, coroutine)
-    if not probing and call.state == CallState.NEW and call.waiter is None and call.primitive.take_now(call.want):
+    if (
+        not probing
+        and call.state == CallState.NEW
+        and call.waiter is None
+        and not calls_in_trio()
+        and call.primitive.take_now(call.want)
+    ):
         # How most calls go; `begin` says it too, and to who looks on what it wants.
         call.state = CallState.OVER
         over[0] = 1 + call.awaited
@@ -334,7 +403,7 @@ def is_unfinished(coroutine) -> cython.bint:
     if cython.cast(Call, coroutine).state == CallState.NEW:
         return cython.cast(Call, coroutine).waiter is None
     return (
-        cython.cast(Call, coroutine).state == CallState.SLEEPING and cython.cast(Call, coroutine).primitive is not None
+        cython.cast(Call, coroutine).state != CallState.OVER and cython.cast(Call, coroutine).primitive is not None
     )
 
 

@@ -14,7 +14,8 @@ cdef class TaskParty(Party):
     cdef Library library
     cdef object task_ref      # weak
     cdef object key           # the address of the task
-    cdef object loop_ref      # weak: asyncio's loop, or trio's token
+    # Under the party's critical section. Weak: asyncio's loop, or trio's runner.
+    cdef object loop_ref
     # Only ever goes from False to True.
     cdef bint destroyed
     # Belong to the thread of its loop: whether the loop's queue of handles may be appended to, once that is known.
@@ -54,6 +55,18 @@ cdef TaskParty meet_task(object task, Library library, object loop)
 cdef TaskParty find_task()
 cdef object look_for_libraries()
 cdef object running_loop()
+# Whether the program has imported trio: only then is it worth asking whether one of its tasks calls.
+cdef bint trio_found
+cdef bint is_in_trio() except -1
+
+# Likewise. Who calls is asked first: that is how the libraries are found.
+cdef inline bint calls_in_trio() except -1:
+    return caller_id() != 0 and trio_found and is_in_trio()
+
+cdef object before_in_trio()
+cdef object after_in_trio()
+cdef object running_trio_task()
+cdef object no_loop()
 
 cdef dict met
 cdef dict modules

@@ -60,10 +60,16 @@ asyncio_found = cython.declare(cython.bint, False)
 get_running_loop = cython.declare(object, None)
 current_task = cython.declare(object, None)
 current_tasks = cython.declare(dict, None)  # loop -> task; None where this Python keeps no such table
-trio_found = cython.declare(cython.bint, False)
+trio_found = False
 modules = sys.modules
 modules_seen = cython.declare(cython.Py_ssize_t, 0)
-trio = cython.declare(object, None)
+# trio's two halves of a checkpoint.
+checkpoint_if_cancelled = cython.declare(object, None)
+cancel_shielded_checkpoint = cython.declare(object, None)
+trio_context = cython.declare(object, None)  # what trio knows about the calling thread
+# asyncio's task in C, and how to ask it for its name without a method of the program's.
+task_class = cython.declare(object, None)
+task_get_name = cython.declare(object, None)
 
 
 class TaskParty(Party):
@@ -76,15 +82,25 @@ class TaskParty(Party):
 
     @property
     def loop(self) -> object:
-        return self.its_loop()
+        loop = self.its_loop()
+        return loop.current_trio_token() if loop is not None and self.library == Library.TRIO else loop
 
     def its_loop(self):
-        return interlock_referent(self.loop_ref) if type(self.loop_ref) is WEAKREF else self.loop_ref()
+        """asyncio's loop, or trio's runner: that is what a token of trio's stands for, and one is made by Python code."""
+        with cython.critical_section(self):
+            reference = self.loop_ref
+        return interlock_referent(reference) if type(reference) is WEAKREF else reference()
 
     def __call__(self, reference: object) -> None:
         """The task object goes: called by the weak reference to it."""
         self.destroyed_at = interlock_now()
         self.destroyed = True
+        if type(self.loop_ref) is not WEAKREF:
+            # The party is remembered for longer than its loop may be kept.
+            kept = self.loop_ref
+            with cython.critical_section(self):
+                self.loop_ref = no_loop
+            del kept
         if met.get(self.key) is self:
             met.pop(self.key, None)
         retire(self)
@@ -132,7 +148,7 @@ class TaskParty(Party):
         if now - self.seen_open < SEEN_OPEN_NS:
             return False
         try:
-            loop.run_sync_soon(int, idempotent=True)
+            private.queue_of(loop).run_sync_soon(int, idempotent=True)
         except (RuntimeError, AttributeError):
             return True
         self.seen_open = now
@@ -170,6 +186,18 @@ class TaskParty(Party):
             self.last_name = name
         return name
 
+    def note_name(self) -> cython.void:
+        task = self.task_ref()
+        if task is None:
+            return
+        if self.library == Library.TRIO:
+            name = task.name  # trio's own class, which has it in a slot
+        elif task_get_name is not None and isinstance(task, task_class):
+            name = task_get_name(task)
+        else:
+            name = private.name_of(task)
+        self.remember_name(name if isinstance(name, str) else None)
+
     def is_gone(self) -> cython.bint:
         return self.lost_in_fork or self.destroyed
 
@@ -196,6 +224,10 @@ def meet_task(task, library: Library, loop) -> TaskParty:
     return found
 
 
+def no_loop():
+    return None
+
+
 def weakly(loop):
     """Something to call that returns the loop as long as it lives."""
     try:
@@ -206,7 +238,8 @@ def weakly(loop):
 
 def look_for_libraries():
     """Once for each time that modules have been loaded, until both are found."""
-    global modules_seen, asyncio_found, get_running_loop, current_task, current_tasks, trio_found, trio
+    global modules_seen, asyncio_found, get_running_loop, current_task, current_tasks, task_class, task_get_name
+    global trio_found, trio_context, checkpoint_if_cancelled, cancel_shielded_checkpoint
     modules_seen = len(modules)
     events = modules.get("asyncio.events")
     tasks = modules.get("asyncio.tasks")
@@ -215,23 +248,30 @@ def look_for_libraries():
         get_running_loop = asker_for_running_loop(events)
         current_task = tasks.current_task
         current_tasks = private.current_tasks()
+        task_class = private.task_in_c()
+        task_get_name = getattr(task_class, "get_name", None)
         asyncio_found = True
     lowlevel = modules.get("trio.lowlevel")
-    if not trio_found and hasattr(lowlevel, "in_trio_task"):
-        trio = lowlevel
+    if not trio_found and hasattr(lowlevel, "cancel_shielded_checkpoint") and private.run_context() is not None:
+        trio_context = private.run_context()
+        checkpoint_if_cancelled = lowlevel.checkpoint_if_cancelled
+        cancel_shielded_checkpoint = lowlevel.cancel_shielded_checkpoint
         trio_found = True
+
+
+def running_trio_task():
+    """trio's task in whose step this thread is, or None: what `trio.lowlevel` would say, and without its Python code."""
+    return getattr(trio_context, "task", None) if trio_found else None
 
 
 def find_task() -> TaskParty:
     """The party of the task in whose step this thread is; None where it is in none."""
     if not (asyncio_found and trio_found) and modules_seen != len(modules):
         look_for_libraries()
-    trio_task = None
-    if trio_found and trio.in_trio_task():
-        trio_task = trio.current_task()
-        # The other library's loop may run inside a step of this one's, either way round.
-        if interlock_runs_in(trio_task.context):
-            return meet_task(trio_task, Library.TRIO, trio.current_trio_token())
+    trio_task = running_trio_task()
+    # The other library's loop may run inside a step of this one's, either way round.
+    if trio_task is not None and interlock_runs_in(trio_task.context):
+        return meet_task(trio_task, Library.TRIO, trio_context.runner)
     if asyncio_found:
         loop = running_loop()
         if loop is not None:
@@ -239,8 +279,24 @@ def find_task() -> TaskParty:
             if task is not None:
                 return meet_task(task, Library.ASYNCIO, loop)
     if trio_task is not None:
-        return meet_task(trio_task, Library.TRIO, trio.current_trio_token())
+        return meet_task(trio_task, Library.TRIO, trio_context.runner)
     return None
+
+
+def is_in_trio() -> cython.bint:
+    """Whether a task of trio's calls. There each await is a checkpoint: what need not wait says so by the two below."""
+    party: Party = caller()
+    return isinstance(party, TaskParty) and cython.cast(TaskParty, party).library == Library.TRIO
+
+
+def before_in_trio():
+    """To be awaited before anything is taken: a cancellation comes in here."""
+    return checkpoint_if_cancelled()
+
+
+def after_in_trio():
+    """To be awaited after it: others run."""
+    return cancel_shielded_checkpoint()
 
 
 def running_loop():
@@ -266,9 +322,11 @@ def is_in_step_of(party: TaskParty) -> cython.bint:
     """Whether this thread is in a step of a task of the same loop. False also where that is not known."""
     if party.thread != interlock_thread_id():
         return False
-    if party.library == Library.TRIO and not (trio.in_trio_task() and interlock_runs_in(trio.current_task().context)):
-        # Also where trio still names the task whose step is just over: it has to look at what that yielded first.
-        return False
+    if party.library == Library.TRIO:
+        task = running_trio_task()
+        if task is None or not interlock_runs_in(task.context):
+            # Also where trio still names the task whose step is just over: it has to look at what that yielded first.
+            return False
     here: Party = caller()
     return isinstance(here, TaskParty) and cython.cast(TaskParty, here).its_loop() is party.its_loop()
 
