@@ -178,9 +178,7 @@ def test_a_generator_that_is_suspended_on_its_own_stack_is_left_by_others() -> N
     lock = Lock()
     manager = session(lock)
     manager.__enter__()
-    thread = threading.Thread(
-        target=lambda: (blocked(lock, 1), manager.__exit__(None, None, None)), daemon=True
-    )
+    thread = threading.Thread(target=lambda: (blocked(lock, 1), manager.__exit__(None, None, None)), daemon=True)
     thread.start()
     with lock:
         pass

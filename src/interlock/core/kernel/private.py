@@ -184,6 +184,7 @@ TASK_OF_TIMEOUT = ("_task", "_host_task")
 TIMER_OF_TIMEOUT = ("_timeout_handler", "_timeout_handle")
 RELEASE_WAITER = "_release_waiter"
 
+
 def task_in_c():
     """`_asyncio.Task`, whose `get_name` is no method of the program's. None: asyncio has none in C here."""
     return getattr(sys.modules.get("_asyncio"), "Task", None)

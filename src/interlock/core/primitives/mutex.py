@@ -131,9 +131,7 @@ class Mutex(Primitive):
                 # It may have been released, and its owner ended, since the first look. Or taken anew, as one that any
                 # party may release.
                 with cython.critical_section(self):
-                    still = (
-                        self.holder == holder and (self.count != 0 or owner.lost_in_fork) and waiter.queue is self
-                    )
+                    still = self.holder == holder and (self.count != 0 or owner.lost_in_fork) and waiter.queue is self
                 if still:
                     refuse_orphan(self, waiter, owner)
             if count != 0:

@@ -402,9 +402,7 @@ def is_unfinished(coroutine) -> cython.bint:
     # Without a variable for it: nobody holds it any more, and to let go of it again would be its end.
     if cython.cast(Call, coroutine).state == CallState.NEW:
         return cython.cast(Call, coroutine).waiter is None
-    return (
-        cython.cast(Call, coroutine).state != CallState.OVER and cython.cast(Call, coroutine).primitive is not None
-    )
+    return cython.cast(Call, coroutine).state != CallState.OVER and cython.cast(Call, coroutine).primitive is not None
 
 
 def finish(coroutine) -> cython.bint:
