@@ -1,4 +1,4 @@
-"""Who looks on runs no Python code: a signal handler that came up there would raise into nothing, and its wait go on."""
+"""Who looks on runs no Python code: a signal handler would raise into nothing there, and its wait go on."""
 
 import asyncio
 import gc
@@ -62,7 +62,12 @@ class Named(threading.Thread):
 
 def use_all() -> None:
     """Everything that looks on is told of, and that does not call into a loop."""
-    lock, rlock, semaphore, event = interlock.Lock(name="a"), interlock.RLock(), interlock.Semaphore(), interlock.Event()
+    lock, rlock, semaphore, event = (
+        interlock.Lock(name="a"),
+        interlock.RLock(),
+        interlock.Semaphore(),
+        interlock.Event(),
+    )
     condition, latch, queue = interlock.Condition(), interlock.Latch(2), interlock.WaitQueue()
     barrier, rwlock = interlock.Barrier(1), interlock.RWLock()
     with lock, rlock, semaphore, condition:

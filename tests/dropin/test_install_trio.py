@@ -30,11 +30,17 @@ interlock.install()
 
 """
 PROGRAMS = {
-    "before the import": INSTALLS + RUNS + "assert [each for each in sys.meta_path if type(each).__name__ != '_PatchersFinder'] == finders",
-    "after the import": "import trio\n" + INSTALLS + RUNS + "assert [each for each in sys.meta_path if type(each).__name__ != '_PatchersFinder'] == finders",
+    "before the import": INSTALLS
+    + RUNS
+    + "assert [each for each in sys.meta_path if type(each).__name__ != '_PatchersFinder'] == finders",
+    "after the import": "import trio\n"
+    + INSTALLS
+    + RUNS
+    + "assert [each for each in sys.meta_path if type(each).__name__ != '_PatchersFinder'] == finders",
     "after a run": RUNS + INSTALLS + RUNS,
     "twice": INSTALLS + RUNS + "interlock.uninstall()\n" + RUNS + "interlock.install()\n" + RUNS,
-    "uninstalled before the import": INSTALLS + "interlock.uninstall()\nassert [each for each in sys.meta_path if type(each).__name__ != '_PatchersFinder'] == finders" + RUNS,
+    "uninstalled before the import": INSTALLS + "interlock.uninstall()\n"
+    "assert [each for each in sys.meta_path if type(each).__name__ != '_PatchersFinder'] == finders" + RUNS,
 }
 
 

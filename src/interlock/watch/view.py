@@ -5,7 +5,15 @@ import time
 from collections.abc import Iterable
 
 from interlock.core.explain import order
-from interlock.core.explain.places import Place, awaited_by_mistake, frames_of, frames_of_task, is_ours, place_of_hold, place_of_wait
+from interlock.core.explain.places import (
+    Place,
+    awaited_by_mistake,
+    frames_of,
+    frames_of_task,
+    is_ours,
+    place_of_hold,
+    place_of_wait,
+)
 from interlock.core.graph.waitgraph import Wait, holders, is_certain_edge, keeper, parties, task_of, waits
 from interlock.core.graph.waitgraph import primitives as every_primitive
 from interlock.core.kernel import private

@@ -131,7 +131,6 @@ class Party:
             last_name = self.last_name
         return f"thread {self.ident}" if last_name is None else last_name
 
-
     def note_name(self) -> cython.void:
         """Remember how it is called now, for when it is no more. No Python code is run: for what looks on."""
         with cython.critical_section(self):
