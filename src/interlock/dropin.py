@@ -378,7 +378,7 @@ _trio_finder = _TrioFinder()
 # --- gevent and eventlet --------------------------------------------------------------------------------------------
 
 # The module that patches, the function by which it does, and how to ask whether it has patched `threading`.
-_PATCHERS = {
+_PATCHERS: "dict[str, tuple[str, Callable[[Any], bool]]]" = {
     "gevent.monkey": ("patch_thread", lambda module: module.is_module_patched("threading")),
     "eventlet.patcher": ("monkey_patch", lambda module: module.is_monkey_patched("thread")),
 }
@@ -415,9 +415,9 @@ def _meet_patchers() -> None:
 
 
 def _stand_before(name: str) -> None:
-    """Have the names given back before this module patches. It stays so, and does nothing while nothing is installed."""
+    """Have the names given back before this module patches. Where nothing is installed, that does nothing."""
     module = sys.modules[name]
-    attribute, has_patched = _PATCHERS[name]
+    attribute, _ = _PATCHERS[name]
     patch = getattr(module, attribute)
     if hasattr(patch, "stood_before"):
         return
@@ -439,9 +439,9 @@ def _stand_before(name: str) -> None:
                         _take(for_asyncio)
 
     step_aside.stood_before = True  # type: ignore[attr-defined]
-    for module in (module, sys.modules.get(name.partition(".")[0])):
-        if module is not None and getattr(module, attribute, None) is patch:
-            setattr(module, attribute, step_aside)
+    for place in (module, sys.modules.get(name.partition(".")[0])):
+        if place is not None and getattr(place, attribute, None) is patch:
+            setattr(place, attribute, step_aside)
 
 
 class _PatchersFinder:

@@ -520,8 +520,10 @@ def test_who_is_cancelled_while_the_barrier_drains_has_left_it() -> None:
         await asyncio.sleep(0)
         first.cancel()
         await asyncio.wait([first, second, *late], timeout=10)
-        assert second.done() and sorted(task.result() for task in late) == [0, 1]
-        assert barrier.n_waiting == 0 and "filling" in repr(barrier)
+        assert second.done()
+        assert sorted(task.result() for task in late) == [0, 1]
+        assert barrier.n_waiting == 0
+        assert "filling" in repr(barrier)
 
     asyncio.run(main())
 
@@ -551,7 +553,8 @@ def test_what_a_task_waits_on_is_a_future() -> None:
         waiting: Any = asyncio.create_task(lock.acquire())  # type: ignore[arg-type]
         await asyncio.sleep(0)
         assert isinstance(waiting._fut_waiter, asyncio.Future)
-        assert asyncio.isfuture(waiting._fut_waiter) and not waiting._fut_waiter.done()
+        assert asyncio.isfuture(waiting._fut_waiter)
+        assert not waiting._fut_waiter.done()
         lock.release()
         await waiting
 

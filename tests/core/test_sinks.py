@@ -1,4 +1,4 @@
-"""Who looks on runs no Python code: a signal handler that came up there would raise into nothing, and its wait go on."""
+"""Who looks on runs no Python code: a signal handler would raise into nothing there, and its wait go on."""
 
 import asyncio
 import gc

@@ -168,7 +168,7 @@ def test_one_task_that_takes_a_lock_twice_is_told() -> None:
     async def main() -> None:
         with trio.fail_after(10):
             await lock.acquire_async()
-            with pytest.raises(RuntimeError, match="attempt to re-acquire .*mine"):
+            with pytest.raises(RuntimeError, match=r"attempt to re-acquire .*mine"):
                 await lock.acquire_async()
             with pytest.raises(interlock.DeadlockError, match="attempt to re-acquire"):
                 async with lock:

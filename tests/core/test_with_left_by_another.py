@@ -1,4 +1,4 @@
-"""A `with` may be left by another party than has entered it, as with `threading`; and who is deadlocked is still told."""
+"""A `with` may be left by another party than has entered it, as with `threading`; and a deadlock is still told."""
 
 import asyncio
 import contextlib
@@ -163,13 +163,11 @@ def test_a_generator_that_runs_is_left_by_nobody_else() -> None:
 
     @contextlib.contextmanager
     def twice() -> Iterator[None]:
-        with lock:
-            with lock:
-                yield
+        with lock, lock:
+            yield
 
-    with pytest.raises(DeadlockError):
-        with twice():
-            pass
+    with pytest.raises(DeadlockError), twice():
+        pass
     assert not lock.locked()
 
 
@@ -192,7 +190,6 @@ def test_names_that_mean_another_lock_by_now_say_nothing() -> None:
     leave = enter_by_hand(lock)
     thread = threading.Thread(target=lambda: (blocked(lock, 1), leave()), daemon=True)
     thread.start()
-    with other:
-        with lock:
-            pass
+    with other, lock:
+        pass
     thread.join(PATIENCE)

@@ -39,9 +39,8 @@ PROGRAMS = {
     + "assert [each for each in sys.meta_path if type(each).__name__ != '_PatchersFinder'] == finders",
     "after a run": RUNS + INSTALLS + RUNS,
     "twice": INSTALLS + RUNS + "interlock.uninstall()\n" + RUNS + "interlock.install()\n" + RUNS,
-    "uninstalled before the import": INSTALLS
-    + "interlock.uninstall()\nassert [each for each in sys.meta_path if type(each).__name__ != '_PatchersFinder'] == finders"
-    + RUNS,
+    "uninstalled before the import": INSTALLS + "interlock.uninstall()\n"
+    "assert [each for each in sys.meta_path if type(each).__name__ != '_PatchersFinder'] == finders" + RUNS,
 }
 
 

@@ -143,7 +143,8 @@ def test_thread() -> None:
 def test_timer() -> None:
     rang = threading.Event()
     timer = threading.Timer(0, rang.set)
-    assert isinstance(timer.finished, interlock.Event) and isinstance(rang, interlock.Event)
+    assert isinstance(timer.finished, interlock.Event)
+    assert isinstance(rang, interlock.Event)
     timer.start()
     assert rang.wait(PATIENCE)
     end(timer)

@@ -46,7 +46,7 @@ from interlock import (
 )
 from interlock.core.kernel.probe import start_counting, stop_counting
 from interlock.core.primitives.join import Join
-from interlock.core.tasks.task import TaskParty, current_party
+from interlock.core.tasks.task import current_party
 
 MAIN = threading.main_thread()
 

@@ -363,6 +363,6 @@ def test_a_lock_that_a_task_took_by_awaiting_acquire_is_told() -> None:
     text = asyncio.run(main())
     assert isinstance(kept[0].exception(), TypeError)
     line = take.__code__.co_firstlineno + 1
-    assert f"task taker took it and ended by a TypeError: acquire() is not awaited, taken at" in text
+    assert "task taker took it and ended by a TypeError: acquire() is not awaited, taken at" in text
     assert f"test_dump.py:{line} in take" in text
     kept.clear()

@@ -5,7 +5,6 @@ import gc
 import inspect
 import re
 import signal
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator

@@ -690,7 +690,7 @@ def test_a_subclass_entered_with_with_is_left_by_whoever_releases_it(parties: Pa
 
 def test_a_subclass_of_our_lock_entered_with_with_is_so_again_after_wait(parties: Parties) -> None:
     condition = Condition(LockSubclass())
-    a, b = parties(2)
+    a = parties.one()
     a.enter(condition)
     assert a.do(condition.wait, 0.001) is False
     assert condition.owner is a.identity

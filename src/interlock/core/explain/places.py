@@ -211,10 +211,10 @@ def loop_of(party):
 
 
 def awaited_by_mistake() -> list:
-    """What tasks took by `await lock.acquire()`, which then raised: (primitive, `Place`, name of the task or None) each.
+    """What tasks took by `await lock.acquire()`, which then raised: (primitive, `Place`, the task's name or None) each.
 
-    `acquire` is for threads and returns True, so the task ends by a TypeError and the lock stays taken. It is found as
-    long as somebody keeps that exception: the task that ended so does.
+    `acquire` is for threads and returns True, so the task ends by a TypeError and the lock stays taken. It is found
+    as long as somebody keeps that exception: the task that ended so does.
     """
     import gc
 
@@ -457,8 +457,8 @@ def look_up(node, frame):
 def local(frame, name: str):
     """A local variable of a frame, or _UNKNOWN.
 
-    Up to Python 3.12 to look at them leaves a copy of them all in the frame, which would keep what the program drops. So
-    it is emptied, unless the program has the copy too.
+    Up to Python 3.12 a look at them leaves a copy of them all in the frame, which would keep what the program drops.
+    So it is emptied, unless the program has the copy too.
     """
     names = frame.f_locals
     found = names.get(name, _UNKNOWN)

@@ -246,9 +246,9 @@ def is_certain(cycle: list) -> bool:
     # What takes longest, last: for a Lock it is read from the frames of its owner.
     for each in reversed(cycle):
         wait = each
-        if wait.waiter is not None and not needs_thread(wait.party, following.party):
-            if not wait.at.only_by(following.party):
-                return False
+        by_lock: cython.bint = wait.waiter is not None and not needs_thread(wait.party, following.party)
+        if by_lock and not wait.at.only_by(following.party):
+            return False
         following = wait
     return True
 

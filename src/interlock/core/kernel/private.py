@@ -62,7 +62,7 @@ def ident_of(thread):
 
 
 def name_of(thing):
-    """`_name`, likewise; also of a task written in Python. Read where it lies, so that no code is run: for what looks on."""
+    """`_name`, likewise; also of a task written in Python. Read where it lies, so that no code is run."""
     try:
         names = object.__getattribute__(thing, "__dict__")
     except AttributeError:
@@ -194,7 +194,7 @@ def task_in_c():
 
 
 def run_context():
-    """`GLOBAL_RUN_CONTEXT`: the `task` and the `runner` of the calling thread. What `trio.lowlevel` says about them, and
+    """`GLOBAL_RUN_CONTEXT`: the `task` and the `runner` of the calling thread, as `trio.lowlevel` tells them, and
     without its Python code, in which a signal handler could run."""
     return getattr(sys.modules.get("trio._core._run"), "GLOBAL_RUN_CONTEXT", None)
 

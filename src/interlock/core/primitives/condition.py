@@ -123,7 +123,7 @@ class Condition(ConditionQueue):
         return DONE
 
     def has_lost(self, error) -> cython.bint:
-        """Whether `wait` could not get the lock back. That is what the caller is to hear, and nothing is to be released."""
+        """Whether `wait` could not get the lock back. The caller is to hear that, and nothing is to be released."""
         if self.mutex is None or not isinstance(error, DeadlockError):
             return False
         if getattr(error, "not_regained", None) != id(self.mutex):

@@ -41,7 +41,7 @@ class Join(Primitive):
             self.leave()
 
     def leave(self):
-        """The wait is over. The waiter goes: while it stands in the queue, each keeps the other, and both the thread."""
+        """The wait is over. The waiter goes: while it is in the queue, each keeps the other, and both the thread."""
         waiter: Waiter = self.waiter
         end_wait(waiter)
         self.waiter = None

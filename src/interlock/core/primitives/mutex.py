@@ -8,7 +8,8 @@
 
 Free with a PARKED head does not occur: whoever frees it serves the queue in the same critical section.
 
-`count` is what the two understand differently: see there. Without one, others may release it for all we know. It travels in `want` while a party waits, so a
+`count` is what the two understand differently: see there. Without one, others may release it for all we know.
+It travels in `want` while a party waits, so a
 condition's waiter gets back the lock as deep as it gave it up.
 """
 
@@ -125,8 +126,8 @@ class Mutex(Primitive):
             count = self.count
         if holder != 0:
             owner: Party = party_by_id(holder)
-            # An ended thread may have left a Lock for another to release. Not in a forked child: whatever it was part of
-            # is gone there.
+            # An ended thread may have left a Lock for another to release. Not in a forked child: whatever it was
+            # part of is gone there.
             if owner.lost_in_fork or (count != 0 and owner.has_ended() and self.only_by(owner)):
                 # It may have been released, and its owner ended, since the first look. Or taken anew, as one that any
                 # party may release.

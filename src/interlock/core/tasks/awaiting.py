@@ -6,7 +6,8 @@ thread; `in_line` one for a waiter that is in the queue already (`wait_in_line`)
 (`ThreadWaiter.park`), for what has more to do in between. A call that need not wait returns `DONE`, or ends in its
 first step.
 
-In a task of trio's each call is a checkpoint, as everything is there: where it need not wait, by trio's two halves of one.
+In a task of trio's each call is a checkpoint, as everything is there: where it need not wait, by trio's two halves of
+one.
 
 A call does nothing before it is awaited. It ends in one of four ways: it returns, it raises what was thrown into it
 (a cancellation), it is closed, or it is destroyed with its task; in the last three its waiter is withdrawn.

@@ -86,7 +86,7 @@ class TaskParty(Party):
         return loop.current_trio_token() if loop is not None and self.library == Library.TRIO else loop
 
     def its_loop(self):
-        """asyncio's loop, or trio's runner: that is what a token of trio's stands for, and one is made by Python code."""
+        """asyncio's loop, or trio's runner: a token of trio's stands for it, and is made by Python code."""
         with cython.critical_section(self):
             reference = self.loop_ref
         return interlock_referent(reference) if type(reference) is WEAKREF else reference()
@@ -260,7 +260,7 @@ def look_for_libraries():
 
 
 def running_trio_task():
-    """trio's task in whose step this thread is, or None: what `trio.lowlevel` would say, and without its Python code."""
+    """trio's task in whose step this thread is, or None: as `trio.lowlevel` would say, without its Python code."""
     return getattr(trio_context, "task", None) if trio_found else None
 
 
