@@ -185,7 +185,9 @@ def _block(someone: Someone, view: View) -> list[str]:
         if wait is not None and id(wait.at) in view.mistakes:
             taken_at, task = view.mistakes[id(wait.at)]
             who = "a task" if task is None else f"task {task}"
-            lines += _sentence(f"{who} took it and ended by a TypeError: acquire() is not awaited", "taken at", taken_at)
+            lines += _sentence(
+                f"{who} took it and ended by a TypeError: acquire() is not awaited", "taken at", taken_at
+            )
     elif someone.place is not None:
         lines += _sentence("is", "at", someone.place)
     cut = handler_of(someone.frames)
