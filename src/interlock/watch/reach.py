@@ -17,6 +17,7 @@ import contextlib
 import dis
 import functools
 import gc
+import os
 import sys
 import types
 from collections.abc import Iterable, Iterator
@@ -435,8 +436,12 @@ def is_program_file(file: str) -> bool:
     return not (file.startswith("<frozen ") or is_library(file) or is_installed(file) or _is_interlock(file))
 
 
+_OURS = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "")
+
+
 def _is_interlock(file: str) -> bool:
-    return "/interlock/core/" in file or "/interlock/watch/" in file or "/interlock/cli/" in file
+    # What is compiled says where it stood when it was built.
+    return file.startswith(_OURS) or os.path.join("interlock", "core", "") in file
 
 
 def _is_program_class(kind: type) -> bool:
