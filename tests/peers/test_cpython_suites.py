@@ -48,12 +48,6 @@ EVER = (3, 99)
 # asyncio's that hangs is one that fails.
 EXCLUDED = [
     Excluded(
-        "test.test_threading.EventTests.test_at_fork_reinit",
-        (3, 11),
-        EVER,
-        "takes the private Event._cond, to hold it while it calls the private _at_fork_reinit",
-    ),
-    Excluded(
         "test.test_threading.MiscTestCase.test__all__",
         (3, 11),
         EVER,
@@ -124,42 +118,6 @@ EXCLUDED = [
         (3, 11),
         EVER,
         "counts rounds of the loop: there notify wakes all, here each gets the lock from the one before, a round later",
-    ),
-    Excluded(
-        "test.test_asyncio.test_locks.BarrierTests.test_repr",
-        (3, 11),
-        EVER,
-        "private phase: looks for asyncio's 'draining' and 'resetting' in repr(); ours fills again at once",
-    ),
-    Excluded(
-        "test.test_asyncio.test_locks.BarrierTests.test_draining_state",
-        (3, 11),
-        EVER,
-        "private phase: looks for asyncio's 'draining' in repr(); ours fills again at once",
-    ),
-    Excluded(
-        "test.test_asyncio.test_locks.BarrierTests.test_reset_barrier_when_tasks_half_draining",
-        (3, 11),
-        EVER,
-        "resets when the private _count of those who have not left says so",
-    ),
-    Excluded(
-        "test.test_asyncio.test_locks.BarrierTests.test_reset_barrier_when_tasks_half_draining_half_blocking",
-        (3, 11),
-        EVER,
-        "private phase: whom a reset or abort hits in asyncio's 'draining'; ours are in the next generation by then",
-    ),
-    Excluded(
-        "test.test_asyncio.test_locks.BarrierTests.test_abort_barrier_when_tasks_half_draining_half_blocking",
-        (3, 11),
-        EVER,
-        "private phase: whom a reset or abort hits in asyncio's 'draining'; ours are in the next generation by then",
-    ),
-    Excluded(
-        "test.test_asyncio.test_locks.BarrierTests.test_reset_barrier_while_tasks_draining",
-        (3, 11),
-        EVER,
-        "private phase: whom a reset or abort hits in asyncio's 'draining'; ours are in the next generation by then",
     ),
     Excluded(
         "test.test_asyncio.test_queues.QueueGetTests.test_get_with_putters",

@@ -212,7 +212,7 @@ def loop_of(party):
 
 
 def awaited_by_mistake() -> list:
-    """What tasks took by `await lock.acquire()`, which then raised: (primitive, `Place`, the task's name or None) each.
+    """What tasks took by `await lock.acquire()`, which raised: (primitive, `Place`, name of the task or None) each.
 
     `acquire` is for threads and returns True, so the task ends by a TypeError and the lock stays taken. It is found
     as long as somebody keeps that exception: the task that ended so does.
