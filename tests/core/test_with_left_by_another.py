@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import subprocess
+import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -163,12 +165,40 @@ def test_a_generator_that_runs_is_left_by_nobody_else() -> None:
 
     @contextlib.contextmanager
     def twice() -> Iterator[None]:
-        with lock, lock:
-            yield
+        with lock:  # noqa: SIM117  # the next test has both in one
+            with lock:
+                yield
 
     with pytest.raises(DeadlockError), twice():
         pass
     assert not lock.locked()
+
+
+@pytest.mark.parametrize("kind", [Lock, RLock])
+def test_a_cycle_of_withs_of_two_items_is_refused(kind: Any) -> None:
+    first, second = kind(), kind()
+    holds, told = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        try:
+            with second:
+                holds.set()
+                blocked(second, 1)
+                with first:
+                    pass
+        except DeadlockError:
+            told.set()
+
+    thread = threading.Thread(target=hold, daemon=True)
+    thread.start()
+    assert holds.wait(PATIENCE)
+    try:
+        with first, second:
+            pass
+    except DeadlockError:
+        told.set()
+    thread.join(PATIENCE)
+    assert told.is_set()
 
 
 def test_a_generator_that_is_suspended_on_its_own_stack_is_left_by_others() -> None:
@@ -193,3 +223,23 @@ def test_names_that_mean_another_lock_by_now_say_nothing() -> None:
     with other, lock:
         pass
     thread.join(PATIENCE)
+
+
+def test_a_program_that_stands_on_the_command_line_is_read() -> None:
+    program = """
+import interlock
+lock = interlock.Lock(name='mine')
+def twice():
+    with lock:
+        with lock:
+            pass
+try:
+    twice()
+except interlock.DeadlockError as error:
+    print('told')
+other = {"lock": lock}
+exec("lock = other['lock']\\ndef held():\\n    lock.__enter__()\\nheld()", other | {"other": other})
+print(lock.acquire(timeout=0.01))
+"""
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    assert ran.stdout == "told\nFalse\n"

@@ -10,6 +10,7 @@ import builtins
 import os
 import sys
 import threading
+import types
 
 import cython
 from cython.cimports.cpython.ref import Py_REFCNT
@@ -273,7 +274,7 @@ def scopes_of(file: str, module_globals: dict) -> dict:
     import ast
     import linecache
 
-    lines = linecache.getlines(file, module_globals)
+    lines = linecache.getlines(file, module_globals) or lines_of_command(file)
     key = (file, len(lines))
     found = parsed.get(key)
     if found is None:
@@ -285,6 +286,25 @@ def scopes_of(file: str, module_globals: dict) -> dict:
             parsed.clear()
         parsed[key] = found
     return found
+
+
+def lines_of_command(file: str) -> list:
+    """The lines of `python -c PROGRAM`, which `linecache` knows from Python 3.13 on."""
+    words = sys.orig_argv
+    if file != "<string>" or "-c" not in words[:-1]:
+        return []
+    return words[words.index("-c") + 1].splitlines(keepends=True)
+
+
+def is_of_command(code) -> cython.bint:
+    """Whether this code is the program's of `python -c`, and not other code that calls itself `<string>`."""
+    pending = [compile("".join(lines_of_command("<string>")), "<string>", "exec")]
+    while pending:
+        each = pending.pop()
+        if each == code:
+            return True
+        pending += [inner for inner in each.co_consts if isinstance(inner, types.CodeType)]
+    return False
 
 
 def collect(node, into: list, scopes: dict):
@@ -304,6 +324,8 @@ def collect(node, into: list, scopes: dict):
 
 def nodes_of(frame) -> list:
     code = frame.f_code
+    if code.co_filename == "<string>" and lines_of_command("<string>") and not is_of_command(code):
+        return []
     scopes = scopes_of(code.co_filename, frame.f_globals)
     name = code.co_name
     return scopes.get((name, 1 if name == "<module>" else code.co_firstlineno), [])
@@ -333,6 +355,25 @@ def end(node) -> tuple:
     return (node.end_lineno, node.end_col_offset)
 
 
+def entered_by(frame, where: tuple) -> int:
+    """How many items the `with` that begins there has begun to enter before the instruction that the frame is at.
+
+    The one that it is at may be among them: whether it has that by now, the primitive itself knows.
+    """
+    import dis
+
+    count = 0
+    for instruction in dis.get_instructions(frame.f_code):
+        if instruction.offset >= frame.f_lasti:
+            break
+        enters = instruction.opname in ("BEFORE_WITH", "BEFORE_ASYNC_WITH") or (
+            instruction.opname == "LOAD_SPECIAL" and "enter__" in instruction.argrepr  # from Python 3.14 on
+        )
+        if enters and (instruction.positions.lineno, instruction.positions.col_offset) == where:
+            count += 1
+    return count
+
+
 def hold_in(frame, primitive, by_with: bool = False) -> Place | None:
     """Where this frame took `primitive`, or None. ``by_with``: only by a `with` that it stands in."""
     import ast
@@ -349,6 +390,9 @@ def hold_in(frame, primitive, by_with: bool = False) -> Place | None:
             if here >= end(node):
                 continue
             taken = [item.context_expr for item in node.items if end(item.context_expr) <= here]
+            if here == start(node):
+                # `with a, b:` enters and leaves each of its items at its own beginning.
+                taken = [item.context_expr for item in node.items[: entered_by(frame, here)]]
         for expression in taken:
             if is_it(look_up(expression, frame), primitive) and (best is None or start(expression) > start(best)):
                 best = expression
