@@ -33,7 +33,6 @@ _KINDS_OF_COROUTINE = (
 )
 COPIES_LOCALS = cython.declare(cython.bint, sys.version_info < (3, 13))
 CO_OPTIMIZED = cython.declare(cython.int, 1)  # a function: its locals are no dictionary
-ENTERS = ("BEFORE_WITH", "BEFORE_ASYNC_WITH")
 _KEPT = 100  # parsed files
 parsed = {}
 
@@ -333,15 +332,8 @@ def nodes_of(frame) -> list:
 
 def position(frame) -> tuple:
     """Where the instruction that the frame is at begins in the source: line and column."""
-    import opcode
-
-    code = frame.f_code
     index = frame.f_lasti // 2
-    if opcode.opname[code.co_code[2 * index]] in ENTERS:
-        # Before Python 3.13 what enters an item of a `with` says that it stands where the whole statement does. What
-        # stands before it has loaded that item.
-        index -= 1
-    for number, (line, _, column, _) in enumerate(code.co_positions()):
+    for number, (line, _, column, _) in enumerate(frame.f_code.co_positions()):
         if number == index:
             return (line or frame.f_lineno, 0 if column is None else column)
     return (frame.f_lineno, 0)
