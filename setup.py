@@ -134,14 +134,14 @@ def to_c(modules):
     return made
 
 
-def hide_tables():
+def hide_tables(directory=C_DIR):
     """Give the table of C functions that stands in each class a name that help() leaves out: one underscore begins it.
 
     All modules find it by this name, so it is the same in each; and as long, since it stands in C among other strings.
     Cython breaks long literals in two where a compiler might find them too long: "so""so".
     """
     broken = re.compile(b'(?:"")?'.join(bytes([letter]) for letter in b"__pyx_vtable__"))
-    for path in Path(C_DIR).rglob("*.c"):
+    for path in Path(directory).rglob("*.c"):
         text = path.read_bytes()
         hidden = broken.sub(lambda found: b"_pyx_functions" + found[0].count(b'"') * b'"', text)
         if hidden != text:

@@ -64,19 +64,20 @@ def build(work: Path, into: Path) -> None:
     from setuptools import Extension, setup
 
     core = runpy.run_path(str(SETUP), run_name="core")  # its directives and options, without its setup()
+    macros = [("CYTHON_COMPRESS_STRINGS", "0"), ("CYTHON_WITHOUT_ASSERTIONS", "1")]
+    modules = cythonize(
+        [Extension(module, [str(work / f"{module}.py")], define_macros=macros) for module in SOURCES],
+        include_path=[str(ROOT / "src")],
+        compiler_directives=core["DIRECTIVES"],
+        force=True,
+        quiet=True,
+    )
+    # The walk finds the core's tables by the name that they have there.
+    core["hide_tables"](work)
     setup(
         script_name="setup.py",
         script_args=["--quiet", "build_ext", "--force"],
-        ext_modules=cythonize(
-            [
-                Extension(module, [str(work / f"{module}.py")], define_macros=[("CYTHON_WITHOUT_ASSERTIONS", "1")])
-                for module in SOURCES
-            ],
-            include_path=[str(ROOT / "src")],
-            compiler_directives=core["DIRECTIVES"],
-            force=True,
-            quiet=True,
-        ),
+        ext_modules=modules,
         cmdclass={"build_ext": core["BuildExt"]},
         options={"build_ext": {"build_lib": str(into), "build_temp": str(work)}},
     )

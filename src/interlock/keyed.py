@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Generator, Hashable
 from functools import partial, update_wrapper
 from typing import Any, Generic, ParamSpec, TypeVar, overload
 
+from interlock.core.kernel.deadlock import DeadlockError
 from interlock.core.primitives.lock import Lock
 from interlock.core.primitives.rlock import RLock
 from interlock.core.primitives.rwlock import RWLock
@@ -125,13 +126,20 @@ class _Computed(Generic[_T]):
         return self.value
 
 
+def _refuse_reentry(lock: RLock, function: object) -> None:
+    """Raise DeadlockError where the caller holds it already: it would wait for its own call to end."""
+    if lock._is_owned():
+        name = getattr(function, "__qualname__", function)
+        raise DeadlockError(f"{name} calls itself before it has returned: that call would wait for itself to end")
+
+
 class _Once(Generic[_P, _T]):
     """What `once` makes of a function."""
 
     def __init__(self, function: Callable[_P, _T]) -> None:
         update_wrapper(self, function)
         self._function = function
-        self._lock = Lock(name=f"once {getattr(function, '__qualname__', function)}")
+        self._lock = RLock(name=f"once {getattr(function, '__qualname__', function)}")
         self._computed: _Computed[_T] | None = None
 
     @property
@@ -141,6 +149,7 @@ class _Once(Generic[_P, _T]):
 
     def __call__(self, *args: _P.args, **kwargs: _P.kwargs) -> _T:
         if self._computed is None:
+            _refuse_reentry(self._lock, self._function)
             with self._lock:
                 if self._computed is None:
                     self._computed = _Computed(self._function(*args, **kwargs))
@@ -159,6 +168,7 @@ class _OnceAsync(_Once[_P, Any]):
 
     async def _run(self, args: Any, kwargs: Any) -> Any:
         if self._computed is None:
+            _refuse_reentry(self._lock, self._function)
             async with self._lock:
                 if self._computed is None:
                     self._computed = _Computed(await self._function(*args, **kwargs))
@@ -190,7 +200,7 @@ class cached_property(Generic[_T]):  # as functools calls it
         self.__module__ = function.__module__
         self._is_async = _is_async(function)
         # By the address of the instance: while somebody asks, it lives.
-        self._locks = KeyedLock(name=getattr(function, "__qualname__", None))
+        self._locks = KeyedLock(RLock, name=getattr(function, "__qualname__", None))
 
     def __set_name__(self, owner: type, name: str) -> None:
         if self.attrname is None:
@@ -213,13 +223,17 @@ class cached_property(Generic[_T]):  # as functools calls it
             raise TypeError(f"no __dict__ on {type(instance).__name__!r} to keep {self.attrname!r} in") from None
         if self._is_async:
             return self._compute_async(instance, values)
-        with self._locks[id(instance)]:
+        lock = self._locks[id(instance)]
+        _refuse_reentry(lock, self.func)
+        with lock:
             if self.attrname not in values:
                 values[self.attrname] = self.func(instance)
             return values[self.attrname]
 
     async def _compute_async(self, instance: object, values: dict[str, Any]) -> Any:
-        async with self._locks[id(instance)]:
+        lock = self._locks[id(instance)]
+        _refuse_reentry(lock, self.func)
+        async with lock:
             if self.attrname not in values:
                 coroutine: Awaitable[Any] = self.func(instance)  # type: ignore[assignment]
                 values[str(self.attrname)] = _Computed(await coroutine)

@@ -13,8 +13,6 @@ Nothing is run for it: names are looked up without descriptors or `__getattr__`.
 """
 
 import builtins
-import contextlib
-import dis
 import functools
 import gc
 import os
@@ -26,6 +24,7 @@ from interlock.core.explain.places import Place, is_installed, is_library
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from dis import Instruction
     from types import CodeType, FrameType
     from typing import Any
 
@@ -221,8 +220,10 @@ class Reach:
             return
         known = dict(names)
         for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=False):
-            with contextlib.suppress(ValueError):  # not set yet
+            try:
                 known[name] = cell.cell_contents
+            except ValueError:
+                continue  # not set yet
         self._add_code(code, known, function.__globals__)
 
     def _add_code(self, code: "CodeType", names: "dict[str, Any]", module_names: "dict[str, Any]") -> None:
@@ -253,7 +254,7 @@ class Reach:
         value: object = UNKNOWN  # what was loaded last, until it is known what for
         line = code.co_firstlineno
         callee = False  # what is loaded next is called
-        for each in dis.get_instructions(code):
+        for each in _instructions(code):
             if each.starts_line is not None:
                 found = getattr(each, "line_number", each.starts_line)
                 line = found if type(found) is int else line
@@ -380,7 +381,7 @@ def rest_of(frame: "FrameType") -> list[tuple[str, Touch]]:
     Nothing where it is in a loop: what comes next there need not come for the sake of what came before.
     """
     code = frame.f_code
-    for each in dis.get_instructions(code):
+    for each in _instructions(code):
         if _jumps_back(each) and each.argval <= frame.f_lasti <= each.offset:
             return []
     reach = Reach()
@@ -393,7 +394,14 @@ def rest_of(frame: "FrameType") -> list[tuple[str, Touch]]:
     ]
 
 
-def _jumps_back(instruction: dis.Instruction) -> bool:
+def _instructions(code: "CodeType") -> "Iterator[Instruction]":
+    """Imported when something is to be read: a program that only runs goes without."""
+    import dis
+
+    return dis.get_instructions(code)
+
+
+def _jumps_back(instruction: "Instruction") -> bool:
     """An `await` has a small loop of its own, which is none of the program's."""
     name = instruction.opname
     return "JUMP_BACKWARD" in name and "NO_INTERRUPT" not in name
@@ -404,7 +412,7 @@ def _stored_in_loops(code: "CodeType") -> frozenset[str]:
     """The names to which a loop in this code gives new values."""
     stores: list[tuple[int, str]] = []
     found: set[str] = set()
-    for each in dis.get_instructions(code):
+    for each in _instructions(code):
         if each.opname in _STORES:
             stores.append((each.offset, each.argval))
         elif each.opname in _STORES_TWO:
