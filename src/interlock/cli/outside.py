@@ -9,7 +9,7 @@ import threading
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from typing import Any
 
 
@@ -44,6 +44,21 @@ class Outside:
         subprocess = sys.modules.get("subprocess")
         if getattr(subprocess, "_fork_exec", None) is fork_exec:
             subprocess._fork_exec = noted  # type: ignore[union-attr]
+
+        # `subprocess` starts programs by this where the system can close descriptors for it, from Python 3.13 on.
+        for name in "posix_spawn", "posix_spawnp":
+            spawn = getattr(os, name, None)
+            if spawn is not None:
+                setattr(os, name, self._noting(spawn))
+
+    def _noting(self, spawn: "Callable[..., int]") -> "Callable[..., int]":
+        def noted(path: "Any", arguments: "Sequence[Any]", *others: "Any", **keywords: "Any") -> int:
+            pid = spawn(path, arguments, *others, **keywords)
+            self.started.append((pid, [os.fsdecode(each) for each in arguments]))
+            return pid
+
+        noted.__name__ = spawn.__name__
+        return noted
 
     def _after_fork(self) -> None:
         self.forked.append((_name_of_child(), _youngest_child()))
