@@ -496,10 +496,10 @@ guard = Ours().lock
 try: Sly().emit(None)
 except Exception as error: print(str(error).splitlines()[-1])
 handler = logging.Handler()
-import queue
-class Jobs(queue.PriorityQueue):
-    def _qsize(self): return self.mutex.acquire()
-try: Jobs().qsize()
+from concurrent.futures import ThreadPoolExecutor
+class Pool(ThreadPoolExecutor):
+    def _adjust_thread_count(self): self._shutdown_lock.acquire()
+try: Pool().submit(print)
 except Exception as error: print(str(error).splitlines()[-1])
 """
     own, other = run(tmp_path, program).out.splitlines()
