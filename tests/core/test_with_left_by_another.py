@@ -243,3 +243,37 @@ print(lock.acquire(timeout=0.01))
 """
     ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
     assert ran.stdout == "told\nFalse\n"
+
+
+def test_the_with_of_a_queue_is_seen_though_it_has_no_frame() -> None:
+    """Its hooks run inside the queue's own `with`, which is compiled; also after a wait of the queue's."""
+
+    class Jobs(interlock.Queue[int]):
+        def _get(self) -> int:
+            with self.mutex:
+                return 1
+
+    jobs = Jobs()
+    getting = ThreadPoolExecutor(1)
+    with getting:
+        outcome = getting.submit(jobs.get)
+        blocked(jobs.not_empty, 1)
+        jobs.put(1)
+        with pytest.raises(DeadlockError, match="waits for what it holds itself"):
+            outcome.result(PATIENCE)
+    assert not jobs.mutex.locked()
+
+
+def test_what_a_queue_gave_out_is_left_by_another(parties: Parties) -> None:
+    class Jobs(interlock.Queue[int]):
+        def _qsize(self) -> int:
+            return super()._qsize()
+
+    a, b, c = parties(3)
+    jobs = Jobs()
+    assert jobs.qsize() == 0
+    leave = a.do(enter_with_generator, jobs.mutex)
+    waiting = c.begin(jobs.qsize)
+    blocked(jobs.mutex, 1)
+    b.do(leave)
+    assert waiting.result() == 0

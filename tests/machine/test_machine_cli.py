@@ -68,6 +68,22 @@ def test_a_killed_hold_is_no_hold() -> None:
     until(lambda: not Path(f"/proc/{command}/cmdline").exists() or not Path(f"/proc/{command}/cmdline").read_text())
 
 
+def test_a_command_whose_holder_has_died_before_it_starts_does_not_start() -> None:
+    """The holder is killed after the fork, before the new process has asked to end with it."""
+    program = """
+import os
+from interlock.cli.machine_hold import MachineHold
+hold, holder = MachineHold(None), os.getpid()
+if os.fork() == 0:
+    while os.getppid() == holder: os.sched_yield()
+    hold.in_command()
+    os.write(1, b"it runs")
+os._exit(0)
+"""
+    told = subprocess.run([sys.executable, "-c", program], capture_output=True, timeout=PATIENCE, check=True)
+    assert (told.stdout, told.stderr) == (b"", b"")
+
+
 def test_ps_shows_who_holds_and_who_waits() -> None:
     lock = machine.Lock("shown")
     with lock:

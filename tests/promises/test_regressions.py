@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import Any
 
 import pytest
 from parties import Outcome, Parties, become_due, blocked, needs_signals, wait_until, with_handler
@@ -635,11 +635,15 @@ def test_an_absurd_number_to_notify_is_an_error(n: int) -> None:
 
 
 class NamelessKind(type):
-    """Classes made with it raise where the counting asks for their name."""
+    """Classes made with it raise where the counting asks for their name; only in the test, for `help` asks too."""
+
+    raising = False
 
     @property
-    def __name__(cls) -> NoReturn:  # type: ignore[override]
-        raise ValueError("no name")
+    def __name__(cls) -> str:  # type: ignore[override]
+        if NamelessKind.raising:
+            raise ValueError("no name")
+        return "NamelessLock"
 
 
 class NamelessLock(Lock, metaclass=NamelessKind):
@@ -653,6 +657,7 @@ def test_what_the_probe_raises_does_not_tear_an_operation_in_two(
     raised; `release` freed it and woke nobody."""
     reported: list[BaseException | None] = []
     monkeypatch.setattr(sys, "unraisablehook", lambda unraisable: reported.append(unraisable.exc_value))
+    monkeypatch.setattr(NamelessKind, "raising", True)
     lock = NamelessLock()
     start_counting()
     try:

@@ -1,6 +1,7 @@
 """`interlock hold NAME`: a lock between the processes of this machine."""
 
 import ctypes
+import os
 import signal
 from argparse import Namespace
 from typing import Any
@@ -36,6 +37,7 @@ class MachineHold:
 
     def __init__(self, target: Any) -> None:
         self.target = target
+        self._holder = os.getpid()
 
     def acquire(self, timeout: float | None) -> bool:
         """Take it, within ``timeout`` seconds where that is not None."""
@@ -44,6 +46,8 @@ class MachineHold:
     def in_command(self) -> None:
         """The command ends with us, even by KILL: it must not run on without the lock."""
         _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != self._holder:  # it ended before the call: nobody sends the signal
+            os._exit(1)
 
     def environment(self) -> dict[str, str]:
         """Nothing: there is no token, a dead holder does nothing more."""

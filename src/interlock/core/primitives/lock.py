@@ -4,6 +4,7 @@
     0        0       free
     id       0       held, taken with `acquire`
     id       1       held, entered with `with`
+    id       2       held, entered with a `with` of interlock's own, which its party itself leaves
 
 Any party may release either, as with `threading`: a context manager made of a generator is entered by one thread and
 left by another. But a `with` whose frame stands on its owner's own stack is left by that owner alone, and so a cycle of
@@ -165,6 +166,9 @@ class Lock(Mutex):
             return self.holder == id
 
     def only_by(self, owner: Party) -> cython.bint:
+        with cython.critical_section(self):
+            if self.holder == owner.id and self.count == 2:
+                return True
         # Loaded only now: no lock is taken or waited for by it.
         from interlock.core.explain.places import stands_in_with
 

@@ -13,6 +13,7 @@ from _collections import deque
 
 import cython
 from cython.cimports.interlock.core.kernel.control import now
+from cython.cimports.interlock.core.kernel.native import interlock_thread_id
 from cython.cimports.interlock.core.kernel.timeouts import NEVER
 from cython.cimports.interlock.core.kernel.waiter import Waiter
 from cython.cimports.interlock.core.primitives.condition import Condition
@@ -26,6 +27,17 @@ from cython.cimports.interlock.core.primitives.lock import Lock
 from cython.cimports.interlock.core.primitives.queue_base import Outcome, QueueBase, Want
 
 
+@cython.cfunc
+def mark_inside(lock: Lock) -> cython.void:
+    """Say of a `with` of ours, just entered, that no other party leaves it: its frame is not to be seen.
+
+    The program's hooks run in it, and may take the same lock again.
+    """
+    with cython.critical_section(lock):
+        if lock.holder == interlock_thread_id():
+            lock.count = 2  # see lock.py
+
+
 class Opened:
     """The inside of an open queue."""
 
@@ -34,6 +46,7 @@ class Opened:
 
     def qsize(self) -> int:
         with self.mutex:
+            mark_inside(self.mutex)
             return self.of._qsize()
 
     def pause(self, condition: Condition, deadline: cython.longlong) -> cython.bint:
@@ -50,6 +63,7 @@ class Opened:
     def get(self, deadline: cython.longlong) -> object:
         of: QueueBase = self.of
         with self.mutex:
+            mark_inside(self.mutex)
             while not of._qsize():
                 if of.shut:
                     of.refuse(Outcome.SHUT, Want.GET)
@@ -77,6 +91,7 @@ class Opened:
         of: QueueBase = self.of
         found: list = []
         with self.mutex:
+            mark_inside(self.mutex)
             while len(found) < most and of._qsize():
                 found.append(of._get())
                 self.not_full.notify()
@@ -86,6 +101,7 @@ class Opened:
         of: QueueBase = self.of
         batch: tuple = payload if want == Want.PUT_MANY else (payload,)
         with self.mutex:
+            mark_inside(self.mutex)
             while self.is_full(len(batch)):
                 if not self.pause(self.not_full, deadline):
                     of.refuse(Outcome.HELD_UP, Want.PUT)
@@ -141,6 +157,7 @@ class Opened:
     def shutdown(self, immediate: cython.bint) -> None:
         of: QueueBase = self.of
         with self.mutex:
+            mark_inside(self.mutex)
             of.shut = True
             if immediate:
                 while of._qsize():
