@@ -38,13 +38,12 @@ def timeout(patience: float | None) -> float:
 class LockModel(Model):
     barging = True
     holder: str | None = None
-    entered = False
 
-    def fits(self, want: bool) -> bool:
+    def fits(self, want: None) -> bool:
         return self.holder is None
 
-    def grant(self, who: str, want: bool) -> bool:
-        self.holder, self.entered = who, want
+    def grant(self, who: str, want: None) -> bool:
+        self.holder = who
         return True
 
     def take_back(self, who: str) -> None:
@@ -54,15 +53,15 @@ class LockModel(Model):
         return self.holder
 
     def acquire(self, who: str, patience: float | None) -> None:
-        self.ask(who, False, patience)
+        self.ask(who, None, patience)
 
     def enter(self, who: str, patience: float | None) -> None:
-        self.ask(who, True, patience)
+        self.ask(who, None, patience)
 
     def release(self, who: str) -> None:
-        mine = self.holder == who if self.entered else self.holder is not None
-        self.results[who] = None if mine else RuntimeError
-        self.holder = None if mine else self.holder
+        """Any party may, however the lock was taken."""
+        self.results[who] = RuntimeError if self.holder is None else None
+        self.holder = None
 
 
 class LockMachine(Machine):

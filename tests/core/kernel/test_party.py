@@ -184,7 +184,6 @@ LEFT_FOR_EVER: dict[str, tuple[Any, Any, Any]] = {
     # name: (make, hold, the method that blocks)
     "RLock": (RLock, hold_by_acquire, lambda lock: lock.acquire),
     "RLock, with": (RLock, hold_by_with, lambda lock: lock.__enter__),
-    "Lock, with": (Lock, hold_by_with, lambda lock: lock.acquire),
     "Condition": (Condition, hold_by_with, lambda lock: lock.__enter__),
     "written": (RWLock, hold_by_writing, lambda lock: lock.read().acquire),
     "written, to write": (RWLock, hold_by_writing, lambda lock: lock.write().acquire),
@@ -218,12 +217,15 @@ def test_a_timed_wait_for_it_just_times_out(make: Any, hold: Any, blocking: Any,
         assert b.do(acquire, False) is False
 
 
-def test_a_lock_taken_with_acquire_is_not_refused(parties: Parties) -> None:
-    """Another party may release it: a lock used as a signal outlives the thread that took it."""
+@pytest.mark.parametrize("hold", [hold_by_acquire, hold_by_with])
+def test_a_lock_is_not_refused(hold: Any, parties: Parties) -> None:
+    """Another party may release it: a lock used as a signal outlives the thread that took it, also by a `with`."""
     lock = Lock()
     a, b, c = parties(3)
-    a.do(lock.acquire)
+    hold(lock, a)
     end(a)
+    assert b.do(lock.acquire, timeout=0.01) is False
+    assert b.do(lock.acquire, False) is False
     waiting = b.begin(lock.acquire)
     blocked(lock, 1)
     c.do(lock.release)
@@ -306,17 +308,20 @@ def test_a_new_thread_with_the_same_ident_is_not_the_old_one() -> None:
     def look() -> None:
         if threading.get_ident() != dead.ident:
             return
-        outcome["is owned"] = rlock._is_owned(), lock._is_owned()
+        outcome["is owned"] = rlock._is_owned()
+        outcome["owner of the lock"] = lock.owner is dead
         outcome["again"] = rlock.acquire(False)
         outcome["count"] = rlock._recursion_count()
         outcome["owner"] = rlock.owner is dead
-        for release in (rlock.release, lock.release, side.release):
+        for release in (rlock.release, side.release):
             try:
                 release()
             except RuntimeError:
                 pass
             else:
                 outcome["released"] = release
+        lock.release()  # any party may
+        outcome["locked"] = lock.locked()
         try:
             rlock.acquire()
         except DeadlockError:
@@ -331,8 +336,14 @@ def test_a_new_thread_with_the_same_ident_is_not_the_old_one() -> None:
     else:
         pytest.skip("this system does not give an ident out again")
     assert outcome == {
-        "is owned": (False, False), "again": False, "count": 0, "owner": True, "refused": True
-    }  # fmt: skip
+        "is owned": False,
+        "owner of the lock": True,
+        "again": False,
+        "count": 0,
+        "owner": True,
+        "locked": False,
+        "refused": True,
+    }
 
 
 def test_the_ident_of_an_ended_thread_names_the_new_one(parties: Parties) -> None:

@@ -286,7 +286,7 @@ def test_wait_that_waits(name: str, parties: Parties) -> None:
 
 @parametrized(WAITING, TIMEOUTS)
 def test_no_need_to_wait(kind: str, name: str, parties: Parties) -> None:
-    """Then `threading` does not look at the timeout, whatever it is."""
+    """Then `threading` does not look at the timeout, whatever it is. A barrier is not made with NaN."""
     caller = parties.one()
     arguments = given(timeout=TIMEOUTS[name])
 
@@ -304,7 +304,11 @@ def test_no_need_to_wait(kind: str, name: str, parties: Parties) -> None:
             return outcome(module.Barrier(1).wait, **arguments)
         return outcome(lambda: module.Barrier(1, **arguments).wait())
 
-    assert caller.do(call, interlock) == caller.do(call, threading)
+    ours, theirs = caller.do(call, interlock), caller.do(call, threading)
+    if (kind, name) == ("Barrier(timeout)", "nan"):
+        assert (ours, theirs) == (ValueError, 0)
+    else:
+        assert ours == theirs
 
 
 # What has no namesake takes what `Event.wait` takes.

@@ -438,7 +438,7 @@ def known_as(frames: list, primitive) -> str | None:
             if value is primitive and isinstance(name, str):
                 return name
     for frame in frames:
-        for owner in list(frame.f_locals.values()):
+        for owner in locals_of(frame).values():
             try:
                 names = object.__getattribute__(owner, "__dict__")
             except (AttributeError, TypeError):
@@ -499,13 +499,18 @@ def look_up(node, frame):
 
 
 def local(frame, name: str):
-    """A local variable of a frame, or _UNKNOWN.
+    """A local variable of a frame, or _UNKNOWN."""
+    return locals_of(frame).get(name, _UNKNOWN)
+
+
+def locals_of(frame) -> dict:
+    """The local variables of a frame, in a dict of the caller's own.
 
     Up to Python 3.12 a look at them leaves a copy of them all in the frame, which would keep what the program drops.
     So it is emptied, unless the program has the copy too.
     """
     names = frame.f_locals
-    found = names.get(name, _UNKNOWN)
+    found = dict(names)
     if COPIES_LOCALS and frame.f_code.co_flags & CO_OPTIMIZED and type(names) is dict and Py_REFCNT(names) == 2:
         names.clear()
     return found

@@ -62,14 +62,16 @@ class Barrier(Primitive):
     ``parties``: how many it takes, 1 or more. ``action``: called without arguments by one of them, once in each
     generation, before any of them goes on. ``timeout``: the default for `wait`, in seconds; None means for
     ever. ``name``: what reports and ``repr`` call it. Raises ValueError for fewer than 1 parties
-    and for a timeout that is not a number.
+    and for a timeout of NaN. Any other timeout is looked at when a party waits.
     """
 
     def __init__(self, parties: object, action: object = None, timeout: object = None, *, name: str | None = None):
         if parties < 1:
             raise ValueError("parties must be >= 1")
         size: cython.long = whole(parties)
-        deadline_after(timeout)  # what it cannot wait by is told now
+        # As in `threading`, a party that waits looks at the timeout. But NaN is a mistake of who makes the barrier.
+        if isinstance(timeout, float) and timeout != timeout:
+            raise ValueError("timeout must be a number of seconds, not NaN")
         self.label = checked_name(name)
         self.size = size
         self.action = action

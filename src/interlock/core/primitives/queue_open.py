@@ -41,6 +41,10 @@ def mark_inside(lock: Lock) -> cython.void:
 class Opened:
     """The inside of an open queue."""
 
+    def __cinit__(self, queue: QueueBase):
+        # Not left to `new_opened`: the methods look into the queue, and there is none in what `__new__` makes alone.
+        self.of = queue
+
     def waiters(self) -> tuple:
         return (*self.not_empty.waiters, *self.not_full.waiters, *self.all_tasks_done.waiters)
 
@@ -197,8 +201,7 @@ class Opened:
 
 
 def new_opened(queue: QueueBase) -> Opened:
-    opened: Opened = Opened.__new__(Opened)
-    opened.of = queue
+    opened: Opened = Opened.__new__(Opened, queue)
     mutex = Lock()
     opened.mutex = mutex
     opened.not_empty = Condition(mutex)
