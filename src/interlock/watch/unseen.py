@@ -86,7 +86,9 @@ def _python_program(words: list[str]) -> str | None:
 
 def _raw_locks(before: frozenset[str]) -> Iterator[str]:
     """The names of the program's locks that are not ours; of the standard library's, those that were there before."""
-    objects = gc.get_objects()
+    # A module in C may show the collector objects that it has freed and keeps for later (asyncio's, in 3.12). To ask
+    # for them would free them once more. What a module names stands in its dictionary, which is an object of its own.
+    objects = [each for each in gc.get_objects() if not isinstance(each, type(sys))]
     if len(objects) > _MOST_OBJECTS:
         return
     modules = {id(vars(module)): module for module in list(sys.modules.values()) if hasattr(module, "__dict__")}
