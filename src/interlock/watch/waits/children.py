@@ -6,7 +6,7 @@ import sys
 from interlock.watch import ended
 from interlock.watch.reach import is_program_file
 from interlock.watch.waits import Meaning, system
-from interlock.watch.waits.frames import frame_in, function_name, simple
+from interlock.watch.waits.frames import frame_in, simple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -190,8 +190,3 @@ def process_pool_of(future: "Any", view: "View") -> Meaning | None:
                     meaning.lines.append(f"worker {worker.pid} is {system.state_of(worker.pid)}")
                 return meaning
     return None
-
-
-def name_of_target(function: object) -> str:
-    """What a process runs."""
-    return function_name(function)

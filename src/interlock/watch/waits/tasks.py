@@ -3,10 +3,9 @@
 import gc
 import sys
 
-from interlock.core.explain.places import place_of_wait
 from interlock.watch.waits import Meaning
 from interlock.watch.waits.frames import frame_in
-from interlock.watch.waits.loops import at, closure_of
+from interlock.watch.waits.loops import closure_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -199,8 +198,3 @@ def is_held_by_nobody(future: "Any", task: "Any") -> bool:
             continue
         return False
     return True
-
-
-def line_of(someone: "Someone") -> str:
-    """Where a task awaits."""
-    return at(someone) if place_of_wait(someone.frames) is not None else ""
