@@ -118,9 +118,12 @@ def both_believe(beliefs: list[Belief]) -> list[str]:
     wrong = []
     beliefs = [belief for belief in beliefs if belief.start < belief.end]
     for at, one in enumerate(beliefs):
-        for other in itertools.takewhile(lambda b, end=one.end: b.start < end, beliefs[at + 1 :]):  # type: ignore[misc]
+        for other in beliefs[at + 1 :]:
+            if other.start >= one.end:
+                break
             both = min(one.end, other.end) - other.start
-            wrong.append(f"{one.who} under {one.token} and {other.who} under {other.token} both believe for {both:.3f} s")
+            them = f"{one.who} under {one.token} and {other.who} under {other.token}"
+            wrong.append(f"{them} both believe for {both:.3f} s")
     return wrong
 
 

@@ -7,7 +7,6 @@ Every nemesis has a mutant, an engine or a client that is wrong in one way, whic
 """
 
 import contextlib
-import itertools
 import json
 import os
 import signal

@@ -202,7 +202,6 @@ class TestLoss:
         with pytest.raises(LeaseLost):
             lock.check()
 
-
     @pytest.mark.parametrize("op", ["enter", "beat"])
     def test_an_answer_that_comes_when_the_lease_is_over_is_worth_nothing(self, world, set_clock, op):
         """The process was stopped in between: what the engine granted then may be somebody else's by now."""
@@ -280,6 +279,7 @@ class TestLoss:
         session.closing = False
         world.store.fault = None
         one.close()
+
 
 class TestTasks:
     def test_asyncio_body_is_left_at_once(self, world):
