@@ -140,11 +140,6 @@ def fd(readable: "int | HasFileno") -> "Fd":
     ``readable``: the descriptor, or what has a ``fileno()``. One helper thread waits for all of them.
     """
     from interlock.core.primitives.outside import Fd
-    from interlock.core.primitives.priority_queue import PriorityQueue
-    from interlock.core.primitives.queue import LifoQueue, Queue, SimpleQueue
-    from interlock.core.primitives.queue_errors import Empty, Full, ShutDown
-    from interlock.core.primitives.select import select, select_async
-    from interlock.dropin import install, uninstall
 
     return Fd(readable)
 
