@@ -108,7 +108,7 @@ MUTANTS = {
         (freeze, "twice the lease"),
         (cut, "never told"),
         (sigkill, "two holders"),
-        (resets, "compares nothing"),
+        (resets, "same token"),
     ],
 }
 

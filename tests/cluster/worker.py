@@ -84,9 +84,8 @@ def break_etcd(mutant: str) -> None:
                 self.records[name].used = 0
 
         etcd.Docs.load = forget_one  # type: ignore[method-assign]
-    elif mutant == "compares nothing":
-        txn = etcd.codec.txn
-        etcd.codec.txn = lambda compares, done, failed: txn([], done, failed)
+    elif mutant == "same token":
+        etcd.Docs.token = lambda self, record: 17  # type: ignore[method-assign]
 
 
 def main() -> None:
