@@ -17,6 +17,7 @@ from interlock.dropin import spec_told
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from importlib.machinery import ModuleSpec
     from types import ModuleType, TracebackType
     from typing import Any
@@ -88,39 +89,41 @@ def killed_processes() -> list[tuple[int, str, int]]:
 
 
 def watch() -> None:
-    """Take note from now on. `threading.excepthook` is asked as before."""
-    before = threading.excepthook
+    """Take note from now on, of threads that are made from now on. `threading.excepthook` stays the program's: it may put
+    its own there, which need not call the one before."""
+    make = threading._make_invoke_excepthook  # type: ignore[attr-defined]
 
-    def note(args: "Any") -> None:
-        note_thread(args)
-        before(args)
+    def _make_invoke_excepthook() -> "Callable[[threading.Thread], object]":
+        invoke = make()
 
-    note.__name__ = "excepthook"
-    threading.excepthook = note
+        def invoke_excepthook(thread: threading.Thread) -> None:
+            note_thread(thread)
+            invoke(thread)
+
+        return invoke_excepthook
+
+    threading._make_invoke_excepthook = _make_invoke_excepthook  # type: ignore[attr-defined]
     if _STARTS_PROCESSES in sys.modules:
         _watch_processes()
     else:
         sys.meta_path.insert(0, _Finder())
 
 
-def note_thread(args: "Any") -> None:
-    """A thread is about to end by an exception."""
+def note_thread(thread: threading.Thread) -> None:
+    """A thread is about to end by an exception, which it handles just now."""
     try:
-        error = args.exc_value
-        if error is None or args.exc_type is SystemExit:
+        error = sys.exc_info()[1]
+        if error is None or isinstance(error, SystemExit):
             return
-        thread = args.thread
-        name = thread.name if thread is not None else f"thread {threading.get_ident()}"
-        place = _innermost(args.exc_traceback)
-        found = Ended(name, threading.get_ident(), error, place)
-        found.learn(args.exc_traceback)
+        found = Ended(thread.name, threading.get_ident(), error, _innermost(error.__traceback__))
+        found.learn(error.__traceback__)
         _ended.append(found)
     except Exception:
         return  # what the program's own hook is to say comes first
 
 
 def _innermost(trace: "TracebackType | None") -> Place | None:
-    from interlock.watch.reach import is_program_file
+    from interlock.watch.instructions import is_program_file
 
     best = None
     while trace is not None:

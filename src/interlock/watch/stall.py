@@ -151,7 +151,7 @@ class Stalls:
 
     def _suspicions(self, view: View) -> list[Suspicion]:
         self.polls.look(view)
-        found = stuck.find(view)
+        found = stuck.find(view, least=LOOK / 2)
         view.through = found.cycle
         waits = ("stuck", frozenset(map(key_of, found.people)))
         suspicions = []

@@ -4,7 +4,7 @@ import gc
 import sys
 
 from interlock.watch import ended
-from interlock.watch.reach import is_program_file
+from interlock.watch.instructions import is_program_file
 from interlock.watch.waits import Meaning, system
 from interlock.watch.waits.frames import frame_in, simple
 
