@@ -41,6 +41,7 @@ class _Unknown:
 
 
 UNKNOWN = _Unknown()
+ANY = object()  # stands for a target of which it does not matter which it is
 MOST_CODE = 3000  # readings of code objects; past that somebody could do anything
 MOST_OBJECTS = 20_000  # that are looked at in a library's hands, or in a container
 
@@ -77,6 +78,7 @@ _KEEPERS = (
 # Classes of these modules hand on what they are given to a function of the program's, and do nothing with it.
 _HAND_ON = ("collections", "weakref", "types", "functools", "builtins", "threading", "concurrent", "asyncio", "sched",
             "contextlib", "contextvars", "queue", "itertools", "operator")  # fmt: skip
+_COROUTINE = 0x80  # `inspect.CO_COROUTINE`
 _CALLEE_AFTER_NULL = sys.version_info < (3, 13)  # where PUSH_NULL stands before what is called
 
 
@@ -104,9 +106,15 @@ class _Given:
 
 
 class Reach:
-    """What some code could do. ``anything``: it calls what cannot be known, or there is too much of it."""
+    """What some code could do. ``anything``: it calls what cannot be known, or there is too much of it.
 
-    def __init__(self) -> None:
+    ``driven``: ids of coroutines that are none of that code's, though it may have them in hands: a task runs each.
+    ``whole``: what frames have done counts, too, and not only what they may do yet.
+    """
+
+    def __init__(self, driven: Iterable[int] = (), whole: bool = False) -> None:
+        self._driven = frozenset(driven)
+        self._whole = whole
         self._roots: list[object] = []  # frames, what may be called, and what a library was given
         self._stored: set[str] = set()  # attributes and globals that this code gives new values
         self._functions: dict[str, list[types.FunctionType]] | None = None  # the program's
@@ -115,10 +123,10 @@ class Reach:
     def _clear(self) -> None:
         self.anything: bool = False
         self.touches: dict[str, list[Touch]] = {}
-        self._in_use: dict[int, object] = {}  # primitives that a library has in its hands
+        self._in_use: set[int] = set()  # what a library has in its hands
         self._relied_on: set[str] = set()  # attributes and globals whose value was taken for what it will be
         self._seen: set[object] = set()
-        self._looked_at: set[int] = set()
+        self._looked_at: set[tuple[int, bool]] = set()
         self._implicit: bool = False  # whether what Python calls without a name is in it
         self._pending: list[tuple[CodeType, dict[str, Any], dict[str, Any], int]] = []
         self._kept: list[object] = []  # what `_seen` names by its id
@@ -128,7 +136,7 @@ class Reach:
         if self.anything or id(target) in self._in_use:
             return True
         return any(
-            touch.target is UNKNOWN or touch.target is target for name in names for touch in self.touches.get(name, ())
+            target is ANY or touch.target is UNKNOWN or touch.target is target for name in names for touch in self.touches.get(name, ())
         )
 
     # --- what to read -------------------------------------------------------------------------------------------
@@ -155,10 +163,11 @@ class Reach:
         if isinstance(root, _Given):
             self._look_at(root.values, False)
         elif isinstance(root, types.FrameType):
+            last = root.f_lasti  # before its names: a name that it changes meanwhile is one that changes further on
             names = _locals_of(root)
             file = root.f_code.co_filename
             if is_program_file(file):
-                self._add_code(root.f_code, names, root.f_globals, root.f_lasti)
+                self._add_code(root.f_code, names, root.f_globals, last)
             elif is_installed(file):
                 self._look_at([*names.values(), *_variables(root.f_globals)], True)
             else:
@@ -170,21 +179,23 @@ class Reach:
 
     def _look_at(self, values: Iterable[object], by_library: bool) -> None:
         """What can be called from there: functions of the program's, methods of its objects. ``by_library``: what
-        primitives are found are in use."""
+        is found is in use."""
         pending = [(value, by_library) for value in values]
         while pending and not self.anything:
             value, used = pending.pop()
             kind = type(value)
             if kind in _LEAF_KINDS:
                 continue
-            if used and issubclass(kind, Primitive):
-                self._in_use[id(value)] = value
-            if id(value) in self._looked_at:
+            if used:
+                self._in_use.add(id(value))
+            if (id(value), used) in self._looked_at:
                 continue
-            self._looked_at.add(id(value))
+            self._looked_at.add((id(value), used))
             self._kept.append(value)
             if len(self._looked_at) > MOST_OBJECTS:
                 self.anything = True
+            elif id(value) in self._driven:
+                continue
             elif kind in _FUNCTIONS or kind in _STARTED or kind in _CALLERS:
                 self._add_callable(value)
             elif issubclass(kind, type):
@@ -235,9 +246,12 @@ class Reach:
         else:
             for attribute in ("cr_frame", "gi_frame", "ag_frame"):
                 frame = getattr(value, attribute, None)
-                if frame is not None and is_program_file(frame.f_code.co_filename):
-                    self._add_code(frame.f_code, _locals_of(frame), frame.f_globals, frame.f_lasti)
-                elif frame is not None:
+                if frame is None:
+                    continue
+                last = frame.f_lasti
+                if is_program_file(frame.f_code.co_filename):
+                    self._add_code(frame.f_code, _locals_of(frame), frame.f_globals, last)
+                else:
                     self._look_at(_locals_of(frame).values(), False)
             for attribute in ("cr_await", "gi_yieldfrom", "ag_await"):
                 self._look_at((getattr(value, attribute, None),), False)
@@ -332,8 +346,15 @@ class Reach:
         callee = False  # what is loaded next is called
         by_name = False  # `getattr` has been loaded, and no name for it yet
         names = dict(names)
-        for step in steps_of(code).steps:
+        known = steps_of(code)
+        for step in known.steps:
             what = step.what
+            if step.offset < last and not self._whole:
+                if known.is_past(step, last):
+                    value, callee, by_name, fixed = UNKNOWN, False, False, False
+                    continue
+                if _is_coroutine_function(value):
+                    value = _Read  # it has been called, and what runs since then is a task, or in a library's hands
             if what is steps.NULL:
                 callee = _CALLEE_AFTER_NULL
                 if not callee and value is UNKNOWN:
@@ -382,7 +403,7 @@ class Reach:
                     self._touch("__enter__", value, code, step.line)
                     if value is UNKNOWN:
                         self._add_named(_ENTERS)
-                elif what is steps.OPERATE:
+                elif what in (steps.OPERATE, steps.ITERATE):
                     self._add_implicit()
                 elif what is steps.STORE_GLOBAL:
                     self._stored.add(step.value)
@@ -473,6 +494,10 @@ class Reach:
         self.touches.setdefault(name, []).append(Touch(target, code or _NOWHERE, line, offset))
 
 
+def _is_coroutine_function(value: object) -> bool:
+    return type(value) is types.FunctionType and bool(value.__code__.co_flags & _COROUTINE)
+
+
 class _Method:
     """Stands for a method of a class in C."""
 
@@ -504,10 +529,12 @@ def _variables(names: "dict[str, Any]") -> list[object]:
 
 
 def _is_keeper(value: "Any") -> bool:
+    if type(value).__module__.startswith("interlock."):
+        return not issubclass(type(value), Primitive)
     for module, name in _KEEPERS:
         kind = getattr(sys.modules.get(module), name, None)
         if kind is not None and issubclass(type(value), kind):
-            # A thread that has not been started yet may be.
+            # A thread that has not begun yet may.
             return name != "Thread" or value._started.is_set()
     return False
 
@@ -578,13 +605,25 @@ def rest_of(frame: "FrameType") -> list[tuple[str, Touch]]:
     if steps_of(code).is_in_loop(frame.f_lasti):
         return []
     reach = Reach()
-    reach._read_code(code, _locals_of(frame), frame.f_globals)
+    reach._read_code(code, _locals_of(frame), frame.f_globals, -1)
     return [
         (name, touch)
         for name, touches in reach.touches.items()
         for touch in touches
         if touch.code is code and touch.offset > frame.f_lasti
     ]
+
+
+def value_at(frame: "FrameType") -> object:
+    """The object whose method this frame calls, or that its `with` enters; UNKNOWN where that is not to be seen."""
+    reach = Reach()
+    reach._read_code(frame.f_code, _locals_of(frame), frame.f_globals, -1)
+    found: object = UNKNOWN
+    for name, touches in reach.touches.items():
+        for touch in touches:
+            if touch.code is frame.f_code and touch.line == frame.f_lineno and name in ("acquire", "__enter__"):
+                found = touch.target
+    return found
 
 
 def hung_in() -> list[object]:

@@ -244,6 +244,8 @@ def _keys(people: list[Someone]) -> list[tuple[int, int]]:
 
 def _all_sleep(view: View) -> bool:
     main = threading.main_thread().ident
+    if getattr(threading, "_limbo", ()):
+        return False  # a thread that has been started, and has not begun yet
     living = [someone for someone in view.people if someone.party is None or not someone.party.ended]
     threads = [someone for someone in living if not someone.is_task]
     if not any(someone.is_waiting_for_ever or someone.awaits is not None for someone in living):

@@ -15,6 +15,7 @@ only where there is evidence that somebody was to end its wait and no longer can
 What is found is a suspicion, never an error that is raised. `watch/stall.py` tells it when it has stood unchanged.
 """
 
+import threading
 from collections.abc import Iterable
 
 from interlock.watch import ended
@@ -54,12 +55,15 @@ class _Search:
                 meaning = view.meaning(someone)
                 if meaning is not None and not meaning.outside:
                     self.meanings[id(someone)] = meaning
-        self._alive: Reach = Reach()
+        coroutines = [each.task.get_coro() for each in self.people if hasattr(each.task, "get_coro")]  # type: ignore[union-attr]
+        self._alive: Reach = Reach(map(id, coroutines))
         self._living: set[int] = set()  # whose code is in it
         self._reaches: dict[int, Reach] = {}
         self.threads = {each.ident: each for each in self.people if not each.is_task}
 
     def result(self) -> Stuck:
+        if any(each.is_task for each in self.people if id(each) in self.meanings):
+            _look_for_tasks({id(each.awaits or each.wait) for each in self.people if each.is_task})
         stuck = {id(each): each for each in self.people if id(each) in self.meanings}
         # What the living could do is read only where there is something to be told if they could do nothing.
         if not self._evidence(stuck)[0]:
@@ -101,7 +105,7 @@ class _Search:
 
     def _read(self, alive: "list[Someone]") -> None:
         """What they could do: their code, what their loops may call, what the interpreter may."""
-        roots: list[object] = [] if self._living else hung_in()
+        roots: list[object] = [] if self._living else [*hung_in(), *list(getattr(threading, "_limbo", ()))]
         for each in alive:
             if id(each) not in self._living:
                 self._living.add(id(each))
@@ -142,7 +146,7 @@ class _Search:
     def _is_helped(self, meaning: Meaning, living: set[int]) -> bool:
         if any(id(giver) in living for giver in meaning.givers):
             return True
-        return bool(meaning.gives) and self._alive.could(meaning.target, meaning.gives)
+        return any(self._alive.could(target, names) for target, names in meaning.ways())
 
     def _edges(self, stuck: "dict[int, Someone]") -> dict[int, set[int]]:
         """For each the stuck parties that would have to give, or are about to: the code in which they stand does so
@@ -157,8 +161,9 @@ class _Search:
         for key in stuck:
             meaning = self.meanings[key]
             edges[key] = {id(giver) for giver in meaning.givers if id(giver) in stuck}
-            if meaning.target is not None:
-                edges[key].update(*(about_to.get((id(meaning.target), name), ()) for name in meaning.gives))
+            for target, names in meaning.ways():
+                if target is not None:
+                    edges[key].update(*(about_to.get((id(target), name), ()) for name in names))
         return edges
 
     def _has_dead_giver(self, someone: "Someone") -> bool:
@@ -173,7 +178,7 @@ class _Search:
     def _gives_alike(self, someone: "Someone", meaning: Meaning) -> bool:
         """Whether the code in which it stands gives, too, what it waits for."""
         codes = {frame.f_code for frame in someone.frames}
-        reach = Reach().add(*someone.frames)
+        reach = Reach(whole=True).add(*someone.frames)
         return any(
             touch.code in codes and touch.target is meaning.target
             for name in meaning.gives
@@ -181,11 +186,22 @@ class _Search:
         )
 
 
+_looked: set[int] = set()
+
+
+def _look_for_tasks(waits: set[int]) -> None:
+    """Look for tasks that have ended, where other tasks wait than at the last look: it means to look at everything."""
+    global _looked
+    if waits != _looked:
+        _looked = waits
+        ended.look_for_tasks()
+
+
 def dead_givers(meaning: Meaning) -> "list[Ended]":
     """Those who have ended by an exception and could have ended this wait."""
     if meaning.target is None or not meaning.gives:
         return []
-    return [each for each in ended.threads() if each.could_give(meaning.target, meaning.gives) is not None]
+    return [each for each in ended.parties() if each.could_give(meaning.target, meaning.gives) is not None]
 
 
 def _from_the_first(cycle: "list[Someone]") -> "list[Someone]":
