@@ -33,7 +33,7 @@ STRATEGIES = {"walk": WALK, "pos": POS, "pct": PCT, "urw": URW}
 MIX = ("walk", "pos", "urw", "deviation", "walk", "pos", "walk", "urw", "pos", "pct")
 SHRINKS = 500  # replays at most
 _LOOKS = 12  # of a tenth of a second each, in all of which who has the baton slept
-_LOOKS_AT_MOST = 100
+_LOOKS_AT_MOST = 50
 _sleep = time.sleep
 
 
@@ -265,8 +265,11 @@ class Explorer:
         found = self.found
         self.run(DEFAULT)  # thrown away
         found.schedules = 0
+        if self.blocked_at:
+            self._tell_outside()
+            return found
         outcome = self.default = self.run(DEFAULT)
-        again = self.run(DEFAULT, [], outcome.options)
+        again = outcome if self.blocked_at else self.run(DEFAULT, [], outcome.options)
         if outcome.failure is None and (again.split_at >= 0 or again.options != outcome.options):
             self.unlike = (outcome, again)
         self.steps = self.baton.steps_by_place()
@@ -373,6 +376,9 @@ class Explorer:
         found = self.found
         kind = outcome.failure[0]
         schedules = found.schedules
+        if kind == "outside" and self.blocked_at:
+            self._tell_outside()
+            return found
         if kind == "outside" or (kind == "endless" and not self._only_looks(outcome)):
             # What it says is made when it is to be told.
             outcome = self.run(DEFAULT, outcome.choices, outcome.options, story=True)
@@ -578,10 +584,10 @@ class Explorer:
                 points = -1
                 continue
             if looks > _LOOKS_AT_MOST:
-                baton.fail("outside", "", None, holder)
-                if holder.ident == main_ident and hasattr(signal, "pthread_kill"):
-                    self.gave_up = True
-                    signal.pthread_kill(main_ident, signal.SIGINT)
+                if not baton.drop():
+                    baton.fail("outside", "", None, holder)
+                    if hasattr(signal, "pthread_kill"):
+                        signal.pthread_kill(main_ident, signal.SIGINT)
                 points = -1
 
     def _where(self, ident: int) -> str:

@@ -150,6 +150,7 @@ cdef class Baton(Controller):
     cdef object candidates
     cdef object endless(self, Strand me)
     cdef object give_up(self, Strand me)
+    cdef object stay_away(self, Strand me)
     cdef object finish(self, Strand me)
     cdef bint others_run(self)
     cdef bint is_outside(self, object waiter)

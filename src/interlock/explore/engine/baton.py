@@ -29,6 +29,7 @@ the next reads. `woken` and `state` of a strand that waits may be written by an 
 
 import _thread
 import contextvars
+import os
 import threading
 
 import cython
@@ -37,7 +38,7 @@ from cython.cimports.cpython.mem import PyMem_RawFree, PyMem_RawRealloc
 from cython.cimports.cpython.object import PyObject
 from cython.cimports.cpython.pystate import PyThreadState_GetDict
 from cython.cimports.cpython.pythread import PyThread_get_thread_ident
-from cython.cimports.interlock.core.kernel.control import Controller, Operation
+from cython.cimports.interlock.core.kernel.control import Controller, Operation, active, controls
 from cython.cimports.interlock.core.kernel.native import (
     PY_LOCK_ACQUIRED,
     PyLockStatus,
@@ -421,11 +422,15 @@ class Baton(Controller):
             self.order.remove(me)
         following: Strand = self.next_to_unwind(None)
         self.current = following
-        turn: PyThread_type_lock = following.worker.turn
+        PyThread_release_lock(following.worker.turn)
+        self.stay_away(me)
+
+    def stay_away(self, me: Strand):
+        """Never return: it was given up, and the schedule has ended without it."""
         mine: PyThread_type_lock = me.worker.turn
         with cython.nogil:
-            PyThread_release_lock(turn)
-            PyThread_acquire_lock_timed(mine, -1, 0)
+            while True:
+                PyThread_acquire_lock_timed(mine, -1, 0)
 
     def park(self, waiter: object, deadline: cython.longlong) -> cython.int:
         me: Strand = self.me()
@@ -1196,8 +1201,28 @@ class Baton(Controller):
         PyThread_release_lock(following.worker.turn)
         return True
 
+    def drop(self) -> bool:
+        """From another thread: who has the baton blocks where we do not see it, and nobody else could go on.
+
+        The schedule ends without it. False for the first strand, without which none can end.
+        """
+        stuck: Strand = self.current
+        if stuck is None or not self.running or stuck is self.main:
+            return False
+        self.fail("outside", "", None, stuck)
+        stuck.given_up = True
+        stuck.state = State.ENDED
+        if stuck in self.order:
+            self.order.remove(stuck)
+        following: Strand = self.next_to_unwind(None)
+        self.current = following
+        PyThread_release_lock(following.worker.turn)
+        return True
+
     def come_back(self, me: Strand):
         """The caller was away, and others have gone on: wait for its turn."""
+        if me.given_up:
+            self.stay_away(me)
         me.away = False
         me.state = State.READY
         me.ready_since = self.clock
@@ -1226,6 +1251,20 @@ class Baton(Controller):
     def holder(self):
         """The strand that has the baton, or None."""
         return self.current
+
+
+def _forked():
+    """In a forked child: there is nobody to give the baton to, so its only thread goes on as any other does."""
+    controller: object = active() if controls() else None
+    if isinstance(controller, Baton):
+        cython.cast(Baton, controller).running = False
+        cython.cast(Baton, controller).switching = False
+    control(None)
+    interlock_set_strand(cython.NULL)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forked)
 
 
 def _start_os_thread(function, arguments):
