@@ -300,7 +300,7 @@ class Patches:
             self._number(self._undo, base.Future)
             # By which it sorts the futures whose conditions it takes.
             base.id = hash
-            self._undo.callback(delattr, base, "id")
+            self._undo.callback(vars(base).pop, "id", None)
         futures: Any = sys.modules.get("concurrent.futures.thread")
         if futures is not None:
             # It is held while a thread is started.

@@ -31,12 +31,14 @@ import _thread
 import contextvars
 import os
 import threading
+import types
 
 import cython
 from cython.cimports.cpython.exc import PyErr_CheckSignals
 from cython.cimports.cpython.mem import PyMem_RawFree, PyMem_RawRealloc
 from cython.cimports.cpython.object import PyObject
 from cython.cimports.cpython.pystate import PyThreadState_GetDict
+from cython.cimports.cpython.version import PY_VERSION_HEX
 from cython.cimports.cpython.pythread import PyThread_get_thread_ident
 from cython.cimports.interlock.core.kernel.control import Controller, Operation, active, controls
 from cython.cimports.interlock.core.kernel.native import (
@@ -57,6 +59,7 @@ from cython.cimports.interlock.core.kernel.waiter import ThreadWaiter
 from cython.cimports.interlock.explore.engine.strand_local import (
     interlock_clear_locals,
     interlock_set_strand,
+    interlock_settle,
     interlock_strand,
 )
 
@@ -93,7 +96,7 @@ class Strand:
     """A thread of the program in one schedule.
 
     Attributes: ``number`` (in the order of their starts; 0 is the caller of `run`), ``thread``, ``daemon``,
-    ``start_place``, ``party``.
+    ``start_place``, ``party``, ``operations`` (how many points it had that were no lines or instructions).
     """
 
     @property
@@ -375,6 +378,8 @@ class Baton(Controller):
     def count_point(self, me: Strand, operation: cython.int, what: object) -> cython.int:
         self.points += 1
         me.steps += 1
+        if operation != More.LINE:
+            me.operations += 1
         if what is me.what and operation == me.operation:
             if operation == Operation.LOOK or operation == Operation.ACQUIRE or operation == Operation.WAIT:
                 me.looks += 1
@@ -460,6 +465,7 @@ class Baton(Controller):
         """Wait to be woken (True) or for `deadline` (False)."""
         self.points += 1
         me.steps += 1
+        me.operations += 1
         me.state = State.BLOCKED
         me.woken = False
         me.timed_out = False
@@ -1265,6 +1271,19 @@ def _forked():
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forked)
+
+
+def locals_of(frame: types.FrameType) -> dict:
+    """The variables of a frame, as they are now.
+
+    Up to 3.12 a frame that was asked for `f_locals` puts what it has told then back after the next call of a trace
+    function, over what others have done to its cells meanwhile. So it does that at once.
+    """
+    found = frame.f_locals
+    if PY_VERSION_HEX < 0x030D0000:
+        found = dict(found)
+        interlock_settle(frame)
+    return found
 
 
 def _start_os_thread(function, arguments):

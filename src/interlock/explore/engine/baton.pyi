@@ -1,5 +1,6 @@
 from collections.abc import Callable
 from threading import Thread
+from types import FrameType
 from typing import Any, final
 
 from interlock.core.kernel.control import Controller
@@ -16,6 +17,7 @@ class Strand:
     daemon: bool
     start_place: str
     party: int
+    operations: int
     @property
     def ident(self) -> int: ...
     @property
@@ -99,3 +101,5 @@ class Baton(Controller):
     def steal(self) -> bool: ...
     def drop(self) -> bool: ...
     def maker(self, what: object) -> tuple[str, int] | None: ...
+
+def locals_of(frame: FrameType) -> dict[str, Any]: ...
