@@ -44,7 +44,9 @@ def accesses(code: CodeType) -> dict[int, Access]:
         if name.startswith(("LOAD_FAST", "STORE_FAST")):
             names = value if isinstance(value, tuple) else (value,)
             # STORE_FAST_LOAD_FAST and the like do two things.
-            for verb, variable in zip((word for word in name.split("_") if word in ("LOAD", "STORE")), names):
+            for verb, variable in zip(
+                (word for word in name.split("_") if word in ("LOAD", "STORE")), names, strict=False
+            ):
                 if verb == "LOAD":
                     stack.append(("name", variable))
                 else:

@@ -38,8 +38,8 @@ from cython.cimports.cpython.exc import PyErr_CheckSignals
 from cython.cimports.cpython.mem import PyMem_RawFree, PyMem_RawRealloc
 from cython.cimports.cpython.object import PyObject
 from cython.cimports.cpython.pystate import PyThreadState_GetDict
-from cython.cimports.cpython.version import PY_VERSION_HEX
 from cython.cimports.cpython.pythread import PyThread_get_thread_ident
+from cython.cimports.cpython.version import PY_VERSION_HEX
 from cython.cimports.interlock.core.kernel.control import Controller, Operation, active, controls
 from cython.cimports.interlock.core.kernel.native import (
     PY_LOCK_ACQUIRED,
