@@ -17,7 +17,9 @@ from collections.abc import Iterable
 
 from interlock.core.explain.places import Place
 from interlock.core.kernel.primitive import Primitive
+from interlock.core.kernel.private import error_of
 from interlock.dropin import call_with_asyncio, spec_told
+from interlock.watch import private
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -111,7 +113,7 @@ def look_for_tasks() -> None:
 def note_task(task: "Any") -> None:
     """A task has ended. Where that was by an exception, this is noted once."""
     try:
-        error = task._exception  # to ask for it by `exception()` is what the program has to do, or asyncio says so
+        error = error_of(task)  # to ask for it by `exception()` is what the program has to do, or asyncio says so
         key = id(task)
         if error is None or (key in _noted and _noted[key]() is task):
             return
@@ -127,20 +129,8 @@ def killed_processes() -> list[tuple[int, str, int]]:
 
 
 def watch() -> None:
-    """Take note from now on, of threads that are made from now on. `threading.excepthook` stays the program's: it may put
-    its own there, which need not call the one before."""
-    make = threading._make_invoke_excepthook  # type: ignore[attr-defined]
-
-    def _make_invoke_excepthook() -> "Callable[[threading.Thread], object]":
-        invoke = make()
-
-        def invoke_excepthook(thread: threading.Thread) -> None:
-            note_thread(thread)
-            invoke(thread)
-
-        return invoke_excepthook
-
-    threading._make_invoke_excepthook = _make_invoke_excepthook  # type: ignore[attr-defined]
+    """Take note from now on, of threads that are made from now on."""
+    private.call_when_ended_by_an_exception(note_thread)
     call_with_asyncio(_watch_tasks)
     if _STARTS_PROCESSES in sys.modules:
         _watch_processes()
@@ -216,8 +206,7 @@ def _watch_processes() -> None:
 
 
 def _name_of_process(popen: object) -> str:
-    module = sys.modules.get("multiprocessing.process")
-    for child in list(getattr(module, "_children", ())):
-        if child._popen is popen:
+    for child in private.children():
+        if private.popen_of(child) is popen:
             return str(child.name)
     return "a worker"

@@ -27,6 +27,7 @@ from collections.abc import Iterable, Iterator
 from interlock.core.explain.places import Place, is_installed
 from interlock.core.kernel.primitive import Primitive
 from interlock.watch import instructions as steps
+from interlock.watch import private
 from interlock.watch.instructions import Step, is_program_file, steps_of
 
 TYPE_CHECKING = False
@@ -205,7 +206,7 @@ class Reach:
                 self._add_class(kind, value)
             elif issubclass(kind, weakref.ref):
                 pending.append((weakref.ref.__call__(value), used))
-                function = getattr(value, "_func_ref", None)  # of a WeakMethod
+                function = private.function_of_weak_method(value)
                 if function is not None:
                     pending.append((weakref.ref.__call__(function), used))
             elif not _is_keeper(value):
@@ -535,7 +536,7 @@ def _is_keeper(value: "Any") -> bool:
         kind = getattr(sys.modules.get(module), name, None)
         if kind is not None and issubclass(type(value), kind):
             # A thread that has not begun yet may.
-            return name != "Thread" or value._started.is_set()
+            return name != "Thread" or private.has_begun(value)
     return False
 
 
@@ -638,10 +639,7 @@ def hung_in() -> list[object]:
     found += [sys.stdout, sys.stderr, sys.stdin, sys.excepthook, sys.unraisablehook, sys.displayhook]
     found += [threading.excepthook, *gc.callbacks, *sys.meta_path, *sys.path_hooks]
     found += [each for each in (builtins.__import__, builtins.print) if type(each) is not types.BuiltinMethodType]
-    # `weakref.finalize` keeps what it will call in a table of its own.
-    registry = getattr(weakref.finalize, "_registry", None)
-    if isinstance(registry, dict):
-        found += [part for each in list(registry.values()) for part in (each.func, each.args, each.kwargs)]
+    found += [part for each in private.finalizers() for part in (each.func, each.args, each.kwargs)]
     found += program_functions().get("__del__", ())
     return found
 

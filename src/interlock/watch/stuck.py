@@ -15,9 +15,9 @@ only where there is evidence that somebody was to end its wait and no longer can
 What is found is a suspicion, never an error that is raised. `watch/stall.py` tells it when it has stood unchanged.
 """
 
-import threading
 from collections.abc import Iterable
 
+from interlock.core.kernel.private import starting_threads
 from interlock.watch import ended
 from interlock.watch.instructions import is_program_file
 from interlock.watch.reach import Reach, hung_in, rest_of
@@ -105,7 +105,7 @@ class _Search:
 
     def _read(self, alive: "list[Someone]") -> None:
         """What they could do: their code, what their loops may call, what the interpreter may."""
-        roots: list[object] = [] if self._living else [*hung_in(), *list(getattr(threading, "_limbo", ()))]
+        roots: list[object] = [] if self._living else [*hung_in(), *starting_threads()]
         for each in alive:
             if id(each) not in self._living:
                 self._living.add(id(each))
