@@ -579,11 +579,14 @@ class Shared:
         """(flags of the wait, party) of each."""
         found_waiters = []
         total: u32 = this_process.arena.chunks * 8
+        turn: u32 = self.r.turn
         index: u32
         for index in range(1, total):
             n: cython.pointer(node) = node_at(index)
             if index % 8 == 0 or n.at != self.index or not n.word & PARKED or n.word & (GRANTED | CANCELLED):
                 continue
+            if self.kind == BARRIER and (turn & 1 or n.want != turn >> 1):
+                continue  # its round is over, and it has not run yet
             ticket: u64 = n.ticket
             party = party_of(n.owner, n.since)
             if party is not None:
