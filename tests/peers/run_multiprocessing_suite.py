@@ -2,7 +2,7 @@
 
     python run_multiprocessing_suite.py METHOD REPORT
 
-METHOD is how processes are started, REPORT is a file to write what happened into, as JSON. The children that are spawned
+METHOD is how processes are started, REPORT is a file to write what happened into, as JSON. Children that are spawned
 run this file too, up to `main`: they find the test classes here.
 """
 
@@ -25,7 +25,7 @@ OURS = ("Lock", "RLock", "Semaphore", "BoundedSemaphore", "Condition", "Event", 
 
 def no_sleepers(test: unittest.TestCase, condition: machine.Condition) -> None:
     """In place of what looks at the private counters of `multiprocessing.Condition`: the same fact, asked of ours."""
-    test.assertEqual(condition.waiters, ())
+    assert condition.waiters == (), test
 
 
 def test_class(name: str, method: str) -> type[unittest.TestCase]:

@@ -18,8 +18,8 @@ RUNNER = Path(__file__).with_name("run_multiprocessing_suite.py")
 # They run too, and each must fail: one that passes leaves this list.
 EXCLUDED = {
     "WithTestEvent.test_repr": "wants repr() to begin with <Event; ours say where they come from",
-    "WithTestQueue.test_queue_feeder_donot_stop_onexc": "puts what cannot be pickled and wants a thread to find that out "
-    "later; ours says it in put()",
+    "WithTestQueue.test_queue_feeder_donot_stop_onexc": "puts what cannot be pickled and wants a thread to find that "
+    "out later; ours says it in put()",
 }
 
 
@@ -39,8 +39,7 @@ def run(method: str, tmp_path: Path) -> None:
     process = subprocess.run(
         [sys.executable, RUNNER, method, report],
         cwd=tmp_path,
-        env=os.environ
-        | {"PYTHONPATH": str(Path(interlock.__file__).parents[1]), "INTERLOCK_MACHINE_DIR": str(arena)},
+        env=os.environ | {"PYTHONPATH": str(Path(interlock.__file__).parents[1]), "INTERLOCK_MACHINE_DIR": str(arena)},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

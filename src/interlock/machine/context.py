@@ -13,9 +13,8 @@ from interlock.machine.queue import Queue
 from interlock.machine.rlock import RLock
 from interlock.machine.semaphore import BoundedSemaphore, Semaphore
 
-
-# The calls of `multiprocessing` differ from those of `threading`: `block=`, None for ever, less than 0 not at all, and a
-# timeout of a call that does not block counts for nothing.
+# The calls of `multiprocessing` differ from those of `threading`: `block=`, None for ever, less than 0 not at all, and
+# a timeout of a call that does not block counts for nothing.
 
 
 def _waiting(block: bool, timeout: float | None) -> tuple[bool, float]:

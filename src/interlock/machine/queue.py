@@ -20,10 +20,10 @@ from cython.cimports.interlock.machine.kernel import (
     READING,
     RING_PAGES,
     SHUT,
+    SHUT_DOWN,
     SPOILED,
     TAKEN,
     Asking,
-    SHUT_DOWN,
     Shared,
     Waiting,
     caller,
@@ -145,8 +145,8 @@ class Queue(Shared):
 
         ``block``: whether to wait. ``timeout``: for how many seconds, 0 or more; None means for ever.
 
-        Returns the item. Raises Empty where there was none (in time), ShutDown where the queue is shut down and has none
-        left.
+        Returns the item. Raises Empty where there was none (in time), ShutDown where the queue is shut down and has
+        none left.
         """
         taken = self.take_out(0, deadline_of(block, timeout))
         if taken is None:

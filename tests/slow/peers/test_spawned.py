@@ -1,4 +1,4 @@
-"""CPython's tests of `multiprocessing` on ours, in processes that are spawned: half a minute of starting interpreters."""
+"""CPython's tests of `multiprocessing` on ours, in processes that are spawned, which takes half a minute."""
 
 import sys
 from pathlib import Path
