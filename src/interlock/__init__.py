@@ -122,12 +122,12 @@ def __dir__() -> list[str]:
 
 
 def record(*, events: int = 1_000_000, title: str = "") -> "Record":
-    """Record what happens inside the ``with`` block: ``with interlock.record() as recording:``.
+    """Record what happens inside a ``with`` block: ``with interlock.record() as recording:``.
 
-    ``events``: how many to keep, the youngest (48 bytes each). ``title``: what pages and reports made of it are called.
-    Where a recording is under way already, both get what happens. A forked child records nothing.
+    ``events``: how many of the latest events to keep (48 bytes each). ``title``: the title of pages and reports made of
+    the recording. Recordings may overlap; each has the events of its own block. A forked child records nothing.
 
-    Returns a context manager whose value is an `interlock.watch.recording.Recording`, filled when the block has ended.
+    Returns a context manager whose value is an `interlock.watch.recording.Recording`. It is filled when the block ends.
     """
     from interlock.watch.recording import Record
 
@@ -135,9 +135,9 @@ def record(*, events: int = 1_000_000, title: str = "") -> "Record":
 
 
 def fd(readable: "int | HasFileno") -> "Fd":
-    """For `select`: to wait until a file descriptor is readable, or its other end is closed.
+    """An event for `select`: a file descriptor is readable, or its other end is closed.
 
-    ``readable``: the descriptor, or what has a ``fileno()``. One helper thread waits for all of them.
+    ``readable``: the descriptor, or an object with a ``fileno()`` method. One helper thread waits for all descriptors.
     """
     from interlock.core.primitives.outside import Fd
 
@@ -145,11 +145,11 @@ def fd(readable: "int | HasFileno") -> "Fd":
 
 
 def snapshot() -> "Snapshot":
-    """Who waits for what and who holds what, now, as plain data: dicts, lists, strings and numbers.
+    """Return who waits for what and who holds what now, as dicts, lists, strings and numbers.
 
-    Where a party took what it holds is read from the source at which it is: None where that does not show it, and
-    `watch_order` (or `interlock run`) has not seen it taken. Every object of the program is looked at for that, which
-    takes some 10 ms for a hundred thousand.
+    The line in which a thread or task acquired what it holds is read from its source code. It is None if the source
+    does not show it and neither `watch_order` nor `interlock run` has seen the call. The function looks at every object
+    of the program, which takes about 10 ms for a hundred thousand objects.
     """
     from interlock.watch.snapshot import take
 
@@ -157,9 +157,9 @@ def snapshot() -> "Snapshot":
 
 
 def dump(file: "TextIO | None" = None) -> None:
-    """Print who waits for what and who holds what, a block for each party: cycles first, then long waits, the rest.
+    """Print who waits for what and who holds what: cycles first, then long waits, then the rest.
 
-    ``file``: where to; `sys.stderr` where None.
+    ``file``: a text file to print to; None means `sys.stderr`.
     """
     from interlock.watch.dump import write
 
@@ -167,11 +167,11 @@ def dump(file: "TextIO | None" = None) -> None:
 
 
 def dump_on_signal(signum: int, file: "TextIO | None" = None) -> None:
-    """Print a `dump` whenever the signal ``signum`` comes, and go on. Called in the main thread, as `signal.signal` is.
+    """Print a `dump` whenever the signal ``signum`` arrives. The program continues. Call it in the main thread.
 
-    Works while the main thread is blocked in one of interlock's primitives, and wherever else Python answers signals;
-    not while a function in C neither returns nor lets itself be interrupted. ``file``: where to; `sys.stderr` where
-    None.
+    It works while the main thread is blocked in a primitive of interlock, and wherever else Python handles signals. It
+    does not work while a C function neither returns nor can be interrupted. ``file``: a text file to print to; None
+    means `sys.stderr`.
     """
     from interlock.watch.dump import write_on_signal
 
@@ -179,17 +179,18 @@ def dump_on_signal(signum: int, file: "TextIO | None" = None) -> None:
 
 
 def watch_order(report: "Callable[[str], object] | None" = None) -> "OrderWatch":
-    """Warn, once each, where locks are taken in one order in one place and in another order in another place.
+    """Warn when two locks are acquired in one order in one place and in the opposite order in another place.
 
-    Such places can deadlock even if they never met in this run. Locks that one line made count as one, except among
-    themselves. Nothing is said about a try that does not block or has a timeout, about orders that were always taken
-    under one common lock, and about locks that are nested in rising order ``with lock.within_order(n):``.
+    Such places can deadlock, even if they did not in this run. Each pair of places is reported once. Locks created by
+    one line count as one lock, except among each other. There is no warning about calls that do not block or have a
+    timeout, about orders that are always taken under one common lock, and about locks that are nested in rising order
+    by ``with lock.within_order(n):``.
 
-    ``report``: called with the text of each finding, in the party that is about to take the second lock; by default it
-    is a `LockOrderWarning`. What ``report`` raises is raised there, before the lock is taken: so ``-W error`` shows
-    the line.
+    ``report``: called with the text of each finding, by the thread or task that is about to acquire the second lock. By
+    default it issues a `LockOrderWarning`. An exception from ``report`` is raised there, before the lock is acquired.
+    So ``-W error`` shows the line.
 
-    Returns what can be entered using ``with``, or stopped: an object with ``stop()`` and ``found``, the texts so far.
+    Returns a context manager that stops watching at its end. It also has ``stop()`` and ``found``, the texts so far.
     """
     from interlock.watch.order import OrderWatch
 

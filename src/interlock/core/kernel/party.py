@@ -59,10 +59,10 @@ if not interlock_end_setup():
 
 
 class Party:
-    """A thread or a task, as far as a primitive needs to know it.
+    """A thread or a task that uses a primitive.
 
-    Attributes: ``ident`` (as `threading.get_ident`; a task's is that of the thread in which its loop runs), ``name``,
-    ``ended`` (it is no more) and ``lost_in_fork`` (it was alive in the parent process and did not come along).
+    Attributes: ``ident`` (as from `threading.get_ident`; for a task, of the thread of its loop), ``name``, ``ended``
+    (whether it has ended) and ``lost_in_fork`` (it exists only in the parent of this forked process).
     """
 
     def __init__(self, *args: object, **kwargs: object):

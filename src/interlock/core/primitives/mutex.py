@@ -25,7 +25,7 @@ from cython.cimports.interlock.core.tasks.task import caller_id
 
 
 class Mutex(Primitive):
-    """A lock that knows who holds it. Not to be used by itself."""
+    """The base of `Lock` and `RLock`."""
 
     def locked(self) -> bool:
         """Whether anyone holds the lock."""
@@ -35,19 +35,20 @@ class Mutex(Primitive):
             return self.holder != 0
 
     def within(self, timeout: object) -> object:
-        """A context manager that holds the lock, or raises TimeoutError after ``timeout`` seconds."""
+        """Return a context manager that acquires the lock, or raises TimeoutError after ``timeout`` seconds."""
         return within(self, timeout)
 
     def within_order(self, order: object) -> object:
-        """A context manager that holds the lock, the ``order``-th of several that the caller takes one in another.
+        """Return a context manager that acquires the lock as one of several nested locks with a known order.
 
-        ``order``: a whole number. Nested in rising order they are not warned about by `interlock.watch_order`.
+        ``order``: a whole number, the position of this lock. `interlock.watch_order` does not warn about locks that are
+        nested in rising order.
         """
         return within_order(self, order)
 
     @property
     def owner(self) -> object:
-        """The party that holds the lock: its `threading.Thread`, its task, or None."""
+        """The thread or task that holds the lock, or None."""
         with cython.critical_section(self):
             holder: cython.ulonglong = self.holder
         return None if holder == 0 else party_by_id(holder).known_as()
