@@ -90,7 +90,7 @@ class _Awaited(_Peeked):
     """What is entered with `async with` only, and shows itself as asyncio's does."""
 
     def __enter__(self) -> NoReturn:
-        raise TypeError(f"{type(self).__name__!r} object is entered with 'async with'; a thread uses interlock's own")
+        raise TypeError(f"{type(self).__name__!r} object must be entered by 'async with'; threads use the classes of interlock instead")
 
     def __exit__(
         self,
@@ -98,7 +98,7 @@ class _Awaited(_Peeked):
         exc_value: BaseException | None = None,
         traceback: TracebackType | None = None,
     ) -> NoReturn:
-        raise TypeError(f"{type(self).__name__!r} object is left as the end of 'async with'")
+        raise TypeError(f"{type(self).__name__!r} object must be left by 'async with'")
 
 
 def _shown(primitive: Any, *state: str) -> str:

@@ -718,7 +718,7 @@ def test_a_plain_with_over_an_await() -> None:
 
     story = asyncio.run(main())
     line = line_of("# should be async", test_a_plain_with_over_an_await)
-    assert "refresh holds Lock 'cache' in this very thread" in story
+    assert "refresh holds Lock 'cache' in this same thread" in story
     assert re.search(rf"holds Lock 'cache', taken by task refresh at \S*test_deadlock.py:{line} in refresh\n", story)
     assert story.endswith("use 'async with'.")
 

@@ -218,7 +218,7 @@ def test_a_side_can_be_used_again_but_not_while_it_is_held(parties: Parties) -> 
         party.leave(side)
     a.enter(side)
     for party in (a, b):
-        with unchanged(lock), pytest.raises(RuntimeError, match=r"is in use: every hold wants its own read\(\)"):
+        with unchanged(lock), pytest.raises(RuntimeError, match=r"is in use: call read\(\)"):
             party.do(side.acquire)
     a.leave(side)
 

@@ -82,7 +82,7 @@ class Wait:
     """
 
     def __init__(self):
-        raise TypeError("waits are seen, not made")
+        raise TypeError("cannot create 'Wait' instances")
 
 
 def seen(party: Party, waiter: Waiter, at: Primitive) -> Wait:

@@ -66,7 +66,7 @@ class Party:
     """
 
     def __init__(self, *args: object, **kwargs: object):
-        raise TypeError("parties are met, not made")
+        raise TypeError("cannot create 'interlock.Party' instances")
 
     def __dealloc__(self):
         interlock_end_release(cython.cast(cython.pointer(interlock_end), self.end))

@@ -81,8 +81,8 @@ class Primitive(Observed):
 
     def __reduce_ex__(self, protocol):
         raise TypeError(
-            f"cannot pickle {self.describe('', '')}: who waits and who holds means nothing in another process; "
-            "leave it out in __getstate__ and make a new one in __setstate__"
+            f"cannot pickle {self.describe('', '')}: its owner and waiters do not exist in another process. "
+            "Leave it out in __getstate__, and create a new one in __setstate__"
         )
 
     def fits(self, waiter: Waiter) -> cython.bint:

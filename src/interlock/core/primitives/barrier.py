@@ -221,8 +221,8 @@ class Barrier(Primitive):
     def waiting(self) -> object:
         """Raises TypeError: `select` cannot wait at a barrier."""
         raise TypeError(
-            "select cannot wait at a barrier: to have arrived cannot be taken back, since others may have counted it; "
-            "wait in a thread or task of its own, and have that set an Event"
+            "select cannot wait for a barrier, because an arrival cannot be undone. "
+            "Wait for it in another thread or task, and let that set an Event"
         )
 
     def reset(self) -> None:

@@ -60,7 +60,7 @@ class Condition(ConditionQueue):
 
     def __init__(self, lock: object = None, *, name: str | None = None):
         if self.lock is not None:
-            raise RuntimeError("a condition is initialized once: somebody may be waiting on its lock")
+            raise RuntimeError("a condition can be initialized only once: a thread may be waiting for its lock")
         if name is not None:
             self.label = checked_name(name)
         if probing:

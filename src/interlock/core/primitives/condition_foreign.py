@@ -204,7 +204,7 @@ async def wait_foreign_async(condition: ConditionQueue, deadline: cython.longlon
     """`wait_foreign`, over a lock that can be acquired without blocking the loop."""
     lock = condition.lock
     if not hasattr(lock, "acquire_async") and not hasattr(lock, "__aenter__"):
-        raise TypeError(f"a task cannot wait on a condition over {lock!r}: taking that blocks the whole loop")
+        raise TypeError(f"a task cannot wait on a condition over {lock!r}: acquiring it would block the loop")
     if not owned_for_async(condition):
         raise RuntimeError("cannot wait on un-acquired lock")
     waiter: TaskWaiter = new_task_waiter(0)

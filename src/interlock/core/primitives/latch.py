@@ -63,7 +63,7 @@ class Latch(Primitive):
                 if self.left == 0 and self.head is not None:
                     chain = self.grant_all()
         if down > left:
-            raise ValueError(f"cannot count down by {n}: {left} missing in {self!r}")
+            raise ValueError(f"cannot count down by {n}: only {left} left in {self!r}")
         if chain is not None:
             self.wake(chain)
         if probing:

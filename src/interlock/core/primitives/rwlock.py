@@ -53,7 +53,7 @@ class Side:
     """
 
     def __init__(self):
-        raise TypeError("a side is made by RWLock.read() or RWLock.write()")
+        raise TypeError("it is created by RWLock.read() or RWLock.write()")
 
     def __enter__(self) -> bool:
         """Acquire this side, waiting as long as it takes. Returns True."""
@@ -127,7 +127,7 @@ class Side:
 
     def its_lock(self) -> RWLock:
         if self.lock is None:
-            raise TypeError("a side is made by RWLock.read() or RWLock.write()")
+            raise TypeError("it is created by RWLock.read() or RWLock.write()")
         return self.lock
 
     def take(self, deadline: cython.longlong) -> cython.bint:
@@ -163,7 +163,7 @@ class Side:
                     else:
                         lock.read_holds += 1
         if reused:
-            raise RuntimeError(f"{self!r} is in use: every hold wants its own read() or write()")
+            raise RuntimeError(f"{self!r} is in use: call read() or write() again for another hold")
         if taken and probing:
             happened(Happening.ACQUIRED, lock, 0, 0)
         return taken

@@ -195,7 +195,7 @@ class Call:
         primitive: Primitive = self.primitive
         party: TaskParty = calling_task()
         if self.seconds < 0 and primitive.is_kept_by(party.id):
-            raise DeadlockError(f"attempt to re-acquire {primitive!r}: this task has it already")
+            raise DeadlockError(f"attempt to re-acquire {primitive!r}: this task holds it already")
         result = self.begin()
         if self.state == CallState.SLEEPING:
             return result
