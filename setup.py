@@ -47,8 +47,22 @@ DIRECTIVES = {
 }
 
 
-# Runs when something was found or is searched, and never in a hot path: small rather than fast.
-COLD = ("interlock.core.explain.", "interlock.explore.")
+# Runs when something was found or is searched, or blocks anyway, and never in a hot path: small rather than fast.
+COLD = (
+    "interlock.core.explain.",
+    "interlock.core.kernel.arguments",
+    "interlock.core.kernel.deadlock",
+    "interlock.core.kernel.private",
+    "interlock.core.primitives.alternative",
+    "interlock.core.primitives.condition_foreign",
+    "interlock.core.primitives.join",
+    "interlock.core.primitives.remote",
+    "interlock.explore.",
+    "interlock.machine.barrier",
+    "interlock.machine.condition",
+    "interlock.machine.latch",
+    "interlock.machine.rwlock",
+)
 
 # In a wheel the compiled modules are linked into two files; `interlock/core/__init__.py` finds them there. Linked
 # together, and optimized then, they are a third smaller: each alone has its own copy of what Cython adds to a module.

@@ -48,7 +48,7 @@ def test_a_count_of_zero_is_open() -> None:
 def test_never_shut_again() -> None:
     latch = Latch(1)
     latch.count_down()
-    with unchanged(latch), pytest.raises(ValueError, match="0 missing"):
+    with unchanged(latch), pytest.raises(ValueError, match="only 0 left"):
         latch.count_down()
     assert latch.wait(0) is True
 
