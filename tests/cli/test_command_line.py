@@ -133,7 +133,7 @@ def test_help_of_run(tmp_path: Path) -> None:
         "-c CODE",
         "--events N",
         "examples:",
-        "what ends a run:",
+        "how a run may end:",
         "exit status:",
         "NO_COLOR",
     ):

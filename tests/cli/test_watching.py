@@ -478,7 +478,7 @@ for target in [work] * 20 + [other]:
     thread.join()
 """
     told = run(tmp_path, program)
-    assert told.err.count("interlock.DeadlockError: ") == told.err.count("make it an RLock") == 2
+    assert told.err.count("interlock.DeadlockError: ") == told.err.count("use an RLock") == 2
     assert told.err.endswith(
         "\nNot shown: 19 more threads ended by a DeadlockError at prog.py:6, by the lines of the one above.\n"
     )

@@ -156,7 +156,7 @@ def test_a_lock_taken_twice() -> None:
     with lock, unchanged(lock), pytest.raises(DeadlockError) as raised:
         lock.acquire()
     assert "MainThread waits for what it holds itself" in str(raised.value)
-    assert "make it an RLock" in str(raised.value)
+    assert "use an RLock" in str(raised.value)
 
 
 def test_what_was_taken_by_acquire_shows_its_line() -> None:

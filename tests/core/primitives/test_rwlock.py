@@ -265,7 +265,7 @@ def test_a_timeout_needs_a_call_that_blocks() -> None:
 
 def test_a_side_is_not_made_by_hand() -> None:
     for side in (RWLock().read(), RWLock().write()):
-        with pytest.raises(TypeError, match=r"made by RWLock\.read\(\) or RWLock\.write\(\)"):
+        with pytest.raises(TypeError, match=r"created by RWLock\.read\(\) or RWLock\.write\(\)"):
             type(side)()
 
 
