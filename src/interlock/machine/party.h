@@ -22,6 +22,7 @@ struct process {
     struct record *records;
     struct node *nodes;
     struct opens *opens;
+    char *rings;
     struct me *(*me)(void);
     u32 pid;
     u32 forks;
