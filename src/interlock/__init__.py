@@ -118,7 +118,7 @@ def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
 
 
-# What reads and prints is not imported before it is wanted: whoever only wants a lock should not have to load it.
+# What reads and prints is imported when it is needed: a program that only needs a lock does not load it.
 
 
 def record(*, events: int = 1_000_000, title: str = "") -> "Record":

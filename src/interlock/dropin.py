@@ -23,8 +23,8 @@ What stays as it is, and works together with ours:
   and the way in which a Thread knows that it has ended;
 - `threading._RLock` (`_PyRLock`): what `threading` falls back on where it has no RLock in C, so never with ours.
 
-Somebody else may have put something of his own over a name of ours meanwhile. It may well call what it found, so
-taking it away would break him: `uninstall` leaves such a name alone. Once he has put back what he had found,
+Other code may have replaced a name of ours meanwhile. Its object may call what it found there, so taking that away
+would break it: `uninstall` leaves such a name alone. Once that code has put back what it had found,
 which is ours, another `uninstall` finishes the job.
 
 gevent and eventlet patch `threading` for themselves, and have to: what blocks a thread stops all their greenlets. So
@@ -222,8 +222,8 @@ def _give_back() -> None:
 
 # --- asyncio ------------------------------------------------------------------------------------------------------
 #
-# Nothing is imported under the guard: the import system has locks of its own, and whoever imports asyncio comes here
-# with one of them.
+# Nothing is imported under the guard: the import system has locks of its own, and a thread that imports asyncio comes
+# here with one of them.
 
 
 def _meet_asyncio() -> None:

@@ -24,7 +24,7 @@ def _is_async(function: Any) -> bool:
 
 
 class _Kept:
-    """A lock that is kept by its `KeyedLock` while somebody holds it, whether or not he keeps it himself."""
+    """A lock that its `KeyedLock` keeps while it is held, whether or not the program keeps a reference to it."""
 
     _held: dict[int, Any]
 
@@ -46,7 +46,7 @@ class _Kept:
         try:
             super().release()  # type: ignore[misc]
         finally:
-            # It was not the caller's to release, or he holds it once more, or another has taken it meanwhile.
+            # The caller did not hold it, or holds it once more, or another party has taken it meanwhile.
             if self.locked():  # type: ignore[attr-defined]
                 self._held[id(self)] = self
                 if not self.locked():  # type: ignore[attr-defined]

@@ -148,7 +148,7 @@ class Party:
 class Leaving:
     """Lies in the dictionary of a thread's state, and goes with it: soon the thread will have ended.
 
-    Not for certain yet, since destructors of the thread still run: whoever waits for it is told to look from now on.
+    Not for certain yet, since destructors of the thread still run: parties that wait for it look from now on.
     """
 
     def __del__(self):

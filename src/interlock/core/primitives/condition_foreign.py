@@ -269,7 +269,7 @@ async def wait_foreign_async(condition: ConditionQueue, deadline: cython.longlon
 
 def shield_for(party: TaskParty):
     """A scope, entered, that keeps out the cancellations of the scopes around it; None where there is no such thing."""
-    # Whoever has a scope has imported its library.
+    # A task that has a scope has imported its library.
     library = sys.modules.get("trio" if party.library == Library.TRIO else "anyio")
     kind = getattr(library, "CancelScope", None)
     if kind is None:

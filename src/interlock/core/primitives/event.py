@@ -5,7 +5,7 @@
     clear   any, PARKED    everybody who came since it was cleared waits
 
 Set with a queue does not occur: `set` empties the queue in the critical section in which it sets the flag. Who was
-in it then has seen the event, even if it is cleared before he runs again.
+in it then has seen the event, even if it is cleared before the party runs again.
 """
 
 import warnings

@@ -6,7 +6,7 @@
     id       any, no head WOKEN     held by that party
     id       head WOKEN             a newcomer was faster; the head will find out and park again
 
-Free with a PARKED head does not occur: whoever frees it serves the queue in the same critical section.
+Free with a PARKED head does not occur: the releaser serves the queue in the same critical section.
 
 `count` is what the two understand differently: see there. Without one, others may release it for all we know.
 It travels in `want` while a party waits, so a

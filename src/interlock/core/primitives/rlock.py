@@ -248,7 +248,7 @@ def give_as(lock: RLock, me: cython.ulonglong) -> cython.bint:
                 if lock.head is not None:
                     chain = lock.serve(None)
     if not own:
-        # A task that is being destroyed leaves it, too: its coroutine is closed then, and whoever does that calls.
+        # A task that is being destroyed leaves it, too: the code that closes its coroutine calls then.
         if not is_destroyed_task(holder):
             lock.refuse_release()
         return give_as(lock, holder)

@@ -5,7 +5,7 @@
     0        n > 0     empty, or head a writer   n read holds; a writer at the head waits for them to end
     id       0         any                       that party writes
 
-No other state occurs: a newcomer joins the queue unless it is empty, and whoever ends a hold serves the queue in the
+No other state occurs: a newcomer joins the queue unless it is empty, and the end of a hold serves the queue in the
 same critical section, always by hand-off (`due`). So the lock is strictly first come first served, readers that
 stand next to each other go in together, and neither side starves.
 
@@ -234,7 +234,7 @@ class Side:
         own: cython.bint
         with cython.critical_section(lock):
             holder: Party = self.party if self.state == HELD else None
-        # Or a task that is being destroyed leaves it: its coroutine is closed then, and whoever does that calls.
+        # Or a task that is being destroyed leaves it: the code that closes its coroutine calls then.
         if holder is not None and is_destroyed_task(holder.id):
             me = holder
         with cython.critical_section(lock):

@@ -8,7 +8,7 @@
     value <= most always: acquire takes only what is there, release refuses what would not fit. Below 0 a bounded one
     has been made smaller than what is out: that is paid back first.
 
-A PARKED head that could be served does not occur: whoever changes the value or the queue serves it in the same
+A PARKED head that could be served does not occur: code that changes the value or the queue serves it in the same
 critical section. Since newcomers pass only a WOKEN head, and that for `BARGING_NS` at most, a party that asks for
 many permits is not starved by those that ask for one.
 

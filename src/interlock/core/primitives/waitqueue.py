@@ -6,7 +6,7 @@
 
 An unpark with nobody in the queue is not remembered: the state is the user's, the queue only wakes. What keeps a
 wake-up from being lost between looking at the state and parking is `unless`: it is asked after the caller has
-joined the queue, so whoever changes the state and then unparks is either seen by it or finds the caller.
+joined the queue, so a party that changes the state and then unparks is either seen by it or finds the caller.
 """
 
 import cython
