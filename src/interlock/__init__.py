@@ -210,17 +210,17 @@ def explore(
     pause: float = 1.0,
     order: str = "tasks",
 ) -> "Exploration":
-    """Run ``function()`` in many schedules of its threads and tasks, until one fails.
+    """Run ``function()`` in many schedules of its threads and tasks until one fails.
 
-    ``schedules``, ``seconds``: how many, and for how long at most. ``all``: every schedule there is, except those that
-    only repeat another. ``at``: where threads may be switched: at the operations of primitives (``"sync"``), before
-    each line of the program too (``"lines"``), or before each access to memory that others may see (``"bytecodes"``).
-    ``seed``: another one tries other schedules. ``replay``: a token; its schedule alone is run. ``strategy``: mix,
-    walk, pos, urw, pct or deviation. ``pause``: for how many seconds a thread may be held up while timers of others
-    fire. ``order``: in which order tasks of an event loop run: any (``"tasks"``) or asyncio's (``"fifo"``).
+    ``schedules``, ``seconds``: how many schedules to run, and for how long at most. ``all``: run every schedule, except
+    those that only repeat another. ``at``: where threads may be switched: at operations of primitives (``"sync"``),
+    also before each line of the program (``"lines"``), or also before each access to shared memory (``"bytecodes"``).
+    ``seed``: another seed tries other schedules. ``replay``: a token; only its schedule is run. ``strategy``: mix,
+    walk, pos, urw, pct or deviation. ``pause``: how many seconds a thread may be delayed while timers of others fire.
+    ``order``: the order in which the tasks of an event loop run: any (``"tasks"``), or that of asyncio (``"fifo"``).
 
-    Returns an `interlock.explore.Exploration`. Raises `interlock.explore.ScheduleError` where a schedule fails, which
-    tells it and has its token, and `interlock.explore.Undecided` where nothing can be said.
+    Returns an `interlock.explore.Exploration`. Raises `interlock.explore.ScheduleError` if a schedule fails; it
+    describes the schedule and has its token. Raises `interlock.explore.Undecided` if the search is not conclusive.
     """
     # From here on the name stands for the package, which can be called in the same way.
     from interlock.explore.explorer import explore
