@@ -90,7 +90,7 @@ class _Awaited(_Peeked):
     """What is entered with `async with` only, and shows itself as asyncio's does."""
 
     def __enter__(self) -> NoReturn:
-        raise TypeError(f"{type(self).__name__!r} object must be entered by 'async with'; threads use the classes of interlock instead")
+        raise TypeError(f"{type(self).__name__!r} object must be entered by 'async with'; for threads, use interlock's")
 
     def __exit__(
         self,

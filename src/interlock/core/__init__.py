@@ -27,7 +27,7 @@ _PACKAGE = __path__[0][: -len("core")]
 
 
 class _InOneFile:
-    """Finds modules that are linked into one file. The last finder: it is asked where there is no file of their name."""
+    """Finds modules that are linked into one file. The last finder: asked only for names without a file."""
 
     @staticmethod
     def find_spec(

@@ -205,8 +205,7 @@ class Condition(ConditionQueue):
         return await wait_requeued_async(self, self.mutex, deadline)
 
     async def wait_for_async(self, predicate: object, timeout: object = None) -> object:
-        """`wait_for` for tasks: ``await condition.wait_for_async(predicate)``. The predicate is called and not awaited.
-        """
+        """`wait_for` for tasks: ``await condition.wait_for_async(predicate)``. The predicate is not awaited."""
         in_trio: cython.bint = calls_in_trio()
         if in_trio:
             await before_in_trio()
