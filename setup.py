@@ -45,6 +45,7 @@ DIRECTIVES = {
 
 # Runs when something was found or is searched, and never in a hot path: small rather than fast.
 COLD = ("interlock.core.explain.", "interlock.explore.")
+HOT = ("interlock.core.explain.order",)  # every lock that is taken under `interlock run`
 
 
 class BuildPy(build_py):
@@ -73,7 +74,7 @@ class BuildExt(build_ext):
                 if not DEBUG:
                     # Without what only a debugger reads, which is five times what is run.
                     extension.extra_compile_args.append("-g0")
-                    if extension.name.startswith(COLD):
+                    if extension.name.startswith(COLD) and extension.name not in HOT:
                         extension.extra_compile_args.append("-Os")
                     if sys.platform == "linux":
                         extension.extra_link_args.append("-Wl,--strip-all")

@@ -1,5 +1,6 @@
 cimport cython
 from interlock.core.kernel.control cimport Controller
+from interlock.core.kernel.maker cimport Maker
 
 cdef enum Happening:
     ACQUIRED      # got what it asked for without waiting
@@ -33,7 +34,7 @@ cdef class Observed:
 
 cdef class Sink:
     cdef int wanted(self, Observed what) except -1
-    cdef void made(self, Observed what)
+    cdef void made(self, Observed what, Maker maker)
     cdef void happened(self, Happening happening, Observed what, unsigned long long other, long long waited)
 
 
@@ -50,21 +51,6 @@ cdef void unwatch()
 cdef object control(Controller controller)
 # The sink that things are handed to now, or None.
 cdef Sink active()
-
-
-@cython.final
-cdef class Maker:
-    # Written once.
-    cdef readonly object code
-    cdef readonly int offset
-    cdef readonly object line
-    cdef readonly object outer_code
-    cdef readonly int outer_offset
-    cdef readonly object outer_line
-
-
-cdef Maker maker_of(Observed what)
-cdef bint is_library(object file)
 
 
 # What a recorder keeps about a primitive, and the tally that a counter may keep beside it.
@@ -90,6 +76,8 @@ cdef class Tally:
     cdef readonly object line
     cdef readonly object outer
     cdef readonly Maker maker
+    cdef unsigned int counter     # whose it is
+    cdef unsigned int version     # of the class of its primitives; 0: not known
     cdef readonly long long made
     cdef readonly long long acquired
     cdef readonly long long waited
@@ -102,6 +90,8 @@ cdef bint counts(Happening happening) noexcept
 
 @cython.final
 cdef class Counter(Sink):
+    # Written once.
+    cdef unsigned int serial
     cdef dict tallies
     cdef Tally tally(self, Observed what, Maker maker)
     cdef Tally tally_made(self, Observed what, Maker maker)

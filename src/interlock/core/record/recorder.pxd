@@ -1,5 +1,6 @@
 cimport cython
 
+from interlock.core.kernel.maker cimport Maker
 from interlock.core.kernel.probe cimport Counter, Entry, Observed, Sink
 from interlock.core.record.ring cimport interlock_slot
 

@@ -27,6 +27,7 @@ from itertools import count
 
 import cython
 from cython.cimports.cpython.bytes import PyBytes_FromStringAndSize
+from cython.cimports.interlock.core.kernel.maker import Maker, is_library
 from cython.cimports.interlock.core.kernel.native import interlock_now
 from cython.cimports.interlock.core.kernel.party import Party, meet, party_by_id
 from cython.cimports.interlock.core.kernel.probe import (
@@ -38,8 +39,6 @@ from cython.cimports.interlock.core.kernel.probe import (
     Tally,
     active,
     counts,
-    is_library,
-    maker_of,
 )
 from cython.cimports.interlock.core.kernel.probe import start as start_probe
 from cython.cimports.interlock.core.kernel.probe import stop as stop_probe
@@ -100,15 +99,15 @@ class Recorder(Sink):
     def __init__(self, *args: object, **kwargs: object):
         raise TypeError("use start_recording()")
 
-    def made(self, what: Observed) -> cython.void:
+    def made(self, what: Observed, maker: Maker | None) -> cython.void:
         entry: Entry = Entry.__new__(Entry)
         entry.type = type(what)
         entry.kind = type(what).__name__
         entry.label = what.label
-        entry.maker = maker_of(what)
+        entry.maker = maker
         counter: Counter = self.counter
         if counter is not None:
-            entry.tally = counter.tally_made(what, entry.maker)
+            entry.tally = counter.tally_made(what, maker)
         with cython.critical_section(what):
             what.record = entry
 

@@ -50,7 +50,8 @@ from cython.cimports.interlock.core.kernel.native import (
 )
 from cython.cimports.interlock.core.kernel.party import renew
 from cython.cimports.interlock.core.kernel.primitive import Primitive
-from cython.cimports.interlock.core.kernel.probe import Entry, Maker, Observed, Tally, control
+from cython.cimports.interlock.core.kernel.maker import Maker
+from cython.cimports.interlock.core.kernel.probe import Entry, Observed, Tally, control
 from cython.cimports.interlock.core.kernel.timeouts import NEVER
 from cython.cimports.interlock.core.kernel.waiter import ThreadWaiter
 from cython.cimports.interlock.explore.engine.strand_local import (
