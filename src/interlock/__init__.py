@@ -6,15 +6,11 @@ from interlock.core.primitives.condition import Condition
 from interlock.core.primitives.event import Event
 from interlock.core.primitives.latch import Latch
 from interlock.core.primitives.lock import Lock
-from interlock.core.primitives.priority_queue import PriorityQueue
-from interlock.core.primitives.queue import LifoQueue, Queue, SimpleQueue
 from interlock.core.primitives.rlock import RLock
 from interlock.core.primitives.rwlock import RWLock
-from interlock.core.primitives.select import select, select_async
 from interlock.core.primitives.semaphore import BoundedSemaphore, Semaphore
 from interlock.core.primitives.waitqueue import WaitQueue
-from interlock.dropin import install, uninstall
-from interlock.errors import BrokenBarrierError, DeadlockError, Empty, Full, LockOrderWarning, ShutDown
+from interlock.errors import BrokenBarrierError, DeadlockError, LockOrderWarning
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,6 +18,11 @@ if TYPE_CHECKING:
     from typing import Protocol, TextIO
 
     from interlock.core.primitives.outside import Fd
+    from interlock.core.primitives.priority_queue import PriorityQueue
+    from interlock.core.primitives.queue import LifoQueue, Queue, SimpleQueue
+    from interlock.core.primitives.queue_errors import Empty, Full, ShutDown
+    from interlock.core.primitives.select import select, select_async
+    from interlock.dropin import install, uninstall
     from interlock.explore import Exploration
     from interlock.keyed import KeyedLock, cached_property, once
     from interlock.watch.order import OrderWatch
@@ -73,30 +74,48 @@ __all__ = [
 ]
 
 
-# The errors of interlock.cluster, which is not imported by a program that stays on one machine.
-_CLUSTER = frozenset(
-    {
-        "ClusterError", "EngineRestarted", "EngineUnavailable", "ForkedLock", "LeaseLost", "NotHeld", "SetupNeeded",
-        "ShapeError",
-    }
-)  # fmt: skip
-
-
-# These need more of the standard library than a program should have loaded that only wants a lock.
-_KEYED = frozenset({"KeyedLock", "cached_property", "once"})
+# Loaded when first asked for: a program that only wants a lock does not pay for queues, nor for what they need of the
+# standard library.
+_LATER = {
+    "Empty": "core.primitives.queue_errors",
+    "Full": "core.primitives.queue_errors",
+    "KeyedLock": "keyed",
+    "LifoQueue": "core.primitives.queue",
+    "PriorityQueue": "core.primitives.priority_queue",
+    "Queue": "core.primitives.queue",
+    "ShutDown": "core.primitives.queue_errors",
+    "SimpleQueue": "core.primitives.queue",
+    "cached_property": "keyed",
+    "install": "dropin",
+    "once": "keyed",
+    "select": "core.primitives.select",
+    "select_async": "core.primitives.select",
+    "uninstall": "dropin",
+    # A program that stays on one machine does not know these.
+    "ClusterError": "cluster",
+    "EngineRestarted": "cluster",
+    "EngineUnavailable": "cluster",
+    "ForkedLock": "cluster",
+    "LeaseLost": "cluster",
+    "NotHeld": "cluster",
+    "SetupNeeded": "cluster",
+    "ShapeError": "cluster",
+}
 
 
 def __getattr__(name: str) -> object:
-    if name in _KEYED:
-        from interlock import keyed
+    from importlib import import_module
 
-        return getattr(keyed, name)
-    if name == "cluster" or name in _CLUSTER:
-        from importlib import import_module
+    if name == "cluster":
+        return import_module("interlock.cluster")
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = globals()[name] = getattr(import_module(f"interlock.{_LATER[name]}"), name)
+    return found
 
-        module = import_module("interlock.cluster")
-        return module if name == "cluster" else getattr(module, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
 
 
 # What reads and prints is not imported before it is wanted: whoever only wants a lock should not have to load it.

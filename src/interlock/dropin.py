@@ -40,6 +40,7 @@ import sys
 import threading
 from types import ModuleType
 
+from interlock.core.kernel.private import is_being_imported
 from interlock.core.primitives.join import Join
 from interlock.core.primitives.lock import Lock
 from interlock.core.primitives.priority_queue import PriorityQueue
@@ -241,7 +242,7 @@ def _is_imported() -> bool:
 
 def _is_being_imported(name: str) -> bool:
     module = sys.modules.get(name)
-    return module is not None and getattr(getattr(module, "__spec__", None), "_initializing", True)
+    return module is not None and is_being_imported(module)
 
 
 def call_with_asyncio(function: "Callable[[], object]") -> None:

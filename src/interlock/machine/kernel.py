@@ -31,6 +31,7 @@ from cython.cimports.interlock.machine.process import (
 from cython.cimports.libc.math import isnan
 from cython.cimports.libc.string import memcpy, memset
 
+from interlock.core.kernel.private import listed_thread
 from interlock.errors import DeadlockError
 
 TIMEOUT_MAX = 2.0**63 / 1e9  # seconds, as threading's
@@ -210,8 +211,7 @@ def enrol_caller():
             "interlock.machine: no room for another thread: 8192 take part, or the memory of the folder is full"
         )
     i: cython.pointer(me) = ilk_me()
-    threading = sys.modules.get("threading")
-    thread = None if threading is None else getattr(threading, "_active", {}).get(get_ident())
+    thread = listed_thread(get_ident())
     name = thread.name if thread is not None else "MainThread" if i.tid == this_process.pid else f"Thread-{i.tid}"
     encoded: bytes = name.encode("utf-8", "replace")[:31]
     memcpy(i.slot.thread, cython.cast(cython.p_char, encoded), len(encoded))

@@ -14,6 +14,7 @@ from collections.abc import Iterable
 
 from interlock.core.explain.places import Place
 from interlock.dropin import spec_told
+from interlock.watch import private
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -161,8 +162,7 @@ def _watch_processes() -> None:
 
 
 def _name_of_process(popen: object) -> str:
-    module = sys.modules.get("multiprocessing.process")
-    for child in list(getattr(module, "_children", ())):
-        if child._popen is popen:
+    for child in private.children():
+        if private.popen_of(child) is popen:
             return str(child.name)
     return "a worker"

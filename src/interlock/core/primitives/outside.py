@@ -11,8 +11,9 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary, ref
+from weakref import WeakKeyDictionary
 
+from interlock.core.kernel.private import call_at_end
 from interlock.core.primitives.alternative import outside_alternative
 from interlock.core.primitives.event import Event
 
@@ -91,22 +92,7 @@ def _watch_future(future: "Future[Any]", event: Event) -> None:
 
 
 def _watch_thread(thread: threading.Thread, event: Event) -> None:
-    """`_delete` is the last that `threading` does in a thread of its own."""
-    seen = ref(thread)
-    before = thread._delete  # type: ignore[attr-defined]
-
-    def delete() -> None:
-        ending = seen()
-        if ending is not None:
-            ending.__dict__.pop("_delete", None)
-        before()
-        event.set()
-
-    thread._delete = delete  # type: ignore[attr-defined]
-    # It may have been past that point.
-    if threading._active.get(thread.ident) is not thread:  # type: ignore[attr-defined]
-        thread.__dict__.pop("_delete", None)
-        event.set()
+    call_at_end(thread, event.set)
 
 
 # --- file descriptors ---------------------------------------------------------------------------------------------

@@ -4,7 +4,8 @@ import os
 import platform
 import struct
 import sys
-import threading
+
+from interlock.core.kernel.private import listed_thread
 
 _NUMBERS = {
     "x86_64": {
@@ -30,7 +31,7 @@ _FIONREAD, _F_GETPIPE_SZ = 0x541B, 1032
 def call_of_thread(ident: int) -> tuple[str, int] | None:
     """The system call in which a thread of this process is, and its first argument. None where it is in none, or
     nobody can tell."""
-    thread = threading._active.get(ident)  # type: ignore[attr-defined]
+    thread = listed_thread(ident)
     native = getattr(thread, "native_id", None)
     return None if native is None else _call_of(f"/proc/self/task/{native}/syscall")
 

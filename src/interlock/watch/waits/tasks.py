@@ -3,6 +3,8 @@
 import gc
 import sys
 
+from interlock.core.kernel.private import awaited_by, callbacks_of
+from interlock.watch import private
 from interlock.watch.waits import Meaning
 from interlock.watch.waits.frames import frame_in
 from interlock.watch.waits.loops import closure_of
@@ -32,7 +34,7 @@ def adapter(someone: "Someone", view: "View") -> Meaning | None:
     task = someone.task
     if task is None:
         return None
-    awaited = getattr(task, "_fut_waiter", None)
+    awaited = awaited_by(task)
     if awaited is None:
         return None
     frame = frame_in(someone.frames[:2], "asyncio.tasks", "sleep")
@@ -53,7 +55,7 @@ def of_awaited(awaited: "Any", someone: "Someone", view: "View") -> Meaning:
     """What a task waits for, by the future that it awaits."""
     several = _waited_together(someone.frames) or _in_group(someone.frames)
     if several is None:
-        several = [each for each in getattr(awaited, "_children", ()) if not each.done()] or None
+        several = [each for each in private.futures_gathered(awaited) if not each.done()] or None
     if several is not None:
         return _of_several(several, someone, view)
     inner = _shielded(awaited) or _waited_with_timeout(someone.frames)
@@ -118,11 +120,11 @@ def _in_group(frames: "list[FrameType]") -> "list[Any] | None":
     frame = frame_in(frames[:2], "asyncio.taskgroups", "TaskGroup", "__aexit__") or frame_in(
         frames[:2], "asyncio.taskgroups", "TaskGroup", "_aexit"
     )
-    return None if frame is None else [each for each in list(frame.f_locals["self"]._tasks) if not each.done()] or None
-
-
-def _callbacks(future: "Any") -> "list[Any]":
-    return [callback for callback, _ in list(getattr(future, "_callbacks", None) or ())]
+    return (
+        None
+        if frame is None
+        else [each for each in private.tasks_in_group(frame.f_locals["self"]) if not each.done()] or None
+    )
 
 
 def _waited_with_timeout(frames: "list[FrameType]") -> "Any":
@@ -134,7 +136,7 @@ def _waited_with_timeout(frames: "list[FrameType]") -> "Any":
 
 def _shielded(awaited: "Any") -> "Any":
     """`shield`: the outer future is set by a callback of the inner one, and tells it when it is done itself."""
-    for callback in _callbacks(awaited):
+    for callback in callbacks_of(awaited):
         names = closure_of(callback)
         inner = names.get("inner")
         if inner is not None and hasattr(inner, "add_done_callback"):
@@ -144,9 +146,9 @@ def _shielded(awaited: "Any") -> "Any":
 
 def _source_of(awaited: "Any") -> "Any":
     """`wrap_future`: the future of `concurrent.futures` that sets this one."""
-    for callback in _callbacks(awaited):
+    for callback in callbacks_of(awaited):
         source = closure_of(callback).get("source")
-        if source is not None and hasattr(source, "_condition"):
+        if source is not None and private.is_of_threads(source):
             return source
     return None
 
@@ -164,13 +166,9 @@ def _outside(frames: "list[FrameType]") -> str | None:
 def _is_limited(task: "Any", awaited: "Any") -> bool:
     """Whether a timer of the loop knows this task or this future: then it ends the wait."""
     wanted = (task, awaited)
-    for handle in list(getattr(task.get_loop(), "_scheduled", ())):
-        if handle._cancelled:
-            continue
-        callback = handle._callback
-        known = [*(handle._args or ()), getattr(callback, "__self__", None), *closure_of(callback).values()]
+    for callback, arguments in private.calls_scheduled(task.get_loop()):
         owner = getattr(callback, "__self__", None)
-        known.append(getattr(owner, "_task", None))
+        known = [*arguments, owner, private.task_of_timeout(owner), *closure_of(callback).values()]
         if any(each is one for each in known for one in wanted if each is not None):
             return True
     return False
