@@ -53,7 +53,7 @@ cdef object control(Controller controller)
 cdef Sink active()
 
 
-# What a recorder keeps about a primitive, and the tally that a counter may keep beside it.
+# What a recorder tells of a primitive: one for all of which it would tell the same. Written once.
 @cython.final
 cdef class Entry:
     cdef readonly str kind
@@ -61,10 +61,17 @@ cdef class Entry:
     cdef readonly Maker maker     # None: made before anybody watched
     cdef readonly bint inner      # the lock that a condition has made for itself
     cdef object type
+
+
+# What a recorder keeps about one primitive, and the tally that a counter may keep beside it. It goes with the primitive.
+@cython.final
+cdef class Record:
+    cdef Entry entry              # written once
     cdef Tally tally              # under the critical section of the primitive
     # Under the critical section of the recorder; read without it, when the worst is a second look.
-    cdef unsigned int number
+    cdef unsigned int number      # 0: there are no more
     cdef unsigned int serial      # of the recording that knows it by this number
+    cdef unsigned int purges      # how often that had forgotten numbers, when this one was known last
 
 
 @cython.final

@@ -122,7 +122,7 @@ def active() -> Sink:
 
 
 class Entry:
-    """What a recorder knows of a primitive.
+    """What a recorder knows of a primitive, and of all of which it knows the same.
 
     Attributes: ``kind`` (the name of its class), ``label`` (its name, or None), ``maker`` (a `Maker`, or None where
     it was made before anybody watched) and ``inner`` (it is the lock that a condition has made for itself).
@@ -138,6 +138,10 @@ class Entry:
             if kind.__module__.startswith("interlock.core."):
                 return kind.__name__
         return self.kind
+
+
+class Record:
+    """What a recorder keeps about one primitive."""
 
 
 # --- counting ----------------------------------------------------------------------------------------------------
@@ -231,15 +235,15 @@ class Counter(Sink):
         tally: Tally = None
         if isinstance(record, Tally):
             tally = record
-        elif isinstance(record, Entry):
+        elif isinstance(record, Record):
             # A recording has come and gone.
             with cython.critical_section(what):
-                tally = cython.cast(Entry, record).tally
+                tally = cython.cast(Record, record).tally
         if tally is None:
             tally = self.tally(what, None)
             with cython.critical_section(what):
-                if isinstance(record, Entry):
-                    cython.cast(Entry, record).tally = tally
+                if isinstance(record, Record):
+                    cython.cast(Record, record).tally = tally
                 else:
                     what.record = tally
         self.count(tally, happening, waited)
@@ -261,7 +265,7 @@ def made_by(what: Observed) -> Maker | None:
         record = what.record
     if isinstance(record, Tally):
         return cython.cast(Tally, record).maker
-    return cython.cast(Entry, record).maker if isinstance(record, Entry) else None
+    return cython.cast(Record, record).entry.maker if isinstance(record, Record) else None
 
 
 def count_open(what: Observed, waited: int) -> None:

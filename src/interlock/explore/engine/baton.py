@@ -51,7 +51,7 @@ from cython.cimports.interlock.core.kernel.native import (
 from cython.cimports.interlock.core.kernel.party import renew
 from cython.cimports.interlock.core.kernel.primitive import Primitive
 from cython.cimports.interlock.core.kernel.maker import Maker
-from cython.cimports.interlock.core.kernel.probe import Entry, Observed, Tally, control
+from cython.cimports.interlock.core.kernel.probe import Observed, Record, Tally, control
 from cython.cimports.interlock.core.kernel.timeouts import NEVER
 from cython.cimports.interlock.core.kernel.waiter import ThreadWaiter
 from cython.cimports.interlock.explore.engine.strand_local import (
@@ -1214,8 +1214,8 @@ class Baton(Controller):
         record = cython.cast(Observed, what).record
         if isinstance(record, Tally):
             record = cython.cast(Tally, record).maker
-        elif isinstance(record, Entry):
-            record = cython.cast(Entry, record).maker
+        elif isinstance(record, Record):
+            record = cython.cast(Record, record).entry.maker
         if not isinstance(record, Maker):
             return None
         maker: Maker = record
