@@ -80,14 +80,17 @@ def constructors_of(kind: type):
         found = frozenset()
         if not kind.__module__.startswith("interlock.core."):
             found = frozenset(
-                [f"{each.__qualname__}.__init__" for each in kind.__mro__ if not each.__module__.startswith("interlock.")]
+                [
+                    f"{each.__qualname__}.__init__"
+                    for each in kind.__mro__
+                    if not each.__module__.startswith("interlock.")
+                ]
             )
         if version != 0:
             if len(constructors) >= MOST:
                 constructors.clear()
             constructors[version] = found
     return found
-
 
 
 def maker_of(kind: type) -> Maker:

@@ -221,7 +221,7 @@ class Recorder(Sink):
     def purge(self) -> cython.int:
         """Forget the numbers that no event names any more; who is still in use gets a new one with its next event.
 
-        Those before the first that is named go, and what few are among them into a dictionary: that may be one in eight.
+        Those before the first that is named go, and what few are among them into a dictionary: at most one in eight.
         """
         old: list = list(self.old)
         purges: cython.uint = self.purges

@@ -38,6 +38,7 @@ from cython.cimports.cpython.object import PyObject
 from cython.cimports.cpython.pystate import PyThreadState_GetDict
 from cython.cimports.cpython.pythread import PyThread_get_thread_ident
 from cython.cimports.interlock.core.kernel.control import Controller, Operation
+from cython.cimports.interlock.core.kernel.maker import Maker
 from cython.cimports.interlock.core.kernel.native import (
     PY_LOCK_ACQUIRED,
     PyLockStatus,
@@ -50,7 +51,6 @@ from cython.cimports.interlock.core.kernel.native import (
 )
 from cython.cimports.interlock.core.kernel.party import renew
 from cython.cimports.interlock.core.kernel.primitive import Primitive
-from cython.cimports.interlock.core.kernel.maker import Maker
 from cython.cimports.interlock.core.kernel.probe import Observed, Record, Tally, control
 from cython.cimports.interlock.core.kernel.timeouts import NEVER
 from cython.cimports.interlock.core.kernel.waiter import ThreadWaiter
