@@ -59,10 +59,10 @@ cdef class Held:
     cdef int offset
 
 
-# One for each party and watch. Written by its party alone, under its own critical section; read by others under that.
+# One for each party and turn of a watch. Written by its party alone, under its own critical section; read by others under that.
 @cython.final
 cdef class Hands:
-    cdef unsigned int sink      # written once
+    cdef unsigned int turn      # written once
     cdef int count
     cdef int room
     cdef interlock_hold *holds
@@ -79,8 +79,10 @@ cdef class Hands:
 cdef class OrderSink(Sink):
     # Written once.
     cdef unsigned int serial
+    cdef bint apart           # edges lie between the objects themselves
     cdef object report
     cdef unsigned long long *seen
+    cdef unsigned int turn    # anew whenever it watches again
     # Under the guard; looked up without it.
     cdef object guard
     cdef dict after           # node -> {node that was taken while it was held: Edge}

@@ -84,7 +84,9 @@ class Origin(Node):
         """What to call the primitive."""
         if self.label is not None:
             return f"{self.kind} {self.label!r}"
-        return f"{self.kind} at {self.address:#x}" if self.line.where is None else f"{self.kind} of {self.line.where}"
+        if self.line is None or self.line.where is None:
+            return f"{self.kind} at {self.address:#x}"
+        return f"{self.kind} of {self.line.where}"
 
     def its_lock(self):
         """The lock, as long as there is one that has been taken; or None."""
@@ -197,17 +199,21 @@ class Hands:
 
 
 class OrderSink(Sink):
-    """Watches the order. ``report`` is called with each finding, a list of `Edge`s that form a cycle."""
+    """Watches the order. ``report`` is called with each finding, a list of `Edge`s that form a cycle.
 
-    def __cinit__(self, report: object):
+    ``apart``: edges lie between the objects themselves, whatever line has made them.
+    """
+
+    def __cinit__(self, *args: object):
         self.seen = cython.cast(
             cython.pointer(cython.ulonglong), calloc(INTERLOCK_PAIRS, cython.sizeof(cython.ulonglong))
         )
         if self.seen == cython.NULL:
             raise MemoryError
 
-    def __init__(self, report: object):
-        self.serial = next(_next_sink)
+    def __init__(self, report: object, apart: cython.bint = False):
+        self.apart = apart
+        self.serial = self.turn = next(_next_sink)
         self.guard = _thread.RLock()
         self.after = {}
         self.reported = set()
@@ -278,7 +284,8 @@ class OrderSink(Sink):
     # What happens.
 
     def hands_of_caller(self, me: cython.ulonglong) -> Hands:
-        known: cython.p_void = interlock_hands_known(me, self.serial)
+        turn: cython.uint = self.turn
+        known: cython.p_void = interlock_hands_known(me, turn)
         hands: Hands
         if known != cython.NULL:
             hands = cython.cast(Hands, known)
@@ -288,15 +295,15 @@ class OrderSink(Sink):
                 return Hands.__new__(Hands)  # it has come to be another meanwhile
             with cython.critical_section(party):
                 found = party.hands
-            if found is None or cython.cast(Hands, found).sink != self.serial:
+            if found is None or cython.cast(Hands, found).turn != turn:
                 # Of this party alone, so nobody else is at the same.
                 hands = Hands.__new__(Hands)
-                hands.sink = self.serial
+                hands.turn = turn
                 with cython.critical_section(party):
                     party.hands = hands
             else:
                 hands = found
-            interlock_know_hands(me, self.serial, cython.cast(cython.p_void, hands))
+            interlock_know_hands(me, turn, cython.cast(cython.p_void, hands))
         return hands
 
     def wanted(self, what: Observed) -> cython.int:
@@ -366,7 +373,7 @@ class OrderSink(Sink):
             before = cython.cast(Origin, hands.holds[index].origin)
             first = before.line
             then = origin.line
-            if first is then:
+            if first is then or self.apart:
                 first = before
                 then = origin
             if (
@@ -431,7 +438,7 @@ class OrderSink(Sink):
             return 0
         first: Node = before.origin.line
         then: Node = origin.line
-        if first is then:
+        if first is then or self.apart:
             first, then = before.origin, origin
         guards = frozenset(
             [
@@ -520,7 +527,7 @@ class OrderSink(Sink):
             one: Party = party
             with cython.critical_section(one):
                 found = one.hands
-                if found is not None and cython.cast(Hands, found).sink == self.serial:
+                if found is not None and cython.cast(Hands, found).turn == self.turn:
                     one.hands = None
                 else:
                     found = None
@@ -532,7 +539,7 @@ class OrderSink(Sink):
         party: Party = party_by_id(number)
         with cython.critical_section(party):
             found = party.hands
-        if found is None or cython.cast(Hands, found).sink != self.serial:
+        if found is None or cython.cast(Hands, found).turn != self.turn:
             return []
         return [
             (cython.cast(Held, each).what, place_of(cython.cast(Held, each).code, cython.cast(Held, each).offset))
@@ -585,16 +592,21 @@ def called(primitive: Primitive) -> str | None:
     return None if origin.label is None and origin.line.where is None else origin.name
 
 
-def start_watching(report: object) -> OrderSink:
+def start_watching(report: object, apart: cython.bint = False) -> OrderSink:
     """Watch the order from now on, in place of whoever watched it."""
     global active
-    sink: OrderSink = OrderSink(report)
-    before = active
+    sink: OrderSink = OrderSink(report, apart)
     active = sink
     watch(sink)
-    if before is not None:
-        cython.cast(OrderSink, before).take_hands()
     return sink
+
+
+def resume_watching(sink: OrderSink) -> None:
+    """Let this one watch again, in place of whoever does. It has not seen what was taken meanwhile."""
+    global active
+    sink.turn = next(_next_sink)  # what it knew of the parties' hands has gone as others came
+    active = sink
+    watch(sink)
 
 
 def stop_watching(sink: OrderSink) -> None:

@@ -30,15 +30,15 @@ cdef extern from *:
        number is ever given to another. */
     static INTERLOCK_HANDS_OF_THREAD struct {
         unsigned long long party;
-        unsigned int sink;
+        unsigned int turn;
         void *hands;
     } interlock_last_hands;
 
     #define interlock_hands_known(id, number) \\
-        (interlock_last_hands.party == (id) && interlock_last_hands.sink == (number) ? interlock_last_hands.hands : NULL)
-    static inline void interlock_know_hands(unsigned long long id, unsigned int sink, void *hands) {
+        (interlock_last_hands.party == (id) && interlock_last_hands.turn == (number) ? interlock_last_hands.hands : NULL)
+    static inline void interlock_know_hands(unsigned long long id, unsigned int turn, void *hands) {
         interlock_last_hands.party = id;
-        interlock_last_hands.sink = sink;
+        interlock_last_hands.turn = turn;
         interlock_last_hands.hands = hands;
     }
 
@@ -93,8 +93,8 @@ cdef extern from *:
         void *order
         unsigned long long holder
         int offset
-    void *interlock_hands_known(unsigned long long id, unsigned int sink) noexcept
-    void interlock_know_hands(unsigned long long id, unsigned int sink, void *hands) noexcept
+    void *interlock_hands_known(unsigned long long id, unsigned int turn) noexcept
+    void interlock_know_hands(unsigned long long id, unsigned int turn, void *hands) noexcept
     unsigned long long interlock_pair(unsigned int first, unsigned int then) noexcept
     unsigned int interlock_next_serial() noexcept
     bint interlock_pair_seen(unsigned long long *seen, unsigned long long pair) noexcept
