@@ -7,6 +7,7 @@ and when nobody looks on any more: a place that comes again then is found anew, 
 """
 
 import os
+import sys
 import threading
 
 import cython
@@ -21,7 +22,8 @@ from cython.cimports.interlock.core.kernel.native import (
 )
 
 _LIBRARY = os.path.join(os.path.dirname(threading.__file__), "")
-_OURS = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(__file__))), "")
+# Not by the file of this module: in a wheel all of the core is one.
+_OURS = os.path.join(os.path.dirname(sys.modules["interlock.core"].__path__[0]), "")
 _AIO = os.path.join(_OURS, "aio.py")
 
 MOST = cython.declare(cython.Py_ssize_t, 4_096)  # of each table

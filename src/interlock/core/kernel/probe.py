@@ -4,7 +4,7 @@
 what happened is handed to the sink: by the party to which it happened, after the fact, outside every critical
 section. There is one sink at a time; `Counter` below is the one that `interlock run` uses, `core/record/recorder.py`
 has the other, which counts as well where it has taken a counter's place. Beside it there may be one watcher, which is
-asked before a lock is taken as well (`core/explain/order.py`). Whoever else wants to know what happens writes a
+asked before a lock is taken as well (`core/explain/order.py`). Other code that wants to know what happens writes a
 `Sink`, not a second mechanism.
 """
 
