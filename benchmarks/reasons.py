@@ -82,7 +82,7 @@ REASONS = [
     Reason(
         ("with lock / interlock run --record / whole program",),
         "a program that does nothing but take and release a lock records an event every 150 ns. `perf` finds 40 % of "
-        "its time in the interpreter, 19 % in reading the clock, and the rest in the frame of the caller, in counting, in "
+        "its time in the interpreter, 19 % in reading the clock, and the rest in the caller's frame, in counting, in "
         "watching the order and in the ring.",
     ),
     Reason(
