@@ -54,24 +54,15 @@ COLD = (
     "interlock.core.kernel.deadlock",
     "interlock.core.kernel.private",
     "interlock.core.primitives.alternative",
-    "interlock.core.primitives.barrier",
     "interlock.core.primitives.condition_foreign",
-    "interlock.core.primitives.condition_tasks",
     "interlock.core.primitives.join",
-    "interlock.core.primitives.latch",
-    "interlock.core.primitives.queue_open",
     "interlock.core.primitives.remote",
-    "interlock.core.primitives.waitqueue",
-    "interlock.core.tasks.owner_watch",
     "interlock.explore.",
     "interlock.machine.barrier",
     "interlock.machine.condition",
     "interlock.machine.latch",
     "interlock.machine.rwlock",
-    "interlock.machine.tasks",
 )
-# What it does ends in system calls.
-WARM = ("interlock.core.graph.", "interlock.machine.")
 
 # In a wheel the compiled modules are linked into two files; `interlock/core/__init__.py` finds them there. Linked
 # together, and optimized then, they are a third smaller: each alone has its own copy of what Cython adds to a module.
@@ -91,8 +82,6 @@ class BuildPy(build_py):
             for pxd in Path("src").rglob("*.pxd"):
                 for source in pxd, pxd.with_suffix(".py"):
                     Path(self.build_lib, *source.parts[1:]).unlink(missing_ok=True)
-            for header in Path("src").rglob("*.h"):
-                Path(self.build_lib, *header.parts[1:]).unlink(missing_ok=True)
 
 
 class BuildExt(build_ext):
@@ -113,8 +102,6 @@ class BuildExt(build_ext):
                 if not DEBUG:
                     # Without what only a debugger reads, which is five times what is run.
                     extension.extra_compile_args.append("-g0")
-                    if extension.name.startswith(WARM):
-                        extension.extra_compile_args.append("-O2")
                     if extension.name.startswith(COLD):
                         extension.extra_compile_args.append("-Os")
                     if sys.platform == "linux":
