@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Protocol, TextIO
 
+    from hypothesis.strategies import SearchStrategy
+
     from interlock.core.primitives.outside import Fd
     from interlock.core.primitives.priority_queue import PriorityQueue
     from interlock.core.primitives.queue import LifoQueue, Queue, SimpleQueue
@@ -66,6 +68,7 @@ __all__ = [
     "install",
     "once",
     "record",
+    "schedules",
     "select",
     "select_async",
     "snapshot",
@@ -208,6 +211,7 @@ def explore(
     strategy: str = "mix",
     pause: float = 1.0,
     order: str = "tasks",
+    schedule: list[int] | None = None,
 ) -> "Exploration":
     """Run ``function()`` in many schedules of its threads and tasks, until one fails.
 
@@ -217,6 +221,7 @@ def explore(
     ``seed``: another one tries other schedules. ``replay``: a token; its schedule alone is run. ``strategy``: mix,
     walk, pos, urw, pct or deviation. ``pause``: for how many seconds a thread may be held up while timers of others
     fire. ``order``: in which order tasks of an event loop run: any (``"tasks"``) or asyncio's (``"fifo"``).
+    ``schedule``: run this one alone; see `schedules`.
 
     Returns an `interlock.explore.Exploration`. Raises `interlock.explore.ScheduleError` where a schedule fails, which
     tells it and has its token, and `interlock.explore.Undecided` where nothing can be said.
@@ -226,5 +231,17 @@ def explore(
 
     return explore(
         function, schedules=schedules, seconds=seconds, all=all, at=at, seed=seed, replay=replay, strategy=strategy,
-        pause=pause, order=order,
+        pause=pause, order=order, schedule=schedule,
     )  # fmt: skip
+
+
+def schedules(most: int = 100) -> "SearchStrategy[list[int]]":
+    """A strategy of Hypothesis for schedules: ``explore(function, schedule=drawn)`` runs the one that was drawn.
+
+    Hypothesis then searches and shrinks the schedule together with the other arguments of a test. ``most``: up to how
+    many decisions a schedule is drawn; beyond them it is the default. Raises ImportError where Hypothesis is missing.
+    """
+    from hypothesis.strategies import integers, lists
+
+    # 0 is the default at each decision, so what is shrunk has few switches, and the last of them early.
+    return lists(integers(0, 3), max_size=most)
