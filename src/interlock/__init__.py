@@ -235,13 +235,15 @@ def explore(
     )  # fmt: skip
 
 
-def schedules(most: int = 100) -> "SearchStrategy[list[int]]":
+def schedules(most: int = 10) -> "SearchStrategy[list[int]]":
     """A strategy of Hypothesis for schedules: ``explore(function, schedule=drawn)`` runs the one that was drawn.
 
-    Hypothesis then searches and shrinks the schedule together with the other arguments of a test. ``most``: up to how
-    many decisions a schedule is drawn; beyond them it is the default. Raises ImportError where Hypothesis is missing.
+    Hypothesis then searches and shrinks the schedule together with the other arguments of a test. ``most``: in how many
+    decisions a schedule differs from the default one. Raises ImportError where Hypothesis is missing.
     """
-    from hypothesis.strategies import integers, lists
+    from hypothesis.strategies import integers, lists, tuples
 
-    # 0 is the default at each decision, so what is shrunk has few switches, and the last of them early.
-    return lists(integers(0, 3), max_size=most)
+    def choices(others: list[tuple[int, int]]) -> list[int]:
+        return [each for wait, choice in others for each in [0] * wait + [choice]]
+
+    return lists(tuples(integers(0, 20), integers(1, 3)), max_size=most).map(choices)

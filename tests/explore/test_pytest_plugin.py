@@ -206,7 +206,7 @@ import threading
 import unittest
 
 import pytest
-from hypothesis import given, strategies
+from hypothesis import given, settings, strategies
 
 import interlock
 
@@ -273,6 +273,7 @@ async def test_examples_fine(n):
     await asyncio.to_thread(updates, n)
 
 
+@settings(derandomize=True, deadline=None)
 @given(interlock.schedules(), strategies.integers(0, 3))
 def test_drawn_schedule(schedule, n):
     interlock.explore(lambda: updates(n), schedule=schedule)
