@@ -37,8 +37,8 @@ demo: $(VENV)/.interlock ## Run an example under `interlock run`: DEMO=examples/
 test: $(VENV)/.has-test $(VENV)/.interlock ## Run the tests: ARGS="-k lock", PYTHON=python3.13, INTERLOCK_DEBUG=1
 	$(BIN)/python -m pytest -n $(JOBS) --ignore tests/slow $(ARGS)
 
-test-all: $(VENV)/.has-test $(VENV)/.interlock ## The same and those in tests/slow
-	$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
+test-all: $(VENV)/.has-test $(VENV)/.interlock ## The same for longer, and those in tests/slow
+	STRESS_SECONDS=$${STRESS_SECONDS:-2} $(BIN)/python -m pytest -n $(JOBS) $(ARGS)
 
 # ENGINES="redis postgresql" takes some of them only.
 ENGINES ?= all

@@ -15,6 +15,7 @@ import signal
 import socket
 import sys
 import threading
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -190,6 +191,38 @@ def test_the_end_of_the_main_thread() -> None:
     code = private.code_of_shutdown()
     assert code is not None, gone("threading._shutdown", PYTHON)
     assert code.co_name == "_shutdown", gone("threading._shutdown", PYTHON)
+
+
+def test_a_thread_that_an_exception_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    import threading
+
+    monkeypatch.setattr(threading, "_make_invoke_excepthook", threading._make_invoke_excepthook)  # type: ignore[attr-defined]
+    seen: list[object] = []
+    private.call_when_ended_by_an_exception(lambda thread: seen.append((thread, type(sys.exc_info()[1]))))
+    monkeypatch.setattr(threading, "excepthook", lambda args: seen.append("hook"))
+    thread = threading.Thread(target=lambda: 1 / 0)
+    assert not private.has_begun(thread), gone("_started", PYTHON)
+    thread.start()
+    thread.join()
+    assert private.has_begun(thread)
+    assert seen == [(thread, ZeroDivisionError), "hook"], gone("_make_invoke_excepthook", PYTHON)
+
+
+def test_weak_references() -> None:
+    class Thing:
+        def method(self) -> None: ...
+
+    thing = Thing()
+    finalizer = weakref.finalize(thing, print, "gone")
+    assert any(each.func is print and each.args == ("gone",) for each in private.finalizers()), gone("_registry", PYTHON)
+    finalizer.detach()
+    found = private.function_of_weak_method(weakref.WeakMethod(thing.method))
+    assert found() is Thing.method, gone("_func_ref", PYTHON)
+
+
+def test_a_runner_of_asyncio() -> None:
+    with asyncio.Runner() as runner:
+        assert runner.get_loop() is private.loop_of_runner(runner), gone("_loop", PYTHON)
 
 
 def test_a_runner_of_trio() -> None:

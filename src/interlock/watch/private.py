@@ -70,6 +70,11 @@ def files_of_program(loop: "Any") -> int:
     return 0 if selector is None else max(0, len(selector.get_map()) - 1)
 
 
+def loop_of_runner(runner: "Any") -> "Any":
+    """`_loop`: of an `asyncio.Runner`, or None. `get_loop` would make one."""
+    return getattr(runner, "_loop", None)
+
+
 def call_when_set_running(function: "Callable[[Any], bool]") -> None:
     """`events._set_running_loop`: have ``function(loop)`` called when a thread begins to run a loop, until it returns
     False. Without the name: never."""
@@ -199,6 +204,48 @@ def code_of_shutdown() -> "CodeType | None":
     """`_shutdown`: where the main thread waits for the others when it is through with the program."""
     shutdown = getattr(sys.modules.get("threading"), "_shutdown", None)
     return getattr(shutdown, "__code__", None)
+
+
+def call_when_ended_by_an_exception(function: "Callable[[Any], object]") -> None:
+    """`_make_invoke_excepthook`: have ``function(thread)`` called in each thread, of those made from now on, that an
+    exception ends; the exception is being handled then. Without the name: never. `threading.excepthook` is the
+    program's: what it puts there need not call what it has found."""
+    threading: Any = sys.modules.get("threading")
+    make = getattr(threading, "_make_invoke_excepthook", None)
+    if make is None:
+        return
+
+    def make_ours() -> "Callable[[Any], object]":
+        invoke = make()
+
+        def invoke_excepthook(thread: "Any") -> None:
+            function(thread)
+            invoke(thread)
+
+        return invoke_excepthook
+
+    make_ours.__name__ = make.__name__
+    threading._make_invoke_excepthook = make_ours
+
+
+def has_begun(thread: "Any") -> bool:
+    """`_started`: whether a Thread has begun to run, or has ended. `is_alive` says no of one that has ended, too."""
+    started = getattr(thread, "_started", None)
+    return started is None or bool(started.is_set())
+
+
+# --- weakref --------------------------------------------------------------------------------------------------------
+
+
+def finalizers() -> "list[Any]":
+    """`_registry`: what `weakref.finalize` has yet to call: each has ``func``, ``args`` and ``kwargs``."""
+    registry = getattr(getattr(sys.modules.get("weakref"), "finalize", None), "_registry", None)
+    return list(registry.values()) if isinstance(registry, dict) else []
+
+
+def function_of_weak_method(reference: "Any") -> "Any":
+    """`_func_ref`: the weak reference to the function of a WeakMethod, or None."""
+    return getattr(reference, "_func_ref", None)
 
 
 # --- trio ---------------------------------------------------------------------------------------------------------

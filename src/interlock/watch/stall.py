@@ -26,6 +26,7 @@ from collections.abc import Callable
 from time import sleep
 
 from interlock.core.graph.waitgraph import call_at_wait, may_help
+from interlock.core.kernel.private import starting_threads
 from interlock.dropin import call_with_asyncio
 from interlock.watch import private, stuck
 from interlock.watch.dump import dump_text
@@ -147,7 +148,7 @@ class Stalls:
 
     def _suspicions(self, view: View) -> list[Suspicion]:
         self.polls.look(view)
-        found = stuck.find(view)
+        found = stuck.find(view, least=LOOK / 2)
         view.through = found.cycle
         waits = ("stuck", frozenset(map(key_of, found.people)))
         suspicions = []
@@ -240,6 +241,8 @@ def _keys(people: list[Someone]) -> list[tuple[int, int]]:
 
 def _all_sleep(view: View) -> bool:
     main = threading.main_thread().ident
+    if starting_threads():
+        return False  # a thread that has been started, and has not begun yet
     living = [someone for someone in view.people if someone.party is None or not someone.party.ended]
     threads = [someone for someone in living if not someone.is_task]
     if not any(someone.is_waiting_for_ever or someone.awaits is not None for someone in living):

@@ -25,7 +25,7 @@ class Meaning:
     - ``what``: what is waited for, as it stands behind "waits for"; "" where ``lines`` say all.
     - ``lines``: what else is to be said of it, each a sentence without a full stop.
     - ``target`` and ``gives``: the object, and the names of its methods by which code ends such a wait. Whoever
-      runs code that names one of them on it may end the wait.
+      runs code that names one of them on it may end the wait. ``also``: other objects, each with such names.
     - ``givers``: parties who may end it, whatever their code says: the owner of a lock, the thread that is to end.
     - ``outside``: it ends by itself, or by what comes from outside the process.
     - ``limited``: a timeout of the task's library ends it.
@@ -51,6 +51,7 @@ class Meaning:
         self.what = what
         self.target = target
         self.gives: tuple[str, ...] = tuple(gives)
+        self.also: list[tuple[object, tuple[str, ...]]] = []
         self.givers: list[Someone] = list(givers)
         self.outside = outside
         self.idle = idle
@@ -60,6 +61,10 @@ class Meaning:
         self.calm = False
         self.child = False
         self.limited = False
+
+    def ways(self) -> "list[tuple[object, tuple[str, ...]]]":
+        """Each object with the names by which code ends this wait."""
+        return [(self.target, self.gives), *self.also] if self.gives else self.also
 
 
 Adapter = Callable[["Someone", "View"], Meaning | None]
@@ -82,16 +87,18 @@ _known: list[Adapter] = []
 
 def _adapters() -> list[Adapter]:
     if not _known:
-        from interlock.watch.waits import children, futures, imports, outside, primitives, queues, tasks
+        from interlock.watch.waits import children, futures, imports, outside, primitives, queues, raw, starts, tasks
 
         _known.extend(
             [
+                starts.adapter,
                 futures.adapter,
                 children.adapter,
                 queues.adapter,
                 imports.adapter,
                 primitives.adapter,
                 tasks.adapter,
+                raw.adapter,
                 outside.adapter,
             ]
         )

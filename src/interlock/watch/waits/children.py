@@ -1,10 +1,11 @@
 """A child process that is waited for: which, what it does, what ended it."""
 
 import gc
+import os
 import sys
 
 from interlock.watch import ended, private
-from interlock.watch.reach import is_program_file
+from interlock.watch.instructions import is_program_file
 from interlock.watch.waits import Meaning, system
 from interlock.watch.waits.frames import frame_in, simple
 
@@ -43,8 +44,19 @@ def _subprocess(frames: "list[FrameType]") -> Meaning | None:
                             f"its {name} is a full pipe, which this process is to read: the child cannot go on. "
                             "Use communicate()"
                         )
+                        if _is_blocked_by_us(child.pid, pipe.fileno()):
+                            meaning.outside, meaning.dead = False, True
+                            meaning.target = child
+                            meaning.gives = (name, "communicate", "kill", "terminate", "send_signal")
             return meaning
     return None
+
+
+def _is_blocked_by_us(pid: int, number: int) -> bool:
+    """Whether the child writes into this full pipe, and only this process could read from it."""
+    if not any(name in ("write", "writev") for name, _ in system.call_of_process(pid)):
+        return False
+    return system.holders_of(system.descriptor(number)) <= {pid, os.getpid()}
 
 
 def _is_in(frames: "list[FrameType]", method: str) -> bool:
@@ -92,6 +104,10 @@ def _process(frames: "list[FrameType]") -> Meaning | None:
                 f"the pipe of {_name_of_queue(queue, frames)} is full: a process that has put into it cannot write the "
                 "rest, and cannot end. Take the items out before join()"
             )
+            if _is_blocked_by_us(popen.pid, private.reading_end(queue).fileno()):
+                meaning.outside, meaning.dead = False, True
+                meaning.target, meaning.gives = queue, ("get", "get_nowait", "_reader")
+                meaning.also.append((child, ("kill", "terminate")))
     return meaning
 
 

@@ -199,7 +199,7 @@ def _waits_for_queue(worker: "Someone", queue: object) -> bool:
 
 
 def _idle_worker(someone: "Someone", view: "View") -> Meaning | None:
-    frame = frame_in(someone.frames[:3], _THREADS, "_worker")
+    frame = frame_in(someone.frames[:1], _THREADS, "_worker")  # further in it runs a job
     if frame is None:
         return None
     queue = frame.f_locals["work_queue"]

@@ -6,6 +6,7 @@ import sys
 from interlock.core.explain.places import place_of_wait
 from interlock.watch import private
 from interlock.watch.idle import loop_of_frames
+from interlock.watch.reach import ANY
 from interlock.watch.waits import Meaning
 from interlock.watch.waits.frames import frame_in
 
@@ -37,9 +38,12 @@ def of_threadsafe(future: "Any", view: "View", waiting: "Someone") -> Meaning | 
     thread = thread_of_loop(loop, view)
     if loop.is_closed():
         meaning.lines.append("its loop is closed: it never runs there")
+        meaning.dead = True
     elif thread is None:
         meaning.lines.append("its loop is not running: nobody runs it until somebody does")
-        meaning.gives += ("run_forever", "run_until_complete", "run")
+        meaning.also.append((ANY, ("run_forever", "run_until_complete")))
+        meaning.also += [(runner, ("run",)) for runner in _runners_of(loop)]
+        meaning.dead = True
     elif thread is waiting:
         meaning.lines.append("its loop runs in this very thread, and cannot go on before this call returns")
         meaning.givers.append(waiting)
@@ -53,6 +57,13 @@ def of_threadsafe(future: "Any", view: "View", waiting: "Someone") -> Meaning | 
         if inner is not None:
             meaning.lines.append(f"{task.name} {inner.verb} {inner.what}" + at(task))
     return meaning
+
+
+def _runners_of(loop: "Any") -> "list[Any]":
+    kind = getattr(sys.modules.get("asyncio.runners"), "Runner", None)
+    if kind is None:
+        return []
+    return [each for each in gc.get_objects() if type(each) is kind and private.loop_of_runner(each) is loop]
 
 
 def at(someone: "Someone") -> str:

@@ -7,7 +7,7 @@ from interlock.core.graph.waitgraph import task_of
 from interlock.core.primitives.condition import Condition
 from interlock.core.primitives.queue_base import QueueBase
 from interlock.watch import private
-from interlock.watch.reach import is_program_file
+from interlock.watch.instructions import is_program_file
 from interlock.watch.waits import Meaning
 from interlock.watch.waits.frames import frame_in
 

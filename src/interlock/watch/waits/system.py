@@ -102,6 +102,22 @@ def bytes_in(number: int) -> tuple[int, int] | None:
         return None
 
 
+def holders_of(link: str) -> set[int]:
+    """The processes that have this pipe (``pipe:[123]``) open, as far as they may be asked."""
+    found = set()
+    try:
+        processes = [each for each in os.listdir("/proc") if each.isdigit()]
+    except OSError:
+        return found
+    for each in processes:
+        try:
+            if any(os.readlink(f"/proc/{each}/fd/{number}") == link for number in os.listdir(f"/proc/{each}/fd")):
+                found.add(int(each))
+        except OSError:
+            continue  # it has ended, or is somebody else's
+    return found
+
+
 def is_full(number: int) -> bool:
     """Whether a pipe has no room for one more write of a page."""
     found = bytes_in(number)

@@ -2,6 +2,8 @@
 
 import gc
 import sys
+import weakref
+from types import FrameType
 
 from interlock.core.kernel.private import awaited_by, callbacks_of
 from interlock.watch import private
@@ -11,7 +13,6 @@ from interlock.watch.waits.loops import closure_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from types import FrameType
     from typing import Any
 
     from interlock.watch.view import Someone, View
@@ -44,6 +45,13 @@ def adapter(someone: "Someone", view: "View") -> Meaning | None:
     if _is_limited(task, awaited):
         meaning.outside = meaning.limited = True
         meaning.lines.append("a timeout ends that wait")
+    elif meaning.target is awaited and meaning.gives is GIVES:
+        del awaited
+        if is_held_by_nobody(task):
+            meaning.lines.append("nothing else refers to it: nobody can set it")
+            meaning.also.append((task, ("cancel",)))
+            meaning.target, meaning.gives = None, ()
+            meaning.dead = True
     return meaning
 
 
@@ -72,8 +80,6 @@ def of_awaited(awaited: "Any", someone: "Someone", view: "View") -> Meaning:
     if outside is not None:
         return Meaning(outside, outside=True)
     meaning = Meaning("a future", target=awaited, gives=GIVES)
-    if is_held_by_nobody(awaited, someone.task):
-        meaning.lines.append("nothing else refers to it: nobody can set it")
     return meaning
 
 
@@ -109,14 +115,14 @@ def _listed(names: list[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
-def _waited_together(frames: "list[FrameType]") -> "list[Any] | None":
+def _waited_together(frames: list[FrameType]) -> "list[Any] | None":
     frame = frame_in(frames[:2], "asyncio.tasks", "_wait")
     if frame is None:
         return None
     return [each for each in list(frame.f_locals["fs"]) if not each.done()] or None
 
 
-def _in_group(frames: "list[FrameType]") -> "list[Any] | None":
+def _in_group(frames: list[FrameType]) -> "list[Any] | None":
     frame = frame_in(frames[:2], "asyncio.taskgroups", "TaskGroup", "__aexit__") or frame_in(
         frames[:2], "asyncio.taskgroups", "TaskGroup", "_aexit"
     )
@@ -127,7 +133,7 @@ def _in_group(frames: "list[FrameType]") -> "list[Any] | None":
     )
 
 
-def _waited_with_timeout(frames: "list[FrameType]") -> "Any":
+def _waited_with_timeout(frames: list[FrameType]) -> "Any":
     """`wait_for` of 3.11 awaits a future of its own."""
     frame = frame_in(frames[:2], "asyncio.tasks", "wait_for")
     inner = None if frame is None else frame.f_locals.get("fut")
@@ -153,7 +159,7 @@ def _source_of(awaited: "Any") -> "Any":
     return None
 
 
-def _outside(frames: "list[FrameType]") -> str | None:
+def _outside(frames: list[FrameType]) -> str | None:
     for frame in frames:
         module = frame.f_globals.get("__name__", "")
         if not module.startswith("asyncio."):
@@ -174,25 +180,45 @@ def _is_limited(task: "Any", awaited: "Any") -> bool:
     return False
 
 
-def is_held_by_nobody(future: "Any", task: "Any") -> bool:
-    """Whether only the waiting task and its own frames refer to this future."""
-    gc_frames = set()
-    frame: FrameType | None = sys._getframe()
-    while frame is not None:
-        gc_frames.add(id(frame))
-        frame = frame.f_back
-    own = set()
+def is_held_by_nobody(task: "Any") -> bool:
+    """Whether only this task refers to the future that it awaits, so that nobody can set it.
+
+    Every reference has to be accounted for: what is in C need not tell the garbage collector what it keeps.
+    """
+    future = awaited_by(task)
+    if weakref.getweakrefcount(future):
+        return False
+    own: list[object] = [task]
+    dictionaries = set()
     coroutine = task.get_coro()
     while coroutine is not None:
-        own.add(id(coroutine))
-        own.add(id(getattr(coroutine, "cr_frame", None)))
-        following = getattr(coroutine, "cr_await", None)
-        own.add(id(following))
-        coroutine = following
+        own.append(coroutine)
+        frame = getattr(coroutine, "cr_frame", None)
+        if frame is not None:
+            own.append(frame)
+            dictionaries.add(id(frame.f_locals))
+        coroutine = getattr(coroutine, "cr_await", None)
+    mine = {id(each) for each in own}
+    accounted = 1  # by this function
     for holder in gc.get_referrers(future):
-        if holder is task or id(holder) in own or id(holder) in gc_frames:
-            continue
-        if type(holder).__name__ in ("FutureIter", "method", "builtin_function_or_method"):
-            continue
-        return False
-    return True
+        if type(holder) is FrameType:
+            if holder is sys._getframe():
+                continue
+            if id(holder) not in mine:
+                return False
+        elif type(holder) is dict and id(holder) not in dictionaries:
+            if not any(_is_ours(each) and vars(each) is holder for each in gc.get_referrers(holder)):
+                return False
+        elif not (id(holder) in mine or id(holder) in dictionaries or _is_ours(holder)):
+            return False
+        accounted += _times(holder, future)
+    return sys.getrefcount(future) - 1 <= accounted
+
+
+def _times(holder: object, future: object) -> int:
+    """How often it refers to it. A function of its own: what an expression shares with its function has a cell."""
+    return sum(each is future for each in gc.get_referents(holder))
+
+
+def _is_ours(holder: object) -> bool:
+    return type(holder).__module__.startswith("interlock.watch.")
