@@ -52,17 +52,7 @@ _TWO = {
     "STORE_FAST_STORE_FAST": (STORE, STORE),
     "STORE_FAST_LOAD_FAST": (STORE, LOCAL),
 }
-_KEEPS_VALUE = {
-    "CACHE",
-    "RESUME",
-    "NOP",
-    "EXTENDED_ARG",
-    "PRECALL",
-    "COPY",
-    "KW_NAMES",
-    "NOT_TAKEN",
-    "SET_FUNCTION_ATTRIBUTE",
-}
+_KEEPS_VALUE = {"CACHE", "RESUME", "NOP", "EXTENDED_ARG", "PRECALL", "COPY", "KW_NAMES", "NOT_TAKEN", "SET_FUNCTION_ATTRIBUTE"}
 
 
 _Span = tuple[int, int, int, int]  # line, column, end line, end column

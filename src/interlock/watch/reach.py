@@ -137,9 +137,7 @@ class Reach:
         if self.anything or id(target) in self._in_use:
             return True
         return any(
-            target is ANY or touch.target is UNKNOWN or touch.target is target
-            for name in names
-            for touch in self.touches.get(name, ())
+            target is ANY or touch.target is UNKNOWN or touch.target is target for name in names for touch in self.touches.get(name, ())
         )
 
     # --- what to read -------------------------------------------------------------------------------------------
@@ -294,7 +292,9 @@ class Reach:
         if logging is not None and function.__globals__ is vars(logging):
             self._look_at((logging.root,), False)
 
-    def _add_code(self, code: "CodeType", names: "dict[str, Any]", module_names: "dict[str, Any]", last: int) -> None:
+    def _add_code(
+        self, code: "CodeType", names: "dict[str, Any]", module_names: "dict[str, Any]", last: int
+    ) -> None:
         """``last``: the offset of the instruction at which it is, -1 where it has not begun."""
         changing = steps_of(code).changing(last)
         known = {name: value for name, value in names.items() if name not in changing}
@@ -697,10 +697,7 @@ def _functions_in(items: "list[tuple[str, Any]]", module: str) -> "Iterator[tupl
             inner = [value.fget, value.fset, value.fdel]
         elif hasattr(type(value), "__get__") and type(value) is not types.FunctionType:
             # A cached_property, or a descriptor of the program's.
-            inner = [
-                getattr(value, "func", None),
-                *(vars(type(value)).values() if is_program_class(type(value)) else ()),
-            ]
+            inner = [getattr(value, "func", None), *(vars(type(value)).values() if is_program_class(type(value)) else ())]
         for each in inner:
             if type(each) is types.FunctionType:
                 yield name, each
