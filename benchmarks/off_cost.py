@@ -30,7 +30,7 @@ OPERATIONS = {
     "with semaphore": "with s: pass",
     "queue.put(), get()": "q.put(1); q.get()",
 }
-TIMES = 2_000
+TIMES = 20_000
 
 
 def generated() -> Path:
