@@ -5,8 +5,6 @@
 
 The victim stops itself, is stepped on by ptrace, and killed. The others are processes that wait in the same primitive.
 Prints one line of JSON: how many points there were, and at which somebody was stuck. Exits with 77 and says why where
-ptrace is not permitted. With `stopped:` the victim is first left standing there, and others come: one with a timeout, one
-that is interrupted. Both must leave while it stands. This program never waits for what its victim may hold before the victim is dead.
 """
 
 import ctypes
