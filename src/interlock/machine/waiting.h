@@ -449,10 +449,10 @@ static void rebuild_queue(struct record *r) {
         store(&r->word, 0);
     }
     if (r->kind != BARRIER && r->kind != EVENT && r->kind != CONDITION && r->kind != LATCH && r->kind != QUEUE) {
-        if (r->head != 0) {
+        if (r->head != 0 || r->asked) {
             or_in(&r->word, QUEUED);
         } else {
-            and_in(&r->word, ~QUEUED);
+            and_in(&r->word, ~QUEUED); /* from here on its owner may release it without the guard */
         }
     }
     if (spoilt) {
@@ -469,16 +469,13 @@ static void rebuild_queue(struct record *r) {
 static void rebuild(struct me *me, struct record *guarded) {
     (void) me;
     settle_intent(guarded);
-    rebuild_queue(guarded);
-    if (!is_exclusive(guarded->kind)) {
-        return;
-    }
-    for (u32 index = guarded->lock; index != 0; index = (u32) record_at(index)->bound) {
-        rebuild_queue(record_at(index));
+    u32 condition = is_exclusive(guarded->kind) ? guarded->lock : 0;
+    for (u32 index = condition; index != 0; index = (u32) record_at(index)->bound) {
         guarded->asked |= record_at(index)->asked != 0;
     }
-    if (guarded->asked) {
-        or_in(&guarded->word, QUEUED);
+    rebuild_queue(guarded);
+    for (u32 index = condition; index != 0; index = (u32) record_at(index)->bound) {
+        rebuild_queue(record_at(index));
     }
 }
 
