@@ -5,6 +5,9 @@
 
 The victim stops itself, is stepped on by ptrace, and killed. The others are processes that wait in the same primitive.
 Prints one line of JSON: how many points there were, and at which somebody was stuck. Exits with 77 and says why where
+ptrace is not permitted. With `stopped:` the victim is left standing there instead, and others come: with a timeout, and
+to be interrupted; they must leave while it stands. This program never waits for what its victim may hold before that
+is dead.
 """
 
 import ctypes
