@@ -8,6 +8,7 @@ import argparse
 import asyncio
 import contextlib
 import importlib
+import itertools
 import multiprocessing
 import os
 import signal
@@ -17,6 +18,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 # name of the figure -> (the most that ours may be of multiprocessing's, or the least where it is a throughput)
@@ -238,11 +240,17 @@ def module(name: str) -> Any:
     return None
 
 
+numbers = itertools.count()
+
+
+def on_file(kind: Callable[[str], Any], path: str) -> Any:
+    return kind(f"{path}-{next(numbers)}")
+
+
 def locks() -> Iterator[tuple[str, Callable[[], Any]]]:
     from interlock import machine
 
     files = tempfile.mkdtemp()
-    numbers = iter(range(1 << 30))
     yield "interlock", machine.Lock
     yield "multiprocessing", CONTEXT.Lock
     if (posix_ipc := module("posix_ipc")) is not None:
@@ -255,7 +263,7 @@ def locks() -> Iterator[tuple[str, Callable[[], Any]]]:
         yield "posix_ipc", named
     for name, kind in (("filelock", "FileLock"), ("fasteners", "InterProcessLock"), ("portalocker", "Lock")):
         if (found := module(name)) is not None:
-            yield name, lambda of=getattr(found, kind), of_name=name: of(f"{files}/{of_name}-{next(numbers)}")
+            yield name, partial(on_file, getattr(found, kind), f"{files}/{name}")
 
 
 def figures() -> Iterator[tuple[str, str, bool, dict[str, Callable[[], float]]]]:
@@ -282,37 +290,34 @@ def figures() -> Iterator[tuple[str, str, bool, dict[str, Callable[[], float]]]]
         "Lock, with",
         "ns",
         True,
-        {who: lambda lock=make(), times=count(who): entering(lock, times) for who, make in everybody.items()},
+        {who: partial(entering, make(), count(who)) for who, make in everybody.items()},
     )
     hops: dict[str, Callable[[int], Any]] = {ours: machine.Semaphore, theirs: CONTEXT.Semaphore}
     if (posix_ipc := module("posix_ipc")) is not None:
         hops["posix_ipc"] = lambda value: posix_ipc.Semaphore(None, posix_ipc.O_CREX, initial_value=value)
-    yield "Semaphore, hop", "us", True, {who: lambda make=make: semaphore_hop(make) for who, make in hops.items()}
+    yield "Semaphore, hop", "us", True, {who: partial(semaphore_hop, make) for who, make in hops.items()}
     events = {ours: machine.Event, theirs: CONTEXT.Event}
-    yield "Event, hop", "us", True, {who: lambda make=make: event_hop(make) for who, make in events.items()}
+    yield "Event, hop", "us", True, {who: partial(event_hop, make) for who, make in events.items()}
     conditions = {ours: machine.Condition, theirs: CONTEXT.Condition}
-    yield "Condition, hop", "us", True, {who: lambda make=make: condition_hop(make) for who, make in conditions.items()}
+    yield "Condition, hop", "us", True, {who: partial(condition_hop, make) for who, make in conditions.items()}
     barriers = {ours: machine.Barrier, theirs: CONTEXT.Barrier}
     yield (
         "Barrier(4), round",
         "us",
         True,
-        {who: lambda make=make: barrier_round(make) for who, make in barriers.items()},
+        {who: partial(barrier_round, make) for who, make in barriers.items()},
     )
     yield (
         "Lock, 4 processes",
         "ns",
         False,
-        {
-            who: lambda lock=make(), times=20000 if count(who) > 300 else 200: contended(lock, times)
-            for who, make in everybody.items()
-        },
+        {who: partial(contended, make(), 20000 if count(who) > 300 else 200) for who, make in everybody.items()},
     )
     yield (
         "Condition, notify_all to 64",
         "ms",
         False,
-        {who: lambda make=make: notify_64(make) for who, make in conditions.items()},
+        {who: partial(notify_64, make) for who, make in conditions.items()},
     )
     yield (
         "Semaphore, asyncio to asyncio",
@@ -328,13 +333,13 @@ def figures() -> Iterator[tuple[str, str, bool, dict[str, Callable[[], float]]]]
         theirs: CONTEXT.Queue,
         "mp.SimpleQueue": CONTEXT.SimpleQueue,
     }
-    yield "Queue, hop", "us", True, {who: lambda make=make: queue_hop(make) for who, make in queues.items()}
+    yield "Queue, hop", "us", True, {who: partial(queue_hop, make) for who, make in queues.items()}
     survivors = {who: make for who, make in everybody.items() if who not in (theirs, "posix_ipc")}
     yield (
         "killed holder, until the next has it",
         "ms",
         False,
-        {who: lambda make=make: killed_holder(make) for who, make in survivors.items()},
+        {who: partial(killed_holder, make) for who, make in survivors.items()},
     )
 
 
