@@ -138,7 +138,7 @@ def record(*, events: int = 1_000_000, title: str = "") -> "Record":
 
 
 def fd(readable: "int | HasFileno") -> "Fd":
-    """An event for `select`: a file descriptor is readable, or its other end is closed.
+    """For `select`: waits until a file descriptor is readable, or its other end is closed.
 
     ``readable``: the descriptor, or an object with a ``fileno()`` method. One helper thread waits for all descriptors.
     """

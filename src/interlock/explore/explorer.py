@@ -42,7 +42,7 @@ _sleep = time.sleep
 
 
 class ScheduleError(AssertionError):
-    """A schedule has failed. The message is its story.
+    """A schedule has failed. The message describes it.
 
     Attributes: ``exploration``, ``kind`` (deadlock, error, endless, race, order), ``token``.
     """
@@ -54,7 +54,7 @@ class ScheduleError(AssertionError):
 
 
 class Undecided(RuntimeError):
-    """Nothing can be said: it depends on the outside, or on something that differs from run to run."""
+    """Not conclusive: the program depends on something outside, or differs from run to run."""
 
     __module__ = "interlock.explore"
 
@@ -99,7 +99,7 @@ _FAILURES = ("deadlock", "error", "endless", "race", "order")
 
 
 class Exploration:
-    """What has been found out.
+    """The result of an exploration.
 
     Attributes: ``schedules`` (how many were run), ``seconds``, ``distinct`` (how many differed), ``kind`` (deadlock,
     error, endless or race where one failed; order where locks were taken in two orders; limit, outside or split where

@@ -66,10 +66,16 @@ BEGIN
   RETURN EXISTS (SELECT FROM interlock.session WHERE prefix = p AND id = s AND deadline > t);
 END $$;
 
+-- Nobody sweeps a session until the step is over.
+CREATE OR REPLACE FUNCTION interlock.hold_session(s text) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM pg_advisory_xact_lock_shared(hashtextextended(s, 7235));
+END $$;
+
 -- The same for the session that calls: nobody sweeps it until the step is over.
 CREATE OR REPLACE FUNCTION interlock.keep(p text, s text, t bigint) RETURNS boolean LANGUAGE plpgsql AS $$
 BEGIN
-  PERFORM pg_advisory_xact_lock_shared(hashtextextended(s, 7235));
+  PERFORM interlock.hold_session(s);
   PERFORM FROM interlock.session WHERE prefix = p AND id = s AND deadline > t;
   RETURN FOUND;
 END $$;
@@ -194,30 +200,38 @@ BEGIN
     AND NOT EXISTS (SELECT FROM interlock.waiter q WHERE q.prefix = p AND q.name = n AND q.token = 0);
 END $$;
 
+-- What follows when a waiter is taken out of whatever it was in, whose record is locked.
+CREATE OR REPLACE FUNCTION interlock.dropped(p text, gone interlock.waiter, t bigint) RETURNS void
+LANGUAGE plpgsql AS $$
+DECLARE
+  r interlock.record;
+BEGIN
+  IF gone.holder AND gone.units > 0 THEN
+    -- Mostly nobody is there to be served.
+    UPDATE interlock.record SET used = used - gone.units, idle = CASE WHEN used = gone.units THEN t ELSE idle END
+      WHERE prefix = p AND name = gone.name
+      AND NOT EXISTS (SELECT FROM interlock.waiter q WHERE q.prefix = p AND q.name = gone.name AND q.token = 0);
+    IF FOUND THEN
+      RETURN;
+    END IF;
+    UPDATE interlock.record SET used = used - gone.units WHERE prefix = p AND name = gone.name;
+  END IF;
+  SELECT * INTO r FROM interlock.record WHERE prefix = p AND name = gone.name;
+  IF FOUND THEN
+    IF r.kind = 'barrier' AND (gone.holder OR gone.token = 0) THEN
+      PERFORM interlock.break_barrier(p, gone.name, 1);
+    END IF;
+    PERFORM interlock.serve(p, gone.name, t);
+  END IF;
+END $$;
+
 -- Take a waiter out of whatever it is in, whose record is locked. Returns its token.
 CREATE OR REPLACE FUNCTION interlock.drop_waiter(p text, w text, t bigint) RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
   gone interlock.waiter;
-  r interlock.record;
 BEGIN
   DELETE FROM interlock.waiter WHERE prefix = p AND id = w RETURNING * INTO gone;
-  SELECT * INTO r FROM interlock.record WHERE prefix = p AND name = gone.name;
-  IF NOT FOUND THEN
-    RETURN gone.token;
-  END IF;
-  IF gone.holder AND gone.units > 0 THEN
-    IF NOT EXISTS (SELECT FROM interlock.waiter WHERE prefix = p AND name = gone.name AND token = 0) THEN
-      -- Nobody to serve.
-      UPDATE interlock.record SET used = used - gone.units, idle = CASE WHEN used = gone.units THEN t ELSE idle END
-        WHERE prefix = p AND name = gone.name;
-      RETURN gone.token;
-    END IF;
-    UPDATE interlock.record SET used = used - gone.units WHERE prefix = p AND name = gone.name;
-  END IF;
-  IF r.kind = 'barrier' AND (gone.holder OR gone.token = 0) THEN
-    PERFORM interlock.break_barrier(p, gone.name, 1);
-  END IF;
-  PERFORM interlock.serve(p, gone.name, t);
+  PERFORM interlock.dropped(p, gone, t);
   RETURN gone.token;
 END $$;
 
@@ -323,27 +337,37 @@ DECLARE
   s text := a[1]; w text := a[2]; n text := a[3]; k text := a[4]; c bigint := a[5]; u bigint := a[6];
   r interlock.record;
   made record;
+  it record;
   other jsonb;
   mine bigint;
   waiting bigint;
 BEGIN
-  IF NOT interlock.keep(p, s, t) THEN
+  -- Locks first: what is read then is what their last owners left. The same call may have come twice, and waited here.
+  PERFORM interlock.hold_session(s), interlock.lock(p, n);
+  SELECT (SELECT deadline > t FROM interlock.session WHERE prefix = p AND id = s) AS lives,
+         (SELECT token FROM interlock.waiter WHERE prefix = p AND id = w AND session = s) AS mine,
+         EXISTS (SELECT FROM interlock.waiter WHERE prefix = p AND name = n AND token = 0)
+         OR EXISTS (SELECT FROM interlock.state WHERE prefix = p AND quiet > t) AS has_to_wait,
+         f.kind, f.cap, f.used, f.last, f.idle
+    INTO it FROM (SELECT) one LEFT JOIN interlock.record f ON f.prefix = p AND f.name = n;
+  IF it.lives IS NOT TRUE THEN
     RETURN '["lost"]';
   END IF;
-  SELECT token INTO mine FROM interlock.waiter WHERE prefix = p AND id = w AND session = s;
-  IF FOUND THEN
-    RETURN interlock.state_of(mine);
+  IF it.mine IS NOT NULL THEN
+    RETURN interlock.state_of(it.mine);
+  END IF;
+  IF it.kind = k AND it.cap = c AND interlock.is_permits(k) AND NOT it.has_to_wait AND u <= it.cap - it.used
+     AND (it.idle IS NULL OR it.idle > t - 60000000) THEN
+    r.last := greatest(it.last + 1, t);
+    UPDATE interlock.record SET last = r.last, used = used + u WHERE prefix = p AND name = n;
+    INSERT INTO interlock.waiter VALUES (p, w, s, n, r.last, true, u, 0, t, a[8]);
+    RETURN jsonb_build_array('granted', r.last);
   END IF;
   SELECT * INTO made FROM interlock.record_of(p, n, k, c, t);
   r := made.r;
   other := made.other;
   IF other IS NOT NULL THEN
     RETURN other;
-  END IF;
-  -- The same call may have come twice and waited here for the other.
-  SELECT token INTO mine FROM interlock.waiter WHERE prefix = p AND id = w AND session = s;
-  IF FOUND THEN
-    RETURN interlock.state_of(mine);
   END IF;
   SELECT count(*) INTO waiting FROM (SELECT FROM interlock.waiter WHERE prefix = p AND name = n AND token = 0
                                      LIMIT CASE WHEN k = 'barrier' THEN NULL ELSE 1 END) q;
@@ -386,16 +410,30 @@ END $$;
 
 CREATE OR REPLACE FUNCTION interlock.leave(p text, a text[], t bigint) RETURNS jsonb LANGUAGE plpgsql AS $$
 DECLARE
-  lives boolean := interlock.keep(p, a[1], t);
-  answer jsonb := '[]';
+  s text := a[1];
   w text;
+  n text;
+  gone interlock.waiter;
+  answer jsonb := '[]';
 BEGIN
+  PERFORM interlock.hold_session(s);
   FOREACH w IN ARRAY a[2:] LOOP
-    IF lives AND interlock.lock_waiter(p, a[1], w) THEN
-      answer := answer || CASE WHEN interlock.drop_waiter(p, w, t) > 0 THEN '1'::jsonb ELSE '0'::jsonb END;
-    ELSE
-      answer := answer || '0'::jsonb;
-    END IF;
+    LOOP
+      SELECT it.name INTO n FROM interlock.waiter it JOIN interlock.session l ON l.prefix = p AND l.id = s
+        WHERE it.prefix = p AND it.id = w AND it.session = s AND l.deadline > t;
+      IF NOT FOUND THEN
+        answer := answer || '0';
+        EXIT;
+      END IF;
+      PERFORM interlock.lock(p, n);
+      -- It may have been moved to another record until this one was locked.
+      DELETE FROM interlock.waiter WHERE prefix = p AND id = w AND session = s AND name = n RETURNING * INTO gone;
+      IF FOUND THEN
+        PERFORM interlock.dropped(p, gone, t);
+        answer := answer || CASE WHEN gone.token > 0 THEN '1'::jsonb ELSE '0'::jsonb END;
+        EXIT;
+      END IF;
+    END LOOP;
   END LOOP;
   RETURN answer;
 END $$;
@@ -603,7 +641,10 @@ DECLARE
   t bigint := interlock.clock();
   answer jsonb;
 BEGIN
-  PERFORM interlock.sweep(p, t);
+  IF EXISTS (SELECT FROM interlock.session WHERE prefix = p AND deadline <= t)
+     OR EXISTS (SELECT FROM interlock.state WHERE prefix = p AND quiet > 0 AND quiet <= t) THEN
+    PERFORM interlock.sweep(p, t);
+  END IF;
   CASE op
     WHEN 'enter' THEN RETURN interlock.enter(p, a, t);
     WHEN 'leave' THEN RETURN interlock.leave(p, a, t);
