@@ -5,8 +5,10 @@ by a callback. A process is a file descriptor, and for those one thread for all 
 only helper there is, started when a file descriptor is first waited for.
 """
 
+import functools
 import os
 import select as _system
+import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -19,7 +21,8 @@ from interlock.core.primitives.event import Event
 if TYPE_CHECKING:
     from interlock.core.primitives.alternative import Alternative
 
-_guard = threading.Lock()
+# Re-entrant, as all locks here: a signal handler may select, too.
+_guard = threading.RLock()
 _done: "WeakKeyDictionary[Any, Event]" = WeakKeyDictionary()  # of futures and threads that have been waited for
 
 
@@ -32,9 +35,12 @@ class Outside:
 
     def result(self) -> Any:
         """What `select` returns for it."""
-        if isinstance(self._waited_for, threading.Thread):
-            self._waited_for.join()  # it has said that it ends, and is about to
-        return self._waited_for
+        done = self._waited_for
+        if isinstance(done, threading.Thread):
+            done.join()  # it has said that it ends, and is about to
+        elif hasattr(done, "poll"):
+            done.poll()  # a process of `subprocess`: now it has its return code
+        return done
 
 
 class Fd:
@@ -59,6 +65,8 @@ def alternative_of(each: Any) -> "Alternative[Any]":
             raise RuntimeError("cannot wait for the end of the current thread")
         if each.ident is None:
             raise RuntimeError(f"{each!r} has not been started: start it before select waits for its end")
+        if isinstance(each, threading._DummyThread):
+            raise RuntimeError(f"cannot wait for the end of {each!r}: threading did not start it, nor hears of its end")
         return outside_alternative(_event_of(each, _watch_thread), Outside(each))
     if isinstance(each, Fd):
         return _readable(each.number, each.readable)
@@ -78,11 +86,12 @@ def _event_of(each: Any, watch: Callable[[Any, Event], None]) -> Event:
     """One event for each object: whoever selects in a loop leaves one callback there, not many."""
     with _guard:
         event = _done.get(each)
-        fresh = event is None
-        if event is None:
-            event = _done[each] = Event()
-    if fresh:
+    if event is None:
+        # Known to others only once it is sure to be set: this may be interrupted in the middle.
+        event = Event()
         watch(each, event)
+        with _guard:
+            event = _done.setdefault(each, event)
     return event
 
 
@@ -91,7 +100,13 @@ def _watch_future(future: "Future[Any]", event: Event) -> None:
 
 
 def _watch_thread(thread: threading.Thread, event: Event) -> None:
-    """`_delete` is the last that `threading` does in a thread of its own."""
+    """`_delete` is the last that `threading` does in a thread of its own; the main thread's end begins at exit."""
+    if thread is threading.main_thread():
+        try:
+            threading._register_atexit(event.set)  # type: ignore[attr-defined]
+        except RuntimeError:
+            event.set()  # it has begun
+        return
     seen = ref(thread)
     before = thread._delete  # type: ignore[attr-defined]
 
@@ -103,10 +118,35 @@ def _watch_thread(thread: threading.Thread, event: Event) -> None:
         event.set()
 
     thread._delete = delete  # type: ignore[attr-defined]
-    # It may have been past that point.
-    if threading._active.get(thread.ident) is not thread:  # type: ignore[attr-defined]
+    # It may have been past the point where it looks that up.
+    if threading._active.get(thread.ident) is not thread or _is_leaving(thread):  # type: ignore[attr-defined]
         thread.__dict__.pop("_delete", None)
         event.set()
+
+
+_RUN = threading.Thread._bootstrap_inner.__code__  # type: ignore[attr-defined]
+_DELETE = threading.Thread._delete.__code__  # type: ignore[attr-defined]
+
+
+def _is_leaving(thread: threading.Thread) -> bool:
+    """Whether it is in `_delete` already, or about to call what it has looked up before we came."""
+    caller, frame = None, sys._current_frames().get(thread.ident or 0)
+    while frame is not None and frame.f_code is not _RUN:
+        caller, frame = frame, frame.f_back
+    if frame is None:
+        return False
+    if caller is not None:
+        return caller.f_code is _DELETE
+    # In no call: past the first line that names `_delete` there are only a few steps left.
+    return frame.f_lasti >= _looks_up_delete()
+
+
+@functools.cache
+def _looks_up_delete() -> int:
+    """Where in the code of a thread that is."""
+    import dis
+
+    return min(each.offset for each in dis.get_instructions(_RUN) if each.argval == "_delete")
 
 
 # --- file descriptors ---------------------------------------------------------------------------------------------
@@ -116,7 +156,7 @@ class _Watcher:
     """The thread that sleeps for all."""
 
     def __init__(self) -> None:
-        self.guard = threading.Lock()
+        self.guard = threading.RLock()
         self.poll = _system.poll()
         self.events: dict[int, list[Event]] = {}
         self.wake_end, self.other_end = os.pipe()
@@ -145,8 +185,8 @@ class _Watcher:
 
     def add(self, number: int, event: Event) -> None:
         with self.guard:
-            self.events.setdefault(number, []).append(event)
             self.poll.register(number, _system.POLLIN | _system.POLLHUP)
+            self.events.setdefault(number, []).append(event)
         self.wake()
 
     def drop(self, number: int, event: Event) -> None:
@@ -167,7 +207,7 @@ def _forget_watcher() -> None:
     """In a forked child: the thread is not there."""
     global _watcher, _guard
     _watcher = None
-    _guard = threading.Lock()
+    _guard = threading.RLock()
 
 
 if hasattr(os, "register_at_fork"):
