@@ -118,10 +118,9 @@ class _Search:
         living = {id(each) for each in alive}
         if any(id(giver) in living for giver in meaning.givers):
             return True
-        if not meaning.gives:
-            return False
-        return any(self.reach(each).could(meaning.target, meaning.gives) for each in alive) or self.handlers().could(
-            meaning.target, meaning.gives
+        ways = [way for way in meaning.ways() if way.gives]
+        return any(self.reach(each).could(way.target, way.gives) for way in ways for each in alive) or any(
+            self.handlers().could(way.target, way.gives) for way in ways
         )
 
     def reach(self, someone: "Someone") -> Reach:
@@ -151,8 +150,9 @@ class _Search:
         """The stuck parties that would have to give, or were about to."""
         meaning = self.meanings[id(someone)]
         found = {id(giver) for giver in meaning.givers if id(giver) in stuck}
-        if meaning.gives and meaning.target is not None:
-            found |= {key for key, other in stuck.items() if self._is_about_to(other, meaning)}
+        for way in meaning.ways():
+            if way.gives and way.target is not None:
+                found |= {key for key, other in stuck.items() if self._is_about_to(other, way)}
         return found
 
     def _is_about_to(self, someone: "Someone", meaning: Meaning) -> bool:
@@ -168,10 +168,10 @@ class _Search:
         meaning = self.meanings[id(someone)]
         if meaning.dead:
             return True
-        if not dead_givers(meaning):
-            return False
         # One of many who take and give alike has ended: the others may have nothing to do, and be right to wait.
-        return not (meaning.calm and self._gives_alike(someone, meaning))
+        return any(
+            dead_givers(way) and not (way.calm and self._gives_alike(someone, way)) for way in meaning.ways()
+        )
 
     def _gives_alike(self, someone: "Someone", meaning: Meaning) -> bool:
         """Whether the code in which it stands gives, too, what it waits for."""
@@ -185,9 +185,10 @@ class _Search:
 
 def dead_givers(meaning: Meaning) -> "list[Ended]":
     """Those who have ended by an exception and could have ended this wait."""
-    if meaning.target is None or not meaning.gives:
-        return []
-    return [each for each in ended.threads() if each.could_give(meaning.target, meaning.gives) is not None]
+    ways = [way for way in meaning.ways() if way.target is not None and way.gives]
+    return [
+        each for each in ended.threads() if any(each.could_give(way.target, way.gives) is not None for way in ways)
+    ]
 
 
 def _from_the_first(cycle: "list[Someone]") -> "list[Someone]":

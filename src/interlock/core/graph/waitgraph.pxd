@@ -57,6 +57,7 @@ cdef class Wait:
     cdef readonly bint parked
     cdef readonly long long since
     cdef readonly list alternatives
+    cdef readonly long want
 
 
 cdef object find_limits()

@@ -93,7 +93,7 @@ class Wait:
     now, which for a condition's waiter that was notified is the lock; ``timed``, whether it ends by itself;
     ``parked``, whether nobody has given it what it waits for, or told it to come, yet; ``since``, monotonic
     nanoseconds; ``alternatives``, where it selects: a wait for each of those it is in line for, of which one is enough;
-    else None.
+    else None; ``want``, what it asks for, in the primitive's own terms.
     """
 
     def __init__(self):
@@ -109,6 +109,7 @@ def seen(party: Party, waiter: Waiter, at: Primitive) -> Wait:
         wait.at = at
         wait.timed = waiter.timed and waiter.at is at
         wait.since = waiter.shown
+        wait.want = waiter.want
     return wait
 
 
@@ -195,9 +196,17 @@ def keeper(party: Party) -> Party | None:
 
 def is_certain_edge(party: Party, wait: Wait | None, following: Party) -> bool:
     """Whether this party, which waits so or not at all, cannot go on before ``following`` does, for certain."""
-    if wait is not None and waits_for(wait, following) and wait.at.only_by(following):
+    if wait is not None and wait.alternatives is not None:
+        if all([is_certain_way(way) for way in wait.alternatives]):
+            return any([waits_for(way, following) for way in wait.alternatives])
+    elif wait is not None and waits_for(wait, following) and wait.at.only_by(following):
         return True
     return party.thread != party.id and cython.cast(TaskParty, party).is_run_by(following)
+
+
+def is_certain_way(way: Wait) -> bool:
+    """Whether somebody alone can let this one happen, for certain."""
+    return any([way.at.only_by(owner) for owner in owners(way)])
 
 
 def task_of(party: Party) -> object:

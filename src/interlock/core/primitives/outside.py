@@ -30,12 +30,12 @@ class Outside:
     """An object that is waited for. ``forget``: called when the `select` is over."""
 
     def __init__(self, waited_for: Any, forget: Callable[[], object] = lambda: None) -> None:
-        self._waited_for = waited_for
+        self.waited_for = waited_for
         self.forget = forget
 
     def result(self) -> Any:
         """What `select` returns for it."""
-        done = self._waited_for
+        done = self.waited_for
         if isinstance(done, threading.Thread):
             done.join()  # it has said that it ends, and is about to
         elif hasattr(done, "poll"):
@@ -162,7 +162,8 @@ class _Watcher:
         self.wake_end, self.other_end = os.pipe()
         os.set_blocking(self.other_end, False)
         self.poll.register(self.wake_end, _system.POLLIN)
-        threading.Thread(target=self.live, name="interlock.fd", daemon=True).start()
+        self.thread = threading.Thread(target=self.live, name="interlock.fd", daemon=True)
+        self.thread.start()
 
     def live(self) -> None:
         while True:
@@ -201,6 +202,12 @@ class _Watcher:
 
 
 _watcher: _Watcher | None = None
+
+
+def has_nothing_to_do(thread: object) -> bool:
+    """Whether it is the one that sleeps for all, and nobody waits for a file descriptor."""
+    watcher = _watcher
+    return watcher is not None and thread is watcher.thread and not watcher.events
 
 
 def _forget_watcher() -> None:

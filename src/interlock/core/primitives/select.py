@@ -88,6 +88,13 @@ class Choice(Primitive):
         """The primitives that are waited for."""
         return tuple([cython.cast(Alternative, each).target for each in self.chosen_from])
 
+    def outside_of(self, target: object) -> object:
+        """What is no primitive, and sets this one of the `alternatives`; or None."""
+        for each in self.chosen_from:
+            if cython.cast(Alternative, each).target is target:
+                return cython.cast(Alternative, each).outside
+        return None
+
     def decide(self, decision: cython.int) -> cython.bint:
         return interlock_decide(cython.address(self.word), UNDECIDED, decision)
 

@@ -34,6 +34,7 @@ class Meaning:
     - ``dead``: who was to end it is no more, for certain.
     - ``calm``: one waits so, too, who has nothing to do.
     - ``verb``: what the party does about it.
+    - ``choices``: where it selects, what each of the alternatives is about; one is enough.
     """
 
     def __init__(
@@ -60,6 +61,11 @@ class Meaning:
         self.calm = False
         self.child = False
         self.limited = False
+        self.choices: list[Meaning] = []
+
+    def ways(self) -> "list[Meaning]":
+        """The ways in which it may end: itself, where there is no choice."""
+        return self.choices or [self]
 
 
 Adapter = Callable[["Someone", "View"], Meaning | None]
@@ -82,10 +88,11 @@ _known: list[Adapter] = []
 
 def _adapters() -> list[Adapter]:
     if not _known:
-        from interlock.watch.waits import children, futures, imports, outside, primitives, queues, tasks
+        from interlock.watch.waits import children, choices, futures, imports, outside, primitives, queues, tasks
 
         _known.extend(
             [
+                choices.adapter,
                 futures.adapter,
                 children.adapter,
                 queues.adapter,
