@@ -172,4 +172,37 @@ for each in threads: each.join()
 """,
         ["these wait for each other in a cycle", "it is full: 1 of 1"],
     ),
+    "a select that only the dead could end": (
+        """
+import interlock
+jobs, stop = interlock.Queue(), interlock.Event()
+def live():
+    while True: time.sleep(0.01)
+start(live)
+def produce():
+    if jobs.qsize() == 0: raise ValueError("broken")
+    jobs.put(1)
+start(produce, name="producer").join()
+interlock.select(jobs.getting(), stop.waiting())
+""",
+        ["an item of Queue jobs or Event"],
+    ),
+    "two that select from what the other would put": (
+        """
+import interlock
+a, b, c, d = [interlock.Queue() for _ in range(4)]
+def live():
+    while True: time.sleep(0.01)
+start(live)
+def left():
+    interlock.select(a.getting(), b.getting())
+    c.put(1)
+def right():
+    interlock.select(c.getting(), d.getting())
+    a.put(1)
+threads = [start(left, name="left"), start(right, name="right")]
+for each in threads: each.join()
+""",
+        ["these wait for each other in a cycle", "an item of Queue a or an item of Queue b"],
+    ),
 }
