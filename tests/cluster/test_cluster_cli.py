@@ -77,6 +77,19 @@ class TestHold:
             held.send_signal(signal.SIGTERM)
             assert held.wait(PATIENCE) == 5
 
+    @pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a process with its parent")
+    def test_sigkill_ends_the_command_too(self):
+        code = "print('in', flush=True); import time; time.sleep(1000)"
+        held = subprocess.Popen(
+            [*INTERLOCK, "hold", "memory://", "x", "--", *shell(code)], stdout=subprocess.PIPE, text=True
+        )
+        assert held.stdout is not None
+        with held.stdout:
+            assert held.stdout.readline() == "in\n"
+            held.kill()
+            held.wait(PATIENCE)
+            assert held.stdout.read() == "", "the command has closed it, so it is gone"
+
 
 class TestOnAServer:
     @pytest.fixture(autouse=True)
@@ -100,27 +113,25 @@ class TestOnAServer:
             assert record["holders"][0]["label"] == "tester"
         assert "nothing is held" in run("ps", url, "--prefix", prefix).stdout
 
-    def test_sigkill_of_the_holder_frees_it_when_the_lease_is_over(self, url, prefix, connect):
-        code = "print('in', flush=True); import time; time.sleep(1000)"
+    def test_sigkill_of_the_holder_ends_the_command_and_the_lease_frees_it(self, url, prefix, connect):
+        code = "import os, time; print(os.getpid(), flush=True); time.sleep(1000)"
         held = subprocess.Popen(
             [*INTERLOCK, "hold", url, "nightly", "--prefix", prefix, "--lease", "2", "--", *shell(code)],
-            stdout=subprocess.PIPE, text=True, start_new_session=True,
+            stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
         assert held.stdout is not None
-        try:
-            with held.stdout:
-                assert held.stdout.readline() == "in\n"
-                (holder,) = connect().Lock("nightly").look().holders
-                os.kill(held.pid, signal.SIGKILL)
-                held.wait(PATIENCE)
-                lock = connect(lease=2).Lock("nightly")
-                assert lock.acquire(timeout=30)
-                assert lock.token > holder.token
-        finally:
-            # The command outlived its keeper: it is in a group of its own, in this session.
-            for line in subprocess.run(["ps", "-o", "pid=", "-s", str(held.pid)], capture_output=True, text=True,
-                                       check=False).stdout.split():  # fmt: skip
-                os.kill(int(line), signal.SIGKILL)
+        with held.stdout:
+            command = int(held.stdout.readline())
+            (holder,) = connect().Lock("nightly").look().holders
+            os.kill(held.pid, signal.SIGKILL)
+            held.wait(PATIENCE)
+            lock = connect(lease=2).Lock("nightly")
+            assert lock.acquire(timeout=30)
+            assert lock.token > holder.token
+            if sys.platform == "linux":
+                assert held.stdout.read() == "", "the command has closed it, so it is gone"
+            else:
+                os.kill(command, signal.SIGKILL)
 
     def test_on_loss_the_command_is_ended(self, url, prefix, connect):
         code = (

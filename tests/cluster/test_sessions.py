@@ -44,6 +44,17 @@ class World:
 
 
 @pytest.fixture
+def set_clock(monkeypatch):
+    """Have the process read its time from what is given."""
+
+    def set_clock(read):
+        monkeypatch.setattr("interlock.cluster.session.now", read)
+        monkeypatch.setattr("interlock.cluster.client.now", read)
+
+    return set_clock
+
+
+@pytest.fixture
 def world(prefix):
     made = World(prefix)
     yield made
@@ -66,14 +77,9 @@ class TestLoss:
         lock = one.Lock("orders")
         lock.acquire()
         grant, lost = lock.find(), lock.lost
-        at = {}
-        watching = threading.Thread(target=lambda: (lost.wait(), at.setdefault("lost", sessions.now())))
-        watching.start()
         cut_off(world, one)
         assert two.Lock("orders").acquire(timeout=PATIENCE)
-        at["next"] = sessions.now()
-        watching.join(PATIENCE)
-        assert at["lost"] < at["next"]
+        assert lost.is_set()
         assert isinstance(lost.reason, LeaseLost)
         with pytest.raises(LeaseLost, match="did not renew"):
             grant.check()
@@ -186,15 +192,93 @@ class TestLoss:
         world.store.fault = beat_before_leave
         lock.release()
 
-    def test_a_clock_that_jumps_ends_the_session(self, world, monkeypatch):
+    def test_a_clock_that_jumps_ends_the_session(self, world, set_clock):
         """As after a sleep of the machine: the first look at the clock tells, whoever looks."""
         one = world.connect(lease=10.0)
         lock = one.Lock("orders")
         lock.acquire()
         now = sessions.now
-        monkeypatch.setattr(sessions, "now", lambda: now() + 11)
+        set_clock(lambda: now() + 11)
         with pytest.raises(LeaseLost):
             lock.check()
+
+    @pytest.mark.parametrize("op", ["enter", "beat"])
+    def test_an_answer_that_comes_when_the_lease_is_over_is_worth_nothing(self, world, set_clock, op):
+        """The process was stopped in between: what the engine granted then may be somebody else's by now."""
+        one = world.connect(lease=10.0)
+        lock = one.Lock("orders")
+        with lock:
+            session = session_of(one)
+        lock = one.Lock("other")
+        now, fault = sessions.now, world.store.fault
+
+        def stop(when, what, arguments):
+            if when == "after" and what == op and arguments[0] == session.id:
+                world.store.fault = fault
+                set_clock(lambda: now() + 11)
+
+        world.store.fault = stop
+        if op == "beat":
+            session.beat()
+            assert session.over is not None
+            assert session.deadline < sessions.now()
+        assert lock.acquire(timeout=PATIENCE)
+        assert session.over is not None
+        assert lock.find().session is session_of(one) is not session
+        lock.check()
+
+    def test_who_asks_need_not_wait_for_the_clock_thread(self, world, set_clock):
+        one = world.connect(lease=10.0)
+        names = ["check", "token", "lost", "release"]
+        grants = []
+        for name in names:
+            lock = one.Lock(name, lease=len(grants) + 10.0 - len(names))
+            lock.acquire()
+            grants.append((lock, lock.find(), lock.lost))
+        now = sessions.now
+        for session in one.sessions.values():
+            session.closing = True  # its line does nothing more
+            sessions.clock.forget(session)
+        set_clock(lambda: now() + 11)
+        (_, check, _), (_, token, _), (_, _, lost), (released, _, _) = grants
+        with pytest.raises(LeaseLost):
+            check.check()
+        with pytest.raises(LeaseLost):
+            _ = token.token
+        assert lost.is_set()
+        assert isinstance(lost.reason, LeaseLost)
+        with pytest.raises(LeaseLost, match="did not renew"):
+            released.release()
+
+    def test_told_a_tenth_before_the_engine_lets_anybody_in(self, prefix, set_clock):
+        """On one clock that the test moves, whatever took its time on the way."""
+        time = [1000.0]
+        set_clock(lambda: time[0])
+        world = World(prefix)
+        one = world.connect(lease=10.0)
+        machine = world.store.machine
+        machine.clock = lambda: int(time[0] * 1_000_000)
+        world.store.fault = lambda when, op, arguments: time.__setitem__(0, time[0] + 1.0)
+        machine.step("open", ("other", 60_000_000, "{}"))
+        lock = one.Lock("orders")
+        lock.acquire()
+        session, lost = session_of(one), lock.lost
+        session.closing = True  # its line does nothing more
+        end = machine.sessions[session.id].deadline / 1_000_000
+        assert session.deadline <= end - 1.0
+        assert session.told_at == session.deadline - 1.0
+        time[0] = session.told_at - 0.001
+        assert not lost.is_set()
+        time[0] = session.told_at
+        assert lost.is_set()
+        ask = ("other", "other:1", "orders", "lock", 1, 1, 0, "{}")
+        time[0] = end - 0.001
+        assert machine.step("enter", ask) == ["busy"]
+        time[0] = end
+        assert machine.step("enter", ask)[0] == "granted"
+        session.closing = False
+        world.store.fault = None
+        one.close()
 
 
 class TestTasks:

@@ -1,6 +1,10 @@
 """A client in a process of its own: takes a lock again and again, and writes down what it saw, a line for each event.
 
 python worker.py URL PREFIX LEASE FILE MUTANT
+
+Whatever others could learn of, it writes down before it does it: that it is about to ask, that it is about to
+release. So when it is stopped or killed at any moment, nobody can have seen something of it that its file leaves open.
+`history.py` says what is made of it.
 """
 
 import json
@@ -14,8 +18,7 @@ import interlock.cluster
 from interlock.cluster import session as sessions
 from interlock.cluster.errors import ClusterError, LeaseLost
 
-TICK = 0.02  # seconds; a process that was not run for longer than GAP says so
-GAP = 0.06
+TICK = 0.02  # seconds between two checks of a hold
 
 
 def break_it(mutant: str) -> None:
@@ -55,27 +58,17 @@ def main() -> None:
         with guard:
             out.write(json.dumps(event) + "\n")
 
-    def tick() -> None:
-        last = time.monotonic()
-        while True:
-            time.sleep(TICK)
-            at = time.monotonic()
-            if at - last > GAP:
-                say(op="gap", t0=last, t1=at)
-            last = at
-
-    threading.Thread(target=tick, daemon=True).start()
     threading.Thread(target=lambda: (sys.stdin.read(), say(op="end"), os._exit(0)), daemon=True).start()
     after_restart = "grant" if mutant == "no quarantine" else "quarantine"
     cluster = interlock.cluster.connect(url, prefix=prefix, lease=float(lease), after_restart=after_restart)
-    lock = cluster.Lock("contended", on_lost=lambda grant: say(op="told", token=grant.value, t=time.monotonic()))
+    lock = cluster.Lock("contended")
     offset = time.monotonic() - sessions.now()
     print("ready", flush=True)
     while True:
-        t0 = time.monotonic()
-        say(op="ask", t0=t0)
+        say(op="ask", t=time.monotonic())
         try:
             if not lock.acquire(timeout=0.5):
+                say(op="not granted")
                 continue
             ticket = lock.find()
         except ClusterError as error:
@@ -83,18 +76,24 @@ def main() -> None:
             time.sleep(0.02)
             continue
         assert ticket is not None
-        deadline = ticket.session.deadline + offset
-        say(op="grant", token=ticket.value, t0=t0, t1=time.monotonic(), deadline=deadline)
-        until = time.monotonic() + random.choice([0.0, 0.0, 0.01, 0.05, float(lease) * 1.5])
-        while time.monotonic() < until and not ticket.lost.is_set():
-            ticket.lost.wait(min(0.02, max(0.0, until - time.monotonic())))
-        t0 = time.monotonic()
+        at = time.monotonic()
+        say(op="grant", token=ticket.value, t=at, deadline=ticket.session.deadline + offset)
+        until = at + random.choice([0.0, 0.0, 0.01, 0.05, float(lease) * 1.5])
+        try:
+            while time.monotonic() < until:
+                ticket.lost.wait(min(TICK, max(0.0, until - time.monotonic())))
+                at = time.monotonic()
+                ticket.check()  # reads the clock after `at`: so it was held at `at`
+                say(op="held", token=ticket.value, t=at, deadline=ticket.session.deadline + offset)
+        except LeaseLost:
+            pass
+        say(op="releasing", token=ticket.value, t=time.monotonic(), deadline=ticket.session.deadline + offset)
         try:
             lock.release()
-            kind = "release"
         except LeaseLost:
-            kind = "lost"
-        say(op=kind, token=ticket.value, t0=t0, t1=time.monotonic(), deadline=ticket.session.deadline + offset)
+            say(op="lost", token=ticket.value, t=time.monotonic())
+        else:
+            say(op="released", token=ticket.value, t=time.monotonic())
 
 
 if __name__ == "__main__":

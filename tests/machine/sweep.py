@@ -17,7 +17,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 
-from interlock import machine
+from interlock import Empty, ShutDown, machine
+from interlock.machine.kernel import seen
 
 PTRACE_TRACEME, PTRACE_SINGLESTEP, PTRACE_CONT = 0, 9, 7
 PATIENCE = float(os.environ.get("INTERLOCK_SWEEP_PATIENCE", "20"))  # seconds; only who is stuck uses them up
@@ -369,6 +370,174 @@ class Write(Read):
             pass
 
 
+class Items(Scene):
+    """A queue of two places. What comes out of it goes into another one, so that each item can be counted."""
+
+    places = 2
+
+    def __init__(self) -> None:
+        super().__init__()
+        before = {one["number"] for one in seen()}
+        self.queue = machine.Queue(self.places)
+        (self.number,) = {one["number"] for one in seen()} - before
+        self.out = machine.Queue()
+
+    def items(self) -> int:
+        """How many are in it, seen from outside: nothing is put right by looking."""
+        return next(int(one["value"]) for one in seen() if one["number"] == self.number)
+
+    def pass_on(self) -> None:
+        self.out.put(self.queue.get())
+
+    def came_out(self) -> list[bytes]:
+        return sorted(self.out.get_nowait() for _ in range(self.out.qsize()))
+
+
+class PutItem(Items):
+    """Somebody waits for it."""
+
+    def start_others(self) -> None:
+        self.others = [child(self.pass_on)]
+        self.waiting(1, self.queue)
+
+    def operate(self) -> None:
+        self.queue.put(b"mine")
+
+    def settle(self) -> str:
+        if self.items() and not until(lambda: not self.left()):
+            return "an item is there, and who waits for it sleeps"
+        self.queue.put(b"rest")
+        wrong = self.all_ended()
+        out = self.came_out() + [self.queue.get_nowait() for _ in range(self.queue.qsize())]
+        return wrong or ("" if sorted(out) in ([b"rest"], [b"mine", b"rest"]) else f"came out: {out}")
+
+
+class GetItem(Items):
+    """Somebody waits for its place."""
+
+    places = 1
+
+    def start_others(self) -> None:
+        self.queue.put(b"first")
+        self.others = [child(lambda: self.queue.put(b"second"))]
+        self.waiting(1, self.queue)
+
+    def operate(self) -> None:
+        self.queue.get()
+
+    def settle(self) -> str:
+        if not self.items() and not until(lambda: not self.left()):
+            return "there is room, and who waits for it sleeps"
+        out = [self.queue.get(timeout=PATIENCE)]
+        if out == [b"first"]:
+            out.append(self.queue.get(timeout=PATIENCE))
+        wrong = self.all_ended()
+        lost = self.queue.lost  # by the victim: this process has ended none of its threads
+        right = (out == [b"first", b"second"] and lost == 0) or (out == [b"second"] and lost == 1)
+        return wrong or ("" if right else f"came out: {out}, lost: {lost}")
+
+
+class TimedGet(Items):
+    """Into the line, and out of it: time is up. Somebody stands behind."""
+
+    def start_others(self) -> None:
+        self.others = [child(self.pass_on)]
+        self.waiting(1, self.queue)
+
+    def operate(self) -> None:
+        with suppress(Empty):
+            self.queue.get(timeout=0.0001)
+
+    def settle(self) -> str:
+        self.queue.put(b"one")
+        wrong = self.all_ended()
+        out = self.came_out()
+        return wrong or ("" if out == [b"one"] else f"came out: {out}")
+
+
+class HoldItem(Items):
+    """The whole of a hold: the item is done, or comes back."""
+
+    def start_others(self) -> None:
+        self.queue.put(b"one")
+
+    def operate(self) -> None:
+        with self.queue.hold():
+            pass
+
+    def settle(self) -> str:
+        left = self.queue.unfinished_tasks
+        out = []
+        with suppress(Empty):
+            out = [self.queue.get_nowait()]
+        return "" if (left, out) in ((0, []), (1, [b"one"])) else f"unfinished: {left}, came out: {out}"
+
+
+class LeaveHold(Items):
+    """Somebody waits, who gets it if its holder dies before it is done."""
+
+    def begin(self) -> None:
+        self.queue.put(b"one")
+        self.held = self.queue.hold()
+        self.held.__enter__()
+
+    def start_others(self) -> None:
+        self.others = [child(self.pass_on)]
+        self.waiting(1, self.queue)
+
+    def operate(self) -> None:
+        self.held.__exit__()
+
+    def settle(self) -> str:
+        if not until(lambda: not self.left() or not self.items()):
+            return "it came back, and who waits for it sleeps"
+        if self.left():
+            self.queue.put(b"two")
+        wrong = self.all_ended()
+        out = self.came_out()
+        return wrong or ("" if out in ([b"one"], [b"two"]) else f"came out: {out}")
+
+
+class TaskDone(Items):
+    """Somebody joins: it goes on, or is told that the item is lost."""
+
+    def prepare(self) -> None:
+        self.queue.get()
+
+    def start_others(self) -> None:
+        self.queue.put(b"one")
+
+        def join() -> None:
+            with suppress(machine.ItemsLost):
+                self.queue.join()
+
+        self.others = [child(join)]
+        self.waiting(1, self.queue)
+
+    def operate(self) -> None:
+        self.queue.task_done()
+
+    def settle(self) -> str:
+        return self.all_ended()
+
+
+class ShutDownIt(Items):
+    def start_others(self) -> None:
+        def wait() -> None:
+            with suppress(ShutDown):
+                self.queue.get()
+
+        self.others = [child(wait), child(wait)]
+        self.waiting(2, self.queue)
+
+    def operate(self) -> None:
+        self.queue.shutdown()
+
+    def settle(self) -> str:
+        self.queue.shutdown()
+        return self.all_ended()
+
+
 SCENES: dict[str, type[Scene]] = {
     "release": Release,
     "acquire": Acquire,
@@ -384,6 +553,13 @@ SCENES: dict[str, type[Scene]] = {
     "arrive": Arrive,
     "read": Read,
     "write": Write,
+    "put": PutItem,
+    "get": GetItem,
+    "get_late": TimedGet,
+    "hold": HoldItem,
+    "leave": LeaveHold,
+    "task_done": TaskDone,
+    "shutdown": ShutDownIt,
 }
 
 

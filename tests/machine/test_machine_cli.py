@@ -72,11 +72,11 @@ def test_a_command_whose_holder_has_died_before_it_starts_does_not_start() -> No
     """The holder is killed after the fork, before the new process has asked to end with it."""
     program = """
 import os
-from interlock.cli.machine_hold import MachineHold
-hold, holder = MachineHold(None), os.getpid()
+from interlock.cli.hold import _ends_with_us
+end_with_it, holder = _ends_with_us(), os.getpid()
 if os.fork() == 0:
     while os.getppid() == holder: os.sched_yield()
-    hold.in_command()
+    end_with_it()
     os.write(1, b"it runs")
 os._exit(0)
 """

@@ -8,10 +8,14 @@ import pytest
 
 HERE = Path(__file__).parent / "stuck"
 sys.path.insert(0, str(HERE))
+from hidden import HIDDEN, USUAL  # noqa: E402
 from legal import HEAD, LEGAL  # noqa: E402
 from stuck import STUCK  # noqa: E402
 
 SAID = ("nobody who could end", "in a cycle", "nobody is left", "would have to give itself")
+
+
+PROGRAMS = LEGAL | {f"ended by {name}": HIDDEN[name] for name in USUAL}
 
 
 def drive(directory: Path, program: str, *options: str) -> "subprocess.CompletedProcess[str]":
@@ -27,9 +31,9 @@ def drive(directory: Path, program: str, *options: str) -> "subprocess.Completed
     )
 
 
-@pytest.mark.parametrize("name", LEGAL)
+@pytest.mark.parametrize("name", PROGRAMS)
 def test_nothing_is_said_of_a_program_that_goes_on(tmp_path: Path, name: str) -> None:
-    ended = drive(tmp_path, LEGAL[name])
+    ended = drive(tmp_path, PROGRAMS[name])
     said = ended.stderr.partition("primitive")[0]
     assert ended.returncode == 0, ended.stderr
     for words in SAID:

@@ -2,7 +2,6 @@
 
 import threading
 from argparse import Namespace
-from collections.abc import Callable
 
 from interlock import Event
 from interlock.cli.hold import BAD_USE, Hold, refuse
@@ -12,8 +11,6 @@ from interlock.cluster.rwlock import RWLock
 
 
 class ClusterHold:
-    in_command: Callable[[], object] | None = None
-
     def __init__(self, cluster: Cluster, target: Permits) -> None:
         self.cluster = cluster
         self.target = target

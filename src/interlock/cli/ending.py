@@ -17,6 +17,7 @@ import _thread
 import os
 import signal
 import sys
+import threading
 
 from interlock.cli.outside import Outside
 from interlock.cli.repeats import Repeats
@@ -223,7 +224,8 @@ class Ending:
                 self._telling = False
                 if self.outputs.wanted and self.outputs.interrupted:
                     _remember_interrupt()
-        if self._signal and flush:
+        # Where the signal came while another thread told, its handler goes on in the main thread.
+        if self._signal and flush and threading.current_thread() is threading.main_thread():
             self._die(self._signal)
 
     def _tell(self, flush: bool) -> None:

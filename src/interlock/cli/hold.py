@@ -2,7 +2,7 @@
 
 What is held is named by the first argument: `redis://host/0 NAME` on an engine (`cluster_hold.py`), else a name on this
 machine (`machine_hold.py`). Either gives a `Hold`; the rest is here: the command is started when it is held, gets the
-signals that we get, and is ended when the hold is lost.
+signals that we get, and is ended when the hold is lost. If we are killed, so is it: on Linux the kernel does that.
 """
 
 import os
@@ -22,6 +22,7 @@ NOT_GOT = 75  # EX_TEMPFAIL
 LOST = 76  # EX_PROTOCOL: the lock was lost while the command ran
 BAD_USE = 2
 CANNOT = 1
+PR_SET_PDEATHSIG = 1  # of <sys/prctl.h>
 
 FORWARDED = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGCONT", "SIGWINCH")
 ENDING = ("SIGTERM", "SIGHUP", "SIGQUIT")
@@ -37,10 +38,6 @@ class Hold(Protocol):
 
     def environment(self) -> dict[str, str]:
         """What the command finds in its environment."""
-
-    @property
-    def in_command(self) -> Callable[[], object] | None:
-        """What is called in the new process, before the command runs."""
 
     def on_lost(self, tell: Event) -> None:
         """Set ``tell`` when it is lost."""
@@ -121,7 +118,7 @@ def _run(target: Hold, request: Namespace) -> int:
                 env=os.environ | target.environment(),
                 # At a terminal it stays in the foreground group; else it gets one, so that all of it can be ended.
                 process_group=None if at_terminal else 0,
-                preexec_fn=target.in_command,
+                preexec_fn=_ends_with_us(),
             )
         except OSError as error:
             print(f"interlock: cannot run {request.command[0]}: {error.strerror}", file=sys.stderr)
@@ -132,6 +129,25 @@ def _run(target: Hold, request: Namespace) -> int:
     finally:
         for name, handler in before.items():
             signal.signal(getattr(signal, name), handler)
+
+
+def _ends_with_us() -> Callable[[], None] | None:
+    """What the new process calls before it becomes the command, so that it does not outlive us and run on unheld.
+
+    Even KILL ends us both. Not what the command has started itself: that is the command's to end.
+    """
+    if sys.platform != "linux":
+        return None
+    import ctypes
+
+    prctl, keeper = ctypes.CDLL(None).prctl, os.getpid()  # found now: nothing is imported between fork and exec
+
+    def ask_kernel() -> None:
+        prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != keeper:  # it ended before the call: nobody sends the signal
+            os._exit(1)
+
+    return ask_kernel
 
 
 def _wait(child: "subprocess.Popen[bytes]", lost: Event, at_terminal: bool, request: Namespace) -> int:

@@ -1,16 +1,10 @@
 """`interlock hold NAME`: a lock between the processes of this machine."""
 
-import ctypes
-import os
-import signal
 from argparse import Namespace
 from typing import Any
 
 from interlock import Event
 from interlock.cli.hold import BAD_USE, Hold, refuse
-
-_PR_SET_PDEATHSIG = 1
-_prctl = ctypes.CDLL(None).prctl  # found now: nothing is imported between fork and exec
 
 
 def open_hold(request: Namespace) -> Hold:
@@ -37,17 +31,10 @@ class MachineHold:
 
     def __init__(self, target: Any) -> None:
         self.target = target
-        self._holder = os.getpid()
 
     def acquire(self, timeout: float | None) -> bool:
         """Take it, within ``timeout`` seconds where that is not None."""
         return bool(self.target.acquire(timeout=-1 if timeout is None and hasattr(self.target, "locked") else timeout))
-
-    def in_command(self) -> None:
-        """The command ends with us, even by KILL: it must not run on without the lock."""
-        _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != self._holder:  # it ended before the call: nobody sends the signal
-            os._exit(1)
 
     def environment(self) -> dict[str, str]:
         """Nothing: there is no token, a dead holder does nothing more."""

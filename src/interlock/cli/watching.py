@@ -10,6 +10,7 @@ import sys
 from interlock.cli.ending import Ending
 from interlock.cli.voice import Voice
 from interlock.core.graph.waitgraph import judge_waits
+from interlock.core.kernel.private import asker_for_running_loop
 from interlock.watch import cured, ended
 from interlock.watch.order import OrderWatch
 from interlock.watch.stall import STALLED, Stalls
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 def _judge() -> None:
     """Imported when a loop of asyncio's runs in the thread that is about to wait."""
     events = sys.modules.get("asyncio.events")
-    if events is not None and events._get_running_loop() is not None:
+    if events is not None and asker_for_running_loop(events)() is not None:
         from interlock.watch.waits.judge import judge
 
         judge()

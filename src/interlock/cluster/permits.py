@@ -109,6 +109,7 @@ class Shared:
                 if session.take_out(ticket):
                     session.owe(ticket.waiter)
                 raise
+            session.look_at_clock()  # the answer may have come when the lease was over
             if ticket.state in (HELD, BROKEN):
                 return ticket
             if ticket.state not in (AGAIN, LOST):
@@ -257,6 +258,7 @@ class Permits(Shared):
             ticket.board.taken(waited=ticket.asked, alone=self.kind == "rlock")
         if ticket.state == LOST:  # before there was somebody to tell
             ticket.tell_loss()
+            ticket.call_on_lost()
 
     def find(self, mine: int | None = None) -> Ticket | None:
         """The ticket that the caller means: its own, else any."""

@@ -18,7 +18,12 @@ What `beat` says that the session has is compared with what the process believes
     nothing                 held since before       lost
     nothing                 waiting since before    the engine forgot: ask again
 
-A session that is lost, or was told to be, is over for good; the next call opens another.
+A session that is lost, or was told to be, is over for good; the next call opens another. A deadline that has passed is
+never moved: what the engine says after that is of a session that it may have ended and begun anew in between.
+
+Whoever asks need not wait for the clock thread, which runs when the machine lets it: `acquire` before it returns,
+`check`, `token`, `lost.is_set()` and `release` look at the time themselves. What is promised to a program is so
+much: at the moment of a check that passes, nobody else holds it.
 """
 
 from __future__ import annotations
@@ -89,8 +94,8 @@ class Session:
 
     def opened(self, sent: float) -> None:
         """The engine has answered `open`, which was sent at `sent`. Any number of parties may open a session."""
+        self.renewed(sent)
         with self.guard:
-            self.deadline = max(self.deadline, sent + self.lease)
             start = self.line is None and self.over is None and not self.closing
             if start:
                 self.inbox = self.engine.inbox(self.id)
@@ -100,13 +105,23 @@ class Session:
             clock.watch(self)
             self.line.start()
 
+    def renewed(self, sent: float) -> None:
+        """The engine has kept the session alive by what was sent at `sent`."""
+        self.look_at_clock()
+        with self.guard:
+            if self.over is None:
+                self.deadline = max(self.deadline, sent + self.lease)
+
     @property
     def told_at(self) -> float:
         return self.deadline - self.lease / 10
 
     def look_at_clock(self) -> None:
-        """Tell the loss if it is time, without waiting for the clock thread to come to it."""
-        if self.over is None and self.deadline and now() >= self.told_at:
+        """Tell the loss if it is time, without waiting for the clock thread to come to it.
+
+        When it returns, what is held in a session that is over is marked lost, whoever was at it.
+        """
+        if self.deadline and now() >= self.told_at:
             self.end(LeaseLost(f"{self.engine.shown} did not renew the lease of {self.lease:g} s in time"))
 
     def end(self, reason: LeaseLost) -> None:
@@ -129,6 +144,8 @@ class Session:
             ticket.tell_loss()
         for ticket in again:
             ticket.event.set()
+        for ticket in lost:
+            ticket.call_on_lost()
 
     def mark_lost(self, ticket: Ticket, reason: LeaseLost) -> None:
         ticket.state = LOST
@@ -188,6 +205,7 @@ class Session:
 
     def begin_release(self, ticket: Ticket) -> bool:
         """The party releases it. Returns False where it is not held any more; else `release_over` has to follow."""
+        self.look_at_clock()
         with self.guard:
             if ticket.state != HELD or self.mine.pop(ticket.waiter, None) is None:
                 return False
@@ -326,8 +344,7 @@ class Session:
         if answer[0] == "lost":
             self.end(EngineRestarted(f"{self.engine.shown} no longer knows this session: it was restarted or emptied"))
             return math.inf
-        with self.guard:
-            self.deadline = max(self.deadline, sent + self.lease)
+        self.renewed(sent)
         self.cluster.reached()
         if everything:
             self.compare(answer, known)
@@ -363,6 +380,8 @@ class Session:
             ticket.tell_loss()
         for ticket in again:
             ticket.event.set()
+        for ticket in lost:
+            ticket.call_on_lost()
 
     def leave(self) -> None:
         """Last words of the line: the engine need not wait for the lease to run out."""

@@ -36,6 +36,13 @@ class Lost(Event):
     """Set when a hold is lost: an event for threads and tasks. ``reason`` says why; it is an exception."""
 
     reason: LeaseLost | None = None
+    session: Session | None = None
+
+    def is_set(self) -> bool:
+        """Whether it is lost, or may be by this moment."""
+        if self.session is not None:
+            self.session.look_at_clock()
+        return self.reason is not None or super().is_set()
 
 
 class Ticket:
@@ -95,6 +102,7 @@ class Ticket:
             lost = self._lost
             if lost is None:
                 lost = self._lost = Lost()
+                lost.session = self.session
             if self.reason is not None and lost.reason is None:
                 lost.reason = self.reason
                 lost.set()
@@ -107,7 +115,7 @@ class Ticket:
             raise self.reason.__class__(*self.reason.args)
 
     def tell_loss(self) -> None:
-        """Tell everybody. Called once, outside the guard, after the state has become LOST."""
+        """Tell who waits for it. Called outside the guard, after the state has become LOST."""
         if self.board is not None:
             self.board.lost()
         lost = self._lost
@@ -116,9 +124,12 @@ class Ticket:
         cancel = self.cancel
         if cancel is not None:
             cancel()
-        on_lost = self.on_lost
+
+    def call_on_lost(self) -> None:
+        """Once, after `tell_loss` of all: it takes a thread of its own, whose start takes time."""
+        with self.session.guard:
+            on_lost, self.on_lost = self.on_lost, None
         if on_lost is not None and not sys.is_finalizing():
-            # In a thread of its own: who tells the others must not be held up.
             threading.Thread(target=on_lost, args=(self,), name="interlock-on-lost", daemon=True).start()
 
     def __repr__(self) -> str:

@@ -17,30 +17,34 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
+from interlock.core.explain import order as lock_order
 from interlock.core.graph.waitgraph import primitives as every_primitive
 from interlock.core.kernel.probe import start_counting, stop_counting
 from interlock.core.primitives.mutex import Mutex
+from interlock.explore.account import Teller, nameless, number_tasks
 from interlock.explore.engine.baton import Baton
 from interlock.explore.patches import Patches, quiet_collector
 from interlock.explore.points import Points
-from interlock.explore.story import Teller, number_tasks
+from interlock.explore.races import Races
 from interlock.explore.token import AT, ORDER, Token, check_sum, read_token
 from interlock.explore.tree import Tree
+from interlock.watch.order import describe
 from interlock.watch.recording import Record
 
 DEFAULT, WALK, POS, PCT, URW, TREE = range(6)
 STRATEGIES = {"walk": WALK, "pos": POS, "pct": PCT, "urw": URW}
 MIX = ("walk", "pos", "urw", "deviation", "walk", "pos", "walk", "urw", "pos", "pct")
 SHRINKS = 500  # replays at most
+WATCHED = 10  # the order of locks is watched in the first schedules, and then in one of so many
 _LOOKS = 12  # of a tenth of a second each, in all of which who has the baton slept
-_LOOKS_AT_MOST = 100
+_LOOKS_AT_MOST = 50
 _sleep = time.sleep
 
 
 class ScheduleError(AssertionError):
     """A schedule has failed. The message is its story.
 
-    Attributes: ``exploration``, ``kind`` (deadlock, error, endless), ``token``.
+    Attributes: ``exploration``, ``kind`` (deadlock, error, endless, race, order), ``token``.
     """
 
     __module__ = "interlock.explore"
@@ -58,22 +62,31 @@ class Undecided(RuntimeError):
 class Outcome:
     """One schedule that was run."""
 
-    def __init__(self, failure: Any, options: list[int], choices: list[int], baton: Baton) -> None:
-        self.failure = failure
+    def __init__(self, options: list[int], choices: list[int], baton: Baton, races: Races) -> None:
+        self.failure: Any = baton.failure
+        self.switches: int = baton.switches
+        self.traced: int | None = None  # how much of the story led to the failure
+        if self.failure is not None:
+            self.switches, self.traced = baton.switches_then, baton.traced_then
+        elif races.found is not None:
+            words, strand, self.switches, self.traced = races.found
+            self.failure = ("race", words, None, strand)
         self.options = options
         self.choices = choices
         self.outside: int = baton.outside
         self.split_at: int = baton.split_at
         self.points: int = baton.points
-        self.switches: int = baton.switches_then if failure is not None else baton.switches
-        self.key = _key(failure)
+        self.key = _key(self.failure)
+        self.order: list[Any] | None = None  # of locks that could deadlock: a cycle of edges
 
 
 def _key(failure: Any) -> Any:
     """What makes two failures the same."""
     if failure is None:
         return None
-    kind, _, error, _ = failure
+    kind, words, error, _ = failure
+    if kind == "race":
+        return (kind, words.partition("\n")[0])
     if error is None:
         return (kind,)
     frames = traceback.extract_tb(error.__traceback__)
@@ -82,13 +95,17 @@ def _key(failure: Any) -> Any:
     return (kind, type(error), last and (last.filename, last.lineno))
 
 
+_FAILURES = ("deadlock", "error", "endless", "race", "order")
+
+
 class Exploration:
     """What has been found out.
 
     Attributes: ``schedules`` (how many were run), ``seconds``, ``distinct`` (how many differed), ``kind`` (deadlock,
-    error or endless where one failed; limit, outside or split where nothing can be said; None otherwise), ``token``
-    and ``story`` of the one that failed, ``error`` (its exception), ``switches``, ``complete`` (all schedules were
-    run), ``cut`` (how many of those were seen to be the same as another).
+    error, endless or race where one failed; order where locks were taken in two orders; limit, outside or split where
+    nothing can be said; None otherwise), ``token`` and ``story`` of the one that failed, ``error`` (its exception),
+    ``switches``, ``complete`` (all schedules were run), ``cut`` (how many of those were seen to be the same as
+    another).
     """
 
     def __init__(self) -> None:
@@ -108,7 +125,7 @@ class Exploration:
     @property
     def failed(self) -> bool:
         """Whether a schedule has failed."""
-        return self.kind in ("deadlock", "error", "endless")
+        return self.kind in _FAILURES
 
     def __repr__(self) -> str:
         return f"<interlock.explore.Exploration {self.kind or 'nothing found'} after {self.schedules} schedules>"
@@ -153,7 +170,8 @@ class Explorer:
         self.teller: Teller = Teller(baton, self.is_program, self.directory)
         self.found: Exploration = Exploration()
         self.patches: Patches = Patches(baton, self.is_program)
-        self.points: Points = Points(baton, at, self.is_program)
+        self.races: Races = Races(baton, self.teller.short, self.teller.name)
+        self.points: Points = Points(baton, at, self.is_program, self.races)
         self.patches.before_thread = self.points.before_thread
         self.random: random.Random = random.Random(seed)
         self.seen: set[int] = set()
@@ -164,6 +182,7 @@ class Explorer:
         self.blocked_at: list[str] = []
         self.telling: bool = False
         self.unlike: tuple[Outcome, Outcome] | None = None
+        self.ordered: Outcome | None = None  # the first schedule in which locks were taken in two orders
         self.timeline = timeline
         self.recording: Any = None
 
@@ -193,6 +212,12 @@ class Explorer:
             gc.collect()  # tasks that were broken off would be seen
         if story:
             start_counting()  # so that each primitive knows the line that made it
+        self.races.begin()
+        cycles: list[list[Any]] = []
+        watcher = lock_order.active
+        watched = story or self.found.schedules <= WATCHED or self.found.schedules % WATCHED == 0
+        if watched:
+            sink = lock_order.start_watching(cycles.append, apart=True)
         try:
             if story and self.timeline:
                 with Record(1_000_000, "the schedule that fails") as self.recording:
@@ -200,14 +225,21 @@ class Explorer:
             else:
                 baton.run(self._call, self.passing)
         finally:
+            if watched:
+                lock_order.stop_watching(sink)
+                if watcher is not None:
+                    lock_order.resume_watching(watcher)
             if story:
                 stop_counting()
             self.patches.clean_up()
             self.after_each()
         options, choices = baton.decisions()
-        outcome = Outcome(baton.failure, options, choices, baton)
+        outcome = Outcome(options, choices, baton, self.races)
+        outcome.order = cycles[0] if cycles else None
         if outcome.failure is not None:
             self._free_locks()
+        elif cycles and self.ordered is None:
+            self.ordered = outcome
         return outcome
 
     def _call(self) -> object:
@@ -265,8 +297,11 @@ class Explorer:
         found = self.found
         self.run(DEFAULT)  # thrown away
         found.schedules = 0
+        if self.blocked_at:
+            self._tell_outside()
+            return found
         outcome = self.default = self.run(DEFAULT)
-        again = self.run(DEFAULT, [], outcome.options)
+        again = outcome if self.blocked_at else self.run(DEFAULT, [], outcome.options)
         if outcome.failure is None and (again.split_at >= 0 or again.options != outcome.options):
             self.unlike = (outcome, again)
         self.steps = self.baton.steps_by_place()
@@ -292,6 +327,8 @@ class Explorer:
             self._tell_outside()
         elif self.unlike is not None:
             self._not_deterministic(*self.unlike)
+        elif self.ordered is not None:
+            self._tell_order(self.ordered)
         return found
 
     def search_all(self, most: int | None) -> Exploration:
@@ -331,6 +368,9 @@ class Explorer:
                 found.kind = "limit"
                 found.story = f"stopped after {found.schedules:,} orders, and there are more: nothing found in these"
                 return found
+        if self.ordered is not None:
+            self._tell_order(self.ordered)
+            return found
         found.complete = True
         what = "steps" if self.at != "sync" else "orders of its synchronization"
         repeated = f"{found.cut:,} of them broken off, as repetitions of others"
@@ -373,6 +413,9 @@ class Explorer:
         found = self.found
         kind = outcome.failure[0]
         schedules = found.schedules
+        if kind == "outside" and self.blocked_at:
+            self._tell_outside()
+            return found
         if kind == "outside" or (kind == "endless" and not self._only_looks(outcome)):
             # What it says is made when it is to be told.
             outcome = self.run(DEFAULT, outcome.choices, outcome.options, story=True)
@@ -408,17 +451,16 @@ class Explorer:
             last = self.run(DEFAULT, best.choices, best.options, story=True)
             if last.key == best.key:
                 break
-        trace = self._trace()
+        trace = self._trace(last)
         if last.key != best.key:
             return self._not_deterministic(best, last)
         found.schedules = schedules
         self._tell(last, trace)
         return found
 
-    def _trace(self) -> list[Any]:
+    def _trace(self, outcome: Outcome) -> list[Any]:
         """What led to the failure, and not how all ended after it."""
-        trace = self.baton.trace or []
-        return trace[: self.baton.traced_then] if self.baton.failure is not None else trace
+        return (self.baton.trace or [])[: outcome.traced]
 
     def _only_looks(self, outcome: Outcome) -> bool:
         """Whether, at the limit, all that could go on did nothing but look, sleep and wait in vain."""
@@ -517,7 +559,21 @@ class Explorer:
             return ["Deadlock: nobody can go on.", words]
         if kind == "endless":
             return ["No end in sight: whoever could go on only looks, sleeps and looks again.", words]
+        if kind == "race":
+            return ["A data race.", words]
         return [f"{who} failed:", *self.teller.tell_error(error)]
+
+    def _tell_order(self, outcome: Outcome) -> None:
+        """No schedule has failed, and yet locks were taken in two orders."""
+        found = self.found
+        assert outcome.order is not None
+        found.kind = "order"
+        found.token = str(Token(self.at, self.order, self.pause, outcome.options, outcome.choices))
+        found.found_after = 1
+        found.story = (
+            nameless(describe(outcome.order)) + "\n\nNo schedule that was run has deadlocked by this: those who take "
+            "them did not meet here. Where they meet, each can wait for the other for ever."
+        )
 
     def _tell_outside(self, outcome: Outcome | None = None) -> None:
         found = self.found
@@ -541,7 +597,7 @@ class Explorer:
         self.run(DEFAULT)  # thrown away
         found.schedules = 0
         outcome = self.run(DEFAULT, token.choices, None, story=True)
-        trace = self._trace()
+        trace = self._trace(outcome)
         found.found_after = 1
         if check_sum(outcome.options) != token.options or outcome.split_at >= 0:
             found.kind = "split"
@@ -552,6 +608,8 @@ class Explorer:
             return found
         if outcome.failure is not None:
             self._tell(outcome, trace)
+        elif outcome.order is not None:
+            self._tell_order(outcome)
         return found
 
     # --- what blocks outside --------------------------------------------------------------------------------------
@@ -578,10 +636,10 @@ class Explorer:
                 points = -1
                 continue
             if looks > _LOOKS_AT_MOST:
-                baton.fail("outside", "", None, holder)
-                if holder.ident == main_ident and hasattr(signal, "pthread_kill"):
-                    self.gave_up = True
-                    signal.pthread_kill(main_ident, signal.SIGINT)
+                if not baton.drop():
+                    baton.fail("outside", "", None, holder)
+                    if hasattr(signal, "pthread_kill"):
+                        signal.pthread_kill(main_ident, signal.SIGINT)
                 points = -1
 
     def _where(self, ident: int) -> str:
@@ -678,7 +736,11 @@ def headline(found: Exploration) -> str:
     """What was found, in one line."""
     if not found.failed:
         return f"nothing found in {found.schedules:,} schedules"
-    what = {"deadlock": "deadlock", "error": "failure", "endless": "no end in sight"}[found.kind or ""]
+    if found.kind == "order":
+        return "locks are taken in two orders"
+    what = {"deadlock": "deadlock", "error": "failure", "endless": "no end in sight", "race": "data race"}[
+        found.kind or ""
+    ]
     if found.kind == "error" and found.error is not None:
         what = type(found.error).__name__
     return f"{what} after {_count(found.found_after, 'schedule')}, {_count(found.switches, 'switch', 'switches')}"

@@ -10,7 +10,7 @@ waited for, and that counts as an event from outside.
 import asyncio
 import heapq
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from interlock.explore.engine.baton import Abandon, Baton
@@ -46,14 +46,6 @@ def patch_loops(baton: Baton, replace: Callable[[Any, str, object], None]) -> No
 
     replace(base, "_run_once", _run_once)
     replace(selector_events.BaseSelectorEventLoop, "_write_to_self", _write_to_self)
-    all_there = asyncio.tasks.all_tasks
-
-    def all_tasks(loop: Any = None) -> Any:
-        found = all_there(loop)
-        return _InOrder(found) if baton.is_strand() else found
-
-    for owner in asyncio, asyncio.tasks:
-        replace(owner, "all_tasks", all_tasks)
     uvloop = sys.modules.get("uvloop")
     if uvloop is not None:
         # It has no step of Python's, so nothing of it can be decided here.
@@ -64,19 +56,6 @@ def patch_loops(baton: Baton, replace: Callable[[Any, str, object], None]) -> No
 
         loop_there = uvloop.Loop
         replace(uvloop, "new_event_loop", refuse)
-
-
-class _InOrder(set[Any]):
-    """A set of tasks that is gone through in the order in which they were made, as their names tell."""
-
-    def __iter__(self) -> Iterator[Any]:
-        return iter(sorted(super().__iter__(), key=_age))
-
-
-def _age(task: Any) -> tuple[int, str]:
-    name = task.get_name()
-    digits = name.rpartition("-")[2]
-    return (int(digits) if digits.isdecimal() else 0, name)
 
 
 def _step(loop: Any, baton: Baton) -> None:

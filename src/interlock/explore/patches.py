@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from types import FunctionType, ModuleType
 from typing import Any
 
 import interlock
@@ -26,6 +27,7 @@ from interlock.explore.engine.baton import Abandon, Baton, Strand
 LOOK, WAIT = 2, 5  # of core/control.pxd
 _HAS_HANDLE = hasattr(threading, "_ThreadHandle")  # from 3.13
 _STRAND = "_interlock_strand"
+_NUMBER = "_interlock_number"
 EPOCH = 1_700_000_000 - 1_000  # what `time.time` says, less the clock at the start
 
 
@@ -39,6 +41,8 @@ class Patches:
         self._undo = contextlib.ExitStack()
         self._random = random.Random(0).getstate()
         self._numpy: Any = None
+        self._numbers = itertools.count(1)
+        self._known_libraries: set[str] = set()
 
     def __enter__(self) -> "Patches":
         with contextlib.ExitStack() as undo:
@@ -47,6 +51,7 @@ class Patches:
             names = [*dropin.NAMES, *dropin.ASYNCIO_NAMES]
             self.rebind(undo, {found: name.ours for name in names for found in dropin._found.get(name, [])})
             self._patch_threads(undo)
+            self._number(undo, threading.Thread)
             self._patch_time(undo)
             self._patch_library(undo)
             self._numpy = sys.modules.get("numpy")
@@ -166,6 +171,38 @@ class Patches:
             if lock is not None:
                 lock.release()
 
+    # --- the order of sets ----------------------------------------------------------------------------------------
+
+    def _number(self, undo: contextlib.ExitStack, kind: Any) -> None:
+        """Let what strands make of this kind have a number as its hash.
+
+        The hash is the address otherwise, so a set of threads or futures would be gone through in another order in
+        each schedule.
+        """
+        init_there = kind.__init__
+
+        @functools.wraps(init_there)
+        def init(self_: Any, *args: Any, **kwargs: Any) -> None:
+            if self.baton.is_strand():
+                self_.__dict__[_NUMBER] = next(self._numbers)
+            init_there(self_, *args, **kwargs)
+
+        # What was made before has been hashed before, and its hash must stay.
+        self.replace(undo, kind, "__hash__", lambda self_: self_.__dict__.get(_NUMBER) or object.__hash__(self_))
+        self.replace(undo, kind, "__init__", init)
+
+    def _numbered(self, kind: Any) -> Any:
+        """A subclass whose objects have numbers as their hashes: classes in C cannot be changed."""
+
+        def hash_of(self_: Any) -> int:
+            found: int | None = getattr(self_, _NUMBER, None)
+            if found is None:
+                found = next(self._numbers)
+                setattr(self_, _NUMBER, found)
+            return found
+
+        return type(kind.__name__, (kind,), {"__hash__": hash_of, "__module__": kind.__module__})
+
     # --- time -----------------------------------------------------------------------------------------------------
 
     def _patch_time(self, undo: contextlib.ExitStack) -> None:
@@ -204,14 +241,38 @@ class Patches:
         by_id = {id(there): (there, here) for there, here in ours.items()}
         for name, module in list(sys.modules.items()):
             file = getattr(module, "__file__", None)
-            if not (times and name in ("threading", "queue", "sched")) and not (
+            if not (times and name in ("threading", "queue", "sched", "concurrent.futures._base")) and not (
                 isinstance(file, str) and self.is_program(file)
             ):
                 continue
-            for attribute, value in list(vars(module).items()):
-                found = by_id.get(id(value))
-                if found is not None:
-                    self.replace(undo, module, attribute, found[1])
+            self._rebind_in(undo, module, by_id)
+
+    def _rebind_in(self, undo: contextlib.ExitStack, owner: Any, by_id: dict[int, tuple[Any, Any]]) -> None:
+        """What a module or a class has under names of its own, and what its functions have as defaults."""
+        module = owner.__name__ if isinstance(owner, ModuleType) else owner.__module__
+        for name, value in list(vars(owner).items()):
+            found = by_id.get(id(value))
+            if found is not None:
+                self.replace(undo, owner, name, found[1])
+                continue
+            wrapped = value.__func__ if type(value) in (staticmethod, classmethod) else value
+            if isinstance(wrapped, FunctionType) and wrapped.__module__ == module:
+                self._rebind_defaults(undo, wrapped, by_id)
+            elif isinstance(value, type) and value.__module__ == module and value is not owner:
+                self._rebind_in(undo, value, by_id)
+
+    def _rebind_defaults(
+        self, undo: contextlib.ExitStack, function: FunctionType, by_id: dict[int, tuple[Any, Any]]
+    ) -> None:
+        def ours(value: Any) -> Any:
+            found = by_id.get(id(value))
+            return value if found is None else found[1]
+
+        there, named = function.__defaults__, function.__kwdefaults__
+        if there and any(id(value) in by_id for value in there):
+            self.replace(undo, function, "__defaults__", tuple(map(ours, there)))
+        if named and any(id(value) in by_id for value in named.values()):
+            self.replace(undo, function, "__kwdefaults__", {name: ours(value) for name, value in named.items()})
 
     # --- the rest of the library ----------------------------------------------------------------------------------
 
@@ -232,11 +293,17 @@ class Patches:
             self._numpy.random.seed(0)
         # Their names are the same in each schedule.
         threading._counter = itertools.count(1).__next__  # type: ignore[attr-defined]
+        self._numbers = itertools.count(1)
+        base: Any = sys.modules.get("concurrent.futures._base")
+        if base is not None and "futures" not in self._known_libraries:
+            self._known_libraries.add("futures")
+            self._number(self._undo, base.Future)
+            # By which it sorts the futures whose conditions it takes.
+            base.id = hash
+            self._undo.callback(vars(base).pop, "id", None)
         futures: Any = sys.modules.get("concurrent.futures.thread")
         if futures is not None:
             # It is held while a thread is started.
-            if not hasattr(futures.ThreadPoolExecutor.__init__, "ordered"):
-                self.replace(self._undo, futures.ThreadPoolExecutor, "__init__", _in_order(futures.ThreadPoolExecutor))
             futures.ThreadPoolExecutor._counter = itertools.count().__next__
             if not isinstance(futures._global_shutdown_lock, Lock):
                 self.replace(self._undo, futures, "_global_shutdown_lock", Lock(name="concurrent.futures"))
@@ -254,14 +321,17 @@ class Patches:
                 futures._global_shutdown_lock = Lock(name="concurrent.futures")
 
     def _patch_asyncio(self, undo: contextlib.ExitStack) -> None:
-        if not getattr(self, "_asyncio_done", False) and hasattr(sys.modules.get("asyncio.base_events"), "Server"):
+        if "asyncio" not in self._known_libraries and hasattr(sys.modules.get("asyncio.base_events"), "Server"):
             from interlock.explore.loop import patch_loops
 
-            self._asyncio_done = True
+            self._known_libraries.add("asyncio")
             patch_loops(self.baton, lambda owner, name, value: self.replace(undo, owner, name, value))
             import asyncio
 
-            self.replace(undo, asyncio.TaskGroup, "__init__", _in_order(asyncio.TaskGroup, "_tasks"))
+            for kind, module in ((asyncio.Task, asyncio.tasks), (asyncio.Future, asyncio.futures)):
+                ours = self._numbered(kind)
+                for owner in asyncio, module:
+                    self.replace(undo, owner, kind.__name__, ours)
 
 
 class _Handle:
@@ -279,29 +349,6 @@ class _Handle:
 
     def join(self, timeout: float | None = None) -> None:
         """Only after its end: while it runs, a strand waits for it in another way."""
-
-
-class Ordered(dict[Any, None]):
-    """Stands for a set of what has no order of its own but its address: in the order in which things were added."""
-
-    def add(self, each: object) -> None:
-        self[each] = None
-
-    def discard(self, each: object) -> None:
-        self.pop(each, None)
-
-
-def _in_order(kind: type, name: str = "_threads") -> Callable[..., None]:
-    """An `__init__` that makes its set of threads, or tasks, an ordered one."""
-    there: Callable[..., None] = kind.__init__  # type: ignore[misc]
-
-    @functools.wraps(there)
-    def init(self: Any, *args: Any, **kwargs: Any) -> None:
-        there(self, *args, **kwargs)
-        setattr(self, name, Ordered())
-
-    init.ordered = True  # type: ignore[attr-defined]
-    return init
 
 
 @contextlib.contextmanager

@@ -11,6 +11,7 @@ from types import CodeType, FrameType
 from typing import Any
 
 from interlock.explore.engine.baton import Baton
+from interlock.explore.races import Races
 
 # Instructions that read or write what another thread may see. The start of their names.
 _SHARED = (
@@ -23,16 +24,18 @@ _SHARED = (
 class Points:
     """A context manager: while it is entered, lines (or instructions) of the program are points.
 
-    ``at``: sync, lines or bytecodes. ``is_program``: whether a file belongs to the program.
+    ``at``: sync, lines or bytecodes. ``is_program``: whether a file belongs to the program. ``races``: told of each
+    instruction that is a point, when it is about to run.
     """
 
-    def __init__(self, baton: Baton, at: str, is_program: Callable[[str], bool]) -> None:
+    def __init__(self, baton: Baton, at: str, is_program: Callable[[str], bool], races: Races) -> None:
         self.baton = baton
         self.at = at
         self.is_program = is_program
         self._known: dict[str, bool] = {}
         self._tool: int | None = None
         self._shared: dict[CodeType, frozenset[int]] = {}
+        self.races = races
 
     def __enter__(self) -> "Points":
         self.baton.switching = self.at != "sync"
@@ -108,13 +111,15 @@ class Points:
         monitoring.register_callback(tool, monitoring.events.PY_START, started)
         monitoring.register_callback(tool, monitoring.events.PY_RESUME, started)
         if self.at == "bytecodes":
-            step = self.baton.line
+            step, seen = self.baton.line, self.races.seen
 
             def instruction(code: CodeType, offset: int) -> Any:
                 shared = self._offsets(code)
                 if offset not in shared:
                     return disable
-                return step(code, offset)
+                step(code, offset)
+                seen(sys._getframe(1), offset)
+                return None
 
             monitoring.register_callback(tool, event, instruction)
         else:
@@ -148,4 +153,5 @@ class Points:
     def _trace_opcode(self, frame: FrameType, event: str, argument: object) -> Any:
         if event == "opcode" and frame.f_lasti in self.shared(frame.f_code):
             self.baton.line(frame.f_code, frame.f_lasti)
+            self.races.seen(frame, frame.f_lasti)
         return self._trace_opcode

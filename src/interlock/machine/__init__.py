@@ -10,6 +10,7 @@ if sys.platform == "linux":
     from interlock.machine.kernel import Died, Party
     from interlock.machine.latch import Latch
     from interlock.machine.lock import Lock
+    from interlock.machine.queue import ItemsLost, Queue
     from interlock.machine.rlock import RLock
     from interlock.machine.rwlock import RWLock
     from interlock.machine.semaphore import BoundedSemaphore, Semaphore
@@ -33,9 +34,11 @@ __all__ = [
     "Condition",
     "Died",
     "Event",
+    "ItemsLost",
     "Latch",
     "Lock",
     "Party",
+    "Queue",
     "RLock",
     "RWLock",
     "Semaphore",

@@ -2,14 +2,119 @@
 
 import multiprocessing
 from collections.abc import Callable
+from multiprocessing.reduction import ForkingPickler
 from typing import Any
 
 from interlock.machine.barrier import Barrier
 from interlock.machine.condition import Condition
 from interlock.machine.event import Event
 from interlock.machine.lock import Lock
+from interlock.machine.queue import Queue
 from interlock.machine.rlock import RLock
 from interlock.machine.semaphore import BoundedSemaphore, Semaphore
+
+# The calls of `multiprocessing` differ from those of `threading`: `block=`, None for ever, less than 0 not at all, and
+# a timeout of a call that does not block counts for nothing.
+
+
+def _waiting(block: bool, timeout: float | None) -> tuple[bool, float]:
+    if not block:
+        return False, -1
+    return (True, -1) if timeout is None else (True, max(0.0, timeout))
+
+
+class MachineLock(Lock):
+    """`Lock` with the calls of `multiprocessing`'s."""
+
+    _direct = True  # `with` need not come by `acquire`: nothing differs there
+
+    def acquire(self, block: bool = True, timeout: float | None = None) -> bool:
+        """Take it. ``timeout``: for how many seconds to wait; None means for ever."""
+        return super().acquire(*_waiting(block, timeout))
+
+
+class MachineRLock(RLock):
+    """`RLock` with the calls of `multiprocessing`'s."""
+
+    def acquire(self, block: bool = True, timeout: float | None = None) -> bool:
+        """Take it once more. ``timeout``: for how many seconds to wait; None means for ever."""
+        return super().acquire(*_waiting(block, timeout))
+
+
+class MachineSemaphore(Semaphore):
+    """`Semaphore` with the calls of `multiprocessing`'s."""
+
+    def acquire(self, block: bool = True, timeout: float | None = None, *, permits: int = 1) -> bool:
+        """Take a permit. ``timeout``: for how many seconds to wait; None means for ever."""
+        return super().acquire(block, timeout if block else None, permits=permits)
+
+    def get_value(self) -> int:
+        """How many permits there are."""
+        return self._value
+
+
+class MachineBoundedSemaphore(BoundedSemaphore):
+    """`BoundedSemaphore` with the calls of `multiprocessing`'s."""
+
+    def acquire(self, block: bool = True, timeout: float | None = None, *, permits: int = 1) -> bool:
+        """Take a permit. ``timeout``: for how many seconds to wait; None means for ever."""
+        return super().acquire(block, timeout if block else None, permits=permits)
+
+    def get_value(self) -> int:
+        """How many permits there are."""
+        return self._value
+
+
+class MachineCondition(Condition):
+    """`Condition` with the calls of `multiprocessing`'s."""
+
+    def __init__(self, lock: Lock | None = None) -> None:
+        super().__init__(MachineRLock() if lock is None else lock)
+
+    def acquire(self, block: bool = True, timeout: float | None = None) -> bool:
+        """Take the lock."""
+        return super().acquire(*_waiting(block, timeout))
+
+
+class MachineQueue(Queue):
+    """`Queue` with what `multiprocessing`'s has beyond that. No thread feeds it: what was put is in it."""
+
+    _closed = False
+
+    def _pickle(self, item: object) -> bytes:
+        return bytes(ForkingPickler.dumps(item))
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise ValueError(f"Queue {self!r} is closed")
+
+    def put(self, item: object, block: bool = True, timeout: float | None = None) -> None:
+        """`Queue.put`. Raises ValueError after `close`."""
+        self._check_open()
+        super().put(item, block, max(0.0, timeout) if block and timeout is not None else None)
+
+    def get(self, block: bool = True, timeout: float | None = None) -> Any:
+        """`Queue.get`. Raises ValueError after `close`."""
+        self._check_open()
+        return super().get(block, max(0.0, timeout) if block and timeout is not None else None)
+
+    def put_nowait(self, item: object) -> None:
+        """`put` without waiting."""
+        self.put(item, False)
+
+    def get_nowait(self) -> Any:
+        """`get` without waiting."""
+        return self.get(False)
+
+    def close(self) -> None:
+        """This process uses it no more."""
+        self._closed = True
+
+    def join_thread(self) -> None:
+        """There is none."""
+
+    def cancel_join_thread(self) -> None:
+        """There is none."""
 
 
 def context(method: str | None = None) -> Any:
@@ -17,35 +122,41 @@ def context(method: str | None = None) -> Any:
 
     ``method``: how it starts processes: fork, spawn, forkserver; None means the default.
 
-    Returns a context whose ``Lock``, ``RLock``, ``Semaphore``, ``BoundedSemaphore``, ``Event``, ``Condition`` and
-    ``Barrier`` are ours. All else is its own, and what it makes for itself (queues, pools) too. Raises ValueError where
-    there is no such method.
+    Returns a context whose ``Lock``, ``RLock``, ``Semaphore``, ``BoundedSemaphore``, ``Event``, ``Condition``,
+    ``Barrier``, ``Queue`` and ``JoinableQueue`` are ours. All else is its own, and what it makes for itself (pools,
+    managers) too. Raises ValueError where there is no such method.
     """
     base = multiprocessing.get_context(method)
 
     class MachineContext(type(base)):  # type: ignore[misc]
-        def Lock(self) -> Lock:
-            return Lock()
+        def Lock(self) -> MachineLock:
+            return MachineLock()
 
-        def RLock(self) -> RLock:
-            return RLock()
+        def RLock(self) -> MachineRLock:
+            return MachineRLock()
 
-        def Semaphore(self, value: int = 1) -> Semaphore:
-            return Semaphore(value)
+        def Semaphore(self, value: int = 1) -> MachineSemaphore:
+            return MachineSemaphore(value)
 
-        def BoundedSemaphore(self, value: int = 1) -> BoundedSemaphore:
-            return BoundedSemaphore(value)
+        def BoundedSemaphore(self, value: int = 1) -> MachineBoundedSemaphore:
+            return MachineBoundedSemaphore(value)
 
         def Event(self) -> Event:
             return Event()
 
-        def Condition(self, lock: Any = None) -> Condition:
-            return Condition(lock)
+        def Condition(self, lock: Any = None) -> MachineCondition:
+            return MachineCondition(lock)
 
         def Barrier(
             self, parties: int, action: Callable[[], object] | None = None, timeout: float | None = None
         ) -> Barrier:
             return Barrier(parties, action, timeout)
+
+        def Queue(self, maxsize: int = 0) -> MachineQueue:
+            return MachineQueue(maxsize)
+
+        def JoinableQueue(self, maxsize: int = 0) -> MachineQueue:
+            return MachineQueue(maxsize)
 
         def get_context(self, method: str | None = None) -> Any:
             """For what it makes for itself: without ours."""

@@ -5,6 +5,7 @@
 
 #include "primitives.h"
 #include "circle.h"
+#include "queue.h"
 
 static inline void ilk_use(void *process) {
     ilk = (struct process *) process;
@@ -22,6 +23,8 @@ static inline int any_step(struct me *me, struct wait *w, int sliced) {
         return event_step(me, w, sliced);
     case CONDITION:
         return condition_step(me, w, sliced);
+    case QUEUE:
+        return queue_step(me, w, sliced);
     default:
         return wait_step(me, w, sliced);
     }
@@ -29,6 +32,9 @@ static inline int any_step(struct me *me, struct wait *w, int sliced) {
 
 static inline int any_leave(struct me *me, struct wait *w) {
     struct record *r = record_at(w->record);
+    if (r->kind == QUEUE) {
+        return queue_leave(me, w);
+    }
     if (r->kind != EVENT && r->kind != LATCH) {
         return withdraw(me, w);
     }

@@ -4,8 +4,9 @@ from libc.stdint cimport uint32_t as u32, uint64_t as u64
 cdef extern from "kernel.h" nogil:
     cdef enum:
         LOCK, RLOCK, SEMAPHORE, BOUNDED, EVENT, CONDITION, BARRIER, RWLOCK, LATCH, QUEUE
-        ENTER, HOLD, READING, TASK, TIMED, STRICT
-        TAKEN, LATE, SIGNAL, FULL, SPOILED, ACTING, CIRCULAR
+        ENTER, HOLD, READING, TASK, TIMED, STRICT, JOINING
+        TAKEN, LATE, SIGNAL, FULL, SPOILED, ACTING, CIRCULAR, SHUT_DOWN
+        SHUT, DROP, PICKLED, PAGE, RING_PAGES
         PARKED, GRANTED, HOLDING, CANCELLED
     u64 ID_MASK, PERMITS, READ, ABANDONED, ENTERED, QUEUED, NEVER, PASSING
 
@@ -23,9 +24,14 @@ cdef extern from "kernel.h" nogil:
         u64 died_when
         char died_program[32]
         char name[96]
+        u32 pages, guard
+
+    cdef struct ring:
+        u64 lost
+        u32 ready, shut
 
     cdef struct node:
-        u32 word, at, want, flags, next, fifo
+        u32 word, at, want, flags, next, fifo, holding
         u64 owner, ticket, since, watch
 
     ctypedef struct Waiting "struct wait":
@@ -35,6 +41,10 @@ cdef extern from "kernel.h" nogil:
         u32 circle_records[16]
         u64 circle_ids[16]
         int noticed
+        u32 member, sort
+        u64 size, room
+        const char *data
+        char *got
 
     cdef struct me:
         u64 id
@@ -85,6 +95,17 @@ cdef extern from "kernel.h" nogil:
     int barrier_finish(record *, Waiting *, int) noexcept
     void barrier_break(record *) noexcept
     void barrier_reset(record *) noexcept
+    ring *ring_of(record *) noexcept
+    u64 capacity_of(record *) noexcept
+    u64 room_for(u64) noexcept
+    u64 unfinished(record *) noexcept
+    u32 queue_items(record *) noexcept
+    node *member_of(record *, u64) noexcept
+    int queue_try(me *, Waiting *) noexcept
+    bint queue_finish(me *, record *, u64) noexcept
+    bint queue_task_done(me *, record *) noexcept
+    void queue_shut(record *, u32) noexcept
+    void queue_reap(record *) noexcept
     void free_node(node *) noexcept
     bint has(node *) noexcept
 
@@ -102,9 +123,11 @@ cdef class Shared:
 
     cdef object open(self, u32 kind, object name, u64 bound, Shared lock)
     cdef object take_back(self, Waiting *w)
+    cdef object refuse(self, int step, Waiting *w)
     cdef bint drive(self, Waiting *w) except -1
     cdef str circle(self, Waiting *w)
     cdef bint enter_guard(self, me *i) except -1
+    cdef list all_waiters(self)
     cdef str describe(self, str state, str more)
 
 
@@ -113,12 +136,16 @@ cdef class Asking:
     cdef Shared shared
     cdef u64 mine
     cdef int acts
+    cdef object data
     cdef Waiting w
 
 
 # The calling thread, with a slot.
 cdef me *caller() except NULL
 cdef object enrol_caller()
+cdef bint is_private() except -1
+cdef u64 deadline_in(double seconds) noexcept
+cdef double seconds_of(object timeout) except? 7
 cdef u64 lock_deadline(bint blocking, object timeout) except? 7
 cdef u64 deadline_after(object timeout) except? 7
 cdef object party_of(u64 id, u64 since)

@@ -7,6 +7,7 @@ two instructions, so the order of stores is the algorithm. `layout.h` says what 
 
 import os
 import sys
+import warnings
 from _thread import allocate_lock, get_ident
 from collections import deque
 from typing import NamedTuple
@@ -29,12 +30,14 @@ from cython.cimports.interlock.machine.process import (
     use_arena,
 )
 from cython.cimports.libc.math import isnan
+from cython.cimports.libc.stdlib import free
 from cython.cimports.libc.string import memcpy, memset
 
-from interlock.errors import DeadlockError
+from interlock.core.kernel.private import listed_thread
+from interlock.errors import DeadlockError, ShutDown
 
 TIMEOUT_MAX = 2.0**63 / 1e9  # seconds, as threading's
-LAYOUT = 1
+LAYOUT = 2
 KINDS = (
     "",
     "Lock",
@@ -84,6 +87,8 @@ registry = cython.declare(object, allocate_lock())  # of the two below
 opened = cython.declare(dict, {})  # (index, serial) -> how many objects here stand for that record
 dropped = cython.declare(list, [])  # what is to be closed when the registry is free
 place = cython.declare(object, None)  # the path of the arena, once mapped
+identity = cython.declare(object, None)  # (device, inode) of the file there; None: it was removed, and that was told
+private = cython.declare(cython.bint, False)  # nobody but this user can write into it
 
 
 def folder() -> str:
@@ -130,7 +135,7 @@ def make_arena(path: str, boot: str, namespace: int) -> None:
         head = map_arena(fd)
         if head == cython.NULL:
             raise MemoryError(f"interlock.machine: cannot map {made}")
-        stamp_arena(head, boot.encode(), namespace)
+        stamp_arena(head, boot.encode(), namespace, int.from_bytes(os.urandom(8), "little"))
         unmap_arena(head)
         try:
             os.link(made, path)
@@ -143,7 +148,7 @@ def make_arena(path: str, boot: str, namespace: int) -> None:
 
 def open_arena() -> None:
     """Map the arena of this user. Raises OSError where it cannot be had."""
-    global place
+    global place, private, identity
     if place is not None:
         return
     boot = read_text("/proc/sys/kernel/random/boot_id")
@@ -183,8 +188,40 @@ def open_arena() -> None:
         encoded = os.fsencode(within)[:255]
         memcpy(this_process.folder, cython.cast(cython.p_char, encoded), len(encoded))
         place = path
+        identity = stat.st_dev, stat.st_ino
+        private = (
+            stat.st_uid == os.geteuid()
+            and not stat.st_mode & 0o022
+            and os.stat(within).st_uid in (stat.st_uid, 0)
+            and not is_shared(within)
+        )
         return
     raise OSError(f"interlock.machine: {path} cannot be opened")
+
+
+def check_removed() -> None:
+    """Warn, once, where somebody has removed the file: whoever opens a name from now on is in another one."""
+    global identity
+    if identity is None:
+        return
+    try:
+        there = os.stat(place, follow_symlinks=False)
+        if (there.st_dev, there.st_ino) == identity:
+            return
+    except OSError:
+        pass
+    identity = None
+    warnings.warn(
+        f"interlock.machine: {place} was removed while this process uses it: processes that come to it from now on do "
+        "not meet this one. Restart those that were there before",
+        RuntimeWarning,
+        stacklevel=2,
+    )
+
+
+def is_private() -> cython.bint:
+    """Whether nobody but this user can write into the arena."""
+    return private
 
 
 def process_address() -> cython.p_void:
@@ -210,8 +247,7 @@ def enrol_caller():
             "interlock.machine: no room for another thread: 8192 take part, or the memory of the folder is full"
         )
     i: cython.pointer(me) = ilk_me()
-    threading = sys.modules.get("threading")
-    thread = None if threading is None else getattr(threading, "_active", {}).get(get_ident())
+    thread = listed_thread(get_ident())
     name = thread.name if thread is not None else "MainThread" if i.tid == this_process.pid else f"Thread-{i.tid}"
     encoded: bytes = name.encode("utf-8", "replace")[:31]
     memcpy(i.slot.thread, cython.cast(cython.p_char, encoded), len(encoded))
@@ -317,10 +353,16 @@ class Asking:
         self.w.want = want
         self.w.noticed = 0
         self.w.begun = NEVER if shared.kind == BARRIER else 0
+        self.w.member = 0
+        self.w.room = 0
+        self.w.got = cython.NULL
+
+    def __dealloc__(self):
+        free(self.w.got)
 
     def step(self) -> int:
         """Look. Returns 1: it has what it wants; 0: look again soon; -1: it is queued; -2 no memory, -3 broken, -4
-        act."""
+        act, -6 shut down."""
         i = caller()
         step: cython.int
         if i.id != self.mine:
@@ -357,7 +399,7 @@ class Asking:
             return True
         n: cython.pointer(node) = node_at(self.w.node)
         kind = self.shared.kind
-        if kind == EVENT or kind == LATCH or kind == BARRIER:
+        if kind == EVENT or kind == LATCH or kind == BARRIER or self.w.flags & JOINING:
             return True
         return n.word != PARKED or n.watch >> 62 != 0 or (n.watch != 0 and n.watch != self.mine and is_dead(n.watch))
 
@@ -375,6 +417,26 @@ class Asking:
         if self.w.node != 0:
             node_at(self.w.node).fifo = fifo
         return self.w.node
+
+    def carry(self, data: bytes, sort: u32) -> None:
+        """Queue: what it puts."""
+        self.data = data
+        self.w.data = data
+        self.w.size = len(data)
+        self.w.sort = sort
+
+    def told(self, lost: u64) -> None:
+        """Queue: how many lost items the caller of `join` knows of."""
+        self.w.begun = lost
+
+    @property
+    def item(self) -> tuple:
+        """Queue: what it got: bytes, their sort, and where the entry lies."""
+        return cython.cast(bytes, self.w.got[: self.w.size]) if self.w.size else b"", self.w.sort, self.w.begun
+
+    @property
+    def lost(self) -> int:
+        return self.w.begun
 
     @property
     def place(self) -> int:
@@ -398,6 +460,7 @@ class Shared:
             if not encoded or len(encoded) > 95 or b"\0" in encoded:
                 raise ValueError(f"a name has 1 to 95 bytes of UTF-8 and no NUL: {name!r}")
         f: found
+        memset(cython.address(f), 0, cython.sizeof(found))
         wrong: cython.int
         digest: u32 = 2166136261
         for byte in encoded:
@@ -411,9 +474,10 @@ class Shared:
             with cython.nogil:
                 wrong = open_record(i, raw, digest, kind, bound, at, cython.address(f))
             if wrong == 0:
-                self.join(f.index, f.serial, kind)
+                self.adopt(f.index, f.serial, kind)
         drain()
         self.name = name
+        check_removed()
         if wrong == -1:
             raise OSError(
                 f"interlock.machine: no room in {place} for another primitive: 65,535 are open, or the disk is full"
@@ -423,18 +487,19 @@ class Shared:
                 f"{name!r} is open on this machine as {KINDS[f.kind]}, not as {KINDS[kind]}: choose another name"
             )
         if wrong == -3:
-            raise ValueError(f"{KINDS[kind]} {name!r} is open on this machine with {f.bound}, not with {bound}")
+            is_with, wanted = bound_text(kind, f.bound), bound_text(kind, bound)
+            raise ValueError(f"{KINDS[kind]} {name!r} is open on this machine with {is_with}, not with {wanted}")
         if wrong == -4:
             raise ValueError(f"Condition {name!r} is open on this machine with another lock")
 
-    def join(self, index: u32, serial: u32, kind: u32):
+    def adopt(self, index: u32, serial: u32, kind: u32):
         self.index = index
         self.serial = serial
         self.kind = kind
         self.r = record_at(index)
         opened[index, serial] = opened.get((index, serial), 0) + 1
 
-    def reopen(self, name, index: u32, serial: u32, kind: u32):
+    def reopen(self, name, arena: u64, index: u32, serial: u32, kind: u32):
         """Join the record that another process has told of."""
         f: found
         wrong: cython.int
@@ -442,9 +507,11 @@ class Shared:
             open_arena()
             i = caller()
             with cython.nogil:
-                wrong = reopen_record(i, index, serial, kind, cython.address(f))
+                wrong = -5
+                if this_process.arena.id == arena:  # the file was not removed in between
+                    wrong = reopen_record(i, index, serial, kind, cython.address(f))
             if wrong == 0:
-                self.join(index, serial, kind)
+                self.adopt(index, serial, kind)
         self.name = name
         if wrong:
             raise OSError(
@@ -459,6 +526,12 @@ class Shared:
 
     def take_back(self, w: cython.pointer(Waiting)):
         """The caller has got what it no longer wants."""
+
+    def refuse(self, step: cython.int, w: cython.pointer(Waiting)):
+        """Raise why a wait cannot go on."""
+        if step == SHUT_DOWN:
+            raise ShutDown
+        raise MemoryError("interlock.machine: no memory for another wait")
 
     def drive(self, w: cython.pointer(Waiting)) -> cython.bint:
         """Wait, with Ctrl-C. Returns whether the caller has it."""
@@ -475,8 +548,10 @@ class Shared:
                 with cython.nogil:
                     step = any_leave(i, w)
                 return step != 0
-            if step == FULL:
-                raise MemoryError("interlock.machine: no memory for another wait")
+            if step == FULL or step == SHUT_DOWN or step == SPOILED:
+                with cython.nogil:
+                    any_leave(i, w)
+                self.refuse(step, w)
             if step == CIRCULAR:
                 told = self.circle(w)
                 if any_leave(i, w):
@@ -524,19 +599,26 @@ class Shared:
     @property
     def waiters(self) -> tuple:
         """The parties of all processes that are blocked here now, in the order in which they came."""
+        return tuple([party for _, party in self.all_waiters()])
+
+    def all_waiters(self) -> list:
+        """(flags of the wait, party) of each."""
         found_waiters = []
         total: u32 = this_process.arena.chunks * 8
+        turn: u32 = self.r.turn
         index: u32
         for index in range(1, total):
             n: cython.pointer(node) = node_at(index)
             if index % 8 == 0 or n.at != self.index or not n.word & PARKED or n.word & (GRANTED | CANCELLED):
                 continue
+            if self.kind == BARRIER and (turn & 1 or n.want != turn >> 1):
+                continue  # its round is over, and it has not run yet
             ticket: u64 = n.ticket
             party = party_of(n.owner, n.since)
             if party is not None:
-                found_waiters.append((ticket, n.since, party))
+                found_waiters.append((ticket, n.since, n.flags, party))
         found_waiters.sort(key=lambda entry: entry[:2])
-        return tuple([party for _, _, party in found_waiters])
+        return [(flags, party) for _, _, flags, party in found_waiters]
 
     def describe(self, state: str, more: str) -> str:
         kind = type(self)
@@ -564,7 +646,8 @@ class Shared:
             # The child opens it when it comes to it: until then it must stay, also where the caller drops it.
             sent.append(self)
         bound: u64 = 0 if self.kind == CONDITION else self.r.bound
-        return rebuild, (type(self), self.name, self.index, self.serial, self.kind, bound, self._extra())
+        arena: u64 = this_process.arena.id
+        return rebuild, (type(self), self.name, arena, self.index, self.serial, self.kind, bound, self._extra())
 
     def _extra(self) -> object:
         """What this object has beyond the record."""
@@ -574,12 +657,19 @@ class Shared:
         """Take it over; returns the lock of a condition."""
 
 
-def rebuild(cls, name, index: u32, serial: u32, kind: u32, bound: u64, extra):
+def bound_text(kind: u32, bound: u64) -> str:
+    if kind != QUEUE:
+        return str(bound)
+    pages = bound >> 32
+    return f"maxsize={bound & 0xFFFFFFFF}" + (f" and size={pages * PAGE - 64}" if pages else "")
+
+
+def rebuild(cls, name, arena: u64, index: u32, serial: u32, kind: u32, bound: u64, extra):
     """Make an object of what another process has pickled."""
     made: Shared = cls.__new__(cls)
     lock = made._restore(extra)
     try:
-        made.reopen(name, index, serial, kind)
+        made.reopen(name, arena, index, serial, kind)
     except OSError:
         if name is None:
             raise
@@ -606,6 +696,8 @@ def seen() -> list:
         if party is None:
             continue
         if word & HOLDING and not word & CANCELLED:
+            if record_at(n.at).kind == QUEUE and n.holding == 0:
+                continue
             holds.setdefault(n.at, []).append(party)
         elif word & PARKED and not word & (GRANTED | CANCELLED):
             waits.setdefault(n.at, []).append((n.ticket, n.since, party))
@@ -624,6 +716,8 @@ def seen() -> list:
             value = r.word & PERMITS
         elif kind == LATCH:
             value = 0 if r.turn & 1 else r.word & PERMITS
+        elif kind == QUEUE:
+            value = queue_items(r)
         elif kind == EVENT:
             value = r.turn & 1 != 0
         elif kind == BARRIER:

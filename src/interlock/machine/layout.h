@@ -19,7 +19,7 @@ typedef uint32_t u32;
 typedef uint64_t u64;
 
 #define ILK_MAGIC 0x6b6c6e69u
-#define ILK_LAYOUT 1
+#define ILK_LAYOUT 2
 
 enum { SLOTS = 8192, RECORDS = 65536, CHUNKS = 65536, SHEETS = 16384, BUCKETS = 4096, CHUNK = 8, TEXT = 32, NAME = 96 };
 
@@ -53,13 +53,14 @@ enum {
     TASK = 8,     /* woken by a byte in its loop's FIFO as well */
     TIMED = 16,   /* ends by itself */
     STRICT = 32,  /* is handed what it waits for */
-    RUNNING = 64  /* runs the action of the barrier */
+    RUNNING = 64, /* runs the action of the barrier */
+    JOINING = 128 /* Queue: waits until nothing is unfinished; on no list */
 };
 
 enum { FREE = 0, LOCK, RLOCK, SEMAPHORE, BOUNDED, EVENT, CONDITION, BARRIER, RWLOCK, LATCH, QUEUE };
 
 /* What `intent` says: the word of the record is right if its node shows this, and was `intent_before` if not. */
-enum { TAKE = 1, GIVE = 2, PART = 3 };
+enum { TAKE = 1, GIVE = 2, PART = 3, GOT = 4, LOSE = 5 };
 
 struct slot {
     pthread_mutex_t life;
@@ -101,6 +102,8 @@ struct record {
     u64 died_when;
     char died_program[TEXT];
     char name[NAME];
+    u32 ring;  /* Queue: where its items lie, and how much room there is: in pages */
+    u32 pages;
 } __attribute__((aligned(64)));
 
 struct node {
@@ -115,7 +118,7 @@ struct node {
     u32 next;
     u32 prev;
     u32 fifo; /* of a task's loop */
-    u32 spare;
+    u32 holding; /* Queue: how many entries its owner has TAKEN */
 };
 
 /* The first node of a chunk is its head. */
@@ -124,6 +127,29 @@ struct chunk_head {
     u32 next;  /* of the same owner: its number + 1 */
     u32 unused[13];
 };
+
+/* The items of a Queue: see queue.h. It lies before the first entry. Positions only grow; what they mean is their rest by
+   the room of the ring. */
+struct ring {
+    u64 first;   /* the oldest entry whose room is not free again */
+    u64 end;     /* where the next one goes */
+    u64 cursor;  /* none before it is READY */
+    u64 touched; /* so many bytes have memory */
+    u64 lost;    /* how many items were with somebody who died before `task_done` */
+    u32 ready;   /* how many are READY */
+    u32 shut;
+    u32 unused[4];
+};
+
+struct entry {
+    u32 state;
+    u32 sort;
+    u64 size; /* of the item, which follows */
+    u64 owner;
+    u64 unused;
+};
+
+enum { PAGE = 4096, RING_PAGES = 1 << 20 };
 
 /* Which records a process has open, with their serials. */
 enum { OPENS = 62 };
@@ -137,6 +163,7 @@ struct arena {
     u32 magic, layout, size_of_mutex, size_of_slot;
     u64 size;
     u64 pid_namespace;
+    u64 id; /* no other has it */
     char boot[40];
     u32 guard;
     u32 ready;
@@ -147,6 +174,7 @@ struct arena {
 } __attribute__((aligned(64)));
 
 _Static_assert(sizeof(struct node) == 64 && sizeof(struct chunk_head) == 64, "a node is a line of the cache");
-_Static_assert(sizeof(struct record) <= 320 && sizeof(struct slot) <= 256, "little is shared by accident");
+_Static_assert(sizeof(struct ring) == 64 && sizeof(struct entry) == 32, "an entry is not split by the end of the ring");
+_Static_assert(sizeof(struct record) <= 256 && sizeof(struct slot) <= 256, "little is shared by accident");
 
 #endif

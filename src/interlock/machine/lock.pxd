@@ -3,7 +3,9 @@ from interlock.machine.kernel cimport Shared, me, u64, Waiting
 
 cdef class Lock(Shared):
     cdef object recover
+    cdef bint direct
 
+    cdef object look_at_class(self)
     cdef bint take(self, u64 entered, u64 deadline) except -1
     cdef object recovered(self, me *i)
     cdef object give(self, bint leaving)

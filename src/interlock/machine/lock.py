@@ -66,16 +66,17 @@ class Lock(Shared):
         if recover is not None and not callable(recover):
             raise TypeError(f"recover must be callable, not {type(recover).__name__}")
         self.recover = recover
+        self.look_at_class()
         self.open(LOCK, name, 0, None)
 
     def __enter__(self) -> bool:
         """Acquire the lock, waiting for ever. Returns True."""
-        if type(self) is Lock:
+        if self.direct:
             return self.take(ENTERED, NEVER)
         return self.acquire()
 
     def __exit__(self, exc_type: object = None, exc_value: object = None, traceback: object = None) -> None:
-        if type(self) is Lock:
+        if self.direct:
             i = ilk_me()
             if i.id == 0 or not lock_untie(i, self.r, ENTERED):
                 self.give(True)
@@ -139,7 +140,13 @@ class Lock(Shared):
 
     def _restore(self, extra: object) -> object:
         self.recover = extra
+        self.look_at_class()
         return None
+
+    def look_at_class(self):
+        """What a subclass makes of `acquire` and `release` is what `with` does."""
+        kind = type(self)
+        self.direct = kind is Lock or "_direct" in kind.__dict__
 
     def within(self, timeout: float) -> Within:
         """A context manager that holds the lock, or raises TimeoutError after ``timeout`` seconds."""

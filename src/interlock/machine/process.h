@@ -138,6 +138,9 @@ static int enrol(void) {
         while (lock_word(me, &a->guard, NEVER, &died) != 0) {
         }
         int made = 1;
+        if (died) {
+            rebuild_buckets(a);
+        }
         if (load(&a->slots) == used) {
             made = used < SLOTS && prepare_slot(me, used);
             if (made) {
@@ -275,6 +278,31 @@ static void take_from_chain(u32 *link, u32 index, int by_name) {
     }
 }
 
+/* Room for the items of a queue: what no queue has. Which those are say the records alone, so a kill leaves nothing to put
+   right. Returns 0: there is none, or no memory. */
+static int make_ring(struct record *r, u32 pages) {
+    u32 records = load(&ilk->arena->records), at = 0;
+    for (u32 index = 1; index < records && at + pages <= RING_PAGES; index++) {
+        struct record *other = record_at(index);
+        if (other != r && load(&other->kind) == QUEUE && other->ring < at + pages && at < other->ring + other->pages) {
+            at = other->ring + other->pages;
+            index = 0; /* from the start: it may meet another now */
+        }
+    }
+    char *memory = ilk->rings + (u64) at * PAGE;
+    if (at + pages > RING_PAGES || (madvise(memory, PAGE, 23) != 0 && errno != EINVAL)) {
+        return 0;
+    }
+    memset(memory, 0, sizeof(struct ring));
+    r->ring = at;
+    r->pages = pages;
+    return 1;
+}
+
+static void free_ring(struct record *r) {
+    madvise(ilk->rings + (u64) r->ring * PAGE, (size_t) r->pages * PAGE, MADV_REMOVE);
+}
+
 static void free_record(struct record *r) {
     u32 index = number_of(r);
     if (r->name[0] != 0) {
@@ -284,10 +312,21 @@ static void free_record(struct record *r) {
         take_from_chain(&record_at(r->lock)->lock, index, 0);
     }
     purge(r);
+    if (r->kind == QUEUE) {
+        free_ring(r);
+    }
     store(&r->kind, FREE);
 }
 
-static void init_record(struct record *r, u32 kind, u64 bound, u32 lock) {
+/* Returns 0: there is no room for its items. */
+static int init_record(struct record *r, u32 kind, u64 bound, u32 lock) {
+    if (kind == QUEUE) {
+        u32 pages = bound >> 32 ? (u32) (bound >> 32) : RING_DEFAULT;
+        if (!make_ring(r, pages)) {
+            return 0;
+        }
+        bound = (u32) bound | (u64) pages << 32;
+    }
     r->word = kind == SEMAPHORE || kind == BOUNDED || kind == LATCH ? bound : 0;
     r->turn = kind == LATCH && bound == 0 ? 1 : 0;
     r->head = r->tail = r->holds = r->intent = r->version = r->asked = 0;
@@ -303,6 +342,7 @@ static void init_record(struct record *r, u32 kind, u64 bound, u32 lock) {
         fence();
         store(&record_at(lock)->lock, number_of(r));
     }
+    return 1;
 }
 
 enum { NO_ROOM = -1, OTHER_KIND = -2, OTHER_BOUND = -3, OTHER_LOCK = -4, GONE = -5 };
@@ -327,7 +367,7 @@ static int open_record(struct me *me, const char *name, u32 hash, u32 kind, u64 
             break;
         }
     }
-    if (r != NULL && !is_in_use(r)) {
+    if (r != NULL && !is_in_use(r) && !(r->kind == QUEUE && queue_items(r))) {
         /* Its users have all ended. A lock whose holder died tells the next one. */
         u64 word = load(&r->word), owner = holder_of(r);
         int held = r->kind == kind && owner != 0;
@@ -343,7 +383,17 @@ static int open_record(struct me *me, const char *name, u32 hash, u32 kind, u64 
             take_from_chain(&record_at(r->lock)->lock, number_of(r), 0);
         }
         purge(r);
-        init_record(r, kind, bound, lock);
+        if (r->kind == QUEUE) {
+            free_ring(r);
+        }
+        if (r->kind == QUEUE || kind == QUEUE) {
+            store(&r->kind, FREE); /* should this thread be killed now, nobody takes a ring half made for one */
+        }
+        if (!init_record(r, kind, bound, lock)) {
+            free_record(r);
+            arena_unlock(me);
+            return NO_ROOM;
+        }
         if (held || abandoned) {
             r->died_when = when;
             r->died_pid = pid;
@@ -353,7 +403,8 @@ static int open_record(struct me *me, const char *name, u32 hash, u32 kind, u64 
     } else if (r != NULL) {
         rc = r->kind != kind ? OTHER_KIND
              : kind == CONDITION ? (r->lock != lock ? OTHER_LOCK : 0)
-             : r->bound != bound ? OTHER_BOUND
+             : kind == QUEUE && bound >> 32 == 0 ? ((u32) r->bound != (u32) bound ? OTHER_BOUND : 0)
+             : r->bound != bound                 ? OTHER_BOUND
                                  : 0;
     } else {
         u32 records = load(&a->records), index;
@@ -371,7 +422,10 @@ static int open_record(struct me *me, const char *name, u32 hash, u32 kind, u64 
         }
         r = record_at(index);
         purge(r);
-        init_record(r, kind, bound, lock);
+        if (!init_record(r, kind, bound, lock)) {
+            arena_unlock(me);
+            return NO_ROOM;
+        }
         strncpy(r->name, name, NAME - 1);
         r->hash = hash;
         store(&r->kind, kind);
@@ -420,7 +474,8 @@ static void close_record(struct me *me, u32 index, u32 serial) {
     if (r->serial == serial && r->kind != FREE) {
         note_closed(entry_of(r));
         /* Whoever comes next is told of a holder that has died by then. */
-        int keeps = r->name[0] != 0 && (holder_of(r) != 0 || (is_exclusive(r->kind) && (load(&r->word) & ABANDONED)));
+        int keeps = r->name[0] != 0 && (holder_of(r) != 0 || (is_exclusive(r->kind) && (load(&r->word) & ABANDONED)) ||
+                                       (r->kind == QUEUE && queue_items(r)));
         if (!keeps && !is_in_use(r)) {
             free_record(r);
         }
@@ -434,8 +489,12 @@ static const size_t PLACE_SLOTS = 65536;
 static const size_t PLACE_OPENS = PLACE_SLOTS + SLOTS * sizeof(struct slot);
 static const size_t PLACE_RECORDS = PLACE_OPENS + SHEETS * sizeof(struct opens);
 static const size_t PLACE_NODES = PLACE_RECORDS + RECORDS * sizeof(struct record);
-static const size_t ARENA_SIZE = PLACE_NODES + (size_t) CHUNKS * CHUNK * sizeof(struct node);
+static const size_t PLACE_RINGS = PLACE_NODES + (size_t) CHUNKS * CHUNK * sizeof(struct node);
+static const size_t ARENA_SIZE = PLACE_RINGS + (size_t) RING_PAGES * PAGE;
 
+_Static_assert(sizeof(struct arena) <= 65536 && (SLOTS * sizeof(struct slot) + RECORDS * sizeof(struct record)) % PAGE == 0 &&
+                   SHEETS * sizeof(struct opens) % PAGE == 0 && CHUNKS * CHUNK * sizeof(struct node) % PAGE == 0,
+               "rings are whole pages");
 _Static_assert(sizeof(struct arena) <= 65536, "the head fits before the slots");
 
 static struct arena *map_arena(int fd) {
@@ -443,7 +502,8 @@ static struct arena *map_arena(int fd) {
     return at == MAP_FAILED ? NULL : (struct arena *) at;
 }
 
-static void stamp_arena(struct arena *a, const char *boot, u64 pid_namespace) {
+static void stamp_arena(struct arena *a, const char *boot, u64 pid_namespace, u64 id) {
+    a->id = id;
     a->magic = ILK_MAGIC;
     a->layout = ILK_LAYOUT;
     a->size_of_mutex = sizeof(pthread_mutex_t);
@@ -473,6 +533,7 @@ static void use_arena(struct arena *a) {
     this_process.opens = (struct opens *) ((char *) a + PLACE_OPENS);
     this_process.records = (struct record *) ((char *) a + PLACE_RECORDS);
     this_process.nodes = (struct node *) ((char *) a + PLACE_NODES);
+    this_process.rings = (char *) a + PLACE_RINGS;
     this_process.arena = a;
 }
 

@@ -172,7 +172,7 @@ class Semaphore(Shared):
         self.enter_guard(i)
         wrong: cython.bint = False
         if not held:
-            if (load(cython.address(self.r.word)) & PERMITS) + count > MOST:
+            if (load(cython.address(self.r.word)) & PERMITS) + count > cython.cast(u64, MOST):
                 wrong = True
             else:
                 permits_release(self.r, count)

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from interlock.errors import BrokenBarrierError
+from interlock.errors import BrokenBarrierError, Empty, Full, ShutDown
 
 TICK = 0.05  # seconds: how late a death may be seen by a task
 
@@ -289,3 +289,46 @@ async def wait_at_barrier(barrier: Any, timeout: float | None, action: Callable[
             with suppress(BrokenBarrierError):
                 barrier._leave(asking)
             raise
+
+
+async def pass_item(asking: Any, timeout: float | None, late: type[Exception]) -> Any:
+    """Put or get, as ``asking`` says. Raises ``late`` where that was not to be done in time."""
+    until = _deadline(timeout)
+    box: Any = None
+    while True:
+        step = asking.step()
+        if step == 1:
+            return asking
+        if step == -6:
+            raise ShutDown
+        if step == -2:
+            asking.leave()
+            raise MemoryError("interlock.machine: no memory for the items of a queue, or for another wait")
+        if step == -3:
+            return asking
+        if until is not None and time.monotonic() >= until:
+            asking.leave()
+            raise late
+        try:
+            if box is None:
+                box = mailbox()
+            await box.sleep(asking, until if step == -1 else time.monotonic() + TICK)
+        except BaseException:
+            asking.leave()
+            raise
+
+
+async def put(queue: Any, data: bytes, sort: int, timeout: float | None) -> None:
+    """`Queue.put_async`."""
+    await pass_item(queue._asking_to_put(data, sort), timeout, Full)
+
+
+async def get(queue: Any, flags: int, timeout: float | None) -> Any:
+    """`Queue.get_async`; with ``flags`` of a hold, the item and where it lies."""
+    item, at = queue._got(await pass_item(queue._asking_to_get(flags), timeout, Empty))
+    return (item, at) if flags else item
+
+
+async def join(queue: Any) -> None:
+    """`Queue.join_async`."""
+    queue._raise_lost((await pass_item(queue._asking_to_join(), None, Empty)).lost)

@@ -16,7 +16,7 @@
 #define PASSING 0xffffull /* nobody's id: free, and on its way to a task */
 enum { WATCHED = 60, CIRCLE = 16 };
 
-enum outcome { TAKEN = 1, LATE = 0, SIGNAL = -1, FULL = -2, SPOILED = -3, ACTING = -4, CIRCULAR = -5 };
+enum outcome { TAKEN = 1, LATE = 0, SIGNAL = -1, FULL = -2, SPOILED = -3, ACTING = -4, CIRCULAR = -5, SHUT_DOWN = -6 };
 
 struct watch {
     int count;
@@ -36,7 +36,18 @@ struct wait {
     u32 circle_records[CIRCLE];
     u64 circle_ids[CIRCLE];
     int noticed; /* Condition: 0 waits, 1 was notified, 2 timed out */
+    u32 member;  /* Queue: a node for its member, until it is one */
+    u32 sort;    /* Queue: of the item put or got */
+    u64 size;
+    const char *data; /* Queue: the item put */
+    char *got;        /* Queue: the item got; in memory of its own where it is larger than `room` */
+    u64 room;
 };
+
+static void queue_serve(struct record *r);
+static void queue_reap(struct record *r);
+static void queue_rebuild(struct record *r);
+static int queue_got(struct record *r, struct node *n);
 
 /* --- words: what fits, and what the word becomes ------------------------------------------------------------------ */
 
@@ -170,6 +181,10 @@ static void unlink_hold(struct record *r, struct node *n) {
     n->next = n->prev = 0;
 }
 
+static inline struct ring *ring_of(struct record *r) {
+    return (struct ring *) (ilk->rings + (u64) r->ring * PAGE);
+}
+
 static inline int is_hold(u32 word) {
     return (word & HOLDING) != 0 && (word & CANCELLED) == 0;
 }
@@ -194,6 +209,16 @@ static inline void fulfil(struct record *r) {
 static void settle_intent(struct record *r) {
     u32 index = load(&r->intent);
     if (index == 0) {
+        return;
+    }
+    if (r->kind == QUEUE) {
+        struct node *n = node_at(index);
+        if (r->intent_kind == GOT && !queue_got(r, n)) {
+            store(&n->want, r->intent_want);
+        } else if (r->intent_kind == LOSE && (load(&n->word) & HOLDING)) {
+            store(&ring_of(r)->lost, r->intent_before);
+        }
+        store(&r->intent, 0);
         return;
     }
     u32 word = load(&node_at(index)->word);
@@ -292,6 +317,10 @@ static inline u64 watched_by_head(struct record *r) {
 
 /* Called after every change: whoever is first gets what fits, or is awake, or watches whom it should. */
 static void serve(struct record *r) {
+    if (r->kind == QUEUE) {
+        queue_serve(r);
+        return;
+    }
     for (;;) {
         struct node *head = first_live(r);
         if (head == NULL) {
@@ -393,7 +422,7 @@ static void rebuild_queue(struct record *r) {
         u32 word = load(&n->word);
         if (is_hold(word)) {
             link_hold(r, n);
-        } else if (r->kind == EVENT || r->kind == LATCH) {
+        } else if (r->kind == EVENT || r->kind == LATCH || (n->flags & JOINING)) {
             continue; /* on no list */
         } else if (word == IDLE || word == NEW || (word & CANCELLED) ||
                    (r->kind == BARRIER && n->want != load(&r->turn) >> 1)) {
@@ -419,7 +448,7 @@ static void rebuild_queue(struct record *r) {
     if (r->kind == LATCH && (load(&r->turn) & 1)) {
         store(&r->word, 0);
     }
-    if (r->kind != BARRIER && r->kind != EVENT && r->kind != CONDITION && r->kind != LATCH) {
+    if (r->kind != BARRIER && r->kind != EVENT && r->kind != CONDITION && r->kind != LATCH && r->kind != QUEUE) {
         if (r->head != 0) {
             or_in(&r->word, QUEUED);
         } else {
@@ -428,6 +457,9 @@ static void rebuild_queue(struct record *r) {
     }
     if (spoilt) {
         barrier_break(r);
+    }
+    if (r->kind == QUEUE) {
+        queue_rebuild(r);
     }
     for (u32 index = r->head; index != 0; index = node_at(index)->next) {
         rouse(node_at(index), WOKEN);
@@ -465,13 +497,20 @@ static void add_watch(struct watch *w, u64 id, u64 mine) {
 
 static void watch_holds(struct record *r, struct watch *w, u64 mine) {
     for (u32 index = r->holds; index != 0; index = node_at(index)->next) {
-        add_watch(w, node_at(index)->owner, mine);
+        if (r->kind != QUEUE || node_at(index)->holding != 0) {
+            add_watch(w, node_at(index)->owner, mine);
+        }
     }
 }
 
 /* Whom the owner of `n`, which is queued at `r`, has to watch. */
 static void choose_watch(struct record *r, struct node *n, struct watch *w) {
     w->count = w->more = 0;
+    while (n->prev != 0 && is_dead(node_at(n->prev)->owner)) {
+        struct node *dead = node_at(n->prev); /* who watched it would never sleep again */
+        unlink_node(r, dead);
+        free_node(dead);
+    }
     if (n->prev != 0) {
         n->watch = node_at(n->prev)->owner;
         add_watch(w, n->watch, n->owner);
@@ -589,8 +628,10 @@ static void drop_node(struct me *me, struct node *n) {
         }
         if (load(&n->at) == at) {
             u32 word = load(&n->word);
-            if (r->kind == EVENT || r->kind == LATCH || r->kind == FREE) {
+            if (r->kind == EVENT || r->kind == LATCH || r->kind == FREE || (n->flags & JOINING)) {
                 free_node(n);
+            } else if (is_hold(word) && r->kind == QUEUE) {
+                queue_reap(r);
             } else if (is_hold(word)) {
                 reap_holds(r);
             } else {
@@ -621,6 +662,7 @@ static u32 new_node(struct me *me, u32 flags, u32 want) {
                 n->want = want;
                 n->next = n->prev = 0;
                 n->watch = 0;
+                n->holding = 0;
                 store(&n->word, NEW);
                 return index;
             }

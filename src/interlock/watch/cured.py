@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable
 
 from interlock.core.explain.places import is_ours, place_of_wait
+from interlock.core.kernel.private import thread_of_loop
 from interlock.core.tasks.task_waiter import call_when_woken_from_afar
 
 TYPE_CHECKING = False
@@ -37,7 +38,7 @@ def start(tell: Callable[[str], object]) -> None:
 
     def woken(primitive: "Primitive", loop: "AbstractEventLoop") -> None:
         kind = _asyncio_name(primitive)
-        if kind is None or getattr(loop, "_thread_id", None) in (None, _thread.get_ident()):
+        if kind is None or thread_of_loop(loop) in (None, _thread.get_ident()):
             return
         frames = []
         frame: FrameType | None = sys._getframe(1)

@@ -31,6 +31,18 @@ if TYPE_CHECKING:
 
 MOST = 100  # blocks under one heading
 MOST_HELD = 20  # primitives in one block
+# What the code of a party that has ended does with a primitive.
+_DEEDS = {
+    **dict.fromkeys(("put", "put_nowait"), "its code puts into {}"),
+    **dict.fromkeys(("get", "get_nowait"), "its code gets from {}"),
+    **dict.fromkeys(("acquire", "__enter__"), "its code takes {}"),
+    **dict.fromkeys(("notify", "notify_all"), "its code notifies {}"),
+    "release": "its code releases {}",
+    "task_done": "its code calls task_done() of {}",
+    "set": "its code sets {}",
+    "wait": "its code waits for {}",
+    "count_down": "its code counts {} down",
+}
 LONG = 1.0  # seconds; a wait that lasts longer stands before the others
 
 
@@ -93,6 +105,7 @@ def _write(text: str, file: "TextIO | None") -> None:
 
 def dump_text(view: View, *titles: str) -> str:
     """The dump. ``titles``: the first lines, where there is more to say than how many wait."""
+    ended.look_for_tasks()
     lines = [f"interlock: {title}" for title in titles or (_heading(view),)]
     told: set[int] = set()
 
@@ -131,13 +144,15 @@ def _is_waiting(someone: Someone, view: View) -> bool:
 
 
 def _told_ended() -> list[str]:
-    threads = ended.threads()
-    if not threads:
+    parties = ended.parties()
+    if not parties:
         return []
     lines = ["", "ENDED BY AN EXCEPTION"]
-    for each in threads:
-        lines.append(f"  {each.name}")
+    for each in parties:
+        lines.append(f"  {'task ' if each.is_task else ''}{each.name}")
         lines += _sentence(f"ended by {each.what}", "at", each.place)
+        for name, thing, place in each.did()[:MOST_HELD]:
+            lines.append(f"      {_DEEDS[name].format(name_of(thing))}, at {place}")
     return lines
 
 
@@ -204,7 +219,7 @@ def _dead(meaning: Meaning) -> list[str]:
     """Those who could have ended this wait and are no more."""
     lines = []
     for each in dead_givers(meaning)[:5]:
-        where = next(filter(None, [each.could_give(way.target, way.gives) for way in meaning.ways()]))
+        where = next(filter(None, [each.could_give(way.target, way.gives) for way in meaning.alone() if way.gives]))
         place = "" if each.place is None else f" at {each.place}"
         lines.append(f"{each.name} could have, at {where}: it ended by {each.what}{place}")
     return lines

@@ -1,51 +1,50 @@
-"""Who has ended, and of what: threads that an exception ended, processes that a signal killed.
+"""Who has ended, and of what: threads and tasks that an exception ended, processes that a signal killed.
 
-That is what cannot be found out later. Kept of a thread: its name, the exception as text, the line, and what its code
+That is what cannot be found out later. Kept of a party: its name, the exception as text, the line, and what its code
 could have given: which methods it named on which objects, those by weak references. No object of the program's is kept
 alive by it. The last `MOST` are kept.
+
+A task of asyncio's keeps its exception, so it is found when somebody looks, as long as anybody keeps the task; one that
+nobody asked is told of by asyncio when it goes. What is lost is a task whose exception somebody has dealt with.
 """
 
+import gc
 import sys
 import threading
-import time
 import weakref
 from collections import deque
 from collections.abc import Iterable
 
 from interlock.core.explain.places import Place
-from interlock.dropin import spec_told
+from interlock.core.kernel.primitive import Primitive
+from interlock.core.kernel.private import error_of
+from interlock.dropin import call_with_asyncio, spec_told
+from interlock.watch import private
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from importlib.machinery import ModuleSpec
     from types import ModuleType, TracebackType
     from typing import Any
 
 MOST = 20
+_DEEDS = ("put", "put_nowait", "get", "get_nowait", "task_done", "acquire", "__enter__", "release", "set", "notify",
+          "notify_all", "wait", "count_down")  # fmt: skip
 
 
 class Ended:
     """A thread or task that an exception ended.
 
-    Attributes: ``name``, ``what`` (the exception, as a traceback's last line has it), ``place``, ``at`` (monotonic
-    nanoseconds), ``ident`` of the thread.
+    Attributes: ``name``, ``what`` (the exception, as a traceback's last line has it), ``place``, ``is_task``.
     """
 
-    def __init__(self, name: str, ident: int, error: BaseException, place: Place | None) -> None:
+    def __init__(self, name: str, error: BaseException, is_task: bool = False) -> None:
         self.name = name
-        self.ident = ident
+        self.is_task = is_task
         self.what: str = describe(error)
-        self.place = place
-        self.at: int = time.monotonic_ns()
-        self._named: list[tuple[str, weakref.ref[Any], Place]] = []
-
-    def could_give(self, target: object, names: Iterable[str]) -> Place | None:
-        """The line of its code that names one of these methods on ``target``, or None."""
-        wanted = set(names)
-        for name, reference, place in self._named:
-            if name in wanted and reference() is target:
-                return place
-        return None
+        self.place: Place | None = _innermost(error.__traceback__)
+        self.learn(error.__traceback__)
 
     def learn(self, trace: "TracebackType | None") -> None:
         """Note what the code could have given whose frames this traceback has."""
@@ -55,13 +54,32 @@ class Ended:
         while trace is not None:
             frames.append(trace.tb_frame)
             trace = trace.tb_next
-        for name, touches in Reach().add(*frames).touches.items():
+        self._named: list[tuple[str, "weakref.ref[Any]", Place]] = []
+        for name, touches in Reach(whole=True).add(*frames).touches.items():
             for touch in touches:
                 if touch.target is not UNKNOWN:
                     try:
                         self._named.append((name, weakref.ref(touch.target), touch.place))
                     except TypeError:
                         continue
+
+    def could_give(self, target: object, names: Iterable[str]) -> Place | None:
+        """The line of its code that names one of these methods on ``target``, or None."""
+        wanted = set(names)
+        for name, reference, place in self._named:
+            if name in wanted and reference() is target:
+                return place
+        return None
+
+    def did(self) -> "list[tuple[str, Primitive, Place]]":
+        """What its code does with primitives that are still there: the method's name, the primitive, the line; each
+        once, in the order of the lines."""
+        found = {}
+        for name, reference, place in self._named:
+            thing = reference()
+            if isinstance(thing, Primitive) and name in _DEEDS:
+                found.setdefault((name, id(thing)), (name, thing, place))
+        return sorted(found.values(), key=lambda each: (each[2].file, each[2].line))
 
 
 def describe(error: BaseException) -> str:
@@ -74,12 +92,35 @@ def describe(error: BaseException) -> str:
 
 
 _ended: deque[Ended] = deque(maxlen=MOST)
+_noted: dict[int, "weakref.ref[Any]"] = {}  # tasks
 _killed: deque[tuple[int, str, int]] = deque(maxlen=MOST)
 
 
-def threads() -> list[Ended]:
-    """The last threads that an exception ended, the oldest first."""
+def parties() -> list[Ended]:
+    """The last threads and tasks that an exception ended, the oldest first."""
     return list(_ended)
+
+
+def look_for_tasks() -> None:
+    """Take note of the tasks of asyncio's that have ended by an exception, as far as somebody still keeps them."""
+    kind = getattr(sys.modules.get("asyncio.tasks"), "Task", None)
+    if kind is not None:
+        for each in gc.get_objects():
+            if issubclass(type(each), kind) and each.done():
+                note_task(each)
+
+
+def note_task(task: "Any") -> None:
+    """A task has ended. Where that was by an exception, this is noted once."""
+    try:
+        error = error_of(task)  # to ask for it by `exception()` is what the program has to do, or asyncio says so
+        key = id(task)
+        if error is None or (key in _noted and _noted[key]() is task):
+            return
+        _noted[key] = weakref.ref(task, lambda _: _noted.pop(key, None))
+        _ended.append(Ended(task.get_name(), error, True))
+    except Exception:
+        return
 
 
 def killed_processes() -> list[tuple[int, str, int]]:
@@ -88,39 +129,43 @@ def killed_processes() -> list[tuple[int, str, int]]:
 
 
 def watch() -> None:
-    """Take note from now on. `threading.excepthook` is asked as before."""
-    before = threading.excepthook
-
-    def note(args: "Any") -> None:
-        note_thread(args)
-        before(args)
-
-    note.__name__ = "excepthook"
-    threading.excepthook = note
+    """Take note from now on, of threads that are made from now on."""
+    private.call_when_ended_by_an_exception(note_thread)
+    call_with_asyncio(_watch_tasks)
     if _STARTS_PROCESSES in sys.modules:
         _watch_processes()
     else:
         sys.meta_path.insert(0, _Finder())
 
 
-def note_thread(args: "Any") -> None:
-    """A thread is about to end by an exception."""
+def note_thread(thread: threading.Thread) -> None:
+    """A thread is about to end by an exception, which it handles just now."""
     try:
-        error = args.exc_value
-        if error is None or args.exc_type is SystemExit:
+        error = sys.exc_info()[1]
+        if error is None or isinstance(error, SystemExit):
             return
-        thread = args.thread
-        name = thread.name if thread is not None else f"thread {threading.get_ident()}"
-        place = _innermost(args.exc_traceback)
-        found = Ended(name, threading.get_ident(), error, place)
-        found.learn(args.exc_traceback)
-        _ended.append(found)
+        _ended.append(Ended(thread.name, error))
     except Exception:
         return  # what the program's own hook is to say comes first
 
 
+def _watch_tasks() -> None:
+    """Take note of what asyncio complains of."""
+    from asyncio.base_events import BaseEventLoop
+
+    complain = BaseEventLoop.call_exception_handler
+
+    def call_exception_handler(self: BaseEventLoop, context: "dict[str, Any]") -> None:
+        task = context.get("task") or context.get("future")
+        if hasattr(task, "get_coro"):
+            note_task(task)
+        complain(self, context)
+
+    BaseEventLoop.call_exception_handler = call_exception_handler  # type: ignore[method-assign]
+
+
 def _innermost(trace: "TracebackType | None") -> Place | None:
-    from interlock.watch.reach import is_program_file
+    from interlock.watch.instructions import is_program_file
 
     best = None
     while trace is not None:
@@ -161,8 +206,7 @@ def _watch_processes() -> None:
 
 
 def _name_of_process(popen: object) -> str:
-    module = sys.modules.get("multiprocessing.process")
-    for child in list(getattr(module, "_children", ())):
-        if child._popen is popen:
+    for child in private.children():
+        if private.popen_of(child) is popen:
             return str(child.name)
     return "a worker"

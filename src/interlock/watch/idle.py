@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from interlock.core.primitives.outside import has_nothing_to_do
 from interlock.core.tasks.owner_watch import LoopWatch
+from interlock.watch import private
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -58,19 +59,17 @@ def loop_of_frames(frames: "list[FrameType]") -> "Any":
     for frame in frames[1:3]:
         if frames[0].f_code.co_name == "select" and frame.f_code.co_name == "_run_once":
             loop = frame.f_locals["self"]
-            return loop if hasattr(loop, "_selector") else None
+            return loop if private.shows_its_work(loop) else None
     return None
 
 
 def _is_idle_loop(loop: "Any") -> bool:
     ours = (LoopWatch, TimerOfOurs)
-    timers = [timer for timer in loop._scheduled if not timer._cancelled and type(timer._callback) not in ours]
-    # One file is the loop's own, by which threads wake it. Signals come through it, too.
     return (
-        not loop._ready
-        and not timers
-        and len(loop._selector.get_map()) <= 1
-        and not getattr(loop, "_signal_handlers", None)
+        not private.calls_ready(loop)
+        and all(type(callback) in ours for callback, _ in private.calls_scheduled(loop))
+        and private.files_of_program(loop) == 0
+        and not private.calls_of_signals(loop)
     )
 
 
@@ -81,15 +80,14 @@ def _runner_of_frames(frames: "list[FrameType]") -> "Any":
 
 
 def _is_idle_runner(runner: "Any") -> bool:
-    # Nothing is asked that trio answers by tidying up: this is another thread than its own.
-    scopes = [scope for deadline, _, scope in list(runner.deadlines._heap) if deadline == scope._registered_deadline]
+    scopes = private.scopes_with_deadline(runner)
     io = runner.io_manager.statistics()
     return (
         not runner.runq
         and not runner.entry_queue.queue
         # `int` is our own question whether the loop is still there.
         and all(job[0] is int for job in list(runner.entry_queue.idempotent_queue))
-        and all(task.name == _LOOK_AGAIN for scope in scopes for task in list(scope._cancel_status._tasks))
+        and all(task.name == _LOOK_AGAIN for scope in scopes for task in private.tasks_in_scope(scope))
         # One task is trio's own, which waits for calls from other threads.
         and io.tasks_waiting_read <= 1
         and io.tasks_waiting_write == 0
@@ -101,7 +99,7 @@ def _is_idle_worker(frame: "FrameType") -> bool:
     if (module, function) == ("concurrent.futures.thread", "_worker"):
         return bool(frame.f_locals["work_queue"].empty())
     if (module, function) == ("trio._core._thread_cache", "_work"):
-        return frame.f_locals["self"]._job is None
+        return not private.has_job(frame.f_locals["self"])
     if (module, function) == ("threading", "run"):
         return has_nothing_to_do(frame.f_locals.get("self"))
     return False

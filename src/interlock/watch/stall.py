@@ -26,8 +26,9 @@ from collections.abc import Callable
 from time import sleep
 
 from interlock.core.graph.waitgraph import call_at_wait, may_help
+from interlock.core.kernel.private import starting_threads
 from interlock.dropin import call_with_asyncio
-from interlock.watch import stuck
+from interlock.watch import private, stuck
 from interlock.watch.dump import dump_text
 from interlock.watch.idle import TimerOfOurs, is_idle
 from interlock.watch.polling import Polls
@@ -91,18 +92,14 @@ class Stalls:
 
     def _call_at_run(self) -> None:
         """Begin when a loop has run for as long as a look takes: its tasks may wait for what is not ours."""
-        from asyncio import events
 
-        set_running = events._set_running_loop
+        def begin_later(loop: "asyncio.AbstractEventLoop") -> bool:
+            if self.running:
+                return False
+            loop.call_later(LOOK, TimerOfOurs(self._begin))
+            return True
 
-        def watched(loop: "asyncio.AbstractEventLoop | None") -> None:
-            if self.running and events._set_running_loop is watched:
-                events._set_running_loop = set_running
-            set_running(loop)
-            if loop is not None and not self.running:
-                loop.call_later(LOOK, TimerOfOurs(self._begin))
-
-        events._set_running_loop = watched
+        private.call_when_set_running(begin_later)
 
     def _again(self) -> None:
         self.running = False
@@ -151,7 +148,7 @@ class Stalls:
 
     def _suspicions(self, view: View) -> list[Suspicion]:
         self.polls.look(view)
-        found = stuck.find(view)
+        found = stuck.find(view, least=LOOK / 2)
         view.through = found.cycle
         waits = ("stuck", frozenset(map(key_of, found.people)))
         suspicions = []
@@ -244,6 +241,8 @@ def _keys(people: list[Someone]) -> list[tuple[int, int]]:
 
 def _all_sleep(view: View) -> bool:
     main = threading.main_thread().ident
+    if starting_threads():
+        return False  # a thread that has been started, and has not begun yet
     living = [someone for someone in view.people if someone.party is None or not someone.party.ended]
     threads = [someone for someone in living if not someone.is_task]
     if not any(someone.is_waiting_for_ever or someone.awaits is not None for someone in living):
@@ -256,12 +255,8 @@ def _all_sleep(view: View) -> bool:
 
 def _ends(someone: Someone, main: int | None) -> bool:
     """Whether it is the main thread, through with the program and waiting for the other threads."""
-    shutdown = threading._shutdown  # type: ignore[attr-defined]
-    return (
-        someone.wait is None
-        and someone.ident == main
-        and any(frame.f_code is shutdown.__code__ for frame in someone.frames)
-    )
+    shutdown = private.code_of_shutdown()
+    return someone.wait is None and someone.ident == main and any(frame.f_code is shutdown for frame in someone.frames)
 
 
 def _has_handlers() -> bool:

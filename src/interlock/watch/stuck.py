@@ -17,8 +17,10 @@ What is found is a suspicion, never an error that is raised. `watch/stall.py` te
 
 from collections.abc import Iterable
 
+from interlock.core.kernel.private import starting_threads
 from interlock.watch import ended
-from interlock.watch.reach import Reach, Touch, is_program_file, rest_of
+from interlock.watch.instructions import is_program_file
+from interlock.watch.reach import Reach, hung_in, rest_of
 from interlock.watch.waits import Meaning
 from interlock.watch.waits.loops import callbacks_of, running_loop
 
@@ -36,57 +38,84 @@ class Stuck:
         self.cycle = cycle
 
 
-def find(view: "View", polling: bool = False) -> Stuck:
-    """Who is stuck at this moment. ``polling``: those count, too, who come back to a timed wait again and again."""
-    return _Search(view, polling).result()
+def find(view: "View", polling: bool = False, least: float = 0.0) -> Stuck:
+    """Who is stuck at this moment. ``polling``: those count, too, who come back to a timed wait again and again.
+    ``least``: seconds; whose wait has not lasted that long goes on, as far as anybody can tell."""
+    return _Search(view, polling, least).result()
 
 
 class _Search:
-    def __init__(self, view: "View", polling: bool) -> None:
+    def __init__(self, view: "View", polling: bool, least: float) -> None:
         self.view = view
         self.people = [each for each in view.people if each.party is None or not each.party.ended]
         self.meanings: dict[int, Meaning] = {}
         for someone in self.people:
             waits = someone.wait is None or _is_parked(someone) or (polling and id(someone) in view.polls)
-            meaning = view.meaning(someone) if waits else None
-            if meaning is not None and not meaning.outside:
-                self.meanings[id(someone)] = meaning
+            if waits and (someone.wait is None or view.seconds(someone.wait) >= least):
+                meaning = view.meaning(someone)
+                if meaning is not None and not meaning.outside:
+                    self.meanings[id(someone)] = meaning
+        coroutines = [each.task.get_coro() for each in self.people if hasattr(each.task, "get_coro")]  # type: ignore[union-attr]
+        self._alive: Reach = Reach(map(id, coroutines))
+        self._living: set[int] = set()  # whose code is in it
         self._reaches: dict[int, Reach] = {}
-        self._rests: dict[int, list[tuple[str, Touch]]] = {}
         self.threads = {each.ident: each for each in self.people if not each.is_task}
 
     def result(self) -> Stuck:
-        stuck = self._stuck()
-        edges = {key: self._edges(someone, stuck) for key, someone in stuck.items()}
+        if any(each.is_task for each in self.people if id(each) in self.meanings):
+            _look_for_tasks({id(each.awaits or each.wait) for each in self.people if each.is_task})
+        stuck = {id(each): each for each in self.people if id(each) in self.meanings}
+        # What the living could do is read only where there is something to be told if they could do nothing.
+        if not self._evidence(stuck)[0]:
+            return Stuck([], [])
+        stuck = self._without_helped(stuck)
+        found, edges = self._evidence(stuck)
+        return Stuck(found, _from_the_first([stuck[key] for key in _shortest_cycle(edges)]))
+
+    def _evidence(self, stuck: "dict[int, Someone]") -> "tuple[list[Someone], dict[int, set[int]]]":
+        """Those of them of whom something is to be told, and who waits for whom."""
+        edges = self._edges(stuck)
         grounded = {key for key, someone in stuck.items() if self._has_dead_giver(someone)}
-        cycle = _shortest_cycle(edges)
         for members in _cycles(edges):
             grounded |= members
         # Whoever waits for one of them.
-        grew = True
+        grew = bool(grounded)
         while grew:
             grew = False
             for key, following in edges.items():
                 if key not in grounded and following & grounded:
                     grounded.add(key)
                     grew = True
-        people = [each for key, each in stuck.items() if key in grounded and not self.meanings[key].idle]
-        return Stuck(people, _from_the_first([stuck[key] for key in cycle]))
+        return [each for key, each in stuck.items() if key in grounded and not self.meanings[key].idle], edges
 
-    def _stuck(self) -> "dict[int, Someone]":
+    def _without_helped(self, stuck: "dict[int, Someone]") -> "dict[int, Someone]":
         """Those whose wait nobody could end who is not among them."""
-        stuck = {id(each): each for each in self.people if id(each) in self.meanings}
-        if all(self.meanings[key].idle for key in stuck):
-            return {}
+        stuck = dict(stuck)
         while True:
             alive = [each for each in self.people if id(each) not in stuck and not self._has_ended(each)]
             alive = [each for each in alive if self._can_run(each, stuck)]
-            helped = [key for key in stuck if self._is_helped(self.meanings[key], alive)]
+            self._read(alive)
+            living = {id(each) for each in alive}
+            helped = [key for key in stuck if self._is_helped(self.meanings[key], living)]
             helped += self._under_timeouts(stuck)
             if not helped:
                 return stuck
             for key in helped:
                 del stuck[key]
+
+    def _read(self, alive: "list[Someone]") -> None:
+        """What they could do: their code, what their loops may call, what the interpreter may."""
+        roots: list[object] = [] if self._living else [*hung_in(), *starting_threads()]
+        for each in alive:
+            if id(each) not in self._living:
+                self._living.add(id(each))
+                roots += each.frames
+                loop = None if each.is_task else running_loop(each)
+                if loop is not None:
+                    self._alive.add_given(callbacks_of(loop))
+        self._living.add(0)
+        if roots:
+            self._alive.add(*roots)
 
     def _has_ended(self, someone: "Someone") -> bool:
         """The main thread, through with the program and waiting for the others."""
@@ -114,55 +143,28 @@ class _Search:
                     pending.append(giver)
         return list(found)
 
-    def _is_helped(self, meaning: Meaning, alive: "list[Someone]") -> bool:
-        living = {id(each) for each in alive}
+    def _is_helped(self, meaning: Meaning, living: set[int]) -> bool:
         if any(id(giver) in living for giver in meaning.givers):
             return True
-        ways = [way for way in meaning.ways() if way.gives]
-        return any(self.reach(each).could(way.target, way.gives) for way in ways for each in alive) or any(
-            self.handlers().could(way.target, way.gives) for way in ways
-        )
+        return any(self._alive.could(target, names) for target, names in meaning.ways())
 
-    def reach(self, someone: "Someone") -> Reach:
-        """What its code could do, and for a thread with a loop what that may call."""
-        found = self._reaches.get(id(someone))
-        if found is None:
-            found = self._reaches[id(someone)] = Reach()
-            roots: list[object] = list(someone.frames)
-            found.add(*roots)
-            loop = None if someone.is_task else running_loop(someone)
-            if loop is not None:
-                found.add_given_too(callbacks_of(loop))
-        return found
-
-    def handlers(self) -> Reach:
-        """What the program's signal handlers could do."""
-        found = self._reaches.get(0)
-        if found is None:
-            import signal
-
-            handlers = [signal.getsignal(number) for number in signal.valid_signals()]
-            mine = [each for each in handlers if callable(each) and not getattr(each, "harmless_to_waits", False)]
-            found = self._reaches[0] = Reach().add(*mine)
-        return found
-
-    def _edges(self, someone: "Someone", stuck: "dict[int, Someone]") -> set[int]:
-        """The stuck parties that would have to give, or were about to."""
-        meaning = self.meanings[id(someone)]
-        found = {id(giver) for giver in meaning.givers if id(giver) in stuck}
-        for way in meaning.ways():
-            if way.gives and way.target is not None:
-                found |= {key for key, other in stuck.items() if self._is_about_to(other, way)}
-        return found
-
-    def _is_about_to(self, someone: "Someone", meaning: Meaning) -> bool:
-        """Whether the code in which it stands gives what is waited for, further on."""
-        rest = self._rests.get(id(someone))
-        if rest is None:
-            rest = self._rests[id(someone)] = [
-                each for frame in someone.frames if is_program_file(frame.f_code.co_filename) for each in rest_of(frame)
-            ]
-        return any(name in meaning.gives and touch.target is meaning.target for name, touch in rest)
+    def _edges(self, stuck: "dict[int, Someone]") -> dict[int, set[int]]:
+        """For each the stuck parties that would have to give, or are about to: the code in which they stand does so
+        further on."""
+        about_to: dict[tuple[int, str], set[int]] = {}
+        for key, someone in stuck.items():
+            for frame in someone.frames:
+                if is_program_file(frame.f_code.co_filename):
+                    for name, touch in rest_of(frame):
+                        about_to.setdefault((id(touch.target), name), set()).add(key)
+        edges = {}
+        for key in stuck:
+            meaning = self.meanings[key]
+            edges[key] = {id(giver) for giver in meaning.givers if id(giver) in stuck}
+            for target, names in meaning.ways():
+                if target is not None:
+                    edges[key].update(*(about_to.get((id(target), name), ()) for name in names))
+        return edges
 
     def _has_dead_giver(self, someone: "Someone") -> bool:
         meaning = self.meanings[id(someone)]
@@ -170,24 +172,36 @@ class _Search:
             return True
         # One of many who take and give alike has ended: the others may have nothing to do, and be right to wait.
         return any(
-            dead_givers(way) and not (way.calm and self._gives_alike(someone, way)) for way in meaning.ways()
+            dead_givers(way) and not (way.calm and self._gives_alike(someone, way)) for way in meaning.alone()
         )
 
     def _gives_alike(self, someone: "Someone", meaning: Meaning) -> bool:
         """Whether the code in which it stands gives, too, what it waits for."""
         codes = {frame.f_code for frame in someone.frames}
+        reach = Reach(whole=True).add(*someone.frames)
         return any(
             touch.code in codes and touch.target is meaning.target
             for name in meaning.gives
-            for touch in self.reach(someone).touches.get(name, ())
+            for touch in reach.touches.get(name, ())
         )
+
+
+_looked: set[int] = set()
+
+
+def _look_for_tasks(waits: set[int]) -> None:
+    """Look for tasks that have ended, where other tasks wait than at the last look: it means to look at everything."""
+    global _looked
+    if waits != _looked:
+        _looked = waits
+        ended.look_for_tasks()
 
 
 def dead_givers(meaning: Meaning) -> "list[Ended]":
     """Those who have ended by an exception and could have ended this wait."""
-    ways = [way for way in meaning.ways() if way.target is not None and way.gives]
+    ways = [way for way in meaning.alone() if way.target is not None and way.gives]
     return [
-        each for each in ended.threads() if any(each.could_give(way.target, way.gives) is not None for way in ways)
+        each for each in ended.parties() if any(each.could_give(way.target, way.gives) is not None for way in ways)
     ]
 
 

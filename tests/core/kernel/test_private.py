@@ -6,6 +6,7 @@ the second part checks; say in `private.py` from which version on, and let the t
 
 import asyncio
 import collections
+import importlib
 import importlib.util
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import textwrap
 import threading
 import types
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -79,6 +81,45 @@ def test_dummy_thread() -> None:
     wait_until(lambda: bool(found), "the thread to look")
     assert found == [True]
     assert not private.is_dummy(threading.current_thread())
+
+
+def test_end_of_a_thread() -> None:
+    go, ended = Event(), Event()
+    thread = threading.Thread(target=go.wait)
+    thread.start()
+    private.call_at_end(thread, ended.set)
+    assert not ended.is_set()
+    go.set()
+    assert ended.wait(timeout=10), gone("Thread._delete", PYTHON)
+    thread.join()
+    again = Event()
+    private.call_at_end(thread, again.set)
+    assert again.is_set(), gone("threading._active", PYTHON)
+
+
+def test_what_is_being_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "looks_at_itself.py").write_text(
+        "import sys\nfrom interlock.core.kernel import private\n"
+        "then = private.is_being_imported(sys.modules[__name__])\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    module = importlib.import_module("looks_at_itself")
+    assert module.then, gone("ModuleSpec._initializing", PYTHON)
+    assert not private.is_being_imported(module)
+    assert not private.is_being_imported(types.ModuleType("without_a_spec"))
+
+
+def test_error_of_a_task() -> None:
+    async def fail() -> None:
+        raise KeyError("x")
+
+    async def look() -> None:
+        task = asyncio.create_task(fail())
+        assert private.error_of(task) is None
+        await asyncio.wait([task])
+        assert private.error_of(task) is task.exception() is not None, gone("Task._exception", PYTHON)
+
+    asyncio.run(look())
 
 
 def test_running_loop() -> None:

@@ -1,5 +1,7 @@
 """Programs that never end, with a heartbeat that does: what is to be said of them."""
 
+import sys
+
 from legal import HEAD  # noqa: F401
 
 # name: (program, what must be said)
@@ -205,4 +207,183 @@ for each in threads: each.join()
 """,
         ["these wait for each other in a cycle", "an item of Queue a or an item of Queue b"],
     ),
+    "a future whose setter has ended": (
+        """
+from concurrent.futures import Future
+f=Future()
+def dies(): {}["k"]; f.set_result(1)
+start(dies,name="setter")
+def w(): f.result()
+start(w,name="asker").join()
+""",
+        ['a future', 'setter could have'],
+    ),
+    "a condition whose notifier has ended": (
+        """
+c=threading.Condition()
+def n():
+    open("/nonexist")
+    with c: c.notify()
+start(n,name="notifier")
+def w():
+    with c: c.wait()
+start(w,name="sleeper").join()
+""",
+        ['nobody has notified it', 'notifier could have'],
+    ),
+    "a full queue whose consumer has ended": (
+        """
+q=queue.Queue(1)
+def c(): q.get(); raise ValueError("consumer")
+start(c,name="consumer")
+def p():
+    while True: q.put(1)
+start(p,name="producer").join()
+""",
+        ['room in Queue q', 'full: 1 of 1', 'consumer could have'],
+    ),
+    "a child with a full pipe": (
+        """
+p=subprocess.Popen([sys.executable,"-c","print('x'*200000)"],stdout=subprocess.PIPE)
+p.wait()
+""",
+        ['full pipe'],
+    ),
+    "a process that cannot put all": (
+        """
+import multiprocessing as mp
+def c(q):
+    signal.alarm(8)  # its parent ends before it, and nobody else would end it
+    q.put("x"*1000000)
+if __name__=="__main__":
+    q=mp.Queue(); p=mp.Process(target=c,args=(q,)); p.start(); p.join()
+""",
+        ['pipe of', 'full'],
+    ),
+    "a queue of asyncio's whose producer has ended": (
+        """
+async def main():
+    q=asyncio.Queue()
+    async def prod():
+        await q.put(1); 1/0; await q.put(2)
+    async def cons():
+        while True: await q.get()
+    async def beat():
+        while True: await asyncio.sleep(.1)
+    a=asyncio.create_task(prod(),name="prod"); b=asyncio.create_task(cons(),name="cons"); asyncio.create_task(beat())
+    await b
+asyncio.run(main())
+""",
+        ['an item of Queue q', 'prod', 'ZeroDivisionError'],
+    ),
+    "a future that nobody else knows": (
+        """
+async def main():
+    async def w(): await asyncio.get_running_loop().create_future()
+    await asyncio.create_task(w(),name="w")
+asyncio.run(main())
+""",
+        ['nobody can set it'],
+    ),
+    "a loop that nobody runs": (
+        """
+loop=asyncio.new_event_loop()
+async def c(): return 1
+def w(): asyncio.run_coroutine_threadsafe(c(),loop).result()
+start(w,name="asker").join()
+""",
+        ['not running'],
+    ),
+    "a loop that is closed": (
+        """
+loop=asyncio.new_event_loop()
+async def c(): await asyncio.sleep(100)
+t=start(loop.run_forever)
+f=asyncio.run_coroutine_threadsafe(c(),loop)
+loop.call_soon_threadsafe(loop.stop); t.join(); loop.close()
+def w(): f.result()
+start(w,name="asker").join()
+""",
+        ['closed'],
+    ),
+    "a loop that a call has stopped": (
+        """
+loop=asyncio.new_event_loop()
+start(loop.run_forever,name="looper")
+async def c(): return 1
+async def outer(): return await asyncio.to_thread(lambda: asyncio.run_coroutine_threadsafe(c(),loop).result())
+lock=threading.Lock(); lock.acquire()
+def blocks(): lock.acquire()
+loop.call_soon_threadsafe(blocks)
+time.sleep(.1)
+def w(): asyncio.run_coroutine_threadsafe(c(),loop).result(); lock.release()
+start(w,name="asker").join()
+""",
+        ['looper'],
+    ),
+    "permits that tasks want more of": (
+        """
+async def main():
+    s=asyncio.Semaphore(2)
+    async def w():
+        async with s:
+            await asyncio.sleep(.05)
+            async with s: pass
+    async def beat():
+        while True: await asyncio.sleep(.1)
+    b=asyncio.create_task(beat())
+    await asyncio.gather(*[asyncio.create_task(w(),name=f"w{i}") for i in range(2)])
+asyncio.run(main())
+""",
+        ['has a permit'],
+    ),
+    "a map within a pool": (
+        """
+pool=ThreadPoolExecutor(2,thread_name_prefix="nest")
+r=threading.Barrier(2)
+def leaf(x): return x
+def f(x): r.wait(); return list(pool.map(leaf,[x]))
+list(pool.map(f,[1,2]))
+""",
+        ['both workers of the pool', 'leaf'],
+    ),
+    "a task and a thread": (
+        """
+async def main():
+    loop=asyncio.get_running_loop(); f=loop.create_future()
+    ev=threading.Event()
+    async def setter():
+        await asyncio.to_thread(ev.wait)
+        f.set_result(1)
+    async def waiter():
+        await f
+        ev.set()
+    await asyncio.gather(asyncio.create_task(setter(),name="setter"),asyncio.create_task(waiter(),name="waiter"))
+asyncio.run(main())
+""",
+        ['setter', 'waiter'],
+    ),
+    "an import that waits for a thread that imports": (
+        """
+import tempfile
+d=tempfile.mkdtemp(); sys.path.insert(0,d)
+open(d+"/ma.py","w").write("import threading,time\\ndef f():\\n    import mb\\nt=threading.Thread(target=f,name='inner'); t.start(); time.sleep(.2)\\nt.join()\\n")
+open(d+"/mb.py","w").write("import ma\\nma.x\\n")
+import ma
+""",
+        ['module ma'],
+    ),
 }
+if sys.version_info < (3, 12):
+    STUCK["a cached property that waits for itself"] = (
+        """
+class Page:
+    @functools.cached_property
+    def text(self):
+        getter = start(lambda: self.text, name="getter")
+        getter.join()
+        return ""
+Page().text
+""",
+        ["the value of cached property Page.text", "MainThread computes it"],
+    )

@@ -204,24 +204,32 @@ BEGIN
   END LOOP;
 END $$;
 
--- End a session that is locked FOR UPDATE, as far as its records are free (`wait`: all of it).
+-- End a session that is locked FOR UPDATE, as far as its records are free (`wait`: all of it). What waits at a
+-- condition may be moved to another record until its own is locked: so names are looked at until all that are there
+-- are locked.
 CREATE OR REPLACE FUNCTION interlock.finish(p text, s text, t bigint, wait boolean) RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE
   n text;
   w text;
-  busy text[] := '{}';
+  locked text[] := '{}';
+  seen bigint := -1;
 BEGIN
   -- Dead before anybody is served: nothing may be granted to it on the way.
   UPDATE interlock.session SET deadline = 0 WHERE prefix = p AND id = s AND deadline <> 0;
-  FOR n IN SELECT DISTINCT name FROM interlock.waiter WHERE prefix = p AND session = s ORDER BY name LOOP
-    IF wait THEN
-      PERFORM interlock.lock(p, n);
-    ELSIF NOT interlock.try_lock(p, n) THEN
-      busy := busy || n;
-    END IF;
+  WHILE cardinality(locked) > seen LOOP
+    seen := cardinality(locked);
+    FOR n IN SELECT DISTINCT name FROM interlock.waiter WHERE prefix = p AND session = s AND NOT name = ANY (locked)
+             ORDER BY name LOOP
+      IF wait THEN
+        PERFORM interlock.lock(p, n);
+        locked := locked || n;
+      ELSIF interlock.try_lock(p, n) THEN
+        locked := locked || n;
+      END IF;
+    END LOOP;
   END LOOP;
-  FOR w IN SELECT id FROM interlock.waiter WHERE prefix = p AND session = s AND NOT name = ANY (busy)
+  FOR w IN SELECT id FROM interlock.waiter WHERE prefix = p AND session = s AND name = ANY (locked)
            ORDER BY id COLLATE "C" LOOP
     IF EXISTS (SELECT FROM interlock.waiter WHERE prefix = p AND id = w) THEN
       PERFORM interlock.drop_waiter(p, w, t);

@@ -206,15 +206,18 @@ class PostgresEngine(Engine):
         poll.register(line.socket, select.POLLIN)
         while line.flush():
             pass  # a step is smaller than what the kernel takes at once
+        results: list[Any] = []
         while True:
-            if not poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
-                raise Unreachable(f"no answer within {timeout:g} s")
-            line.consume_input()
-            if not line.is_busy():
+            while line.is_busy():
+                if not poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
+                    raise Unreachable(f"no answer within {timeout:g} s")
+                line.consume_input()
+            result = line.get_result()
+            if result is None:
                 break
-        result = line.get_result()
-        while line.get_result() is not None:
-            pass
+            results.append(result)
+        # An answer is one only when it is committed: an error may follow it.
+        result = results[-1] if results else None
         if result is None or result.status != ExecStatus.TUPLES_OK:
             raise self.failed(line, result)
         answer: Answer = json.loads(result.get_value(0, 0))

@@ -27,6 +27,7 @@ cdef class Held:
 
 
 cdef class OrderSink(Sink):
+    cdef bint apart           # edges lie between the objects themselves
     cdef dict held            # party id -> [Held], changed by that party alone
     # Under the guard.
     cdef object guard

@@ -52,9 +52,13 @@ class Edge:
 
 
 class OrderSink(Sink):
-    """Watches the order. ``report`` is called with each finding, a list of `Edge`s that form a cycle."""
+    """Watches the order. ``report`` is called with each finding, a list of `Edge`s that form a cycle.
 
-    def __init__(self, report: object):
+    ``apart``: edges lie between the objects themselves, whatever line has made them.
+    """
+
+    def __init__(self, report: object, apart: cython.bint = False):
+        self.apart = apart
         self.held = {}
         self.guard = _thread.RLock()
         self.after = {}
@@ -159,7 +163,7 @@ class OrderSink(Sink):
         if hint is not None and before.order is not None and before.order < hint:
             return
         first, then = before.origin.line, origin.line
-        if first is then:
+        if first is then or self.apart:
             first, then = before.origin, origin
         guards = frozenset(
             [
@@ -259,13 +263,18 @@ def called(primitive: Primitive) -> str | None:
     return origin.name if isinstance(origin, Origin) and " at 0x" not in origin.name else None
 
 
-def start_watching(report: object) -> OrderSink:
+def start_watching(report: object, apart: cython.bint = False) -> OrderSink:
     """Watch the order from now on, in place of whoever watched it."""
+    sink: OrderSink = OrderSink(report, apart)
+    resume_watching(sink)
+    return sink
+
+
+def resume_watching(sink: OrderSink) -> None:
+    """Let this one watch, in place of whoever does."""
     global active
-    sink: OrderSink = OrderSink(report)
     active = sink
     watch(sink)
-    return sink
 
 
 def stop_watching(sink: OrderSink) -> None:

@@ -14,6 +14,7 @@ import types
 
 import cython
 from cython.cimports.cpython.ref import Py_REFCNT
+from cython.cimports.interlock.core.kernel import private
 from cython.cimports.interlock.core.kernel.party import Party
 from cython.cimports.interlock.core.kernel.primitive import Primitive
 from cython.cimports.interlock.core.primitives.condition import Condition
@@ -260,7 +261,7 @@ def name_of_ended(error, things: list):
     """The name of the task of asyncio that has ended by this error."""
     kind = getattr(sys.modules.get("asyncio"), "Task", None)
     for each in things:
-        if kind is not None and issubclass(type(each), kind) and getattr(each, "_exception", None) is error:
+        if kind is not None and issubclass(type(each), kind) and private.error_of(each) is error:
             return each.get_name()
     return None
 

@@ -3,6 +3,7 @@ cpdef list starting_threads()
 cpdef object ident_of(object thread)
 cpdef object name_of(object thing)
 cpdef bint is_dummy(object thread) except -1
+cpdef bint is_being_imported(object module) except -1
 
 cpdef object current_tasks()
 cpdef object thread_of_loop(object loop)
@@ -11,6 +12,7 @@ cdef bint is_plain_class(object kind) except -1
 cdef bint is_function_of(object function, object module) except -1
 cpdef object put_into_queue(object loop, object handle)
 cpdef object awaited_by(object task)
+cpdef object error_of(object task)
 cpdef bint is_to_be_cancelled(object task) except -1
 cpdef list callbacks_of(object task)
 cpdef object calls_to_come(object loop)

@@ -29,6 +29,7 @@ What is written in C stands where it is used, since there it is inlined:
 import sys
 import threading
 from _collections import deque  # without the rest of `collections`
+from _weakref import ref
 
 import cython
 from cython.cimports.interlock.core.kernel.native import interlock_version_of
@@ -75,6 +76,67 @@ def is_dummy(thread) -> cython.bint:
     """`_DummyThread`: what `current_thread()` invents for a thread that is still starting, or not `threading`'s."""
     kind = getattr(threading, "_DummyThread", None)
     return kind is not None and isinstance(thread, kind)
+
+
+def call_at_end(thread, function):
+    """`_delete`: have ``function()`` called when the thread has ended, by the thread itself; at once where it has.
+
+    It is the last that `threading` does in a thread of its own. `_active` tells whether it was past that point, and its
+    frames whether it has looked up what it calls there, before we could put ours in its place.
+    """
+    seen = ref(thread)
+    before = thread._delete
+
+    def delete():
+        ending = seen()
+        if ending is not None:
+            ending.__dict__.pop("_delete", None)
+        before()
+        function()
+
+    thread._delete = delete
+    if listed_thread(thread.ident) is not thread or is_leaving(thread):
+        thread.__dict__.pop("_delete", None)
+        function()
+
+
+def is_leaving(thread) -> cython.bint:
+    """`_bootstrap_inner` and `_delete`: whether it is in the latter, or about to call what it has found by that name."""
+    run = threading.Thread._bootstrap_inner.__code__
+    caller = None
+    frame = sys._current_frames().get(thread.ident)
+    while frame is not None and frame.f_code is not run:
+        caller = frame
+        frame = frame.f_back
+    if frame is None:
+        return False
+    if caller is not None:
+        return caller.f_code is threading.Thread._delete.__code__
+    # In no call. Past the first that names `_delete` there are only a few steps left.
+    from dis import get_instructions
+
+    return frame.f_lasti >= min([each.offset for each in get_instructions(run) if each.argval == "_delete"])
+
+
+def call_at_exit(function):
+    """`_register_atexit`: have ``function()`` called as the main thread is about to end; at once where it has."""
+    try:
+        threading._register_atexit(function)
+    except RuntimeError:
+        function()
+
+
+def is_dummy(thread) -> bool:
+    """`_DummyThread`: whether `threading` did not start it, and does not hear of its end."""
+    return isinstance(thread, threading._DummyThread)
+
+
+# --- the import system ---------------------------------------------------------------------------------------
+
+
+def is_being_imported(module) -> cython.bint:
+    """`_initializing`, of a module's spec: whether its code is still being run. Not known: as if it were not."""
+    return bool(getattr(getattr(module, "__spec__", None), "_initializing", False))
 
 
 # --- asyncio -------------------------------------------------------------------------------------------------
@@ -154,6 +216,11 @@ def put_into_queue(loop, handle):
 def awaited_by(task):
     """`_fut_waiter`: the future that the task awaits now, or None."""
     return getattr(task, "_fut_waiter", None)
+
+
+def error_of(task):
+    """`_exception`: by which the task has ended, or None. `exception()` would raise where it has not ended."""
+    return getattr(task, "_exception", None)
 
 
 def is_to_be_cancelled(task) -> cython.bint:

@@ -5,16 +5,15 @@ by a callback. A process is a file descriptor, and for those one thread for all 
 only helper there is, started when a file descriptor is first waited for.
 """
 
-import functools
 import os
 import select as _system
-import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary, ref
+from weakref import WeakKeyDictionary
 
+from interlock.core.kernel.private import call_at_end, call_at_exit, is_dummy
 from interlock.core.primitives.alternative import outside_alternative
 from interlock.core.primitives.event import Event
 
@@ -65,7 +64,7 @@ def alternative_of(each: Any) -> "Alternative[Any]":
             raise RuntimeError("cannot wait for the end of the current thread")
         if each.ident is None:
             raise RuntimeError(f"{each!r} has not been started: start it before select waits for its end")
-        if isinstance(each, threading._DummyThread):
+        if is_dummy(each):
             raise RuntimeError(f"cannot wait for the end of {each!r}: threading did not start it, nor hears of its end")
         return outside_alternative(_event_of(each, _watch_thread), Outside(each))
     if isinstance(each, Fd):
@@ -100,53 +99,10 @@ def _watch_future(future: "Future[Any]", event: Event) -> None:
 
 
 def _watch_thread(thread: threading.Thread, event: Event) -> None:
-    """`_delete` is the last that `threading` does in a thread of its own; the main thread's end begins at exit."""
     if thread is threading.main_thread():
-        try:
-            threading._register_atexit(event.set)  # type: ignore[attr-defined]
-        except RuntimeError:
-            event.set()  # it has begun
-        return
-    seen = ref(thread)
-    before = thread._delete  # type: ignore[attr-defined]
-
-    def delete() -> None:
-        ending = seen()
-        if ending is not None:
-            ending.__dict__.pop("_delete", None)
-        before()
-        event.set()
-
-    thread._delete = delete  # type: ignore[attr-defined]
-    # It may have been past the point where it looks that up.
-    if threading._active.get(thread.ident) is not thread or _is_leaving(thread):  # type: ignore[attr-defined]
-        thread.__dict__.pop("_delete", None)
-        event.set()
-
-
-_RUN = threading.Thread._bootstrap_inner.__code__  # type: ignore[attr-defined]
-_DELETE = threading.Thread._delete.__code__  # type: ignore[attr-defined]
-
-
-def _is_leaving(thread: threading.Thread) -> bool:
-    """Whether it is in `_delete` already, or about to call what it has looked up before we came."""
-    caller, frame = None, sys._current_frames().get(thread.ident or 0)
-    while frame is not None and frame.f_code is not _RUN:
-        caller, frame = frame, frame.f_back
-    if frame is None:
-        return False
-    if caller is not None:
-        return caller.f_code is _DELETE
-    # In no call: past the first line that names `_delete` there are only a few steps left.
-    return frame.f_lasti >= _looks_up_delete()
-
-
-@functools.cache
-def _looks_up_delete() -> int:
-    """Where in the code of a thread that is."""
-    import dis
-
-    return min(each.offset for each in dis.get_instructions(_RUN) if each.argval == "_delete")
+        call_at_exit(event.set)
+    else:
+        call_at_end(thread, event.set)
 
 
 # --- file descriptors ---------------------------------------------------------------------------------------------

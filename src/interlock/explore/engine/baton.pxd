@@ -57,6 +57,7 @@ cdef class Strand:
     cdef long fired_step               # when a timer of its fired early, for the last time
     cdef double priority
     cdef long steps
+    cdef readonly long operations
     cdef int looks
     cdef int run_length
     cdef bint polling
@@ -150,6 +151,7 @@ cdef class Baton(Controller):
     cdef object candidates
     cdef object endless(self, Strand me)
     cdef object give_up(self, Strand me)
+    cdef object stay_away(self, Strand me)
     cdef object finish(self, Strand me)
     cdef bint others_run(self)
     cdef bint is_outside(self, object waiter)
@@ -168,3 +170,4 @@ cdef class Baton(Controller):
 
 cdef bint lets_go(int operation) noexcept
 cdef object _start_os_thread(object function, object arguments)
+cpdef dict locals_of(object frame)

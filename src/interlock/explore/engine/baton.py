@@ -29,7 +29,9 @@ the next reads. `woken` and `state` of a strand that waits may be written by an 
 
 import _thread
 import contextvars
+import os
 import threading
+import types
 
 import cython
 from cython.cimports.cpython.exc import PyErr_CheckSignals
@@ -37,7 +39,8 @@ from cython.cimports.cpython.mem import PyMem_RawFree, PyMem_RawRealloc
 from cython.cimports.cpython.object import PyObject
 from cython.cimports.cpython.pystate import PyThreadState_GetDict
 from cython.cimports.cpython.pythread import PyThread_get_thread_ident
-from cython.cimports.interlock.core.kernel.control import Controller, Operation
+from cython.cimports.cpython.version import PY_VERSION_HEX
+from cython.cimports.interlock.core.kernel.control import Controller, Operation, active, controls
 from cython.cimports.interlock.core.kernel.native import (
     PY_LOCK_ACQUIRED,
     PyLockStatus,
@@ -56,6 +59,7 @@ from cython.cimports.interlock.core.kernel.waiter import ThreadWaiter
 from cython.cimports.interlock.explore.engine.strand_local import (
     interlock_clear_locals,
     interlock_set_strand,
+    interlock_settle,
     interlock_strand,
 )
 
@@ -92,7 +96,7 @@ class Strand:
     """A thread of the program in one schedule.
 
     Attributes: ``number`` (in the order of their starts; 0 is the caller of `run`), ``thread``, ``daemon``,
-    ``start_place``, ``party``.
+    ``start_place``, ``party``, ``operations`` (how many points it had that were no lines or instructions).
     """
 
     @property
@@ -374,6 +378,8 @@ class Baton(Controller):
     def count_point(self, me: Strand, operation: cython.int, what: object) -> cython.int:
         self.points += 1
         me.steps += 1
+        if operation != More.LINE:
+            me.operations += 1
         if what is me.what and operation == me.operation:
             if operation == Operation.LOOK or operation == Operation.ACQUIRE or operation == Operation.WAIT:
                 me.looks += 1
@@ -421,11 +427,15 @@ class Baton(Controller):
             self.order.remove(me)
         following: Strand = self.next_to_unwind(None)
         self.current = following
-        turn: PyThread_type_lock = following.worker.turn
+        PyThread_release_lock(following.worker.turn)
+        self.stay_away(me)
+
+    def stay_away(self, me: Strand):
+        """Never return: it was given up, and the schedule has ended without it."""
         mine: PyThread_type_lock = me.worker.turn
         with cython.nogil:
-            PyThread_release_lock(turn)
-            PyThread_acquire_lock_timed(mine, -1, 0)
+            while True:
+                PyThread_acquire_lock_timed(mine, -1, 0)
 
     def park(self, waiter: object, deadline: cython.longlong) -> cython.int:
         me: Strand = self.me()
@@ -455,6 +465,7 @@ class Baton(Controller):
         """Wait to be woken (True) or for `deadline` (False)."""
         self.points += 1
         me.steps += 1
+        me.operations += 1
         me.state = State.BLOCKED
         me.woken = False
         me.timed_out = False
@@ -1196,8 +1207,28 @@ class Baton(Controller):
         PyThread_release_lock(following.worker.turn)
         return True
 
+    def drop(self) -> bool:
+        """From another thread: who has the baton blocks where we do not see it, and nobody else could go on.
+
+        The schedule ends without it. False for the first strand, without which none can end.
+        """
+        stuck: Strand = self.current
+        if stuck is None or not self.running or stuck is self.main:
+            return False
+        self.fail("outside", "", None, stuck)
+        stuck.given_up = True
+        stuck.state = State.ENDED
+        if stuck in self.order:
+            self.order.remove(stuck)
+        following: Strand = self.next_to_unwind(None)
+        self.current = following
+        PyThread_release_lock(following.worker.turn)
+        return True
+
     def come_back(self, me: Strand):
         """The caller was away, and others have gone on: wait for its turn."""
+        if me.given_up:
+            self.stay_away(me)
         me.away = False
         me.state = State.READY
         me.ready_since = self.clock
@@ -1226,6 +1257,33 @@ class Baton(Controller):
     def holder(self):
         """The strand that has the baton, or None."""
         return self.current
+
+
+def _forked():
+    """In a forked child: there is nobody to give the baton to, so its only thread goes on as any other does."""
+    controller: object = active() if controls() else None
+    if isinstance(controller, Baton):
+        cython.cast(Baton, controller).running = False
+        cython.cast(Baton, controller).switching = False
+    control(None)
+    interlock_set_strand(cython.NULL)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forked)
+
+
+def locals_of(frame: types.FrameType) -> dict:
+    """The variables of a frame, as they are now.
+
+    Up to 3.12 a frame that was asked for `f_locals` puts what it has told then back after the next call of a trace
+    function, over what others have done to its cells meanwhile. So it does that at once.
+    """
+    found = frame.f_locals
+    if PY_VERSION_HEX < 0x030D0000:
+        found = dict(found)
+        interlock_settle(frame)
+    return found
 
 
 def _start_os_thread(function, arguments):

@@ -25,7 +25,7 @@ class Meaning:
     - ``what``: what is waited for, as it stands behind "waits for"; "" where ``lines`` say all.
     - ``lines``: what else is to be said of it, each a sentence without a full stop.
     - ``target`` and ``gives``: the object, and the names of its methods by which code ends such a wait. Whoever
-      runs code that names one of them on it may end the wait.
+      runs code that names one of them on it may end the wait. ``also``: other objects, each with such names.
     - ``givers``: parties who may end it, whatever their code says: the owner of a lock, the thread that is to end.
     - ``outside``: it ends by itself, or by what comes from outside the process.
     - ``limited``: a timeout of the task's library ends it.
@@ -52,6 +52,7 @@ class Meaning:
         self.what = what
         self.target = target
         self.gives: tuple[str, ...] = tuple(gives)
+        self.also: list[tuple[object, tuple[str, ...]]] = []
         self.givers: list[Someone] = list(givers)
         self.outside = outside
         self.idle = idle
@@ -63,9 +64,13 @@ class Meaning:
         self.limited = False
         self.choices: list[Meaning] = []
 
-    def ways(self) -> "list[Meaning]":
-        """The ways in which it may end: itself, where there is no choice."""
+    def alone(self) -> "list[Meaning]":
+        """Each thing that is waited for by itself: this, where there is no choice."""
         return self.choices or [self]
+
+    def ways(self) -> "list[tuple[object, tuple[str, ...]]]":
+        """Each object with the names by which code ends this wait."""
+        return [(self.target, self.gives), *self.also] if self.gives else self.also
 
 
 Adapter = Callable[["Someone", "View"], Meaning | None]
@@ -88,17 +93,30 @@ _known: list[Adapter] = []
 
 def _adapters() -> list[Adapter]:
     if not _known:
-        from interlock.watch.waits import children, choices, futures, imports, outside, primitives, queues, tasks
+        from interlock.watch.waits import (
+            children,
+            choices,
+            futures,
+            imports,
+            outside,
+            primitives,
+            queues,
+            raw,
+            starts,
+            tasks,
+        )
 
         _known.extend(
             [
                 choices.adapter,
+                starts.adapter,
                 futures.adapter,
                 children.adapter,
                 queues.adapter,
                 imports.adapter,
                 primitives.adapter,
                 tasks.adapter,
+                raw.adapter,
                 outside.adapter,
             ]
         )

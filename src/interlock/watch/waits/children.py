@@ -1,10 +1,11 @@
 """A child process that is waited for: which, what it does, what ended it."""
 
 import gc
+import os
 import sys
 
-from interlock.watch import ended
-from interlock.watch.reach import is_program_file
+from interlock.watch import ended, private
+from interlock.watch.instructions import is_program_file
 from interlock.watch.waits import Meaning, system
 from interlock.watch.waits.frames import frame_in, simple
 
@@ -43,8 +44,19 @@ def _subprocess(frames: "list[FrameType]") -> Meaning | None:
                             f"its {name} is a full pipe, which this process is to read: the child cannot go on. "
                             "Use communicate()"
                         )
+                        if _is_blocked_by_us(child.pid, pipe.fileno()):
+                            meaning.outside, meaning.dead = False, True
+                            meaning.target = child
+                            meaning.gives = (name, "communicate", "kill", "terminate", "send_signal")
             return meaning
     return None
+
+
+def _is_blocked_by_us(pid: int, number: int) -> bool:
+    """Whether the child writes into this full pipe, and only this process could read from it."""
+    if not any(name in ("write", "writev") for name, _ in system.call_of_process(pid)):
+        return False
+    return system.holders_of(system.descriptor(number)) <= {pid, os.getpid()}
 
 
 def _is_in(frames: "list[FrameType]", method: str) -> bool:
@@ -81,7 +93,7 @@ def _process(frames: "list[FrameType]") -> Meaning | None:
     if frame is None:
         return None
     child = frame.f_locals["self"]
-    popen = child._popen
+    popen = private.popen_of(child)
     meaning = Meaning(f"process {child.name} (pid {popen.pid})", outside=True)
     meaning.lines.append(_state(popen.pid, popen.returncode))
     if any(name in ("write", "writev") for name, _ in system.call_of_process(popen.pid)):
@@ -92,6 +104,10 @@ def _process(frames: "list[FrameType]") -> Meaning | None:
                 f"the pipe of {_name_of_queue(queue, frames)} is full: a process that has put into it cannot write the "
                 "rest, and cannot end. Take the items out before join()"
             )
+            if _is_blocked_by_us(popen.pid, private.reading_end(queue).fileno()):
+                meaning.outside, meaning.dead = False, True
+                meaning.target, meaning.gives = queue, ("get", "get_nowait", "_reader")
+                meaning.also.append((child, ("kill", "terminate")))
     return meaning
 
 
@@ -101,7 +117,8 @@ def _queues() -> "list[tuple[Any, bool]]":
     if kind is None:
         return []
     found = [each for each in gc.get_objects() if isinstance(each, kind)]
-    return [(each, system.is_full(each._reader.fileno())) for each in found if not each._reader.closed]
+    ends = [(each, private.reading_end(each)) for each in found]
+    return [(each, system.is_full(end.fileno())) for each, end in ends if end is not None and not end.closed]
 
 
 def _name_of_queue(queue: object, frames: "list[FrameType]") -> str:
@@ -122,12 +139,12 @@ def _pool(frames: "list[FrameType]") -> Meaning | None:
     if frame is None:
         return None
     result = frame.f_locals["self"]
-    pool = result._pool
+    pool = private.pool_of(result)
     meaning = Meaning(f"a result of {type(pool).__name__} of processes", outside=True)
-    waiting = getattr(result, "_number_left", None)
+    waiting = private.chunks_missing(result)
     if waiting is not None:
         meaning.lines.append(f"{waiting} chunks of the work have not come back")
-    workers = list(getattr(pool, "_pool", ()))
+    workers = private.workers_of_pool(pool)
     lost = ended.killed_processes()
     for pid, name, code in lost:
         meaning.lines.append(
@@ -151,7 +168,7 @@ def _queue(frames: "list[FrameType]") -> Meaning | None:
         return None
     queue = frame.f_locals["self"]
     meaning = Meaning(f"an item of {_name_of_queue(queue, frames)}", outside=True)
-    children = _children()
+    children = private.children()
     if children:
         meaning.lines += [f"child {child.name}: {_state_of_child(child)}" for child in children[:8]]
     for pid, name, code in ended.killed_processes():
@@ -159,13 +176,8 @@ def _queue(frames: "list[FrameType]") -> Meaning | None:
     return meaning
 
 
-def _children() -> "list[Any]":
-    module = sys.modules.get("multiprocessing.process")
-    return list(getattr(module, "_children", ()))
-
-
 def _state_of_child(child: "Any") -> str:
-    popen = child._popen
+    popen = private.popen_of(child)
     return "not started" if popen is None else _state(popen.pid, popen.returncode)
 
 
@@ -176,7 +188,7 @@ def process_pool_of(future: "Any", view: "View") -> Meaning | None:
     if kind is None:
         return None
     for executor in [each for each in gc.get_objects() if isinstance(each, kind)]:
-        for item in list((executor._pending_work_items or {}).values()):
+        for item in private.jobs_of_processes(executor):
             if item.future is future:
                 from interlock.watch.waits.futures import job_call
 
@@ -184,7 +196,7 @@ def process_pool_of(future: "Any", view: "View") -> Meaning | None:
                     f"the result of job {job_call(item.fn, item.args, item.kwargs)} in a pool of processes",
                     outside=True,
                 )
-                workers = list((executor._processes or {}).values())
+                workers = private.workers_of_processes(executor)
                 meaning.lines.append("a worker has it" if future.running() else "no worker has it yet")
                 for worker in workers[:8]:
                     meaning.lines.append(f"worker {worker.pid} is {system.state_of(worker.pid)}")

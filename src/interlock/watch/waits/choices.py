@@ -28,6 +28,7 @@ def adapter(someone: "Someone", view: "View") -> Meaning | None:
         )
     meaning = Meaning(" or ".join(dict.fromkeys(each.what for each in choices)), target=wait.at)
     meaning.choices = choices
+    meaning.also = [way for each in choices for way in each.ways()]
     meaning.lines = list(dict.fromkeys(f"{each.what}: {line}" for each in choices for line in each.lines))
     meaning.givers = list({id(giver): giver for each in choices for giver in each.givers}.values())
     meaning.outside = any(each.outside for each in choices)

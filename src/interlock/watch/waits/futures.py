@@ -1,9 +1,9 @@
 """A future: whose job stands in which pool, or which task of which loop is to set it."""
 
 import gc
-import sys
 
 from interlock.core.explain.places import place_of_wait
+from interlock.watch import private
 from interlock.watch.waits import Meaning
 from interlock.watch.waits.frames import call_text, frame_in, function_name
 from interlock.watch.waits.made import place_made
@@ -105,7 +105,7 @@ def of_future(future: "Any", view: "View", waiting: "Someone") -> Meaning:
 
 
 def _with_origin(meaning: Meaning, future: "Any") -> Meaning:
-    where = place_made(getattr(future, "_condition", None))
+    where = place_made(private.condition_of(future))
     if where is not None:
         meaning.lines.append(f"submitted at {where}")
     return meaning
@@ -162,21 +162,15 @@ def _queue_of(future: "Any") -> "tuple[str, int, Any] | None":
 
 def pool_queues() -> "list[Any]":
     """The queue of every pool of threads."""
-    module = sys.modules.get(_THREADS)
-    found: dict[int, Any] = {}
-    for queue in list(getattr(module, "_threads_queues", {}).values()):
-        found[id(queue)] = queue
-    return list(found.values())
+    return list({id(queue): queue for _, queue in private.threads_and_queues()}.values())
 
 
 def items_of(queue: object) -> "list[Any]":
     """What stands in a queue, first to come out first, without taking it out. Its order where it is a SimpleQueue in C
     is that of the list inside."""
-    inner = getattr(queue, "_queue", None)
-    if inner is None:
-        inner = getattr(queue, "queue", None)
+    inner = private.items_inside(queue)
     if inner is not None:
-        return list(inner)
+        return inner
     found: list[Any] = []
     for each in gc.get_referents(queue):
         found += each if type(each) is list else [each]
@@ -185,8 +179,7 @@ def items_of(queue: object) -> "list[Any]":
 
 def workers_of(queue: object, view: "View") -> "list[Someone]":
     """The living workers of the pool with this queue."""
-    module = sys.modules.get(_THREADS)
-    threads = {thread.ident for thread, each in list(getattr(module, "_threads_queues", {}).items()) if each is queue}
+    threads = {thread.ident for thread, each in private.threads_and_queues() if each is queue}
     return [each for each in view.people if not each.is_task and each.ident in threads]
 
 
@@ -206,7 +199,7 @@ def _waits_for_queue(worker: "Someone", queue: object) -> bool:
 
 
 def _idle_worker(someone: "Someone", view: "View") -> Meaning | None:
-    frame = frame_in(someone.frames[:3], _THREADS, "_worker")
+    frame = frame_in(someone.frames[:1], _THREADS, "_worker")  # further in it runs a job
     if frame is None:
         return None
     queue = frame.f_locals["work_queue"]

@@ -11,6 +11,7 @@ import threading
 from interlock.core.explain.places import Place, place_of_wait
 from interlock.core.graph.waitgraph import may_help
 from interlock.core.kernel.deadlock import DeadlockError
+from interlock.core.kernel.private import asker_for_running_loop
 from interlock.watch.waits.frames import code_of
 from interlock.watch.waits.loops import loop_to_take, source_of
 
@@ -24,7 +25,7 @@ def judge() -> None:
     """Called by a thread that is about to wait without a timeout. Raises DeadlockError where it would stop the very
     loop that is to end its wait."""
     events = sys.modules.get("asyncio.events")
-    loop: Any = None if events is None else events._get_running_loop()
+    loop: Any = None if events is None else asker_for_running_loop(events)()
     if loop is None:
         return
     future = _future_of_caller()

@@ -4,7 +4,9 @@ import gc
 import sys
 
 from interlock.core.explain.places import place_of_wait
+from interlock.watch import private
 from interlock.watch.idle import loop_of_frames
+from interlock.watch.reach import ANY
 from interlock.watch.waits import Meaning
 from interlock.watch.waits.frames import frame_in
 
@@ -36,9 +38,12 @@ def of_threadsafe(future: "Any", view: "View", waiting: "Someone") -> Meaning | 
     thread = thread_of_loop(loop, view)
     if loop.is_closed():
         meaning.lines.append("its loop is closed: it never runs there")
+        meaning.dead = True
     elif thread is None:
         meaning.lines.append("its loop is not running: nobody runs it until somebody does")
-        meaning.gives += ("run_forever", "run_until_complete", "run")
+        meaning.also.append((ANY, ("run_forever", "run_until_complete")))
+        meaning.also += [(runner, ("run",)) for runner in _runners_of(loop)]
+        meaning.dead = True
     elif thread is waiting:
         meaning.lines.append("its loop runs in this very thread, and cannot go on before this call returns")
         meaning.givers.append(waiting)
@@ -52,6 +57,13 @@ def of_threadsafe(future: "Any", view: "View", waiting: "Someone") -> Meaning | 
         if inner is not None:
             meaning.lines.append(f"{task.name} {inner.verb} {inner.what}" + at(task))
     return meaning
+
+
+def _runners_of(loop: "Any") -> "list[Any]":
+    kind = getattr(sys.modules.get("asyncio.runners"), "Runner", None)
+    if kind is None:
+        return []
+    return [each for each in gc.get_objects() if type(each) is kind and private.loop_of_runner(each) is loop]
 
 
 def at(someone: "Someone") -> str:
@@ -74,7 +86,7 @@ def closure_of(function: object) -> "dict[str, Any]":
 
 def source_of(future: "Any") -> "tuple[Any, Any]":
     """`asyncio.futures._chain_future` leaves a callback on the future that is to be set; it knows who sets it."""
-    for callback in list(future._done_callbacks):
+    for callback in private.callbacks_when_done(future):
         names = closure_of(callback)
         source = names.get("source")
         if source is not None and hasattr(source, "get_loop"):
@@ -85,8 +97,8 @@ def source_of(future: "Any") -> "tuple[Any, Any]":
 def loop_to_take(future: "Any", among: "list[Any]") -> "tuple[Any, Any]":
     """The loop in whose queue the call stands that will make a task of it, and the coroutine."""
     for loop in among:
-        for handle in list(loop._ready):
-            names = closure_of(handle._callback)
+        for callback, _ in private.calls_ready(loop):
+            names = closure_of(callback)
             if names.get("future") is future:
                 return loop, names.get("coro")
     return None, None
@@ -103,7 +115,7 @@ def loops() -> "list[Any]":
     kind = getattr(asyncio, "BaseEventLoop", None)
     if kind is None:
         return []
-    return [each for each in gc.get_objects() if isinstance(each, kind) and hasattr(each, "_ready")]
+    return [each for each in gc.get_objects() if isinstance(each, kind) and private.shows_its_work(each)]
 
 
 def running_loop(someone: "Someone") -> "Any":
@@ -116,7 +128,7 @@ def running_loop(someone: "Someone") -> "Any":
 
 def thread_of_loop(loop: "Any", view: "View") -> "Someone | None":
     """The thread in which it runs now."""
-    ident = getattr(loop, "_thread_id", None)
+    ident = private.ident_of_loop(loop)
     for someone in view.people:
         if not someone.is_task and ident is not None and someone.ident == ident:
             return someone
@@ -129,26 +141,23 @@ def has_work(loop: "Any") -> bool:
     from interlock.watch.idle import TimerOfOurs
 
     ours = (LoopWatch, TimerOfOurs)
-    if loop._ready or getattr(loop, "_signal_handlers", None):
-        return True
-    if any(not timer._cancelled and type(timer._callback) not in ours for timer in list(loop._scheduled)):
-        return True
-    return len(loop._selector.get_map()) > 1
+    return bool(
+        private.calls_ready(loop)
+        or private.calls_of_signals(loop)
+        or any(type(callback) not in ours for callback, _ in private.calls_scheduled(loop))
+        or private.files_of_program(loop)
+    )
 
 
 def callbacks_of(loop: "Any") -> "list[FunctionType | Any]":
     """What this loop may call by itself, with what it hands on."""
-    found: list[Any] = []
-    for handle in [*list(loop._ready), *list(loop._scheduled)]:
-        if not handle._cancelled:
-            found += [handle._callback, *(handle._args or ())]
-    for key in list(loop._selector.get_map().values()):
-        for handle in key.data or ():
-            if handle is not None and not handle._cancelled:
-                found += [handle._callback, *(handle._args or ())]
-    for handle in list(getattr(loop, "_signal_handlers", {}).values()):
-        found += [handle._callback, *(handle._args or ())]
-    return found
+    calls = [
+        *private.calls_ready(loop),
+        *private.calls_scheduled(loop),
+        *private.calls_of_files(loop),
+        *private.calls_of_signals(loop),
+    ]
+    return [each for callback, arguments in calls for each in (callback, *arguments)]
 
 
 def idle_loop(someone: "Someone") -> "Any":

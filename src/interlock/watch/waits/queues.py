@@ -5,7 +5,8 @@ import gc
 from interlock.core.explain.order import called
 from interlock.core.primitives.condition import Condition
 from interlock.core.primitives.queue_base import QueueBase
-from interlock.watch.reach import is_program_file
+from interlock.watch import private
+from interlock.watch.instructions import is_program_file
 from interlock.watch.waits import Meaning
 from interlock.watch.waits.frames import frame_in
 
@@ -119,11 +120,9 @@ def _state(queue: "Any", what: str) -> str:
     if what == GET:
         return "it is empty" if size == 0 else f"{size} in it"
     if what == PUT:
-        limit = getattr(queue, "maxsize", 0) or getattr(queue, "_maxsize", 0)
+        limit = private.room_of_queue(queue)
         return f"it is full: {size} of {limit}"
-    unfinished = getattr(queue, "unfinished_tasks", None)
-    if unfinished is None:
-        unfinished = queue._unfinished_tasks
+    unfinished = private.unfinished_of(queue)
     taken = unfinished - size
     return (
         f"{unfinished} unfinished: {size} still in it, {taken} taken out without task_done()"

@@ -4,7 +4,8 @@ import os
 import platform
 import struct
 import sys
-import threading
+
+from interlock.core.kernel.private import listed_thread
 
 _NUMBERS = {
     "x86_64": {
@@ -30,7 +31,7 @@ _FIONREAD, _F_GETPIPE_SZ = 0x541B, 1032
 def call_of_thread(ident: int) -> tuple[str, int] | None:
     """The system call in which a thread of this process is, and its first argument. None where it is in none, or
     nobody can tell."""
-    thread = threading._active.get(ident)  # type: ignore[attr-defined]
+    thread = listed_thread(ident)
     native = getattr(thread, "native_id", None)
     return None if native is None else _call_of(f"/proc/self/task/{native}/syscall")
 
@@ -99,6 +100,22 @@ def bytes_in(number: int) -> tuple[int, int] | None:
         return inside, fcntl.fcntl(number, _F_GETPIPE_SZ)
     except OSError:
         return None
+
+
+def holders_of(link: str) -> set[int]:
+    """The processes that have this pipe (``pipe:[123]``) open, as far as they may be asked."""
+    found = set()
+    try:
+        processes = [each for each in os.listdir("/proc") if each.isdigit()]
+    except OSError:
+        return found
+    for each in processes:
+        try:
+            if any(os.readlink(f"/proc/{each}/fd/{number}") == link for number in os.listdir(f"/proc/{each}/fd")):
+                found.add(int(each))
+        except OSError:
+            continue  # it has ended, or is somebody else's
+    return found
 
 
 def is_full(number: int) -> bool:

@@ -2,14 +2,17 @@
 
 import gc
 import sys
+import weakref
+from types import FrameType
 
+from interlock.core.kernel.private import awaited_by, callbacks_of
+from interlock.watch import private
 from interlock.watch.waits import Meaning
 from interlock.watch.waits.frames import frame_in
 from interlock.watch.waits.loops import closure_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from types import FrameType
     from typing import Any
 
     from interlock.watch.view import Someone, View
@@ -32,7 +35,7 @@ def adapter(someone: "Someone", view: "View") -> Meaning | None:
     task = someone.task
     if task is None:
         return None
-    awaited = getattr(task, "_fut_waiter", None)
+    awaited = awaited_by(task)
     if awaited is None:
         return None
     frame = frame_in(someone.frames[:2], "asyncio.tasks", "sleep")
@@ -42,6 +45,13 @@ def adapter(someone: "Someone", view: "View") -> Meaning | None:
     if _is_limited(task, awaited):
         meaning.outside = meaning.limited = True
         meaning.lines.append("a timeout ends that wait")
+    elif meaning.target is awaited and meaning.gives is GIVES:
+        del awaited
+        if is_held_by_nobody(task):
+            meaning.lines.append("nothing else refers to it: nobody can set it")
+            meaning.also.append((task, ("cancel",)))
+            meaning.target, meaning.gives = None, ()
+            meaning.dead = True
     return meaning
 
 
@@ -53,7 +63,7 @@ def of_awaited(awaited: "Any", someone: "Someone", view: "View") -> Meaning:
     """What a task waits for, by the future that it awaits."""
     several = _waited_together(someone.frames) or _in_group(someone.frames)
     if several is None:
-        several = [each for each in getattr(awaited, "_children", ()) if not each.done()] or None
+        several = [each for each in private.futures_gathered(awaited) if not each.done()] or None
     if several is not None:
         return _of_several(several, someone, view)
     inner = _shielded(awaited) or _waited_with_timeout(someone.frames)
@@ -70,8 +80,6 @@ def of_awaited(awaited: "Any", someone: "Someone", view: "View") -> Meaning:
     if outside is not None:
         return Meaning(outside, outside=True)
     meaning = Meaning("a future", target=awaited, gives=GIVES)
-    if is_held_by_nobody(awaited, someone.task):
-        meaning.lines.append("nothing else refers to it: nobody can set it")
     return meaning
 
 
@@ -107,25 +115,25 @@ def _listed(names: list[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
-def _waited_together(frames: "list[FrameType]") -> "list[Any] | None":
+def _waited_together(frames: list[FrameType]) -> "list[Any] | None":
     frame = frame_in(frames[:2], "asyncio.tasks", "_wait")
     if frame is None:
         return None
     return [each for each in list(frame.f_locals["fs"]) if not each.done()] or None
 
 
-def _in_group(frames: "list[FrameType]") -> "list[Any] | None":
+def _in_group(frames: list[FrameType]) -> "list[Any] | None":
     frame = frame_in(frames[:2], "asyncio.taskgroups", "TaskGroup", "__aexit__") or frame_in(
         frames[:2], "asyncio.taskgroups", "TaskGroup", "_aexit"
     )
-    return None if frame is None else [each for each in list(frame.f_locals["self"]._tasks) if not each.done()] or None
+    return (
+        None
+        if frame is None
+        else [each for each in private.tasks_in_group(frame.f_locals["self"]) if not each.done()] or None
+    )
 
 
-def _callbacks(future: "Any") -> "list[Any]":
-    return [callback for callback, _ in list(getattr(future, "_callbacks", None) or ())]
-
-
-def _waited_with_timeout(frames: "list[FrameType]") -> "Any":
+def _waited_with_timeout(frames: list[FrameType]) -> "Any":
     """`wait_for` of 3.11 awaits a future of its own."""
     frame = frame_in(frames[:2], "asyncio.tasks", "wait_for")
     inner = None if frame is None else frame.f_locals.get("fut")
@@ -134,7 +142,7 @@ def _waited_with_timeout(frames: "list[FrameType]") -> "Any":
 
 def _shielded(awaited: "Any") -> "Any":
     """`shield`: the outer future is set by a callback of the inner one, and tells it when it is done itself."""
-    for callback in _callbacks(awaited):
+    for callback in callbacks_of(awaited):
         names = closure_of(callback)
         inner = names.get("inner")
         if inner is not None and hasattr(inner, "add_done_callback"):
@@ -144,14 +152,14 @@ def _shielded(awaited: "Any") -> "Any":
 
 def _source_of(awaited: "Any") -> "Any":
     """`wrap_future`: the future of `concurrent.futures` that sets this one."""
-    for callback in _callbacks(awaited):
+    for callback in callbacks_of(awaited):
         source = closure_of(callback).get("source")
-        if source is not None and hasattr(source, "_condition"):
+        if source is not None and private.is_of_threads(source):
             return source
     return None
 
 
-def _outside(frames: "list[FrameType]") -> str | None:
+def _outside(frames: list[FrameType]) -> str | None:
     for frame in frames:
         module = frame.f_globals.get("__name__", "")
         if not module.startswith("asyncio."):
@@ -164,37 +172,53 @@ def _outside(frames: "list[FrameType]") -> str | None:
 def _is_limited(task: "Any", awaited: "Any") -> bool:
     """Whether a timer of the loop knows this task or this future: then it ends the wait."""
     wanted = (task, awaited)
-    for handle in list(getattr(task.get_loop(), "_scheduled", ())):
-        if handle._cancelled:
-            continue
-        callback = handle._callback
-        known = [*(handle._args or ()), getattr(callback, "__self__", None), *closure_of(callback).values()]
+    for callback, arguments in private.calls_scheduled(task.get_loop()):
         owner = getattr(callback, "__self__", None)
-        known.append(getattr(owner, "_task", None))
+        known = [*arguments, owner, private.task_of_timeout(owner), *closure_of(callback).values()]
         if any(each is one for each in known for one in wanted if each is not None):
             return True
     return False
 
 
-def is_held_by_nobody(future: "Any", task: "Any") -> bool:
-    """Whether only the waiting task and its own frames refer to this future."""
-    gc_frames = set()
-    frame: FrameType | None = sys._getframe()
-    while frame is not None:
-        gc_frames.add(id(frame))
-        frame = frame.f_back
-    own = set()
+def is_held_by_nobody(task: "Any") -> bool:
+    """Whether only this task refers to the future that it awaits, so that nobody can set it.
+
+    Every reference has to be accounted for: what is in C need not tell the garbage collector what it keeps.
+    """
+    future = awaited_by(task)
+    if weakref.getweakrefcount(future):
+        return False
+    own: list[object] = [task]
+    dictionaries = set()
     coroutine = task.get_coro()
     while coroutine is not None:
-        own.add(id(coroutine))
-        own.add(id(getattr(coroutine, "cr_frame", None)))
-        following = getattr(coroutine, "cr_await", None)
-        own.add(id(following))
-        coroutine = following
+        own.append(coroutine)
+        frame = getattr(coroutine, "cr_frame", None)
+        if frame is not None:
+            own.append(frame)
+            dictionaries.add(id(frame.f_locals))
+        coroutine = getattr(coroutine, "cr_await", None)
+    mine = {id(each) for each in own}
+    accounted = 1  # by this function
     for holder in gc.get_referrers(future):
-        if holder is task or id(holder) in own or id(holder) in gc_frames:
-            continue
-        if type(holder).__name__ in ("FutureIter", "method", "builtin_function_or_method"):
-            continue
-        return False
-    return True
+        if type(holder) is FrameType:
+            if holder is sys._getframe():
+                continue
+            if id(holder) not in mine:
+                return False
+        elif type(holder) is dict and id(holder) not in dictionaries:
+            if not any(_is_ours(each) and vars(each) is holder for each in gc.get_referrers(holder)):
+                return False
+        elif not (id(holder) in mine or id(holder) in dictionaries or _is_ours(holder)):
+            return False
+        accounted += _times(holder, future)
+    return sys.getrefcount(future) - 1 <= accounted
+
+
+def _times(holder: object, future: object) -> int:
+    """How often it refers to it. A function of its own: what an expression shares with its function has a cell."""
+    return sum(each is future for each in gc.get_referents(holder))
+
+
+def _is_ours(holder: object) -> bool:
+    return type(holder).__module__.startswith("interlock.watch.")

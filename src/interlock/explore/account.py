@@ -9,7 +9,7 @@ from typing import Any
 
 from interlock.core.kernel.primitive import Primitive
 from interlock.core.primitives.join import Join
-from interlock.explore.engine.baton import Baton, Strand
+from interlock.explore.engine.baton import Baton, Strand, locals_of
 from interlock.watch.dump import name_of, what_is_missing
 from interlock.watch.view import Someone, View
 
@@ -85,7 +85,7 @@ class Teller:
         """What the program calls a primitive, in the frames that lead to `frame`."""
         while frame is not None and id(what) not in self._names:
             if self.is_program(frame.f_code.co_filename):
-                for name, value in frame.f_locals.items():
+                for name, value in locals_of(frame).items():
                     found = _name_in(name, value, what)
                     # Two that are called the same, each in its frame, are not told apart by that.
                     if found is not None and found not in self._names.values():
@@ -221,7 +221,7 @@ class Teller:
         own = [frame for frame in shown.stack if self.is_program(frame.filename)]
         if own:
             shown.stack = traceback.StackSummary.from_list(own)
-        return [_ADDRESS.sub("", line.rstrip("\n")) for line in shown.format(chain=False)]
+        return [nameless(line.rstrip("\n")) for line in shown.format(chain=False)]
 
 
 def _is_of_the_past(someone: Someone) -> bool:
@@ -232,6 +232,11 @@ def _is_of_the_past(someone: Someone) -> bool:
         return True
     loop = getattr(someone.party, "loop", None)
     return loop is None or (hasattr(loop, "is_closed") and loop.is_closed())
+
+
+def nameless(text: str) -> str:
+    """Without the addresses of objects, which differ from process to process."""
+    return _ADDRESS.sub("", text)
 
 
 def number_tasks(text: str) -> str:

@@ -1,0 +1,426 @@
+"""Data races, orders of locks, and what depends on the outside: told where they are, and only there."""
+
+import asyncio
+import concurrent.futures
+import multiprocessing
+import socket
+import sys
+import threading
+import time
+import types
+
+import pytest
+
+import interlock
+from interlock.explore import ScheduleError, Undecided
+from interlock.explore.races import accesses
+
+
+def run(*functions):
+    threads = [threading.Thread(target=each) for each in functions]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def failure_of(function, **options):
+    with pytest.raises(ScheduleError) as caught:
+        interlock.explore(function, **options)
+    return caught.value
+
+
+# --- data races ---------------------------------------------------------------------------------------------------
+
+
+class Counter:
+    made = None
+    slots = 0
+
+    def __init__(self):
+        self.n = 0
+        self.stopped = False
+        self.last = 0
+        self.lock = threading.Lock()
+
+
+class Slotted:
+    __slots__ = ("n",)
+
+    def __init__(self):
+        self.n = 0
+
+
+def raced_add():
+    counter = Counter()
+
+    def work():
+        counter.n += 1
+
+    run(work, work)
+
+
+def raced_slot():
+    counter = Slotted()
+
+    def work():
+        counter.n = counter.n + 1
+
+    run(work, work)
+
+
+def raced_item():
+    box = [0]
+
+    def work():
+        box[0] += 1
+
+    run(work, work)
+
+
+def raced_once():
+    counter = Counter()
+
+    def work():
+        if counter.made is None:
+            counter.made = object()
+
+    run(work, work)
+
+
+def raced_with_a_lock_on_one_side():
+    counter = Counter()
+
+    def careful():
+        with counter.lock:
+            counter.n += 1
+
+    def careless():
+        counter.n += 1
+
+    run(careful, careless)
+
+
+@pytest.mark.parametrize("program", [raced_add, raced_slot, raced_item, raced_once, raced_with_a_lock_on_one_side])
+def test_an_update_that_is_lost_is_a_data_race(program):
+    error = failure_of(program, at="bytecodes", schedules=200)
+    assert error.kind == "race"
+    text = str(error)
+    assert "one change is lost" in text
+    assert "without the GIL" in text
+    assert failure_of(program, replay=error.token).exploration.story == error.exploration.story
+
+
+def locked_add():
+    counter = Counter()
+
+    def work():
+        with counter.lock:
+            counter.n += 1
+
+    run(work, work)
+
+
+def flag():
+    counter = Counter()
+
+    def work():
+        while not counter.stopped:
+            time.sleep(0.01)
+        counter.stopped = True
+
+    def stop():
+        if not counter.stopped:
+            counter.stopped = True
+
+    run(work, stop, stop)
+
+
+def the_last_one_counts():
+    counter = Counter()
+
+    def work():
+        for i in range(3):
+            counter.last = i
+
+    run(work, work)
+
+
+def handed_on():
+    counters = [Counter()]
+    ready = threading.Event()
+
+    def first():
+        counters[0].n += 1
+        ready.set()
+
+    def second():
+        ready.wait()
+        counters[0].n += 1
+
+    run(first, second)
+
+
+def own_objects():
+    def work():
+        counter = Counter()
+        counter.n += 1
+
+    run(work, work)
+
+
+def computed():
+    class Safe:
+        def __init__(self):
+            self.lock = threading.Lock()
+            self.inside = 0
+
+        @property
+        def n(self):
+            with self.lock:
+                return self.inside
+
+        @n.setter
+        def n(self, value):
+            with self.lock:
+                self.inside = value
+
+    safe = Safe()
+
+    def work():
+        safe.n = safe.n + 1
+
+    run(work, work)
+
+
+@pytest.mark.parametrize("program", [locked_add, flag, the_last_one_counts, handed_on, own_objects, computed])
+def test_what_loses_no_update_is_no_data_race(program):
+    assert not interlock.explore(program, at="bytecodes", schedules=300).failed
+
+
+def test_what_fails_is_told_before_a_race():
+    def program():
+        counter = Counter()
+
+        def work():
+            counter.n += 1
+
+        run(work, work)
+        assert counter.n == 2
+
+    assert failure_of(program, at="bytecodes").kind == "error"
+
+
+def test_which_instructions_touch_what():
+    def function(self, box, key):
+        self.n += box[0] + self.call(key).n
+        self.a.b[key] = 1
+
+    reads, writes = [], []
+    for writes_it, of, what, _ in accesses(function.__code__).values():
+        (writes if writes_it else reads).append((of, what))
+    me = ("name", "self")
+    assert (me, ("constant", "n")) in reads
+    assert (("name", "box"), ("item", ("constant", 0))) in reads
+    assert writes == [
+        (me, ("constant", "n")),
+        (("attribute", ("attribute", me, "a"), "b"), ("item", ("name", "key"))),
+    ]
+
+
+# --- orders of locks ----------------------------------------------------------------------------------------------
+
+
+def two_orders_apart():
+    a, b = threading.Lock(), threading.Lock()
+
+    def one():
+        with a, b:
+            pass
+
+    def two():
+        with b, a:
+            pass
+
+    for each in one, two:
+        run(each)
+
+
+def two_orders_under_a_third():
+    a, b, both = threading.Lock(), threading.Lock(), threading.Lock()
+
+    def one():
+        with both, a, b:
+            pass
+
+    def two():
+        with both, b, a:
+            pass
+
+    run(one, two)
+
+
+def two_orders_of_other_objects():
+    def work():
+        locks = [threading.Lock() for _ in range(2)]
+        with locks[0], locks[1]:
+            pass
+
+    def other():
+        locks = [threading.Lock() for _ in range(2)]
+        with locks[1], locks[0]:
+            pass
+
+    run(work, other)
+
+
+def test_two_orders_are_told_though_no_schedule_deadlocks():
+    error = failure_of(two_orders_apart, schedules=50)
+    assert error.kind == "order"
+    assert "lock order:" in str(error)
+    assert "No schedule that was run has deadlocked by this" in str(error)
+    again = failure_of(two_orders_apart, replay=error.token)
+    assert again.exploration.story == error.exploration.story
+    assert failure_of(two_orders_apart, all=True, at="sync").kind == "order"
+
+
+@pytest.mark.parametrize("program", [two_orders_under_a_third, two_orders_of_other_objects])
+def test_orders_that_cannot_deadlock_are_not_told(program):
+    assert not interlock.explore(program, schedules=100).failed
+
+
+def test_who_watched_the_order_before_does_so_afterwards():
+    found = []
+    with interlock.watch_order(found.append):
+        interlock.explore(two_orders_under_a_third, schedules=20)
+        a, b = interlock.Lock(), interlock.Lock()
+        with a, b:
+            pass
+        with b, a:
+            pass
+    assert len(found) == 1
+
+
+# --- the same in each run -----------------------------------------------------------------------------------------
+
+
+def test_sets_of_threads_and_futures_have_one_order():
+    def program():
+        order = []
+        lock = threading.Lock()
+
+        def note(name):
+            with lock:
+                order.append(name)
+
+        threads = {threading.Thread(target=note, args=(i,)) for i in range(5)}
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        with concurrent.futures.ThreadPoolExecutor(2) as pool:
+            futures = {pool.submit(note, i) for i in range(4)}
+            for future in concurrent.futures.as_completed(futures):
+                future.result()
+            concurrent.futures.wait({pool.submit(note, i) for i in range(3)})
+
+    found = interlock.explore(program, schedules=60)
+    assert found.kind is None, found.story
+
+
+def test_sets_of_tasks_have_one_order():
+    async def work(i):
+        await asyncio.sleep(0.01 * i)
+        return i
+
+    async def main():
+        tasks = {asyncio.create_task(work(i)) for i in range(4)}
+        done, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for each in pending:
+            each.cancel()
+        await asyncio.gather(*pending, return_exceptions=True)
+        assert done
+        results = [await each for each in asyncio.as_completed([work(i) for i in range(3)])]
+        assert sorted(results) == [0, 1, 2]
+        assert isinstance(asyncio.current_task(), asyncio.Task)
+
+    kinds = asyncio.Task, asyncio.Future
+    found = interlock.explore(lambda: asyncio.run(main()), schedules=60)
+    assert found.kind is None, found.story
+    assert (asyncio.Task, asyncio.Future) == kinds
+
+
+def test_clocks_that_are_defaults_are_virtual(monkeypatch):
+    module = types.ModuleType("clocked")
+    source = """
+import time
+
+class Limiter:
+    now = time.monotonic
+
+    def __init__(self, clock=time.monotonic, *, sleep=time.sleep):
+        self.clock, self.sleep = clock, sleep
+
+def default(sleep=time.sleep):
+    sleep(3600)
+"""
+    module.__file__ = __file__
+    exec(compile(source, __file__, "exec"), vars(module))
+    monkeypatch.setitem(sys.modules, "clocked", module)
+    there = module.default.__defaults__
+
+    def program():
+        limiter = module.Limiter()
+        began = limiter.clock()
+        limiter.sleep(3600)
+        module.default()
+        assert limiter.clock() - began >= 7200
+        assert module.Limiter.now() >= 7200
+
+    began = time.monotonic()
+    interlock.explore(program, schedules=20)
+    assert time.monotonic() - began < 100
+    assert module.default.__defaults__ is there
+
+
+# --- the outside --------------------------------------------------------------------------------------------------
+
+
+def test_a_thread_that_waits_outside_for_ever_ends_the_search():
+    here, there = socket.socketpair()
+
+    def program():
+        run(lambda: here.recv(1))
+
+    with here, there, pytest.raises(Undecided, match=r"blocks at .*test_findings.py:\d+"):
+        interlock.explore(program, schedules=100)
+
+
+@pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="needs fork")
+def test_a_forked_child_is_not_controlled():
+    def child(ends):
+        run(lambda: ends.append(1), lambda: time.sleep(0.001))
+        sys.exit(7 if ends == [1] else 1)
+
+    def program():
+        process = multiprocessing.get_context("fork").Process(target=child, args=([],))
+        process.start()
+        process.join()
+        assert process.exitcode == 7
+
+    found = interlock.explore(program, schedules=3)
+    assert found.kind is None, found.story
+
+
+def test_two_who_only_give_way_have_no_end_in_sight():
+    def program():
+        wants = [True, True]
+
+        def work(me):
+            while wants[1 - me]:
+                time.sleep(0.01)
+            wants[me] = False
+
+        run(lambda: work(0), lambda: work(1))
+
+    assert failure_of(program, schedules=5).kind == "endless"
