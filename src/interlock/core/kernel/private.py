@@ -126,11 +126,6 @@ def call_at_exit(function):
         function()
 
 
-def is_dummy(thread) -> bool:
-    """`_DummyThread`: whether `threading` did not start it, and does not hear of its end."""
-    return isinstance(thread, threading._DummyThread)
-
-
 # --- the import system ---------------------------------------------------------------------------------------
 
 
