@@ -27,7 +27,7 @@ def _is_async(function: Any) -> bool:
     while isinstance(function, partial):
         function = function.func
     if not hasattr(function, "__code__"):
-        function = getattr(function, "__func__", None) or getattr(type(function), "__call__", None)
+        function = getattr(function, "__func__", None) or vars(type(function)).get("__call__")
     return bool(getattr(getattr(function, "__code__", None), "co_flags", 0) & _CO_COROUTINE)
 
 

@@ -219,9 +219,7 @@ def _blocked(found: dict[int, Someone]) -> dict[int, list[set[int]]]:
     }
     while True:
         stuck = set(blocked)
-        free = [
-            key for key, ways in blocked.items() if len(ways) > 1 and not all(way & stuck for way in ways)
-        ]
+        free = [key for key, ways in blocked.items() if len(ways) > 1 and not all(way & stuck for way in ways)]
         if not free:
             return blocked
         for key in free:

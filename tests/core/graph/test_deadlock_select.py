@@ -197,9 +197,8 @@ def test_a_task_in_it() -> None:
         runner = Worker(lambda: asyncio.run(main()), "runner")
         wait_until(lambda: others, "started")
         blocked(three.c, 2)
-        with pytest.raises(DeadlockError, match="or Lock 'c'"):
-            with three.a:
-                pass
+        with pytest.raises(DeadlockError, match="or Lock 'c'"), three.a:
+            pass
     others[0].result()
     runner.result()
 

@@ -631,4 +631,9 @@ def test_all_of_it_is_seen_in_a_recording(which: str) -> None:
     seen = [(each.happening, names[each.primitive]) for each in recording.events()]
     chosen = [each for each in seen if each[0] != "woke"]
     assert chosen[:2] == [("waiting", "stop"), ("waiting", "lock")]
-    assert sorted(chosen[2:]) == [("granted", "lock"), ("released", "lock"), ("released", "lock"), ("timed out", "stop")]
+    assert sorted(chosen[2:]) == [
+        ("granted", "lock"),
+        ("released", "lock"),
+        ("released", "lock"),
+        ("timed out", "stop"),
+    ]

@@ -216,7 +216,7 @@ start(dies,name="setter")
 def w(): f.result()
 start(w,name="asker").join()
 """,
-        ['a future', 'setter could have'],
+        ["a future", "setter could have"],
     ),
     "a condition whose notifier has ended": (
         """
@@ -229,7 +229,7 @@ def w():
     with c: c.wait()
 start(w,name="sleeper").join()
 """,
-        ['nobody has notified it', 'notifier could have'],
+        ["nobody has notified it", "notifier could have"],
     ),
     "a full queue whose consumer has ended": (
         """
@@ -240,14 +240,14 @@ def p():
     while True: q.put(1)
 start(p,name="producer").join()
 """,
-        ['room in Queue q', 'full: 1 of 1', 'consumer could have'],
+        ["room in Queue q", "full: 1 of 1", "consumer could have"],
     ),
     "a child with a full pipe": (
         """
 p=subprocess.Popen([sys.executable,"-c","print('x'*200000)"],stdout=subprocess.PIPE)
 p.wait()
 """,
-        ['full pipe'],
+        ["full pipe"],
     ),
     "a process that cannot put all": (
         """
@@ -258,7 +258,7 @@ def c(q):
 if __name__=="__main__":
     q=mp.Queue(); p=mp.Process(target=c,args=(q,)); p.start(); p.join()
 """,
-        ['pipe of', 'full'],
+        ["pipe of", "full"],
     ),
     "a queue of asyncio's whose producer has ended": (
         """
@@ -274,7 +274,7 @@ async def main():
     await b
 asyncio.run(main())
 """,
-        ['an item of Queue q', 'prod', 'ZeroDivisionError'],
+        ["an item of Queue q", "prod", "ZeroDivisionError"],
     ),
     "a future that nobody else knows": (
         """
@@ -283,7 +283,7 @@ async def main():
     await asyncio.create_task(w(),name="w")
 asyncio.run(main())
 """,
-        ['nobody can set it'],
+        ["nobody can set it"],
     ),
     "a loop that nobody runs": (
         """
@@ -292,7 +292,7 @@ async def c(): return 1
 def w(): asyncio.run_coroutine_threadsafe(c(),loop).result()
 start(w,name="asker").join()
 """,
-        ['not running'],
+        ["not running"],
     ),
     "a loop that is closed": (
         """
@@ -304,7 +304,7 @@ loop.call_soon_threadsafe(loop.stop); t.join(); loop.close()
 def w(): f.result()
 start(w,name="asker").join()
 """,
-        ['closed'],
+        ["closed"],
     ),
     "a loop that a call has stopped": (
         """
@@ -319,7 +319,7 @@ time.sleep(.1)
 def w(): asyncio.run_coroutine_threadsafe(c(),loop).result(); lock.release()
 start(w,name="asker").join()
 """,
-        ['looper'],
+        ["looper"],
     ),
     "permits that tasks want more of": (
         """
@@ -335,7 +335,7 @@ async def main():
     await asyncio.gather(*[asyncio.create_task(w(),name=f"w{i}") for i in range(2)])
 asyncio.run(main())
 """,
-        ['has a permit'],
+        ["has a permit"],
     ),
     "a map within a pool": (
         """
@@ -345,7 +345,7 @@ def leaf(x): return x
 def f(x): r.wait(); return list(pool.map(leaf,[x]))
 list(pool.map(f,[1,2]))
 """,
-        ['both workers of the pool', 'leaf'],
+        ["both workers of the pool", "leaf"],
     ),
     "a task and a thread": (
         """
@@ -361,7 +361,7 @@ async def main():
     await asyncio.gather(asyncio.create_task(setter(),name="setter"),asyncio.create_task(waiter(),name="waiter"))
 asyncio.run(main())
 """,
-        ['setter', 'waiter'],
+        ["setter", "waiter"],
     ),
     "an import that waits for a thread that imports": (
         """
@@ -371,7 +371,7 @@ open(d+"/ma.py","w").write("import threading,time\\ndef f():\\n    import mb\\nt
 open(d+"/mb.py","w").write("import ma\\nma.x\\n")
 import ma
 """,
-        ['module ma'],
+        ["module ma"],
     ),
 }
 if sys.version_info < (3, 12):

@@ -233,7 +233,7 @@ def _listed(names: list) -> str:
 
 
 class _Member:
-    """One party of a knot: what it holds of what others wait for there, and for what it waits, any of which is enough."""
+    """One party of a knot: what it holds that others there wait for, and what it waits for: one is enough."""
 
     def __init__(self, party: Party, frames: list):
         self.party = party

@@ -31,9 +31,7 @@ def end_knot(knot: cython.pointer(Knot)) -> cython.void:
     PyMem_RawFree(knot.edges)
 
 
-def add_edge(
-    knot: cython.pointer(Knot), start: cython.int, alternative: cython.int, end: cython.int
-) -> cython.bint:
+def add_edge(knot: cython.pointer(Knot), start: cython.int, alternative: cython.int, end: cython.int) -> cython.bint:
     """False without memory."""
     if knot.count == knot.room:
         room: cython.int = 2 * knot.room + 16

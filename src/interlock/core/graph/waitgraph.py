@@ -197,8 +197,8 @@ def keeper(party: Party) -> Party | None:
 def is_certain_edge(party: Party, wait: Wait | None, following: Party) -> bool:
     """Whether this party, which waits so or not at all, cannot go on before ``following`` does, for certain."""
     if wait is not None and wait.alternatives is not None:
-        if all([is_certain_way(way) for way in wait.alternatives]):
-            return any([waits_for(way, following) for way in wait.alternatives])
+        if all(is_certain_way(way) for way in wait.alternatives):
+            return any(waits_for(way, following) for way in wait.alternatives)
     elif wait is not None and waits_for(wait, following) and wait.at.only_by(following):
         return True
     return party.thread != party.id and cython.cast(TaskParty, party).is_run_by(following)
@@ -206,7 +206,7 @@ def is_certain_edge(party: Party, wait: Wait | None, following: Party) -> bool:
 
 def is_certain_way(way: Wait) -> bool:
     """Whether somebody alone can let this one happen, for certain."""
-    return any([way.at.only_by(owner) for owner in owners(way)])
+    return any(way.at.only_by(owner) for owner in owners(way))
 
 
 def task_of(party: Party) -> object:
@@ -305,9 +305,7 @@ def edges_of(walk: cython.pointer(Walk), knot: cython.pointer(Knot)) -> list:
         if step.cases != cython.NULL and edge.alternative != BY_THREAD:
             case = cython.cast(list, step.cases)[edge.alternative]
             way = case_of(whole, case)
-        following = (
-            party_by_id(case.lost) if edge.end == LOST else cython.cast(Party, walk.steps[edge.end].party)
-        )
+        following = party_by_id(case.lost) if edge.end == LOST else cython.cast(Party, walk.steps[edge.end].party)
         found.append((way, whole, following))
     return found
 
@@ -509,10 +507,10 @@ def is_knot_still(walk: cython.pointer(Walk), knot: cython.pointer(Knot)) -> cyt
                     same = True
         if not same:
             return False
+    still: cython.bint = True
     for index in range(walk.length):
-        if knot.stuck[index] and not waits_still(walk, index):
-            return False
-    return True
+        still = still and (not knot.stuck[index] or waits_still(walk, index))
+    return still
 
 
 def alternatives_of(step: cython.pointer(Step)) -> cython.int:

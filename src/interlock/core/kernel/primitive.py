@@ -33,7 +33,7 @@ The life of a waiter stands at the head of `waiter.py`. What a primitive says of
     has_owners        may one who waits here wait for an owner?  before each park: it then looks again now and then
     lost_owner        an owner that can never come back          `check_block`, and that of a choice
     check_block       raise where this wait can never end        before the first park, and after each in vain
-    cases             of a choice: where else it stands          the graph, and whoever looks after the survivors of a fork
+    cases             of a choice: where else it stands          the graph, and a forked child
     leads_to          at whose owners the wait ends              the graph: a condition's waiters go on to its lock
     gives_up_before   those before it that alone keep it out     the graph, when a cycle has been found
     take_now          get it where nobody waits                  a task's call, before it makes a waiter

@@ -82,8 +82,8 @@ def is_dummy(thread) -> cython.bint:
 def call_at_end(thread, function):
     """`_delete`: have ``function()`` called when the thread has ended, by the thread itself; at once where it has.
 
-    It is the last that `threading` does in a thread of its own. `_active` tells whether it was past that point, and its
-    frames whether it has looked up what it calls there, before we could put ours in its place.
+    It is the last that `threading` does in a thread of its own. `_active` tells whether it was past that point, and
+    its frames whether it has looked up what it calls there, before we could put ours in its place.
     """
     seen = ref(thread)
     before = thread._delete

@@ -151,8 +151,8 @@ class PriorityQueue(Queue):
         return self.serve(None) if self.putters_line is not None and self.putters_line.head is not None else None
 
     def more(self, most: cython.Py_ssize_t) -> list:
-        """In one step, too. Where somebody's code has to compare them they are sorted out of a copy, and taken if the heap
-        has not changed meanwhile."""
+        """In one step, too. Where somebody's code has to compare them they are sorted out of a copy, and taken if the
+        heap has not changed meanwhile."""
         found: list = self.more_at_once(most)
         return found if found is not None else self.more_of_copy(most)
 

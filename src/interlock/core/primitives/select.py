@@ -295,7 +295,9 @@ class Choice(Primitive):
         """For a recording: one alternative was granted, or none; the others were left."""
         sleeper: Waiter = self.sleeper
         waited: cython.longlong = now() - sleeper.shown
-        left: Happening = Happening.TIMED_OUT if granted is not None or sleeper.state == CANCELLED else Happening.CANCELLED
+        left: Happening = (
+            Happening.TIMED_OUT if granted is not None or sleeper.state == CANCELLED else Happening.CANCELLED
+        )
         for each in self.lined_up:
             case: Case = each
             happened(Happening.GRANTED if case is granted else left, case.at, sleeper.party.id, waited)
@@ -309,10 +311,10 @@ class Choice(Primitive):
 
     def has_owners(self) -> cython.bint:
         """It may wait for owners alone, and not where one of its alternatives has none."""
+        all_have: cython.bint = True
         for each in self.lined_up:
-            if not cython.cast(Primitive, cython.cast(Case, each).at).has_owners():
-                return False
-        return True
+            all_have = all_have and cython.cast(Primitive, cython.cast(Case, each).at).has_owners()
+        return all_have
 
     def check_block(self, waiter: Waiter) -> cython.int:
         """Raise DeadlockError where none of the alternatives can ever happen: the owner of each has ended, or is in a
