@@ -102,7 +102,7 @@ def call_at_end(thread, function):
 
 
 def is_leaving(thread) -> cython.bint:
-    """`_bootstrap_inner` and `_delete`: whether it is in the latter, or about to call what it has found by that name."""
+    """`_bootstrap_inner`, `_delete`: whether it is in the latter, or about to call what it has found by that name."""
     run = threading.Thread._bootstrap_inner.__code__
     caller = None
     frame = sys._current_frames().get(thread.ident)
