@@ -331,6 +331,20 @@ class Explorer:
             self._tell_order(self.ordered)
         return found
 
+    def run_chosen(self, choices: list[int]) -> Exploration:
+        """Run one schedule: these choices, and then as by default."""
+        found = self.found
+        self.run(DEFAULT)  # thrown away
+        found.schedules = 0
+        outcome = self.run(DEFAULT, choices)
+        found.found_after = found.schedules
+        self._note(outcome)
+        if self.blocked_at:
+            self._tell_outside()
+        elif outcome.failure is not None:
+            self._settle(outcome)
+        return found
+
     def search_all(self, most: int | None) -> Exploration:
         """Run every schedule there is, but for those that only repeat another; ``most``: give up after so many."""
         found = self.found
@@ -703,6 +717,7 @@ def explore(
     strategy: str = "mix",
     pause: float = 1.0,
     order: str = "tasks",
+    schedule: list[int] | None = None,
 ) -> Exploration:
     """See `interlock.explore`."""
     if replay is not None:
@@ -712,6 +727,8 @@ def explore(
     with explorer:
         if replay is not None:
             found = explorer.replay(replay)
+        elif schedule is not None:
+            found = explorer.run_chosen(schedule)
         elif all:
             found = explorer.search_all(schedules)
         else:

@@ -538,6 +538,12 @@ class Baton(Controller):
             self.traced_then = 0 if self.trace is None else len(self.trace)
         self.over = True
 
+    def interrupt(self, error: object) -> None:
+        """The schedule is over, and `run` will raise this: a signal has brought it, and the program has not failed."""
+        if self.interruption is None:
+            self.interruption = error
+        self.over = True
+
     def cut(self) -> None:
         """End this schedule without a failure."""
         self.over = True
