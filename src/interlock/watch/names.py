@@ -14,7 +14,8 @@ import os
 import threading
 from types import CodeType
 
-from interlock.core.kernel.probe import Maker, Tally
+from interlock.core.kernel.maker import Maker
+from interlock.core.kernel.probe import Tally
 
 _LONGEST = 48  # characters of a name
 _MACHINERY = threading.__file__
