@@ -74,6 +74,7 @@ cdef class Entry:
     cdef readonly str label
     cdef readonly Maker maker     # None: made before anybody watched
     cdef readonly bint inner      # the lock that a condition has made for itself
+    cdef readonly object giver    # the code that ends waits for it, where that is known, or None
     cdef object type
     cdef Tally tally              # under the critical section of the primitive
     # Under the critical section of the recorder; read without it, when the worst is a second look.

@@ -170,7 +170,8 @@ class Entry:
     """What a recorder knows of a primitive.
 
     Attributes: ``kind`` (the name of its class), ``label`` (its name, or None), ``maker`` (a `Maker`, or None where
-    it was made before anybody watched) and ``inner`` (it is the lock that a condition has made for itself).
+    it was made before anybody watched), ``inner`` (it is the lock that a condition has made for itself) and ``giver`` (the
+    code that ends waits for it, where that is known).
     """
 
     def __init__(self, *args: object, **kwargs: object):
@@ -183,6 +184,16 @@ class Entry:
             if kind.__module__.startswith("interlock.core."):
                 return kind.__name__
         return self.kind
+
+
+def name_entry(what: Observed, label: str, giver: object) -> None:
+    """Have recordings call ``what`` by this name, and charge those who wait for it to this code, where it is recorded."""
+    with cython.critical_section(what):
+        record = what.record
+    if isinstance(record, Entry):
+        entry: Entry = record
+        entry.label = label
+        entry.giver = giver
 
 
 # --- counting ----------------------------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 cimport cython
 
-from interlock.core.kernel.probe cimport Counter, Entry, Observed, Sink
+from interlock.core.kernel.probe cimport Counter, Entry, Happening, Observed, Sink
 from interlock.core.record.ring cimport interlock_slot
 
 
@@ -18,10 +18,17 @@ cdef class Recorder(Sink):
     # When there are so many entries, look which are still named; a lost value costs a second look.
     cdef Py_ssize_t purge_at
 
+    cdef unsigned long long happened_at(
+        self, Happening happening, Observed what, unsigned long long other, long long waited, object code, int offset
+    ) except? 0
     cdef Entry entry_for(self, Observed what, object record)
     cdef int purge(self) except -1
     cdef int find_caller(self, unsigned int serial, void **caller, int *offset) except -1
     cdef int know_party(self, unsigned int serial, unsigned long long id) except -1
+
+
+cdef class Awaited(Observed):
+    pass
 
 
 @cython.final
