@@ -268,7 +268,11 @@ class Ending:
             from interlock.watch.names import Names, called, is_future, is_internal
 
             names = Names(self.directory)
-            settings |= {"of_library": is_internal, "of_future": is_future, "internals": self.outputs.internals}
+            settings |= {
+                "of_library": lambda tally: is_internal(tally.maker),
+                "of_future": lambda tally: is_future(tally.maker),
+                "internals": self.outputs.internals,
+            }
             return report(tallies, self.directory, called=lambda tally: called(tally, names), **settings)
         except Exception:
             # The program has a module of its own where we need python's: the lines that made the primitives will do.

@@ -5,7 +5,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
-from interlock.core.kernel.probe import Maker, Tally
+from interlock.core.kernel.probe import Tally
 from interlock.watch.words import LABEL, aligned, count, duration, legible
 
 TYPE_CHECKING = False
@@ -81,8 +81,8 @@ def report(
     unseen: Sequence[str] = (),
     library: str = os.path.dirname(threading.__file__),
     machinery: str = threading.__file__,
-    of_library: "Callable[[Maker | None], bool]" = lambda maker: False,
-    of_future: "Callable[[Maker | None], bool]" = lambda maker: False,
+    of_library: Callable[[Tally], bool] = lambda tally: False,
+    of_future: Callable[[Tally], bool] = lambda tally: False,
     internals: bool = False,
 ) -> str:
     """What the primitives did, for people to read.
@@ -95,8 +95,8 @@ def report(
     """
     bold, yellow, plain = (_BOLD, _YELLOW, _PLAIN) if colour else ("", "", "")
     own = [tally for tally in tallies if internals or tally.file != machinery]
-    visible = [tally for tally in own if internals or not of_library(tally.maker)]
-    folded = [tally for tally in own if not internals and of_library(tally.maker)]
+    visible = [tally for tally in own if internals or not of_library(tally)]
+    folded = [tally for tally in own if not internals and of_library(tally)]
     used = [tally for tally in visible if tally.acquired or tally.waited]
     idle = _made(visible) - _made(used)
     lines = ["", f"{bold}{_heading(used, idle, len(still))}{plain}", *_still_waiting(still, bold, plain)]
@@ -108,7 +108,7 @@ def report(
             tally,
             called(tally) if tally.name is None else tally.name,
             _place(tally, directory, library),
-            "Future" if of_future(tally.maker) else tally.kind,
+            "Future" if of_future(tally) else tally.kind,
         )
         for tally in used
     )
