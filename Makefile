@@ -37,15 +37,17 @@ demo: $(VENV)/.interlock ## Run an example under `interlock run`: DEMO=examples/
 test: $(VENV)/.has-test $(VENV)/.interlock ## Run the tests: ARGS="-k lock", PYTHON=python3.13, INTERLOCK_DEBUG=1
 	$(BIN)/python -m pytest -n $(JOBS) --ignore tests/slow $(ARGS)
 
-test-all: $(VENV)/.has-test $(VENV)/.interlock ## The same and those in tests/slow
-	$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
+test-all: $(VENV)/.has-test $(VENV)/.interlock ## The same for longer, and those in tests/slow
+	STRESS_SECONDS=$${STRESS_SECONDS:-2} $(BIN)/python -m pytest -n $(JOBS) $(ARGS)
 
-# ENGINES="redis postgresql" takes some of them only.
+# ENGINES="redis postgresql" takes some of them only. More processes than processors: these tests wait, for leases to run
+# out and for servers to start.
 ENGINES ?= all
+CLUSTER_JOBS ?= 4
 CLIENTS := $(VENV)/.has-redis $(VENV)/.has-postgresql $(VENV)/.has-etcd
 test-cluster: $(VENV)/.has-test $(CLIENTS) $(VENV)/.interlock ## Test interlock.cluster on real servers: ENGINES=redis
 	@python3 tools/servers.py
-	INTERLOCK_CLUSTER="$(ENGINES)" $(BIN)/python -m pytest -n $(JOBS) tests/cluster $(ARGS)
+	INTERLOCK_CLUSTER="$(ENGINES)" $(BIN)/python -m pytest -n $(CLUSTER_JOBS) tests/cluster $(ARGS)
 
 browser: $(VENV)/.has-browser ## Add what the tests in a browser need beside Chromium; `make test` then runs them
 

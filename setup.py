@@ -7,6 +7,9 @@ every other module stays Python. So a room may have both, and a new one needs no
 import filecmp
 import os
 import re
+import shlex
+import shutil
+import subprocess
 import sys
 import sysconfig
 from pathlib import Path
@@ -26,6 +29,7 @@ ABI = sysconfig.get_config_var("EXT_SUFFIX").split(".")[1]
 C_DIR = f"build/{ABI}/c"
 BUILD_DIR = f"build/{ABI}/{'debug' if DEBUG else 'release'}"
 LIB_DIR, TEMP_DIR = f"{BUILD_DIR}/lib", f"{BUILD_DIR}/temp"
+WHEEL_DIR = f"{BUILD_DIR}/wheel"  # what goes into a wheel, and nothing that an earlier build has left
 
 DIRECTIVES = {
     "language_level": 3,
@@ -43,14 +47,36 @@ DIRECTIVES = {
 }
 
 
-# Runs when something was found or is searched, and never in a hot path: small rather than fast.
-COLD = ("interlock.core.explain.", "interlock.explore.")
+# Runs when something was found or is searched, or blocks anyway, and never in a hot path: small rather than fast.
+COLD = (
+    "interlock.core.explain.",
+    "interlock.core.kernel.arguments",
+    "interlock.core.kernel.deadlock",
+    "interlock.core.kernel.private",
+    "interlock.core.primitives.alternative",
+    "interlock.core.primitives.condition_foreign",
+    "interlock.core.primitives.join",
+    "interlock.core.primitives.remote",
+    "interlock.explore.",
+    "interlock.machine.barrier",
+    "interlock.machine.condition",
+    "interlock.machine.latch",
+    "interlock.machine.rwlock",
+)
+
+# In a wheel the compiled modules are linked into two files; `interlock/core/__init__.py` finds them there. Linked
+# together, and optimized then, they are a third smaller: each alone has its own copy of what Cython adds to a module.
+# Two, since a module is found by its last name, and both `core` and `machine` have a `lock`. In src/ each is a file of
+# its own, so that one that has changed is compiled alone.
+TOGETHER = {"core": "interlock/core/compiled", "machine": "interlock/machine/compiled"}
 
 
 class BuildPy(build_py):
     """A wheel has the compiled modules, and not what they were compiled from."""
 
     def run(self):
+        if not self.editable_mode:
+            shutil.rmtree(self.build_lib, ignore_errors=True)
         super().run()
         if not self.editable_mode:
             for pxd in Path("src").rglob("*.pxd"):
@@ -61,9 +87,12 @@ class BuildPy(build_py):
 class BuildExt(build_ext):
     def finalize_options(self):
         super().finalize_options()
-        if self.editable_mode:
+        if self.editable_mode or self.inplace:
             # An editable install would compile everything anew in a temporary directory.
             self.build_lib, self.build_temp = LIB_DIR, TEMP_DIR
+        else:
+            self.build_temp = f"{WHEEL_DIR}-temp"
+        self.together = not (self.editable_mode or self.inplace or DEBUG) and links_together()
 
     def build_extensions(self):
         if self.compiler.compiler_type == "unix":
@@ -77,7 +106,31 @@ class BuildExt(build_ext):
                         extension.extra_compile_args.append("-Os")
                     if sys.platform == "linux":
                         extension.extra_link_args.append("-Wl,--strip-all")
+                    if self.together:
+                        extension.extra_compile_args += ["-flto", "-fvisibility=hidden"]
+        if self.together:
+            self.link_together()
+        else:
+            super().build_extensions()
+
+    def link_together(self):
+        """Compile all modules, and link them into the files of `TOGETHER`."""
+        objects = {room: [] for room in TOGETHER}
+        link = self.compiler.link_shared_object
+
+        def keep(compiled, file, *args, **options):
+            objects["machine" if Path(file).parent.name == "machine" else "core"] += compiled
+
+        self.compiler.link_shared_object = keep
         super().build_extensions()
+        self.compiler.link_shared_object = link
+        suffix = sysconfig.get_config_var("EXT_SUFFIX")
+        for room, compiled in objects.items():
+            if compiled:
+                file = Path(self.build_lib, TOGETHER[room] + suffix)
+                file.parent.mkdir(parents=True, exist_ok=True)
+                options = ["-O3", f"-flto={CPUS}", "-Wl,--strip-all", "-Wl,--gc-sections"]
+                link(sorted(compiled), str(file), extra_postargs=options, build_temp=self.build_temp)
 
     def run(self):
         super().run()
@@ -95,6 +148,18 @@ class BuildExt(build_ext):
             return in_place, False
         self.force = True
         return super().copy_file(built, in_place, **options)
+
+
+def links_together():
+    """Whether the compiler is gcc, whose link-time optimization is part of it and finds functions that are the same."""
+    if sys.platform != "linux":
+        return False
+    compiler = shlex.split(os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc")
+    try:
+        told = subprocess.run([*compiler, "--version"], capture_output=True, text=True, check=False)
+    except OSError:
+        return False
+    return "Free Software Foundation" in told.stdout
 
 
 def extensions():
@@ -154,7 +219,7 @@ if __name__ == "__main__":
         ext_modules=to_c(extensions()),
         cmdclass={"build_ext": BuildExt, "build_py": BuildPy},
         options={
-            "build": {"build_base": BUILD_DIR, "build_lib": LIB_DIR, "build_temp": TEMP_DIR},
+            "build": {"build_base": BUILD_DIR, "build_lib": WHEEL_DIR, "build_temp": TEMP_DIR},
             "build_ext": {"parallel": CPUS},
         },
     )

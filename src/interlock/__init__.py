@@ -118,16 +118,16 @@ def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
 
 
-# What reads and prints is not imported before it is wanted: whoever only wants a lock should not have to load it.
+# What reads and prints is imported when it is needed: a program that only needs a lock does not load it.
 
 
 def record(*, events: int = 1_000_000, title: str = "") -> "Record":
-    """Record what happens inside the ``with`` block: ``with interlock.record() as recording:``.
+    """Record what happens inside a ``with`` block: ``with interlock.record() as recording:``.
 
-    ``events``: how many to keep, the youngest (48 bytes each). ``title``: what pages and reports made of it are called.
-    Where a recording is under way already, both get what happens. A forked child records nothing.
+    ``events``: how many of the latest events to keep (48 bytes each). ``title``: the title of pages and reports made of
+    the recording. Recordings may overlap; each has the events of its own block. A forked child records nothing.
 
-    Returns a context manager whose value is an `interlock.watch.recording.Recording`, filled when the block has ended.
+    Returns a context manager whose value is an `interlock.watch.recording.Recording`. It is filled when the block ends.
     """
     from interlock.watch.recording import Record
 
@@ -135,9 +135,9 @@ def record(*, events: int = 1_000_000, title: str = "") -> "Record":
 
 
 def fd(readable: "int | HasFileno") -> "Fd":
-    """For `select`: to wait until a file descriptor is readable, or its other end is closed.
+    """An event for `select`: a file descriptor is readable, or its other end is closed.
 
-    ``readable``: the descriptor, or what has a ``fileno()``. One helper thread waits for all of them.
+    ``readable``: the descriptor, or an object with a ``fileno()`` method. One helper thread waits for all descriptors.
     """
     from interlock.core.primitives.outside import Fd
 
@@ -145,11 +145,11 @@ def fd(readable: "int | HasFileno") -> "Fd":
 
 
 def snapshot() -> "Snapshot":
-    """Who waits for what and who holds what, now, as plain data: dicts, lists, strings and numbers.
+    """Return who waits for what and who holds what now, as dicts, lists, strings and numbers.
 
-    Where a party took what it holds is read from the source at which it is: None where that does not show it, and
-    `watch_order` (or `interlock run`) has not seen it taken. Every object of the program is looked at for that, which
-    takes some 10 ms for a hundred thousand.
+    The line in which a thread or task acquired what it holds is read from its source code. It is None if the source
+    does not show it and neither `watch_order` nor `interlock run` has seen the call. The function looks at every object
+    of the program, which takes about 10 ms for a hundred thousand objects.
     """
     from interlock.watch.snapshot import take
 
@@ -157,9 +157,9 @@ def snapshot() -> "Snapshot":
 
 
 def dump(file: "TextIO | None" = None) -> None:
-    """Print who waits for what and who holds what, a block for each party: cycles first, then long waits, the rest.
+    """Print who waits for what and who holds what: cycles first, then long waits, then the rest.
 
-    ``file``: where to; `sys.stderr` where None.
+    ``file``: a text file to print to; None means `sys.stderr`.
     """
     from interlock.watch.dump import write
 
@@ -167,11 +167,11 @@ def dump(file: "TextIO | None" = None) -> None:
 
 
 def dump_on_signal(signum: int, file: "TextIO | None" = None) -> None:
-    """Print a `dump` whenever the signal ``signum`` comes, and go on. Called in the main thread, as `signal.signal` is.
+    """Print a `dump` whenever the signal ``signum`` arrives. The program continues. Call it in the main thread.
 
-    Works while the main thread is blocked in one of interlock's primitives, and wherever else Python answers signals;
-    not while a function in C neither returns nor lets itself be interrupted. ``file``: where to; `sys.stderr` where
-    None.
+    It works while the main thread is blocked in a primitive of interlock, and wherever else Python handles signals. It
+    does not work while a C function neither returns nor can be interrupted. ``file``: a text file to print to; None
+    means `sys.stderr`.
     """
     from interlock.watch.dump import write_on_signal
 
@@ -179,17 +179,18 @@ def dump_on_signal(signum: int, file: "TextIO | None" = None) -> None:
 
 
 def watch_order(report: "Callable[[str], object] | None" = None) -> "OrderWatch":
-    """Warn, once each, where locks are taken in one order in one place and in another order in another place.
+    """Warn when two locks are acquired in one order in one place and in the opposite order in another place.
 
-    Such places can deadlock even if they never met in this run. Locks that one line made count as one, except among
-    themselves. Nothing is said about a try that does not block or has a timeout, about orders that were always taken
-    under one common lock, and about locks that are nested in rising order ``with lock.within_order(n):``.
+    Such places can deadlock, even if they did not in this run. Each pair of places is reported once. Locks created by
+    one line count as one lock, except among each other. There is no warning about calls that do not block or have a
+    timeout, about orders that are always taken under one common lock, and about locks that are nested in rising order
+    by ``with lock.within_order(n):``.
 
-    ``report``: called with the text of each finding, in the party that is about to take the second lock; by default it
-    is a `LockOrderWarning`. What ``report`` raises is raised there, before the lock is taken: so ``-W error`` shows
-    the line.
+    ``report``: called with the text of each finding, by the thread or task that is about to acquire the second lock. By
+    default it issues a `LockOrderWarning`. An exception from ``report`` is raised there, before the lock is acquired.
+    So ``-W error`` shows the line.
 
-    Returns what can be entered using ``with``, or stopped: an object with ``stop()`` and ``found``, the texts so far.
+    Returns a context manager that stops watching at its end. It also has ``stop()`` and ``found``, the texts so far.
     """
     from interlock.watch.order import OrderWatch
 
@@ -209,17 +210,17 @@ def explore(
     pause: float = 1.0,
     order: str = "tasks",
 ) -> "Exploration":
-    """Run ``function()`` in many schedules of its threads and tasks, until one fails.
+    """Run ``function()`` in many schedules of its threads and tasks until one fails.
 
-    ``schedules``, ``seconds``: how many, and for how long at most. ``all``: every schedule there is, except those that
-    only repeat another. ``at``: where threads may be switched: at the operations of primitives (``"sync"``), before
-    each line of the program too (``"lines"``), or before each access to memory that others may see (``"bytecodes"``).
-    ``seed``: another one tries other schedules. ``replay``: a token; its schedule alone is run. ``strategy``: mix,
-    walk, pos, urw, pct or deviation. ``pause``: for how many seconds a thread may be held up while timers of others
-    fire. ``order``: in which order tasks of an event loop run: any (``"tasks"``) or asyncio's (``"fifo"``).
+    ``schedules``, ``seconds``: how many schedules to run, and for how long at most. ``all``: run every schedule, except
+    those that only repeat another. ``at``: where threads may be switched: at operations of primitives (``"sync"``),
+    also before each line of the program (``"lines"``), or also before each access to shared memory (``"bytecodes"``).
+    ``seed``: another seed tries other schedules. ``replay``: a token; only its schedule is run. ``strategy``: mix,
+    walk, pos, urw, pct or deviation. ``pause``: how many seconds a thread may be delayed while timers of others fire.
+    ``order``: the order in which the tasks of an event loop run: any (``"tasks"``), or that of asyncio (``"fifo"``).
 
-    Returns an `interlock.explore.Exploration`. Raises `interlock.explore.ScheduleError` where a schedule fails, which
-    tells it and has its token, and `interlock.explore.Undecided` where nothing can be said.
+    Returns an `interlock.explore.Exploration`. Raises `interlock.explore.ScheduleError` if a schedule fails; it
+    describes the schedule and has its token. Raises `interlock.explore.Undecided` if the search is not conclusive.
     """
     # From here on the name stands for the package, which can be called in the same way.
     from interlock.explore.explorer import explore

@@ -57,15 +57,15 @@ __all__ = [
 
 
 class BrokenBarrierError(_ThreadingBrokenBarrierError, _AsyncioBrokenBarrierError):
-    """A barrier was broken or reset. Both asyncio's exception of this name and that of `threading`."""
+    """A barrier was broken or reset. It derives from the exceptions of this name in `asyncio` and `threading`."""
 
 
 class QueueEmpty(_AsyncioQueueEmpty, _queue_errors.Empty):
-    """There is no item in a queue. Both asyncio's exception of this name and `queue.Empty`."""
+    """There is no item in a queue. It derives from `asyncio.QueueEmpty` and `queue.Empty`."""
 
 
 class QueueFull(_AsyncioQueueFull, _queue_errors.Full):
-    """There is no room in a queue. Both asyncio's exception of this name and `queue.Full`."""
+    """There is no room in a queue. It derives from `asyncio.QueueFull` and `queue.Full`."""
 
 
 if sys.version_info >= (3, 13):
@@ -90,7 +90,7 @@ class _Awaited(_Peeked):
     """What is entered with `async with` only, and shows itself as asyncio's does."""
 
     def __enter__(self) -> NoReturn:
-        raise TypeError(f"{type(self).__name__!r} object is entered with 'async with'; a thread uses interlock's own")
+        raise TypeError(f"{type(self).__name__!r} object must be entered by 'async with'; for threads, use interlock's")
 
     def __exit__(
         self,
@@ -98,7 +98,7 @@ class _Awaited(_Peeked):
         exc_value: BaseException | None = None,
         traceback: TracebackType | None = None,
     ) -> NoReturn:
-        raise TypeError(f"{type(self).__name__!r} object is left as the end of 'async with'")
+        raise TypeError(f"{type(self).__name__!r} object must be left by 'async with'")
 
 
 def _shown(primitive: Any, *state: str) -> str:
@@ -124,7 +124,7 @@ class Lock(_Awaited, _lock.Lock):
 
 
 class RLock(_Awaited, _rlock.RLock):
-    """RLock(*, name=None): a lock that its task may take again, and must release once for each time."""
+    """RLock(*, name=None): a re-entrant lock. Its task may acquire it again, and must release it once for each time."""
 
     acquire = _rlock.RLock.acquire_async  # type: ignore[assignment]
 
@@ -148,7 +148,7 @@ class Event(_Peeked, _event.Event):
 
 
 class Condition(_Awaited, _condition.Condition):
-    """Condition(lock=None, *, name=None): `asyncio.Condition`. Its own lock, where none is given, is a `Lock`."""
+    """Condition(lock=None, *, name=None): `asyncio.Condition`. Its default lock is a new `Lock`."""
 
     wait = _condition.Condition.wait_async  # type: ignore[assignment]
     wait_for = _condition.Condition.wait_for_async  # type: ignore[assignment]
@@ -157,7 +157,7 @@ class Condition(_Awaited, _condition.Condition):
         super().__init__(lock, name=name)
 
     def acquire(self, timeout: float | None = None) -> Coroutine[Any, Any, bool]:  # type: ignore[override]
-        """Acquire the lock: ``await condition.acquire()``. ``timeout``: for a lock that takes one."""
+        """Acquire the lock: ``await condition.acquire()``. ``timeout``: in seconds, for a lock that accepts one."""
         lock: Any = self._lock
         # One of interlock's own blocks in `acquire`. Not so ours and asyncio's.
         blocks = hasattr(lock, "acquire_async") and not isinstance(lock, _Awaited)
@@ -171,7 +171,7 @@ class Condition(_Awaited, _condition.Condition):
 
 class _Counted:
     def locked(self) -> bool:
-        """Whether a permit cannot be had at once."""
+        """Whether `acquire` would have to wait."""
         return self._value == 0 or bool(self.waiters)  # type: ignore[attr-defined]
 
     def __repr__(self) -> str:
@@ -203,18 +203,18 @@ class Barrier(_Peeked, _barrier.Barrier):
         super().__init__(parties, name=name)
 
     async def wait(self) -> int:  # type: ignore[override]
-        """Wait until all parties have come. Returns a number, different for each. Raises BrokenBarrierError."""
+        """Wait until all parties have arrived. Returns a number, different for each. Raises BrokenBarrierError."""
         try:
             return await self.wait_async()
         except _ThreadingBrokenBarrierError:
             raise BrokenBarrierError("the barrier was broken or reset") from None
 
     async def reset(self) -> None:  # type: ignore[override]
-        """Make the barrier new. Tasks that wait get BrokenBarrierError."""
+        """Return the barrier to its initial state. Waiting tasks get BrokenBarrierError."""
         super().reset()
 
     async def abort(self) -> None:  # type: ignore[override]
-        """Break the barrier: tasks that wait, now or later, get BrokenBarrierError until `reset`."""
+        """Break the barrier. Present and later calls of `wait` raise BrokenBarrierError until `reset` is called."""
         super().abort()
 
     async def __aenter__(self) -> int:
@@ -239,7 +239,7 @@ class Barrier(_Peeked, _barrier.Barrier):
 
 
 class Latch(_Peeked, _latch.Latch):
-    """Latch(count, *, name=None): waiters are let through once ``count`` has been counted down to 0."""
+    """Latch(count, *, name=None): a gate that opens once ``count`` has been counted down to 0."""
 
     wait = _latch.Latch.wait_async  # type: ignore[assignment]
 
@@ -263,21 +263,23 @@ class _Within:
 
 
 class Side:
-    """One hold on an `RWLock`: ``async with`` takes it and gives it back."""
+    """The right to read or write an `RWLock`. ``async with`` acquires and releases it."""
 
     def __init__(self, side: _rwlock.Side) -> None:
         self._side = side
 
     def acquire(self, timeout: float | None = None) -> Coroutine[Any, Any, bool]:
-        """Take this side: ``await side.acquire()``. False where it was not to be had within ``timeout`` seconds."""
+        """Acquire this side: ``await side.acquire()``. The result is False if it was not free within ``timeout``
+        seconds.
+        """
         return self._side.acquire_async(timeout)
 
     def release(self) -> None:
-        """Give this side back."""
+        """Release this side."""
         self._side.release()
 
     def within(self, timeout: float) -> Any:
-        """For ``async with``: holds this side, or raises TimeoutError after ``timeout`` seconds."""
+        """For ``async with``: acquires this side, or raises TimeoutError after ``timeout`` seconds."""
         return _Within(self._side.within(timeout))
 
     def __aenter__(self) -> Any:
@@ -296,14 +298,14 @@ class Side:
 
 
 class RWLock(_rwlock.RWLock):
-    """RWLock(*, name=None): read by many tasks or written by one, first come first served."""
+    """RWLock(*, name=None): a read-write lock. Many tasks may read, or one may write, in the order of arrival."""
 
     def read(self) -> Side:  # type: ignore[override]
-        """A hold for a reader, not acquired yet."""
+        """Return the side of a reader, not acquired yet."""
         return Side(super().read())
 
     def write(self) -> Side:  # type: ignore[override]
-        """The hold for a writer, not acquired yet."""
+        """Return the side of a writer, not acquired yet."""
         return Side(super().write())
 
 

@@ -23,8 +23,8 @@ What stays as it is, and works together with ours:
   and the way in which a Thread knows that it has ended;
 - `threading._RLock` (`_PyRLock`): what `threading` falls back on where it has no RLock in C, so never with ours.
 
-Somebody else may have put something of his own over a name of ours meanwhile. It may well call what it found, so
-taking it away would break him: `uninstall` leaves such a name alone. Once he has put back what he had found,
+Other code may have replaced a name of ours meanwhile. Its object may call what it found there, so taking that away
+would break it: `uninstall` leaves such a name alone. Once that code has put back what it had found,
 which is ours, another `uninstall` finishes the job.
 
 gevent and eventlet patch `threading` for themselves, and have to: what blocks a thread stops all their greenlets. So
@@ -130,7 +130,7 @@ NAMES.append(JOIN)
 
 
 class Installation:
-    """What `install` returns: leave it alone, or enter it using ``with`` to uninstall where the block ends."""
+    """What `install` returns. As a context manager it uninstalls at its end. It may also be ignored."""
 
     def __init__(self, for_asyncio: bool) -> None:
         self.for_asyncio = for_asyncio
@@ -153,15 +153,15 @@ class Installation:
 
 
 def install(*, asyncio: bool = False) -> Installation:
-    """Put interlock's classes into `threading`, at once. May be called from any thread.
+    """Replace the classes of `threading` and `queue` with interlock's. Any thread may call it.
 
-    ``asyncio``: put those of `interlock.aio` into `asyncio`, too.
+    ``asyncio``: also replace those of `asyncio`, with the classes of `interlock.aio`.
 
-    Where they are installed already, nothing changes, and who came first says how long: until its block ends
-    where that was ``with install():``, until `uninstall` otherwise. Of blocks in several threads the last one to
-    end uninstalls.
+    If they are installed already, nothing changes. The first call then decides how long they stay installed: until its
+    block ends if it was ``with install():``, and otherwise until `uninstall` is called. If several threads have such
+    blocks, the last block to end uninstalls.
 
-    Returns a context manager that uninstalls at its end.
+    Returns a context manager that uninstalls at its end:
 
         with interlock.install():
             pool = ThreadPoolExecutor()     # its locks, its threads, its futures: on interlock
@@ -177,10 +177,10 @@ def install(*, asyncio: bool = False) -> Installation:
 
 
 def uninstall() -> None:
-    """Put back what `install` found, whoever has installed. May be called from any thread.
+    """Restore the classes that `install` replaced. Any thread may call it.
 
-    Where nothing is installed, nothing changes. What was made meanwhile goes on working. A name that somebody
-    else has changed since then is left alone.
+    If nothing is installed, nothing changes. Objects created meanwhile continue to work. A name that other code has
+    changed in the meantime is left as it is.
     """
     with _guard:
         _holders.clear()
@@ -222,8 +222,8 @@ def _give_back() -> None:
 
 # --- asyncio ------------------------------------------------------------------------------------------------------
 #
-# Nothing is imported under the guard: the import system has locks of its own, and whoever imports asyncio comes here
-# with one of them.
+# Nothing is imported under the guard: the import system has locks of its own, and a thread that imports asyncio comes
+# here with one of them.
 
 
 def _meet_asyncio() -> None:

@@ -12,7 +12,7 @@ __all__ = ["BrokenBarrierError", "DeadlockError", "Empty", "Full", "LockOrderWar
 
 
 class LockOrderWarning(RuntimeWarning):
-    """Locks are taken in two orders, which can end in a deadlock."""
+    """Two locks are acquired in both orders, which can end in a deadlock. Issued by `interlock.watch_order`."""
 
     __module__ = "interlock"
 

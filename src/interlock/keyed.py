@@ -24,7 +24,7 @@ def _is_async(function: Any) -> bool:
 
 
 class _Kept:
-    """A lock that is kept by its `KeyedLock` while somebody holds it, whether or not he keeps it himself."""
+    """A lock that its `KeyedLock` keeps while it is held, whether or not the program keeps a reference to it."""
 
     _held: dict[int, Any]
 
@@ -46,7 +46,7 @@ class _Kept:
         try:
             super().release()  # type: ignore[misc]
         finally:
-            # It was not the caller's to release, or he holds it once more, or another has taken it meanwhile.
+            # The caller did not hold it, or holds it once more, or another party has taken it meanwhile.
             if self.locked():  # type: ignore[attr-defined]
                 self._held[id(self)] = self
                 if not self.locked():  # type: ignore[attr-defined]
@@ -65,10 +65,10 @@ _MADE_AS: dict[type, type] = {Lock: _KeyedLock, RLock: _KeyedRLock, RWLock: RWLo
 
 
 class KeyedLock:
-    """KeyedLock(kind=Lock, *, name=None): a lock for each key: ``with locks["user-7"]:``, in a task ``async with``.
+    """KeyedLock(kind=Lock, *, name=None): one lock for each key: ``with locks["user-7"]:``, in a task ``async with``.
 
-    ``kind``: what there is for each key: `Lock`, `RLock` or `RWLock` (``with locks["user-7"].read():``). ``name``: what
-    reports call them, with the key behind it. Nothing is left of a key that nobody holds, waits for or keeps.
+    ``kind``: the class of the locks: `Lock`, `RLock` or `RWLock` (``with locks["user-7"].read():``). ``name``: shown by
+    reports, followed by the key. A lock that is no longer used takes no memory.
     """
 
     def __init__(self, kind: type = Lock, *, name: str | None = None) -> None:
@@ -99,14 +99,14 @@ class KeyedLock:
                 del self._locks[key]
 
     def __len__(self) -> int:
-        """For how many keys there is a lock now."""
+        """The number of keys that are in use now."""
         return len(self._locks)
 
     def __bool__(self) -> bool:
         return True
 
     def __contains__(self, key: Hashable) -> bool:
-        """Whether somebody uses this key now."""
+        """Whether this key is in use now."""
         return key in self._locks
 
     def __repr__(self) -> str:
@@ -176,21 +176,22 @@ class _OnceAsync(_Once[_P, Any]):
 
 
 def once(function: Callable[_P, _T]) -> Callable[_P, _T]:
-    """A decorator: the function runs once, and every call returns what it returned then.
+    """A decorator. The function runs once, and every call returns the result of that run.
 
-    Whoever calls it meanwhile, a thread or a task, waits until it has run. Where it raises, that call raises, and the
-    next one runs it again. Where it calls itself, that is a `DeadlockError`. Only the arguments of the call that runs
-    it count. Of a coroutine function every call is awaited.
+    Threads and tasks that call it while it runs wait until it has ended. If it raises an exception, that call raises
+    it, and the next call runs the function again. If it calls itself, `DeadlockError` is raised. Only the arguments of
+    the call that runs it are used. If it is an ``async def`` function, await every call.
     """
     return _OnceAsync(function) if _is_async(function) else _Once(function)
 
 
 class cached_property(Generic[_T]):  # as functools calls it
-    """A decorator: a property that is computed once for each instance, also where several ask for it at once.
+    """A decorator for a property that is computed once for each instance, even if several threads read it at once.
 
-    As `functools.cached_property`, which since Python 3.12 lets several threads compute it. Who asks while it is being
-    computed waits; where that raises, the next computes it again; where it asks for itself, that is a `DeadlockError`.
-    Of an ``async def`` every access is awaited: ``await page.links``. ``del`` has it computed anew.
+    Like `functools.cached_property`, which since Python 3.12 lets several threads compute it. Threads and tasks that
+    read it while it is computed wait. If the function raises an exception, the next access computes it again. If the
+    function reads the property itself, `DeadlockError` is raised. If it is an ``async def`` function, await every
+    access: ``await page.links``. After ``del`` it is computed again.
     """
 
     def __init__(self, function: Callable[[Any], _T]) -> None:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 class Inside:
     """What `_cond` is to those who look: a condition that guards nothing, and tells who waits.
 
-    Whoever changes `_flag` or `_value` under it wakes whom that lets through at once, so there is nothing to notify.
+    A change of `_flag` or `_value` under it wakes at once those it lets through, so there is nothing to notify.
     """
 
     def __init__(self, outside: "Any", wait: "Callable[[float | None], bool]") -> None:

@@ -72,7 +72,7 @@ def test_defaults_are_the_same_without_options() -> None:
         ("run --on-stall=stop prog.py", "invalid choice: 'stop'"),
         ("run --record r --events 0 prog.py", "argument --events: not a number of events above 0: '0'"),
         ("run --record r --events 1e3 prog.py", "argument --events: "),
-        ("run --events 5 prog.py", "--events is for a recording"),
+        ("run --events 5 prog.py", "--events needs a recording"),
         ("run -c", "expected one argument"),
         ("run -x prog.py", "unrecognized arguments: -x"),
         ("prog.py", "invalid choice: 'prog.py'"),
@@ -134,7 +134,7 @@ def test_help_of_run(tmp_path: Path) -> None:
         "-c CODE",
         "--events N",
         "examples:",
-        "what ends a run:",
+        "how a run may end:",
         "exit status:",
         "NO_COLOR",
     ):

@@ -478,12 +478,19 @@ def test_without_a_report(tmp_path: Path, what: str) -> None:
 SEES_FRAMES = {"excepthook", "last error, seen at exit"}
 
 
-@pytest.mark.parametrize("what", [what for what in [*ENDINGS, *MAINS] if what not in SEES_FRAMES])
-def test_a_module(tmp_path: Path, what: str) -> None:
+MODULES = [what for what in [*ENDINGS, *MAINS] if what not in SEES_FRAMES]
+
+
+def assert_same_as_module(tmp_path: Path, what: str) -> None:
     (tmp_path / "pack").mkdir()
     write(tmp_path / "pack" / "__init__.py", "")
     write(tmp_path / "pack" / "prog.py", {**ENDINGS, **MAINS}[what])
     assert_same(tmp_path, "-m", "pack.prog", "one", stdin=b"typed\n")
+
+
+@pytest.mark.parametrize("what", MODULES[::8])  # tests/slow has all of them
+def test_a_module(tmp_path: Path, what: str) -> None:
+    assert_same_as_module(tmp_path, what)
 
 
 # --- where it is found --------------------------------------------------------------------------------------------

@@ -478,7 +478,7 @@ for target in [work] * 20 + [other]:
     thread.join()
 """
     told = run(tmp_path, program)
-    assert told.err.count("interlock.DeadlockError: ") == told.err.count("make it an RLock") == 2
+    assert told.err.count("interlock.DeadlockError: ") == told.err.count("use an RLock") == 2
     assert told.err.endswith(
         "\nNot shown: 19 more threads ended by a DeadlockError at prog.py:6, by the lines of the one above.\n"
     )
@@ -508,8 +508,8 @@ try: Jobs().qsize()
 except Exception as error: print(str(error).splitlines()[-1])
 """
     own, *others = run(tmp_path, program).out.splitlines()
-    assert own == "Leave it before taking it again, or make it an RLock, which its owner may take again."
-    assert others == ["It is no lock of the program's own: leave it before calling what takes it again."] * 2
+    assert own == "Release it before acquiring it again, or use an RLock, which its owner may acquire again."
+    assert others == ["The lock belongs to a library: release it before calling code that acquires it again."] * 2
 
 
 def test_two_that_one_line_made_have_two_names(tmp_path: Path) -> None:

@@ -7,10 +7,12 @@ of its own.
 import itertools
 import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import servers
+from crowd import Crowd
 from parties import Parties
 
 import interlock.cluster
@@ -70,6 +72,21 @@ def connect(url: str, prefix: str) -> Iterator[Callable[..., interlock.cluster.C
 @pytest.fixture
 def cluster(connect: Callable[..., interlock.cluster.Cluster]) -> interlock.cluster.Cluster:
     return connect()
+
+
+@pytest.fixture
+def crowd(engine: Any, prefix: str, tmp_path: Path) -> Iterator[Callable[..., Crowd]]:
+    if engine.kind == "memory":
+        pytest.skip("memory:// is in one process: see test_sessions.py")
+    made: list[Crowd] = []
+
+    def make(mutant: str = "none", server: Any = None) -> Crowd:
+        made.append(Crowd(server or engine, prefix, tmp_path, mutant))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.end()
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from proxy import Proxy
 
 PATIENCE = 30.0  # seconds until a server has to answer
 
@@ -41,6 +42,21 @@ def program(name: str, *places: str) -> str:
     return found or str(missing(f"{name} is not on this machine"))
 
 
+def until(what: Callable[[], object], why: str) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not what():
+        if time.monotonic() > deadline:
+            pytest.fail(f"not within {PATIENCE} s: {why}")
+        time.sleep(0.02)
+
+
+def say(port: int, *words: str) -> bytes:
+    """A command for a Redis, and the first piece of its answer, without a client."""
+    with socket.create_connection(("127.0.0.1", port), 5) as line:
+        line.sendall(b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%s\r\n" % (len(w), w.encode()) for w in words))
+        return line.recv(65536)
+
+
 class Memory:
     """The engine that needs no server."""
 
@@ -57,11 +73,14 @@ class Server:
     def __init__(self) -> None:
         self.directory = Path(tempfile.mkdtemp(prefix=f"interlock-{self.kind}-"))
         self.directory.chmod(0o755)
-        self.port = free_port()
+        self.port = self.free_port()
         self.process: subprocess.Popen[bytes] | None = None
         self.user = self.unprivileged()
         self.prepare()
         self.start()
+
+    def free_port(self) -> int:
+        return free_port()
 
     def unprivileged(self) -> str | None:
         """Root runs no server: the user of the package, or nobody."""
@@ -144,10 +163,7 @@ class Redis(Server):
         ]  # fmt: skip
 
     def say(self, *words: str) -> bytes:
-        """A command and the first piece of its answer, without a client."""
-        with socket.create_connection(("127.0.0.1", self.port), 5) as line:
-            line.sendall(b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%s\r\n" % (len(w), w.encode()) for w in words))
-            return line.recv(65536)
+        return say(self.port, *words)
 
     def answers(self) -> bool:
         try:
@@ -255,6 +271,210 @@ class Etcd(Server):
                 return b'"true"' in answer.read()
         except OSError:
             return False
+
+
+class Replica:
+    """A Redis and its replica."""
+
+    def __init__(self) -> None:
+        self.primary = Redis()
+        self.replica = Redis("--replicaof", f"127.0.0.1 {self.primary.port}")
+
+    def fall_behind(self) -> None:
+        """Have the replica miss what comes from now on."""
+        until(lambda: b"master_link_status:up" in self.replica.say("INFO", "replication"), "the replica follows")
+        self.replica.say("CONFIG", "SET", "masterauth", "x")  # it does not come back once the link is cut
+        self.replica.say("REPLICAOF", "127.0.0.1", "1")
+
+    def promote(self) -> None:
+        self.primary.kill()
+        self.replica.say("REPLICAOF", "NO", "ONE")
+
+    def stop(self) -> None:
+        self.primary.stop()
+        self.replica.stop()
+
+
+class Follower(Postgres):
+    """A standby of a PostgreSQL, which it follows by way of another port."""
+
+    def __init__(self, primary: Postgres, way: int) -> None:
+        self.primary, self.way = primary, way
+        super().__init__()
+
+    def prepare(self) -> None:
+        data = self.directory / "data"
+        made = self.run(
+            self.program("pg_basebackup"), "-D", str(data), "-U", "postgres", "-h", "127.0.0.1",
+            "-p", str(self.primary.port), "-R", "-N", "-c", "fast", "-X", "fetch",
+        )  # fmt: skip
+        if made.wait(PATIENCE) != 0:
+            pytest.fail(f"pg_basebackup fails:\n{(self.directory / 'log').read_text(errors='replace')[-2000:]}")
+        settings = data / "postgresql.auto.conf"
+        settings.write_text(settings.read_text().replace(f"port={self.primary.port}", f"port={self.way}"))
+
+
+class Standby:
+    """A PostgreSQL and its asynchronous standby."""
+
+    def __init__(self) -> None:
+        self.primary = Postgres()
+        self.line = Proxy(("127.0.0.1", self.primary.port))
+        self.replica = Follower(self.primary, self.line.port)
+
+    def ask(self, server: Postgres, question: str) -> Any:
+        import psycopg
+
+        with psycopg.connect(server.url, autocommit=True) as connection:
+            return connection.execute(question).fetchone()
+
+    def fall_behind(self) -> None:
+        until(
+            lambda: self.ask(self.replica, "SELECT to_regprocedure('interlock.version()')") != (None,),
+            "the standby follows",
+        )
+        self.line.cut()
+
+    def promote(self) -> None:
+        self.primary.kill()
+        assert self.ask(self.replica, "SELECT pg_promote()") == (True,)
+
+    def stop(self) -> None:
+        self.line.close()
+        self.primary.stop()
+        self.replica.stop()
+
+
+class Sentinel(Server):
+    """A Redis, its replica, and a sentinel that makes the replica the primary when that does not answer."""
+
+    kind = "redis"
+    users = ("redis",)
+
+    def __init__(self) -> None:
+        self.pair = Replica()
+        super().__init__()
+        self.say = self.pair.primary.say
+        until(lambda: b"num-slaves" in self.ask("SENTINEL", "MASTER", "shop"), "the sentinel answers")
+        until(lambda: b"num-slaves\r\n$1\r\n1" in self.ask("SENTINEL", "MASTER", "shop"), "it knows the replica")
+        self.at = self.port
+        del self.port  # nobody puts a proxy before it
+
+    def ask(self, *words: str) -> bytes:
+        return say(self.port, *words)
+
+    @property
+    def url(self) -> str:
+        return f"redis+sentinel://127.0.0.1:{self.at}/shop/0"
+
+    def prepare(self) -> None:
+        (self.directory / "config").write_text(
+            f"port {self.port}\nbind 127.0.0.1\ndir {self.directory}\n"
+            f"sentinel monitor shop 127.0.0.1 {self.pair.primary.port} 1\n"
+            "sentinel down-after-milliseconds shop 500\nsentinel failover-timeout shop 3000\n"
+        )
+        if self.user is not None:
+            os.chown(self.directory / "config", pwd.getpwnam(self.user).pw_uid, pwd.getpwnam(self.user).pw_gid)
+
+    def command(self) -> list[str]:
+        return [program("redis-server"), str(self.directory / "config"), "--sentinel"]
+
+    def stop(self) -> None:
+        super().stop()
+        self.pair.stop()
+
+
+class RedisNode(Redis):
+    """Its second port, for the other nodes, is 10,000 above the first."""
+
+    def free_port(self) -> int:
+        while (port := free_port()) > 55535:
+            pass
+        return port
+
+
+class RedisCluster:
+    """Three Redis that share the slots, and one that follows the one where ``key`` lives."""
+
+    kind = "redis"
+
+    def __init__(self, key: str) -> None:
+        self.nodes: list[Redis] = []
+        try:
+            self.build(key)
+        except BaseException:
+            self.stop()
+            raise
+
+    def build(self, key: str) -> None:
+        options = {"enabled": "yes", "node-timeout": "1000", "require-full-coverage": "no"}
+        words = [word for name, value in options.items() for word in (f"--cluster-{name}", value)]
+        for _ in range(4):
+            self.nodes.append(RedisNode(*words))
+        first = self.nodes[0]
+        slot = int(first.say("CLUSTER", "KEYSLOT", key)[1:])
+        bounds = [0, 5461, 10923, 16384]
+        self.home = next(i for i in range(3) if bounds[i] <= slot < bounds[i + 1])
+        for i, node in enumerate(self.nodes):
+            node.say("CLUSTER", "SET-CONFIG-EPOCH", str(i + 1))
+            if i < 3:
+                node.say("CLUSTER", "ADDSLOTSRANGE", str(bounds[i]), str(bounds[i + 1] - 1))
+            first.say("CLUSTER", "MEET", "127.0.0.1", str(node.port))
+        for node in self.nodes:
+            until(lambda node=node: node.say("CLUSTER", "NODES").count(b"connected\n") >= 1
+                  and b"cluster_known_nodes:4" in node.say("CLUSTER", "INFO"), "the nodes know each other")  # fmt: skip
+        home = self.nodes[self.home].say("CLUSTER", "MYID").split(b"\r\n")[1].decode()
+        until(lambda: self.nodes[3].say("CLUSTER", "REPLICATE", home).startswith(b"+OK"), "it may follow")
+        for node in self.nodes:
+            until(lambda node=node: b"cluster_state:ok" in node.say("CLUSTER", "INFO"), "the cluster is there")
+        until(lambda: b"master_link_status:up" in self.nodes[3].say("INFO", "replication"), "it follows")
+
+    @property
+    def url(self) -> str:
+        """Of a node that the key does not live on."""
+        return self.nodes[(self.home + 1) % 3].url
+
+    def stop(self) -> None:
+        for node in self.nodes:
+            node.stop()
+
+
+class EtcdMember(Etcd):
+    def __init__(self, name: str, peers: dict[str, int]) -> None:
+        self.name, self.peers = name, peers
+        super().__init__()
+
+    def prepare(self) -> None:
+        self.peer = self.peers[self.name]
+
+    def start(self) -> None:
+        """Without waiting: one alone does not answer."""
+        self.process = self.run(*self.command())
+
+    def command(self) -> list[str]:
+        command = super().command()
+        command[command.index("--name") + 1] = self.name
+        command[-1] = ",".join(f"{name}=http://127.0.0.1:{port}" for name, port in self.peers.items())
+        return command
+
+
+class EtcdMembers:
+    """An etcd of three."""
+
+    kind = "etcd"
+
+    def __init__(self) -> None:
+        peers = {f"member{i}": free_port() for i in range(3)}
+        self.members = [EtcdMember(name, peers) for name in peers]
+        until(lambda: all(member.answers() for member in self.members), "all members answer")
+
+    @property
+    def url(self) -> str:
+        return "etcd://" + ",".join(f"127.0.0.1:{member.port}" for member in self.members)
+
+    def stop(self) -> None:
+        for member in self.members:
+            member.stop()
 
 
 KINDS: dict[str, Callable[[], Any]] = {"redis": Redis, "postgresql": Postgres, "etcd": Etcd}

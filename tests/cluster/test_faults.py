@@ -6,131 +6,19 @@ says what that means, and asks no clock but the clients' own.
 Every nemesis has a mutant, an engine or a client that is wrong in one way, which the same check must refuse.
 """
 
-import contextlib
-import json
-import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import history
 import pytest
 import servers
-from proxy import Proxy
+from crowd import LEASE, Crowd
 
 import interlock.cluster
-
-LEASE = 2.0  # seconds
-WORKERS = 3
-HERE = Path(__file__).parent
-
-
-class Crowd:
-    """Workers, each behind a proxy of its own."""
-
-    def __init__(self, server: Any, prefix: str, directory: Path, mutant: str = "none") -> None:
-        self.server = server
-        self.prefix = prefix
-        self.proxies = [Proxy(("127.0.0.1", server.port)) for _ in range(WORKERS)]
-        self.paths = [directory / f"worker{i}" for i in range(WORKERS)]
-        self.workers = [
-            subprocess.Popen(
-                [sys.executable, str(HERE / "worker.py"), server.url.replace(str(server.port), str(proxy.port)), prefix,
-                 str(LEASE), str(path), mutant],
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-            )
-            for proxy, path in zip(self.proxies, self.paths, strict=True)
-        ]  # fmt: skip
-        for worker in self.workers:
-            assert worker.stdout is not None
-            assert worker.stdout.readline() == "ready\n"
-
-    def events(self, i: int) -> list[dict[str, Any]]:
-        lines = self.paths[i].read_text().splitlines(keepends=True)
-        return [json.loads(line) for line in lines if line.endswith("\n")]
-
-    def wait_for(self, what: Callable[[], object], why: str, patience: float = 30.0) -> None:
-        deadline = time.monotonic() + patience
-        while not what():
-            assert time.monotonic() < deadline, f"not within {patience} s: {why}"
-            time.sleep(0.01)
-
-    def grants(self) -> int:
-        return sum(event["op"] == "grant" for i in range(WORKERS) for event in self.events(i))
-
-    def more_grants(self, n: int = 3) -> None:
-        """Return when the lock has gone round some more."""
-        goal = self.grants() + n
-        self.wait_for(lambda: self.grants() >= goal, f"{n} more grants")
-
-    def holder(self) -> int:
-        """A worker that holds the lock, and will for a while."""
-        found: list[int] = []
-
-        def look() -> bool:
-            for i in range(WORKERS):
-                events = [e for e in self.events(i) if e["op"] in ("grant", "releasing")]
-                if events and events[-1]["op"] == "grant" and time.monotonic() - events[-1]["t"] > 0.1:
-                    found.append(i)
-                    return True
-            return False
-
-        self.wait_for(look, "somebody holds it for long")
-        return found[0]
-
-    def end(self) -> None:
-        for worker in self.workers:
-            with contextlib.suppress(ProcessLookupError):
-                worker.send_signal(signal.SIGCONT)
-            assert worker.stdin is not None
-            assert worker.stdout is not None
-            with contextlib.suppress(BrokenPipeError):
-                worker.stdin.close()
-            worker.wait(30)
-            worker.stdout.close()
-        for proxy in self.proxies:
-            proxy.close()
-
-    # --- what they saw ----------------------------------------------------------------------------------------------
-
-    def verdict(self) -> list[str]:
-        """What is wrong with what they saw. They stand still meanwhile: what one has seen of another is there then."""
-        for worker in self.workers:
-            if worker.poll() is None:
-                worker.send_signal(signal.SIGSTOP)
-                os.waitid(os.P_PID, worker.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
-        logs = [self.events(i) for i in range(WORKERS)]
-        for worker in self.workers:
-            if worker.poll() is None:
-                worker.send_signal(signal.SIGCONT)
-        return history.verdict(logs)
-
-    def keep(self, wrong: list[str]) -> str:
-        kept = Path(os.environ.get("INTERLOCK_HISTORIES", HERE.parent.parent / "build" / "histories"))
-        kept.mkdir(parents=True, exist_ok=True)
-        for path in self.paths:
-            (kept / f"{self.prefix}-{path.name}").write_text(path.read_text())
-        return "\n".join([*wrong, f"histories are kept in {kept}"])
-
-
-@pytest.fixture
-def crowd(engine: Any, prefix: str, tmp_path: Path) -> Iterator[Callable[..., Crowd]]:
-    if engine.kind == "memory":
-        pytest.skip("memory:// is in one process: see test_sessions.py")
-    made: list[Crowd] = []
-
-    def make(mutant: str = "none", server: Any = None) -> Crowd:
-        made.append(Crowd(server or engine, prefix, tmp_path, mutant))
-        return made[-1]
-
-    yield make
-    for each in made:
-        each.end()
-
 
 # --- what happens to them -------------------------------------------------------------------------------------------
 
@@ -201,23 +89,40 @@ def test_nobody_believes_wrongly(crowd: Callable[..., Crowd], nemesis: Callable[
     assert not wrong, them.keep(wrong)
 
 
-MUTANTS = [
-    (freeze_between_half_and_all, "half the lease"),
-    (cut, "never told"),
-    (freeze, "never told"),
-    (freeze_answers, "never told"),
-    (sigkill, "two holders"),
-    (resets, "same token"),
-    (sigstop, "two holders"),
-]
+MUTANTS = {
+    "redis": [
+        (freeze_between_half_and_all, "half the lease"),
+        (cut, "never told"),
+        (freeze, "never told"),
+        (freeze_answers, "never told"),
+        (sigkill, "two holders"),
+        (resets, "same token"),
+        (sigstop, "two holders"),
+    ],
+    "postgresql": [
+        (freeze_between_half_and_all, "half the lease"),
+        (freeze, "never told"),
+        (sigkill, "two holders"),
+    ],
+    "etcd": [
+        (freeze, "twice the lease"),
+        (cut, "never told"),
+        (sigkill, "two holders"),
+        (resets, "same token"),
+    ],
+}
 
 
-@pytest.mark.parametrize(("nemesis", "mutant"), MUTANTS, ids=lambda each: getattr(each, "__name__", each))
+@pytest.mark.parametrize(
+    ("kind", "nemesis", "mutant"),
+    [(kind, *each) for kind, them in MUTANTS.items() for each in them],
+    ids=lambda each: getattr(each, "__name__", each),
+)
 def test_a_wrong_one_is_caught(
-    engine: Any, crowd: Callable[..., Crowd], nemesis: Callable[[Crowd], None], mutant: str
+    engine: Any, crowd: Callable[..., Crowd], kind: str, nemesis: Callable[[Crowd], None], mutant: str
 ) -> None:
-    if engine.kind != "redis":
-        pytest.skip("the mutants are of the script")
+    if engine.kind != kind:
+        pytest.skip(f"about {kind}")
     them = crowd(mutant)
     for _ in range(5):
         nemesis(them)
@@ -255,49 +160,78 @@ def test_kill_of_the_engine(own: Any, crowd: Callable[..., Crowd]) -> None:
     assert not wrong, them.keep(wrong)
 
 
-def test_kill_of_the_engine_without_quarantine_is_caught(engine: Any, own: Any, crowd: Callable[..., Crowd]) -> None:
-    if engine.kind != "redis":
-        pytest.skip("the others lose nothing")
+def test_an_engine_that_loses_what_it_promised_is_caught(own: Any, crowd: Callable[..., Crowd]) -> None:
+    """An empty one takes its place, and makes grants at once."""
     them = crowd("no quarantine", own)
-    for _ in range(4):
-        holder = them.holder()
-        them.proxies[holder].freeze()
-        own.kill()
-        own.start()
-        them.more_grants(1)
-        them.proxies[holder].heal()
-        if any("believe" in each for each in them.verdict()):
-            return
-    pytest.fail("two believers were not noticed")
-
-
-def test_promotion_of_a_replica_that_is_behind(
-    engine: Any, prefix: str, tmp_path: Path, crowd: Callable[..., Crowd]
-) -> None:
-    if engine.kind != "redis":
-        pytest.skip("about Redis")
-    primary = servers.Redis()
-    replica = servers.Redis("--replicaof", f"127.0.0.1 {primary.port}")
+    spares: list[Any] = []
     try:
-        them = crowd(server=primary)
-        them.more_grants(2)
-        them.wait_for(lambda: b"master_link_status:up" in replica.say("INFO", "replication"), "the replica follows")
-        replica.say("CONFIG", "SET", "masterauth", "x")  # it does not come back once the link is cut
-        replica.say("REPLICAOF", "127.0.0.1", "1")
-        holder = them.holder()
-        them.more_grants(2)
-        holder = them.holder()  # the replica knows nothing of it
-        primary.kill()
-        replica.say("REPLICAOF", "NO", "ONE")
-        for proxy in them.proxies:
-            proxy.target = ("127.0.0.1", replica.port)
-        them.more_grants()
-        assert holder >= 0
-        wrong = them.verdict()
-        assert not wrong, them.keep(wrong)
+        for _ in range(4):
+            spares.append(servers.start(own.kind))
+            holder = them.holder()
+            them.proxies[holder].freeze()
+            for i, proxy in enumerate(them.proxies):
+                proxy.target = ("127.0.0.1", spares[-1].port)
+                if i != holder:
+                    proxy.cut()
+                    proxy.heal()
+            them.more_grants(1)
+            them.proxies[holder].heal()
+            if any("believe" in each for each in them.verdict()):
+                return
+        pytest.fail("two believers were not noticed")
     finally:
-        primary.stop()
-        replica.stop()
+        for spare in spares:
+            spare.stop()
+
+
+@pytest.mark.parametrize("mutant", ["none", "no quarantine"])
+def test_promotion_of_a_replica_that_is_behind(engine: Any, crowd: Callable[..., Crowd], mutant: str) -> None:
+    """It knows nothing of who holds, and makes no grant for a lease; the mutant does, and is caught."""
+    if engine.kind not in ("redis", "postgresql"):
+        pytest.skip("of etcd no member serves that is behind")
+    for _ in range(1 if mutant == "none" else 4):
+        pair = servers.Standby() if engine.kind == "postgresql" else servers.Replica()
+        try:
+            them = crowd(mutant, pair.primary)
+            them.more_grants(2)
+            pair.fall_behind()
+            them.more_grants(2)
+            holder = them.holder()
+            if mutant != "none":
+                them.proxies[holder].freeze()  # it would be told as soon as it asks the new one
+            pair.promote()
+            for proxy in them.proxies:
+                proxy.target = ("127.0.0.1", pair.replica.port)
+            them.more_grants(1)
+            them.proxies[holder].heal()
+            them.more_grants()
+            wrong = them.verdict()
+            them.end()
+        finally:
+            pair.stop()
+        if wrong:  # what the replica knows may be that the same one held it before
+            break
+    assert bool(wrong) is (mutant != "none"), them.keep(wrong)
+
+
+def test_a_pool_that_is_started_anew_under_load(engine: Any, crowd: Callable[..., Crowd]) -> None:
+    """PgBouncer in transaction mode: LISTEN gets nothing through, and its mutant has two holders."""
+    if engine.kind != "postgresql":
+        pytest.skip("about PostgreSQL")
+    pool = servers.PgBouncer(engine)
+    try:
+        for mutant in ("none", "two holders"):
+            them = crowd(mutant, pool)
+            them.more_grants(2)
+            for _ in range(2):
+                pool.kill()
+                pool.start()
+                them.more_grants(2)
+            wrong = them.verdict()
+            assert bool(wrong) is (mutant != "none"), them.keep(wrong)
+            them.end()
+    finally:
+        pool.stop()
 
 
 def test_everything_is_flushed(engine: Any, own: Any, connect: Callable[..., Any]) -> None:

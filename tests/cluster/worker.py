@@ -10,6 +10,7 @@ release. So when it is stopped or killed at any moment, nobody can have seen som
 import json
 import os
 import random
+import re
 import sys
 import threading
 import time
@@ -21,36 +22,75 @@ from interlock.cluster.errors import ClusterError, LeaseLost
 TICK = 0.02  # seconds between two checks of a hold
 
 
-def break_it(mutant: str) -> None:
+def break_it(kind: str, mutant: str) -> None:
     """Make the client or its engine wrong in one way, for tests of the tests."""
-    if mutant == "half the lease":
-        from interlock.cluster.engines import redis
-
-        redis.SCRIPT = redis.SCRIPT.replace("now + lease)", "now + lease / 2)").replace(
-            "int(now + tonumber(lease))", "int(now + tonumber(lease) / 2)"
-        )
-    elif mutant == "no quarantine":
-        sessions.EngineRestarted.__doc__ = ""
-    elif mutant == "never told":
+    if mutant == "never told":
         sessions.Session.look_at_clock = lambda self: None  # type: ignore[method-assign]
+    elif mutant not in ("none", "no quarantine"):
+        {"redis": break_redis, "postgresql": break_postgresql, "etcd": break_etcd}[kind](mutant)
+
+
+def changed(text: str, *changes: tuple[str, str]) -> str:
+    for before, after in changes:
+        assert before in text, before
+        text = text.replace(before, after)
+    return text
+
+
+def break_redis(mutant: str) -> None:
+    from interlock.cluster.engines import redis
+
+    changes = {
+        "half the lease": [
+            ("int(now + tonumber(lease))", "int(now + tonumber(lease) / 2)"),
+            ("int(now + lease)", "int(now + lease / 2)"),
+        ],
+        "two holders": [("units > r.cap - r.used", "units > r.cap + 1 - r.used"),
+                        ("units <= r.cap - r.used", "units <= r.cap + 1 - r.used")],
+        "same token": [("math.max(r.last + 1, now)", "17")],
+    }  # fmt: skip
+    redis.SCRIPT = changed(redis.SCRIPT, *changes[mutant])
+
+
+def break_postgresql(mutant: str) -> None:
+    from interlock.cluster.engines import postgresql
+
+    changes = {
+        "half the lease": [
+            ("SET deadline = t + lease", "SET deadline = t + lease / 2"),
+            ("t + a[2]::bigint, a[3])", "t + a[2]::bigint / 2, a[3])"),
+        ],
+        "two holders": [("w.units > r.cap - r.used", "w.units > r.cap + 1 - r.used"),
+                        ("u <= r.cap - r.used", "u <= r.cap + 1 - r.used")],
+    }  # fmt: skip
+    postgresql.SCHEMA = changed(postgresql.SCHEMA, *changes[mutant])
+    schema = "mutant_" + mutant.replace(" ", "_")
+    postgresql.make = lambda settings: postgresql.PostgresEngine(settings, schema)
+
+
+def break_etcd(mutant: str) -> None:
+    from interlock.cluster.engines import etcd
+
+    if mutant == "twice the lease":
+        # By the client: etcd has no lease below two seconds, which the tests use, so half of it cannot be had.
+        renewed = sessions.Session.renewed
+        sessions.Session.renewed = lambda self, sent: renewed(self, sent + self.lease)  # type: ignore[method-assign]
     elif mutant == "two holders":
-        from interlock.cluster.engines import redis
+        load = etcd.Docs.load
 
-        redis.SCRIPT = redis.SCRIPT.replace("units <= r.cap - r.used", "units <= r.cap + 1 - r.used")
+        def forget_one(self: etcd.Docs, name: str, value: bytes, answers: bool = False) -> None:
+            load(self, name, value, answers)
+            if name in self.records and self.records[name].used == 1:
+                self.records[name].used = 0
+
+        etcd.Docs.load = forget_one  # type: ignore[method-assign]
     elif mutant == "same token":
-        from interlock.cluster.engines import redis
-
-        redis.SCRIPT = redis.SCRIPT.replace("math.max(r.last + 1, now)", "17")
-    elif mutant == "release takes all":
-        from interlock.cluster.engines import redis
-
-        redis.SCRIPT = redis.SCRIPT.replace("local function alive(session)\n", "local function alive(session)\n"
-                                            "  if session then return true end\n")  # fmt: skip
+        etcd.Docs.token = lambda self, record: 17  # type: ignore[method-assign]
 
 
 def main() -> None:
     url, prefix, lease, path, mutant = sys.argv[1:]
-    break_it(mutant)
+    break_it(re.split("[+:]", url)[0], mutant)
     out = open(path, "w", buffering=1)  # noqa: SIM115
     guard = threading.Lock()
 

@@ -1,6 +1,8 @@
 """What the site's own code does; that the site is whole, `make docs` says."""
 
 import importlib.util
+import re
+import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -54,3 +56,19 @@ def test_every_page_stands_in_the_contents() -> None:
             patterns = [line for line in index.splitlines() if line.endswith("*")]
             listed = name in index.splitlines() or any(Path(name).match(pattern) for pattern in patterns)
             assert listed, f"docs/{name}.md stands in no toctree of index.md"
+
+
+def test_every_command_stands_on_its_page_with_its_exit_codes() -> None:
+    told = subprocess.run(
+        [sys.executable, "-m", "interlock", "--help"], capture_output=True, encoding="utf-8", check=True, timeout=60
+    ).stdout
+    commands = re.findall(r"^    (\w+) ", told.partition("commands:")[2].partition("examples:")[0], re.MULTILINE)
+    assert {"run", "explore", "report"} <= set(commands)
+    page = (ROOT / "docs" / "reference" / "cli.md").read_text(encoding="utf-8")
+    codes = page.partition("## Exit codes")[2]
+    for command in commands:
+        assert f"\n## interlock {command}\n" in page, command
+        assert f"```{{interlock-help}} {command}\n" in page, command
+        assert f"| `{command}` |" in codes, command
+    # And nothing that is not there.
+    assert sorted(re.findall(r"^## interlock (\w+)$", page, re.MULTILINE)) == sorted(commands)

@@ -73,13 +73,17 @@ def random_program(seed):
     return program
 
 
-@pytest.mark.parametrize("seed", range(6))
-def test_the_reduction_loses_no_outcome(seed):
+def assert_reduction_loses_nothing(seed):
     program = random_program(seed)
     whole, every = outcomes(program, reduce=False)
     reduced, fewer = outcomes(program, reduce=True)
     assert reduced == whole
     assert fewer <= every
+
+
+@pytest.mark.parametrize("seed", [1, 3, 4])  # those with few schedules; tests/slow has others
+def test_the_reduction_loses_no_outcome(seed):
+    assert_reduction_loses_nothing(seed)
 
 
 def increments(workers, times):

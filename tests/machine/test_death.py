@@ -4,6 +4,7 @@ import os
 import signal
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -70,6 +71,30 @@ class TestLock:
             until(lambda: len(lock.waiters) == 2)
         assert others.end(waiters[1]) == 0
         assert others.end(waiters[3]) == 0
+
+    def test_a_death_before_it_costs_nobody_its_timeout(self, others: Others) -> None:
+        """Who stood behind a dead one looked again and again, and never at the clock."""
+        lock = machine.Lock()
+        with lock:
+            first = others.start(lock.acquire)
+            until(lambda: len(lock.waiters) == 1)
+            second = others.start(lock.acquire)
+            until(lambda: len(lock.waiters) == 2)
+            third = others.start(lambda: lock.acquire(timeout=0.3))
+            until(lambda: len(lock.waiters) == 3)
+            others.kill(second)
+            assert others.end(third) == 0
+            assert [party.pid for party in lock.waiters] == [first]
+
+    def test_who_waits_for_ever_behind_a_dead_one_sleeps(self, others: Others) -> None:
+        lock = machine.Lock()
+        with lock:
+            pids = []
+            for number in range(3):
+                pids.append(others.start(lock.acquire))
+                until(lambda wanted=number + 1: len(lock.waiters) == wanted)
+            others.kill(pids[1])
+            until(lambda: sleeps(pids[2]))
 
     def test_recover_runs_before_it_goes_on(self, others: Others, ready: machine.Event) -> None:
         seen: list[machine.Died] = []
@@ -161,6 +186,18 @@ class TestLock:
         assert others.end(survivor) == 0
 
 
+def sleeps(pid: int) -> bool:
+    """Whether it used no processor for a while."""
+    path = Path(f"/proc/{pid}/stat")
+
+    def used() -> list[str]:
+        return path.read_text().rpartition(")")[2].split()[11:13]
+
+    before = used()
+    time.sleep(0.1)
+    return used() == before
+
+
 class TestPermits:
     @pytest.mark.parametrize("kind", [machine.Semaphore, machine.BoundedSemaphore])
     def test_what_was_entered_comes_back(
@@ -209,6 +246,21 @@ class TestOthers:
         others.kill(pids.pop(which))
         assert others.end(pids[0]) == 0
         assert barrier.broken
+
+    def test_a_member_that_is_away_dies(self, others: Others, ready: machine.Event) -> None:
+        barrier = machine.Barrier(2)
+        pid = others.start(lambda: (barrier.wait(), stay(ready)))
+        barrier.wait(PATIENCE)
+        assert ready.wait(PATIENCE)
+        others.kill(pid)
+        with pytest.raises(machine.BrokenBarrierError):
+            barrier.wait(0.05)
+        barrier.reset()
+        waiter = others.start(barrier.wait)
+        until(lambda: barrier.n_waiting == 1)
+        until(lambda: sleeps(waiter))
+        barrier.wait(PATIENCE)
+        assert others.end(waiter) == 0
 
     def test_the_action_of_a_barrier_dies(self, others: Others, ready: machine.Event) -> None:
         barrier = machine.Barrier(2, lambda: stay(ready))

@@ -261,7 +261,7 @@ USES: dict[str, tuple[Callable[[], Any], Callable[[Any], None], int]] = {
 }
 
 
-def million(kind: str) -> None:
+def operate(kind: str, times: int) -> None:
     make, use, operations = USES[kind]
     primitive = make()
     watched = {"primitive": primitive, "name": primitive.name, "thread": MAIN, "party": current_party()}
@@ -270,12 +270,12 @@ def million(kind: str) -> None:
         use(primitive)
         make_and_drop(primitive)
 
-    assert_nothing_left(work, 1_000_000 // (operations + 1), trace=False, **watched)
+    assert_nothing_left(work, times // (operations + 1), trace=False, **watched)
 
 
 @pytest.mark.parametrize("kind", USES)
-def test_a_million_operations(kind: str) -> None:
-    in_own_process(million, kind)
+def test_operations(kind: str) -> None:
+    in_own_process(operate, kind, 100_000)
 
 
 # --- waits --------------------------------------------------------------------------------------------------------
@@ -398,7 +398,7 @@ def test_looking_who_waits() -> None:
 # --- threads that have ended --------------------------------------------------------------------------------------
 
 
-def ten_thousand_threads() -> None:
+def live_and_end(threads: int) -> None:
     lock, rlock, event, rwlock = Lock(), RLock(), Event(), RWLock()
 
     def live() -> None:
@@ -417,13 +417,13 @@ def ten_thousand_threads() -> None:
 
     for _ in range(3_000):
         one_more()
-    assert_nothing_left(one_more, 10_000, trace=False, lock=lock, event=event, rwlock=rwlock)
+    assert_nothing_left(one_more, threads, trace=False, lock=lock, event=event, rwlock=rwlock)
     # Some that have ended are kept for those whose lock still names them; however many there were.
     assert objects()["Party"] <= 2_000
 
 
-def test_ten_thousand_threads() -> None:
-    in_own_process(ten_thousand_threads)
+def test_threads_that_have_ended() -> None:
+    in_own_process(live_and_end, 2_000)
 
 
 # --- cycles -------------------------------------------------------------------------------------------------------

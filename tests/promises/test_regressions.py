@@ -224,7 +224,7 @@ def test_a_condition_is_initialized_once(parties: Parties) -> None:
     blocked(condition, 1)
     with condition:
         condition.notify()
-        with pytest.raises(RuntimeError, match="initialized once"):
+        with pytest.raises(RuntimeError, match="initialized only once"):
             condition.__init__(threading.Lock())  # type: ignore[misc]
         assert condition._lock is lock
     assert waiting.result() == (True, True)

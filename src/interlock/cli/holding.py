@@ -5,28 +5,28 @@ from argparse import Namespace
 from interlock.cli.parser import Parser, seconds
 
 _ABOUT_HOLD = """\
-Run a command while holding a lock: of this machine, by its NAME alone, or one that all machines share, by the engine
-that URL names. A lock of this machine ends with interlock, however that ends. For one of an engine the command finds
-the fencing token of the hold in $INTERLOCK_TOKEN. It gets the signals that interlock gets. Where the lock is lost while
-it runs (its lease could not be renewed), it is told to end by TERM, and ended by KILL before another can get it.
+Run a command while holding a lock. NAME alone is a lock of this machine. URL NAME is a lock that all machines share, on
+the engine that URL names. A lock of this machine is released when interlock ends, in whatever way. For a lock of an
+engine the command finds its fencing token in $INTERLOCK_TOKEN. Signals that interlock gets are passed to the command.
+If the lock is lost while the command runs (its lease could not be renewed), the command gets SIGTERM, and then SIGKILL
+before another process can get the lock.
 """
 
 _EXAMPLES_HOLD = """\
 examples:
   interlock hold redis://cache/0 nightly --timeout 0 -- ./nightly.sh
-                                   run it on one machine only; the others give up at once
+                                   run it on one machine; the others give up at once
   interlock hold redis://cache/0 api --semaphore 5 -- ./fetch
                                    at most five at a time
   interlock hold postgresql://db/app config --shared -- ./reader
                                    many readers, or one --exclusive writer
 
 exit status:
-  that of the command, 128 + N where signal N ended it; 75 where the lock was not got in time; 76 where it was lost
-  while the command ran; 126 or 127 where the command cannot be run; 1 where the engine does not answer; 2 for a
-  wrong option.
+  that of the command, or 128 + N if signal N ended it; 75 if the lock was not free in time; 76 if it was lost while
+  the command ran; 126 or 127 if the command cannot be run; 1 if the engine does not answer; 2 for a wrong option.
 
 environment:
-  INTERLOCK_TOKEN                  for the command: a number that grows with each grant of the name
+  INTERLOCK_TOKEN                  set for the command: a number that is higher for each later holder of the name
 """
 
 
@@ -39,20 +39,22 @@ def parse_hold(arguments: list[str]) -> Namespace:
         epilog=_EXAMPLES_HOLD,
     )
     parser.add_argument("target", metavar="URL", help="an engine: redis://, postgresql://, etcd://")
-    parser.add_argument("name", metavar="NAME", nargs="?", help="what the lock is called")
-    parser.add_argument("--timeout", type=_timeout, metavar="SECONDS", help="give up after so long; 0: at once")
-    parser.add_argument("--shared", action="store_true", help="hold the name as one of its readers")
-    parser.add_argument("--exclusive", action="store_true", help="hold it as its writer")
-    parser.add_argument("--semaphore", type=int, metavar="N", help="hold one of N permits")
+    parser.add_argument("name", metavar="NAME", nargs="?", help="the name of the lock")
+    parser.add_argument("--timeout", type=_timeout, metavar="SECONDS", help="give up after this time; 0: at once")
+    parser.add_argument("--shared", action="store_true", help="take a read-write lock as a reader")
+    parser.add_argument("--exclusive", action="store_true", help="take a read-write lock as the writer")
+    parser.add_argument("--semaphore", type=int, metavar="N", help="take one of N permits of a semaphore")
     parser.add_argument(
-        "--conflict-code", type=int, default=75, metavar="C", help="the exit code where it was not got (75)"
+        "--conflict-code", type=int, default=75, metavar="C", help="exit code if the lock is not free in time (75)"
     )
     parser.add_argument(
-        "--kill-after", type=seconds, metavar="SECONDS", help="on loss, from TERM to KILL (a tenth of the lease)"
+        "--kill-after", type=seconds, metavar="SECONDS", help="on loss, time from SIGTERM to SIGKILL (lease / 10)"
     )
-    parser.add_argument("--lease", type=seconds, default=10.0, metavar="SECONDS", help="how long it outlives us (10)")
-    parser.add_argument("--prefix", default="interlock", help="the world that NAME belongs to (interlock)")
-    parser.add_argument("--label", help="what others see this process called")
+    parser.add_argument(
+        "--lease", type=seconds, default=10.0, metavar="SECONDS", help="how long the lock outlives a lost process (10)"
+    )
+    parser.add_argument("--prefix", default="interlock", help="namespace of NAME in the engine (interlock)")
+    parser.add_argument("--label", help="the name under which others see this process")
     ours, dashes, command = arguments, "", list[str]()
     if "--" in arguments:
         at = arguments.index("--")
@@ -76,15 +78,15 @@ def parse_ps(arguments: list[str]) -> Namespace:
     parser = Parser(
         prog="interlock ps",
         usage="interlock ps [options] [URL] [NAME]",
-        description="Show who holds what on an engine or, without a URL, on this machine, and who waits.",
-        epilog="exit status:\n  0; 1 where the engine does not answer, or --deadlocks has found one; 2 for bad use.",
+        description="List who holds what and who waits: on an engine or, without a URL, on this machine.",
+        epilog="exit status:\n  0; 1 if the engine does not answer, or --deadlocks finds one; 2 for a wrong option.",
     )
     parser.add_argument("target", metavar="URL", nargs="?", help="an engine: redis://, postgresql://, etcd://")
-    parser.add_argument("name", metavar="NAME", nargs="?", help="one name only")
-    parser.add_argument("--watch", action="store_true", help="look again every second")
-    parser.add_argument("--json", action="store_true", help="for programs")
-    parser.add_argument("--deadlocks", action="store_true", help="show who waits for each other in a cycle")
-    parser.add_argument("--prefix", default="interlock", help="the world that the names belong to (interlock)")
+    parser.add_argument("name", metavar="NAME", nargs="?", help="show this name only")
+    parser.add_argument("--watch", action="store_true", help="repeat every second")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("--deadlocks", action="store_true", help="show cycles of parties that wait for each other")
+    parser.add_argument("--prefix", default="interlock", help="namespace of the names in the engine (interlock)")
     return parser.parse_args(arguments)
 
 
@@ -93,8 +95,8 @@ def parse_clean(arguments: list[str]) -> Namespace:
     parser = Parser(
         prog="interlock clean",
         usage="interlock clean",
-        description="Remove the shared memory of interlock.machine, where no process that lives has it.",
-        epilog="exit status:\n  0; 1 where processes have it.",
+        description="Remove the shared memory of interlock.machine, if no living process uses it.",
+        epilog="exit status:\n  0; 1 if processes use it; 2 for a wrong option.",
     )
     return parser.parse_args(arguments)
 
@@ -104,10 +106,11 @@ def parse_setup(arguments: list[str]) -> Namespace:
     parser = Parser(
         prog="interlock setup",
         usage="interlock setup [options] postgresql://...",
-        description="Make the schema that interlock.cluster needs in a PostgreSQL database, or bring it up to date.",
+        description="Create the schema that interlock.cluster needs in a PostgreSQL database, or update it.",
+        epilog="exit status:\n  0; 1 if the database does not answer or refuses; 2 for a wrong option.",
     )
-    parser.add_argument("target", metavar="URL", help="the database, as a user that may make a schema there")
-    parser.add_argument("--print", action="store_true", help="print the SQL instead")
+    parser.add_argument("target", metavar="URL", help="the database, with a user that may create a schema")
+    parser.add_argument("--print", action="store_true", help="print the SQL and change nothing")
     return parser.parse_args(arguments)
 
 

@@ -10,30 +10,30 @@ from interlock.cli.run import Request
 if TYPE_CHECKING:
     from interlock.cli.reading import ReportRequest
 
-_ABOUT = "Synchronization primitives for threads and tasks that know who holds them."
+_ABOUT = "Run, explore and inspect programs that use locks and other synchronization primitives."
 
 _EXAMPLES = """\
 examples:
-  interlock run prog.py            run prog.py, then say what its locks did
+  interlock run prog.py            run prog.py, then report what its locks did
   interlock run -m package         the same for a module
   interlock run --timeline out.html prog.py
-                                   and make a page that shows who waited for whom
-  interlock explore test_prog.py   search its schedules for one that fails, and tell it
-  interlock report FILE            show a recording again
-  interlock run --help             all about running
+                                   also write a page that shows who waited for whom
+  interlock explore test_prog.py   search for a schedule in which a test fails
+  interlock report FILE            summarize a recording
+  interlock run --help             show the help of one command
 """
 
 _ABOUT_RUN = """\
-Run an unchanged Python program on interlock's primitives in place of those of threading. When it has ended, by
-itself, by Ctrl-C or by an error, say on stderr what each of them did: how often it was acquired, how often
-somebody had to wait for it, and for how long.
+Run an unchanged Python program with interlock's primitives in place of those of threading, queue and asyncio. When
+the program has ended, print a report to stderr: how often each primitive was acquired, how often a thread or task
+had to wait for it, and for how long.
 
-While it runs, say at once where it takes locks in two orders, where parties wait for each other in a cycle, and
-when nobody is left to wake those who wait. Ctrl-\\ shows who waits for what, and the program goes on. All of that
-goes to the stderr that the command was started with, also where the program has put something else there.
+While the program runs, print a warning as soon as it takes locks in two orders, when threads or tasks wait for each
+other in a cycle, and when none is left that could wake those that wait. Ctrl-\\ prints who waits for what, and the
+program continues. All messages go to the stderr that the command was started with, even if the program replaces it.
 
-Options of interlock stand before PROGRAM; everything after it belongs to the program. Its standard input and
-output, its arguments and its exit code are its own.
+Options of interlock stand before PROGRAM. Everything after PROGRAM belongs to the program. Its input, output,
+arguments and exit code stay the same.
 """
 
 _EXAMPLES_RUN = """\
@@ -43,49 +43,49 @@ examples:
   interlock run app.zip            a zip file or a directory that holds a __main__.py
   interlock run -- -prog.py        a name that begins with a dash
   interlock run --timeline out.html prog.py
-                                   a page for the browser: lanes, holds, waits, and who woke whom
+                                   write a page for the browser: holds, waits, and who woke whom
   interlock run --record prog.rec prog.py
-                                   what happened, in a file that `interlock report` reads
-  interlock run --stall 30 prog.py say who waits for what when a single wait lasts longer than 30 s
+                                   write a recording that `interlock report` reads
+  interlock run --stall 30 prog.py print who waits for what when a single wait lasts longer than 30 s
   interlock run --on-stall=exit prog.py
-                                   do not wait for those whom nobody can wake: for CI
-  interlock run -c 'import prog'   a string, as with python -c; with - what stands on the standard input
-  interlock run prog.py 2>report   the report, and what the program writes to stderr, into a file
+                                   end the program when nothing can wake it any more: for CI
+  interlock run -c 'import prog'   a string, as with python -c; - reads the program from standard input
+  interlock run prog.py 2>report   write the report, and what the program writes to stderr, to a file
   python -X dev -m interlock run prog.py
                                    with options for the interpreter
 
-what ends a run:
-  The report and the files are also written where SIGTERM, SIGHUP or os._exit ends the program. After a
-  SIGKILL, FILE.part has what was recorded until about a second before; `interlock report FILE` reads it.
+how a run may end:
+  The report and the files are also written if SIGTERM, SIGHUP or os._exit ends the program. After a SIGKILL,
+  FILE.part has the recording except for about the last second. `interlock report FILE` reads it.
 
 exit status:
-  that of the program. If it cannot be started, what python itself would give: 2 for a file that cannot be opened,
-  1 for a module that is not there or a syntax error. 2 for a wrong option. 3 for a stall with --on-stall=exit.
+  that of the program. If the program cannot be started, that of python: 2 if the file cannot be opened, 1 if the
+  module is not found or has a syntax error. 2 for a wrong option. 3 for a stall with --on-stall=exit.
 
 environment:
-  NO_COLOR                         if set, no colours. There are none either when stderr is not a terminal.
+  NO_COLOR                         if set, no colours. Without a terminal on stderr there are none either.
 """
 
 
 _ABOUT_REPORT = """\
-Read a recording that `interlock run --record FILE` or `Recording.save` has made, and print its summary: what each
-primitive did, at which lines parties waited, and which lines made them wait. With --perfetto or --timeline, write
-that file instead.
+Print the summary of a recording that `interlock run --record FILE` or `Recording.save` has written: what each
+primitive did, which lines waited, and which lines made them wait. With --perfetto or --timeline, write that file
+instead.
 """
 
 _EXAMPLES_REPORT = """\
 examples:
   interlock report prog.rec                       the summary
-  interlock report prog.rec --json | jq .findings the same for programs, times in nanoseconds
+  interlock report prog.rec --json | jq .findings the summary as JSON, times in nanoseconds
   interlock report prog.rec --timeline out.html   a page for the browser
   interlock report prog.rec --perfetto out.json   a trace for ui.perfetto.dev or chrome://tracing
 
 exit status:
-  0; 1 where FILE is not a recording, or a file cannot be read or written; 2 for a wrong option.
+  0; 1 if FILE is not a recording, or a file cannot be read or written; 2 for a wrong option.
 
 environment:
-  NO_COLOR                         if set, no colours. There are none either when stdout is not a terminal. Tables
-                                   are drawn by rich where that is installed: pip install interlock[cli]
+  NO_COLOR                         if set, no colours. Without a terminal on stdout there are none either. If rich
+                                   is installed, it draws the tables: pip install interlock[cli]
 """
 
 
@@ -124,18 +124,18 @@ def parse(arguments: list[str]) -> Request:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
     run_parser = commands.add_parser(
         "run",
-        help="run a program and say what its locks did",
+        help="run a program and report what its locks did",
         usage="interlock run [options] PROGRAM [ARG ...]\n       interlock run [options] -m MODULE [ARG ...]\n"
         "       interlock run [options] -c CODE [ARG ...]",
         description=_ABOUT_RUN,
         epilog=_EXAMPLES_RUN,
     )
-    commands.add_parser("explore", help="search the schedules of a program for one that fails")
-    commands.add_parser("hold", help="run a command while holding a lock between processes or machines")
-    commands.add_parser("ps", help="show who holds what on this machine or an engine, and who waits")
-    commands.add_parser("clean", help="remove the shared memory of interlock.machine where nobody uses it")
-    commands.add_parser("setup", help="make what interlock.cluster needs in a PostgreSQL database")
-    commands.add_parser("report", help="show a recording again, or make a page or a trace of it")
+    commands.add_parser("explore", help="search for a schedule of threads and tasks in which a program fails")
+    commands.add_parser("report", help="summarize a recording, or make a page or a trace of it")
+    commands.add_parser("hold", help="run a command while holding a lock of this machine or of a cluster")
+    commands.add_parser("ps", help="list who holds and who waits, on this machine or in a cluster")
+    commands.add_parser("clean", help="remove the shared memory of interlock.machine if no process uses it")
+    commands.add_parser("setup", help="create what interlock.cluster needs in a PostgreSQL database")
     if arguments[:1] == ["run"]:
         return _parse_run(run_parser, arguments[1:])
     parser.parse_args(arguments)
@@ -145,30 +145,30 @@ def parse(arguments: list[str]) -> Request:
 
 def _parse_run(parser: argparse.ArgumentParser, arguments: list[str]) -> Request:
     options = [
-        parser.add_argument("-m", dest="module", metavar="MODULE", help="run a module, found as an import finds it"),
+        parser.add_argument("-m", dest="module", metavar="MODULE", help="run a module, as python -m does"),
         parser.add_argument("-c", dest="code", metavar="CODE", help="run a program that is given as a string"),
-        parser.add_argument("--quiet", action="store_true", help="no report at the end"),
-        parser.add_argument("--internals", action="store_true", help="also what the standard library made for itself"),
-        parser.add_argument("--record", metavar="FILE", help="write what happened to FILE, for `interlock report`"),
-        parser.add_argument("--timeline", metavar="OUT.html", help="make a page that shows what happened"),
+        parser.add_argument("--quiet", action="store_true", help="print no report at the end"),
+        parser.add_argument("--internals", action="store_true", help="list what the standard library made for itself, too"),
+        parser.add_argument("--record", metavar="FILE", help="write a recording to FILE, for `interlock report`"),
+        parser.add_argument("--timeline", metavar="OUT.html", help="write a page that shows what happened"),
         parser.add_argument(
-            "--events", type=_number, metavar="N", help="how many events a recording keeps, the youngest: 1,000,000"
+            "--events", type=_number, metavar="N", help="how many of the latest events a recording keeps (1,000,000)"
         ),
         parser.add_argument(
-            "--stall", type=seconds, metavar="SECONDS", help="say when a single wait lasts longer than this"
+            "--stall", type=seconds, metavar="SECONDS", help="print who waits when a wait lasts longer than this"
         ),
         parser.add_argument(
             "--on-stall",
             choices=["report", "exit"],
             metavar="WHAT",
-            help="report (the default): go on waiting; exit: end with code 3",
+            help="if nothing can wake the program: report (the default) goes on waiting, exit ends with code 3",
         ),
     ]
-    about = "a file, or a directory or zip file with a __main__.py; - for the standard input"
+    about = "a file, or a directory or zip file with a __main__.py; - for standard input"
     parser.add_argument("program", metavar="PROGRAM", nargs="?", default="", help=about)
     parser.add_argument("arguments", metavar="ARG", nargs="*", help="for the program")
 
-    # These two never see anything: argparse would take the program's options for ours.
+    # argparse never gets these two: it would take the program's options for ours.
     with_value = {string for option in options if option.nargs != 0 for string in option.option_strings}
     end = 0
     while end < len(arguments) and arguments[end].startswith("-") and arguments[end] not in ("-", "--"):
@@ -179,7 +179,7 @@ def _parse_run(parser: argparse.ArgumentParser, arguments: list[str]) -> Request
     request = parser.parse_args(arguments[:end], Request())
     request.arguments = arguments[end:]
     if request.events is not None and request.record is None and request.timeline is None:
-        parser.error("--events is for a recording: --record FILE or --timeline OUT.html is missing")
+        parser.error("--events needs a recording: --record FILE or --timeline OUT.html is missing")
     if request.module is None and request.code is None:
         if request.arguments[:1] == ["--"]:
             del request.arguments[0]
@@ -200,8 +200,8 @@ def parse_report(arguments: list[str]) -> "ReportRequest":
         epilog=_EXAMPLES_REPORT,
     )
     parser.add_argument("file", metavar="FILE", help="a recording")
-    parser.add_argument("--json", action="store_true", help="the summary as JSON")
-    parser.add_argument("--internals", action="store_true", help="also what the standard library made for itself")
+    parser.add_argument("--json", action="store_true", help="print the summary as JSON")
+    parser.add_argument("--internals", action="store_true", help="list what the standard library made for itself, too")
     parser.add_argument("--perfetto", metavar="OUT", help="write a trace in Chrome's format")
-    parser.add_argument("--timeline", metavar="OUT.html", help="write the page")
+    parser.add_argument("--timeline", metavar="OUT.html", help="write the timeline page")
     return parser.parse_args(arguments, ReportRequest())

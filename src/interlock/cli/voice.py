@@ -5,9 +5,9 @@ descriptor is duplicated before the program runs: under a high number, since a p
 and not for what it starts. A program may still close every number it can think of, and open a file of its own under
 ours: so before each word we look whether it is the same file still.
 
-A forked child gives the duplicate back at once. It may go on as a daemon, and whoever reads our stderr waits until the
-last copy is closed. It speaks through what is its own descriptor 2 then, unless that has become a file, which may be
-anything of the program's; and it says who it is.
+A forked child gives the duplicate back at once. It may go on as a daemon, and a program that reads our stderr waits
+until the last copy is closed. It then prints to its own descriptor 2, unless that has become a file, which may be any
+file of the program; and it says which process it is.
 """
 
 import os

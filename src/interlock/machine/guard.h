@@ -20,7 +20,7 @@ static inline int try_word(struct me *me, u32 *guard, int *died) {
     pend(me, guard);
     while ((seen & FUTEX_TID_MASK) == 0) {
         if (cas(guard, &seen, me->tid | (seen & FUTEX_WAITERS))) {
-            *died = (seen & FUTEX_OWNER_DIED) != 0;
+            *died = (seen & FUTEX_OWNER_DIED) != 0 || ilk->mutant == 3;
             return 1;
         }
     }

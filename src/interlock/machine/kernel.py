@@ -7,6 +7,7 @@ two instructions, so the order of stores is the algorithm. `layout.h` says what 
 
 import os
 import sys
+import warnings
 from _thread import allocate_lock, get_ident
 from collections import deque
 from typing import NamedTuple
@@ -86,6 +87,7 @@ registry = cython.declare(object, allocate_lock())  # of the two below
 opened = cython.declare(dict, {})  # (index, serial) -> how many objects here stand for that record
 dropped = cython.declare(list, [])  # what is to be closed when the registry is free
 place = cython.declare(object, None)  # the path of the arena, once mapped
+identity = cython.declare(object, None)  # (device, inode) of the file there; None: it was removed, and that was told
 private = cython.declare(cython.bint, False)  # nobody but this user can write into it
 
 
@@ -133,7 +135,7 @@ def make_arena(path: str, boot: str, namespace: int) -> None:
         head = map_arena(fd)
         if head == cython.NULL:
             raise MemoryError(f"interlock.machine: cannot map {made}")
-        stamp_arena(head, boot.encode(), namespace)
+        stamp_arena(head, boot.encode(), namespace, int.from_bytes(os.urandom(8), "little"))
         unmap_arena(head)
         try:
             os.link(made, path)
@@ -146,7 +148,7 @@ def make_arena(path: str, boot: str, namespace: int) -> None:
 
 def open_arena() -> None:
     """Map the arena of this user. Raises OSError where it cannot be had."""
-    global place, private
+    global place, private, identity
     if place is not None:
         return
     boot = read_text("/proc/sys/kernel/random/boot_id")
@@ -186,6 +188,7 @@ def open_arena() -> None:
         encoded = os.fsencode(within)[:255]
         memcpy(this_process.folder, cython.cast(cython.p_char, encoded), len(encoded))
         place = path
+        identity = stat.st_dev, stat.st_ino
         private = (
             stat.st_uid == os.geteuid()
             and not stat.st_mode & 0o022
@@ -194,6 +197,26 @@ def open_arena() -> None:
         )
         return
     raise OSError(f"interlock.machine: {path} cannot be opened")
+
+
+def check_removed() -> None:
+    """Warn, once, where somebody has removed the file: whoever opens a name from now on is in another one."""
+    global identity
+    if identity is None:
+        return
+    try:
+        there = os.stat(place, follow_symlinks=False)
+        if (there.st_dev, there.st_ino) == identity:
+            return
+    except OSError:
+        pass
+    identity = None
+    warnings.warn(
+        f"interlock.machine: {place} was removed while this process uses it: processes that come to it from now on do "
+        "not meet this one. Restart those that were there before",
+        RuntimeWarning,
+        stacklevel=2,
+    )
 
 
 def is_private() -> cython.bint:
@@ -454,6 +477,7 @@ class Shared:
                 self.adopt(f.index, f.serial, kind)
         drain()
         self.name = name
+        check_removed()
         if wrong == -1:
             raise OSError(
                 f"interlock.machine: no room in {place} for another primitive: 65,535 are open, or the disk is full"
@@ -475,7 +499,7 @@ class Shared:
         self.r = record_at(index)
         opened[index, serial] = opened.get((index, serial), 0) + 1
 
-    def reopen(self, name, index: u32, serial: u32, kind: u32):
+    def reopen(self, name, arena: u64, index: u32, serial: u32, kind: u32):
         """Join the record that another process has told of."""
         f: found
         wrong: cython.int
@@ -483,7 +507,9 @@ class Shared:
             open_arena()
             i = caller()
             with cython.nogil:
-                wrong = reopen_record(i, index, serial, kind, cython.address(f))
+                wrong = -5
+                if this_process.arena.id == arena:  # the file was not removed in between
+                    wrong = reopen_record(i, index, serial, kind, cython.address(f))
             if wrong == 0:
                 self.adopt(index, serial, kind)
         self.name = name
@@ -620,7 +646,8 @@ class Shared:
             # The child opens it when it comes to it: until then it must stay, also where the caller drops it.
             sent.append(self)
         bound: u64 = 0 if self.kind == CONDITION else self.r.bound
-        return rebuild, (type(self), self.name, self.index, self.serial, self.kind, bound, self._extra())
+        arena: u64 = this_process.arena.id
+        return rebuild, (type(self), self.name, arena, self.index, self.serial, self.kind, bound, self._extra())
 
     def _extra(self) -> object:
         """What this object has beyond the record."""
@@ -637,12 +664,12 @@ def bound_text(kind: u32, bound: u64) -> str:
     return f"maxsize={bound & 0xFFFFFFFF}" + (f" and size={pages * PAGE - 64}" if pages else "")
 
 
-def rebuild(cls, name, index: u32, serial: u32, kind: u32, bound: u64, extra):
+def rebuild(cls, name, arena: u64, index: u32, serial: u32, kind: u32, bound: u64, extra):
     """Make an object of what another process has pickled."""
     made: Shared = cls.__new__(cls)
     lock = made._restore(extra)
     try:
-        made.reopen(name, index, serial, kind)
+        made.reopen(name, arena, index, serial, kind)
     except OSError:
         if name is None:
             raise

@@ -163,6 +163,7 @@ struct arena {
     u32 magic, layout, size_of_mutex, size_of_slot;
     u64 size;
     u64 pid_namespace;
+    u64 id; /* no other has it */
     char boot[40];
     u32 guard;
     u32 ready;

@@ -31,7 +31,7 @@ struct process {
     char folder[256];
     int waitv;     /* futex_waitv works */
     int cpus;
-    int mutant;    /* of the tests that must be able to fail: 1 grants in two steps, 2 watches nobody */
+    int mutant;    /* of the tests: 1 grants in two steps, 2 watches nobody: both must be found. 3 rebuilds in every guard */
     void (*mail)(struct process *, struct node *, u32);
 };
 
@@ -80,7 +80,7 @@ static inline void spread_death(struct slot *slot) {
     u32 life = load(life_of(slot));
     if ((life & FUTEX_OWNER_DIED) != 0 && (life & FUTEX_WAITERS) != 0) {
         futex_wake(life_of(slot), INT_MAX);
-        and_in(life_of(slot), ~(u32) FUTEX_WAITERS);
+        cas(life_of(slot), &life, life & ~(u32) FUTEX_WAITERS); /* unless somebody lives there by now, who is watched */
     }
 }
 

@@ -499,17 +499,23 @@ static int barrier_has_dead(struct record *r) {
     return 0;
 }
 
-/* Joins the members, whom all who wait here watch. Returns whether the caller is new among them. */
-static int barrier_join(struct me *me, struct record *r, struct node *spare) {
+/* Members that have died and had not come to this round. Who watched them would never sleep again. */
+static void barrier_forget_dead(struct record *r) {
     for (u32 index = r->holds; index != 0;) {
         struct node *n = node_at(index);
         index = n->next;
-        if (n->owner == me->id) {
-            return 0;
-        }
         if (is_dead(n->owner)) {
             unlink_hold(r, n);
             free_node(n);
+        }
+    }
+}
+
+/* Joins the members, whom all who wait here watch. Returns whether the caller is new among them. */
+static int barrier_join(struct me *me, struct record *r, struct node *spare) {
+    for (u32 index = r->holds; index != 0; index = node_at(index)->next) {
+        if (node_at(index)->owner == me->id) {
+            return 0;
         }
     }
     store(&spare->at, number_of(r));
@@ -593,6 +599,7 @@ static int barrier_step(struct me *me, struct wait *w, int sliced, int action) {
         }
         and_in(&n->word, ~(u32) WOKEN);
         watch.count = watch.more = 0;
+        barrier_forget_dead(r);
         watch_holds(r, &watch, me->id);
         guard_unlock(me, r);
         if (turn & 1 || turn >> 1 != w->begun) {

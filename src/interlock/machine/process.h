@@ -138,6 +138,9 @@ static int enrol(void) {
         while (lock_word(me, &a->guard, NEVER, &died) != 0) {
         }
         int made = 1;
+        if (died) {
+            rebuild_buckets(a);
+        }
         if (load(&a->slots) == used) {
             made = used < SLOTS && prepare_slot(me, used);
             if (made) {
@@ -499,7 +502,8 @@ static struct arena *map_arena(int fd) {
     return at == MAP_FAILED ? NULL : (struct arena *) at;
 }
 
-static void stamp_arena(struct arena *a, const char *boot, u64 pid_namespace) {
+static void stamp_arena(struct arena *a, const char *boot, u64 pid_namespace, u64 id) {
+    a->id = id;
     a->magic = ILK_MAGIC;
     a->layout = ILK_LAYOUT;
     a->size_of_mutex = sizeof(pthread_mutex_t);

@@ -6,6 +6,7 @@ from interlock.machine.kernel cimport me
 cdef extern from "process.h" nogil:
     cdef struct arena:
         u32 chunks, records, slots
+        u64 id
 
     cdef struct found:
         u32 index, serial, kind, lock
@@ -24,7 +25,7 @@ cdef extern from "process.h" nogil:
     int reopen_record(me *, u32, u32, u32, found *) noexcept
     void close_record(me *, u32, u32) noexcept
     arena *map_arena(int) noexcept
-    void stamp_arena(arena *, const char *, u64) noexcept
+    void stamp_arena(arena *, const char *, u64, u64) noexcept
     int check_stamp(arena *, const char *, u64) noexcept
     void unmap_arena(arena *) noexcept
     void use_arena(arena *) noexcept

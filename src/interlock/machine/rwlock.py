@@ -161,7 +161,7 @@ class Side:
     """One side of an `RWLock`: made by `RWLock.read` and `RWLock.write`."""
 
     def __init__(self, *args: object, **kwargs: object):
-        raise TypeError("a side is made by RWLock.read() or RWLock.write()")
+        raise TypeError("it is created by RWLock.read() or RWLock.write()")
 
     def __enter__(self) -> bool:
         """Acquire this side, waiting for ever. Returns True."""

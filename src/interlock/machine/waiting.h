@@ -506,6 +506,11 @@ static void watch_holds(struct record *r, struct watch *w, u64 mine) {
 /* Whom the owner of `n`, which is queued at `r`, has to watch. */
 static void choose_watch(struct record *r, struct node *n, struct watch *w) {
     w->count = w->more = 0;
+    while (n->prev != 0 && is_dead(node_at(n->prev)->owner)) {
+        struct node *dead = node_at(n->prev); /* who watched it would never sleep again */
+        unlink_node(r, dead);
+        free_node(dead);
+    }
     if (n->prev != 0) {
         n->watch = node_at(n->prev)->owner;
         add_watch(w, n->watch, n->owner);

@@ -27,7 +27,7 @@ from interlock.watch.summary import Summary
 
 
 def document(recording: Recording | Summary) -> dict[str, Any]:
-    """The document of a recording, or of a summary that has been made of one already."""
+    """Return the data of the timeline page, for a recording or its summary."""
     summary = recording if isinstance(recording, Summary) else Summary(recording)
     recorded, story = summary.recording, summary.story
     rows = []

@@ -1,6 +1,6 @@
 """Files that are whole or not there: written beside their name, and put there at the end.
 
-So whoever fails half-way, or is killed, leaves the file as it was. What is no plain file (a terminal, a pipe,
+So a program that fails half-way, or is killed, leaves the file as it was. What is no plain file (a terminal, a pipe,
 `/dev/null`) cannot be replaced, and is written to.
 """
 

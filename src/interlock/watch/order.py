@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class OrderWatch:
-    """Watches until `stop`, or until the end of a ``with``. ``found``: what there was to say so far."""
+    """Watches the order of locks until `stop`, or until the end of a ``with`` block. ``found``: the texts so far."""
 
     def __init__(self, report: Callable[[str], object] | None) -> None:
         self.found: list[str] = []
@@ -19,7 +19,7 @@ class OrderWatch:
         self._sink = start_watching(self._tell)
 
     def stop(self) -> None:
-        """Watch no more."""
+        """Stop watching."""
         stop_watching(self._sink)
 
     def __enter__(self) -> "OrderWatch":

@@ -27,7 +27,7 @@ _THREADS = 1  # process id
 
 
 def trace(recording: Recording | Summary) -> dict[str, Any]:
-    """The trace of a recording, or of a summary that has been made of one already: to be written as JSON."""
+    """Return the trace of a recording or its summary, to be written as JSON."""
     story = recording.story if isinstance(recording, Summary) else Story(recording)
     recorded = story.recording
     tracks = _Tracks(recorded)

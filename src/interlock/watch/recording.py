@@ -59,11 +59,11 @@ def unseen(what: str, things: Iterable[T], number: int) -> Iterable[T]:
 
 
 class BadRecording(ValueError):
-    """A file is not a recording, or nothing of it can be read. The message says so in one line."""
+    """A file is not a recording, or nothing in it can be read. The message is one line."""
 
 
 class Party(NamedTuple):
-    """A thread or task. ``kind``: "thread" or "task"; ``group``: of a task, the name of the thread of its loop."""
+    """A thread or task. ``kind``: "thread" or "task"; ``group``: for a task, the name of the thread of its loop."""
 
     name: str
     kind: str
@@ -94,12 +94,12 @@ class Event(NamedTuple):
 
 
 class Recording:
-    """What was recorded. Empty until its ``with`` block has ended.
+    """A recording. It is empty until its ``with`` block has ended.
 
-    Attributes: ``title``, ``duration``, ``dropped`` (events there was no room for), ``complete_from`` (the time from
-    which on none was dropped), ``parties``, ``primitives``, ``places`` and ``columns`` (see `events`); ``damage``, what
-    a file had lost from which this was read, in a sentence, or ''; and ``unfinished``, likewise, where the program was
-    killed before it had written the file.
+    Attributes: ``title``; ``duration``; ``dropped``, the number of events that there was no room for;
+    ``complete_from``, the time from which on none was dropped; ``parties``, ``primitives``, ``places`` and ``columns``
+    (see `events`); ``damage``, a sentence about what is missing in a damaged file, or ''; ``unfinished``, a sentence
+    about what is missing because the program was killed before it wrote the file, or ''.
     """
 
     def __init__(self, title: str = "") -> None:
@@ -123,7 +123,7 @@ class Recording:
         return f"<interlock recording of {len(self):,} events in {self.duration / 1e9:.3f} s>"
 
     def rows(self) -> Iterator[tuple[int, int, int, int, int, int, int]]:
-        """The events as bare numbers: time, happening, party, primitive, place, other, waited."""
+        """The events as numbers: time, happening, party, primitive, place, other, waited."""
         column = self.columns
         return zip(
             column["time"],
@@ -143,7 +143,7 @@ class Recording:
     # The file.
 
     def save(self, file: str | os.PathLike[str]) -> None:
-        """Write it to ``file``, which is replaced once all is written. Raises OSError."""
+        """Write the recording to ``file``. An existing file is replaced once all is written. Raises OSError."""
         head = {
             "title": self.title,
             "duration": self.duration,
@@ -165,9 +165,10 @@ class Recording:
 
     @classmethod
     def load(cls, file: str | os.PathLike[str]) -> Self:
-        """Read what `save` has written; of a file that is damaged, what is whole (see ``damage``). Where a program was
-        killed before it wrote ``file``, read what it left beside it. Raises BadRecording, and OSError where the file
-        cannot be read."""
+        """Load a recording from a file that `save` or `interlock run` has written. The undamaged parts of a damaged
+        file are loaded (see ``damage``). If the program was killed before it wrote ``file``, the unfinished file beside
+        it is loaded. Raises BadRecording, or OSError if the file cannot be read.
+        """
         name = os.fspath(file)
         left = None if os.path.exists(name) else left_behind(name)
         with open(left or name, "rb") as source:

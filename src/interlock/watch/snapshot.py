@@ -10,7 +10,7 @@ from interlock.watch.view import Cycle, Someone, View
 
 
 class PlaceData(TypedDict):
-    """A line of code. ``text`` is the line itself, '' where the file cannot be read."""
+    """A line of code. ``text`` is the line itself, or '' if the file cannot be read."""
 
     file: str
     line: int
@@ -65,7 +65,7 @@ class CycleData(TypedDict):
 
 
 class Snapshot(TypedDict):
-    """Who waits for what at one moment: what `interlock.snapshot` returns."""
+    """What `interlock.snapshot` returns: who waits for what at one moment."""
 
     parties: list[PartyData]
     cycles: list[CycleData]

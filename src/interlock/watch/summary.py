@@ -82,7 +82,9 @@ class Finding(NamedTuple):
 
 
 class Summary:
-    """Attributes: ``story``, ``rows``, ``waited``, ``blamed`` (worst first each) and ``findings``, three at most."""
+    """Attributes: ``story``; ``rows``, ``waited`` and ``blamed``, each with the worst first; ``findings``, at most
+    three.
+    """
 
     def __init__(self, recording: Recording, progress: Progress = unseen, internals: bool = False) -> None:
         """``internals``: with the primitives that the standard library made for itself."""
@@ -202,7 +204,7 @@ class Summary:
     # As JSON.
 
     def data(self) -> dict[str, Any]:
-        """What can be written as JSON: times in nanoseconds, names in place of numbers."""
+        """Return the summary as data for JSON. Times are in nanoseconds."""
         recording, primitives = self.recording, self.story.primitives
 
         def place(number: int) -> str | None:
@@ -340,7 +342,7 @@ class Summary:
         ]
 
     def text(self) -> str:
-        """For people to read, in plain text."""
+        """Return the summary as plain text."""
         lines = [self.heading(), *self.incomplete(), ""]
         lines += [f"{number}. {finding.sentence}" for number, finding in enumerate(self.findings, 1)]
         if not self.findings:

@@ -17,11 +17,10 @@ PLACEHOLDER = re.compile(r"\{\{(\w+)\}\}")
 
 
 def render(document: dict[str, object]) -> str:
-    """Return the page of a recording.
+    """Return the timeline page of a recording, as HTML.
 
-    `document` is a recording as plain data, all times in nanoseconds since it began: `duration`, `dropped`, `title`,
-    the names (`parties`, `primitives`, `places`) and what refers to them by index (`holds`, `waits`, `marks`,
-    `summary`), and `findings`, sentences that stand at the top.
+    `document` is a recording as data, from `interlock.watch.document.document`. All times are in nanoseconds since its
+    start.
     """
     style = _part("timeline.css")
     script = "\n".join(_part(name) for name in SCRIPTS)

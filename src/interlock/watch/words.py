@@ -1,4 +1,4 @@
-"""How reports put numbers and names. `page/model.js` puts them alike: whoever changes one changes the other."""
+"""How reports show numbers and names. `page/model.js` shows them alike: a change of one needs a change of the other."""
 
 from collections.abc import Sequence
 

@@ -156,7 +156,7 @@ def test_a_lock_taken_twice() -> None:
     with lock, unchanged(lock), pytest.raises(DeadlockError) as raised:
         lock.acquire()
     assert "MainThread waits for what it holds itself" in str(raised.value)
-    assert "make it an RLock" in str(raised.value)
+    assert "use an RLock" in str(raised.value)
 
 
 def test_what_was_taken_by_acquire_shows_its_line() -> None:
@@ -718,7 +718,7 @@ def test_a_plain_with_over_an_await() -> None:
 
     story = asyncio.run(main())
     line = line_of("# should be async", test_a_plain_with_over_an_await)
-    assert "refresh holds Lock 'cache' in this very thread" in story
+    assert "refresh holds Lock 'cache' in this same thread" in story
     assert re.search(rf"holds Lock 'cache', taken by task refresh at \S*test_deadlock.py:{line} in refresh\n", story)
     assert story.endswith("use 'async with'.")
 

@@ -218,7 +218,7 @@ def test_a_side_can_be_used_again_but_not_while_it_is_held(parties: Parties) -> 
         party.leave(side)
     a.enter(side)
     for party in (a, b):
-        with unchanged(lock), pytest.raises(RuntimeError, match=r"is in use: every hold wants its own read\(\)"):
+        with unchanged(lock), pytest.raises(RuntimeError, match=r"is in use: call read\(\)"):
             party.do(side.acquire)
     a.leave(side)
 
@@ -265,7 +265,7 @@ def test_a_timeout_needs_a_call_that_blocks() -> None:
 
 def test_a_side_is_not_made_by_hand() -> None:
     for side in (RWLock().read(), RWLock().write()):
-        with pytest.raises(TypeError, match=r"made by RWLock\.read\(\) or RWLock\.write\(\)"):
+        with pytest.raises(TypeError, match=r"created by RWLock\.read\(\) or RWLock\.write\(\)"):
             type(side)()
 
 

@@ -398,7 +398,7 @@ def test_the_end_of_a_process() -> None:
 def test_what_cannot_be_waited_for() -> None:
     barrier = Barrier(2)
     for bad in (barrier.waiting, lambda: select(barrier)):
-        with pytest.raises(TypeError, match="select cannot wait at a barrier"):
+        with pytest.raises(TypeError, match="select cannot wait for a barrier"):
             bad()
     with pytest.raises(TypeError, match="select cannot wait for 3"):
         select(3)

@@ -215,6 +215,7 @@ class EtcdEngine(Engine):
         return made
 
     def say(self, method: str, request: bytes, timeout: float) -> bytes:
+        asked = self.at
         try:
             if self.login is not None and not self.metadata:
                 self.log_in(timeout)
@@ -224,7 +225,7 @@ class EtcdEngine(Engine):
             else:
                 found = self.stub(method)(request, timeout=timeout, metadata=self.metadata)
         except grpc.RpcError as error:
-            raise self.meaning(error) from error
+            raise self.meaning(error, asked) from error
         except (ValueError, StopIteration) as error:  # the channel was closed, or the stream ended, under way
             raise Unreachable(str(error)) from error
         return found
@@ -235,22 +236,25 @@ class EtcdEngine(Engine):
         answer = codec.unpack(self.stub("Auth/Authenticate")(request, timeout=timeout))
         self.metadata = (("token", codec.text(answer, 2).decode()),)
 
-    def meaning(self, error: Any) -> Exception:
+    def meaning(self, error: Any, asked: int) -> Exception:
         code = error.code()
         said = without_password(f"{error.details()} ({code.name})", self.settings.url)
         if code is grpc.StatusCode.UNAUTHENTICATED:
             self.metadata = ()
         if code in GONE:
-            if code is grpc.StatusCode.UNAVAILABLE:
-                self.next_endpoint()
+            if code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED):
+                self.next_endpoint(asked)
             return Unreachable(said)
         return ClusterError(f"{self.shown} refuses: {said}")
 
-    def next_endpoint(self) -> None:
+    def next_endpoint(self, asked: int) -> None:
+        """The member that was asked does not answer, or is frozen. What else is under way on it is given up, too."""
         if len(self.endpoints) > 1:
+            channel = None
             with self.guard:
-                self.at += 1
-                channel, self.channel = self.channel, None
+                if self.at == asked:  # nobody has gone on to the next one yet
+                    self.at += 1
+                    channel, self.channel = self.channel, None
             if channel is not None:
                 channel.close()
 

@@ -1,9 +1,9 @@
 -- The permit machine in PostgreSQL: machine.py says what each step does and answers. `interlock setup URL` runs this
 -- text; it can be run again. One call of interlock.step is one step, one transaction, one trip.
 --
--- Who locks what, in this order: the session that calls (FOR KEY SHARE, so that nobody sweeps it meanwhile), then the
--- records of the step, each by an advisory lock that the transaction keeps. A sweeper has dead sessions FOR UPDATE
--- and takes records only where it need not wait. Where two steps still meet crosswise, PostgreSQL ends one of them,
+-- Who locks what, in this order, all by advisory locks that the transaction keeps: the session that calls (shared, so
+-- that nobody sweeps it meanwhile), then the records of the step. A sweeper has dead sessions to itself, and takes
+-- them and their records only where it need not wait. Where two steps still meet crosswise, PostgreSQL ends one of them,
 -- and it is sent again like any call whose answer was lost.
 --
 -- READ COMMITTED, so that what is read after a lock was waited for is what its last owner left.
@@ -41,37 +41,64 @@ CREATE INDEX IF NOT EXISTS waiter_queue ON interlock.waiter (prefix, name, seq) 
 CREATE INDEX IF NOT EXISTS waiter_session ON interlock.waiter (prefix, session);
 CREATE INDEX IF NOT EXISTS session_deadline ON interlock.session (prefix, deadline);
 
-CREATE OR REPLACE FUNCTION interlock.version() RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT 1';
+CREATE OR REPLACE FUNCTION interlock.version() RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT 2';
 
-CREATE OR REPLACE FUNCTION interlock.clock() RETURNS bigint LANGUAGE sql VOLATILE AS
-  $$ SELECT floor(extract(epoch FROM clock_timestamp()) * 1000000)::bigint $$;
+-- In plpgsql, whose plans are kept: a function in SQL that is not inlined is planned at every call.
+CREATE OR REPLACE FUNCTION interlock.clock() RETURNS bigint LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+  RETURN floor(extract(epoch FROM clock_timestamp()) * 1000000)::bigint;
+END $$;
 
 -- p: prefix, n: name, t: now. Short, since they stand in every line.
 
-CREATE OR REPLACE FUNCTION interlock.lock(p text, n text) RETURNS void LANGUAGE sql AS
-  $$ SELECT pg_advisory_xact_lock(hashtextextended(p || '/' || n, 7236)) $$;
+CREATE OR REPLACE FUNCTION interlock.lock(p text, n text) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM pg_advisory_xact_lock(hashtextextended(p || '/' || n, 7236));
+END $$;
 
-CREATE OR REPLACE FUNCTION interlock.try_lock(p text, n text) RETURNS boolean LANGUAGE sql AS
-  $$ SELECT pg_try_advisory_xact_lock(hashtextextended(p || '/' || n, 7236)) $$;
+CREATE OR REPLACE FUNCTION interlock.try_lock(p text, n text) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+  RETURN pg_try_advisory_xact_lock(hashtextextended(p || '/' || n, 7236));
+END $$;
 
-CREATE OR REPLACE FUNCTION interlock.alive(p text, s text, t bigint) RETURNS boolean LANGUAGE sql AS
-  $$ SELECT EXISTS (SELECT FROM interlock.session WHERE prefix = p AND id = s AND deadline > t) $$;
+CREATE OR REPLACE FUNCTION interlock.alive(p text, s text, t bigint) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+  RETURN EXISTS (SELECT FROM interlock.session WHERE prefix = p AND id = s AND deadline > t);
+END $$;
+
+-- Nobody sweeps a session until the step is over.
+CREATE OR REPLACE FUNCTION interlock.hold_session(s text) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM pg_advisory_xact_lock_shared(hashtextextended(s, 7235));
+END $$;
 
 -- The same for the session that calls: nobody sweeps it until the step is over.
 CREATE OR REPLACE FUNCTION interlock.keep(p text, s text, t bigint) RETURNS boolean LANGUAGE plpgsql AS $$
 BEGIN
-  PERFORM FROM interlock.session WHERE prefix = p AND id = s AND deadline > t FOR KEY SHARE;
+  PERFORM interlock.hold_session(s);
+  PERFORM FROM interlock.session WHERE prefix = p AND id = s AND deadline > t;
   RETURN FOUND;
 END $$;
 
-CREATE OR REPLACE FUNCTION interlock.tell(s text, w text, v bigint) RETURNS void LANGUAGE sql AS
-  $$ SELECT pg_notify('interlock_' || s, w || ' ' || v) $$;
+CREATE OR REPLACE FUNCTION interlock.tell(s text, w text, v bigint) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM pg_notify('interlock_' || s, w || ' ' || v);
+END $$;
 
 CREATE OR REPLACE FUNCTION interlock.is_permits(kind text) RETURNS boolean LANGUAGE sql IMMUTABLE AS
   $$ SELECT kind IN ('lock', 'rlock', 'semaphore', 'rwlock') $$;
 
-CREATE OR REPLACE FUNCTION interlock.quiet(p text, t bigint) RETURNS bigint LANGUAGE sql AS
-  $$ SELECT coalesce((SELECT greatest(quiet - t, 0) FROM interlock.state WHERE prefix = p), 0) $$;
+CREATE OR REPLACE FUNCTION interlock.quiet(p text, t bigint) RETURNS bigint LANGUAGE plpgsql AS $$
+BEGIN
+  RETURN coalesce((SELECT greatest(quiet - t, 0) FROM interlock.state WHERE prefix = p), 0);
+END $$;
+
+CREATE OR REPLACE FUNCTION interlock.is_over(r interlock.record, t bigint) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+  RETURN coalesce(r.idle <= t - 60000000, false) AND r.used = 0
+    AND r.value = (CASE WHEN r.kind = 'latch' THEN r.cap ELSE 0 END)
+    AND NOT EXISTS (SELECT FROM interlock.waiter w WHERE w.prefix = r.prefix AND w.name = r.name AND w.token = 0);
+END $$;
 
 -- The record of a name, locked, made where it is not there. NULL and `other` where it has another shape.
 CREATE OR REPLACE FUNCTION interlock.record_of(p text, n text, k text, c bigint, t bigint, OUT r interlock.record,
@@ -79,7 +106,11 @@ CREATE OR REPLACE FUNCTION interlock.record_of(p text, n text, k text, c bigint,
 BEGIN
   PERFORM interlock.lock(p, n);
   SELECT * INTO r FROM interlock.record WHERE prefix = p AND name = n;
-  IF NOT FOUND THEN
+  IF FOUND AND r.idle <= t - 60000000 AND interlock.is_over(r, t) THEN
+    DELETE FROM interlock.record WHERE prefix = p AND name = n;
+    r := NULL;
+  END IF;
+  IF r.name IS NULL THEN
     INSERT INTO interlock.record VALUES (p, n, k, c, CASE WHEN k = 'latch' THEN c ELSE 0 END, 0, 0, 0, t)
       RETURNING * INTO r;
   ELSIF r.kind <> k OR r.cap <> c THEN
@@ -111,8 +142,13 @@ BEGIN
   END LOOP;
 END $$;
 
-CREATE OR REPLACE FUNCTION interlock.next_token(p text, n text, t bigint) RETURNS bigint LANGUAGE sql AS
-  $$ UPDATE interlock.record SET last = greatest(last + 1, t) WHERE prefix = p AND name = n RETURNING last $$;
+CREATE OR REPLACE FUNCTION interlock.next_token(p text, n text, t bigint) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+  token bigint;
+BEGIN
+  UPDATE interlock.record SET last = greatest(last + 1, t) WHERE prefix = p AND name = n RETURNING last INTO token;
+  RETURN token;
+END $$;
 
 CREATE OR REPLACE FUNCTION interlock.break_barrier(p text, n text, v bigint) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
@@ -164,24 +200,38 @@ BEGIN
     AND NOT EXISTS (SELECT FROM interlock.waiter q WHERE q.prefix = p AND q.name = n AND q.token = 0);
 END $$;
 
+-- What follows when a waiter is taken out of whatever it was in, whose record is locked.
+CREATE OR REPLACE FUNCTION interlock.dropped(p text, gone interlock.waiter, t bigint) RETURNS void
+LANGUAGE plpgsql AS $$
+DECLARE
+  r interlock.record;
+BEGIN
+  IF gone.holder AND gone.units > 0 THEN
+    -- Mostly nobody is there to be served.
+    UPDATE interlock.record SET used = used - gone.units, idle = CASE WHEN used = gone.units THEN t ELSE idle END
+      WHERE prefix = p AND name = gone.name
+      AND NOT EXISTS (SELECT FROM interlock.waiter q WHERE q.prefix = p AND q.name = gone.name AND q.token = 0);
+    IF FOUND THEN
+      RETURN;
+    END IF;
+    UPDATE interlock.record SET used = used - gone.units WHERE prefix = p AND name = gone.name;
+  END IF;
+  SELECT * INTO r FROM interlock.record WHERE prefix = p AND name = gone.name;
+  IF FOUND THEN
+    IF r.kind = 'barrier' AND (gone.holder OR gone.token = 0) THEN
+      PERFORM interlock.break_barrier(p, gone.name, 1);
+    END IF;
+    PERFORM interlock.serve(p, gone.name, t);
+  END IF;
+END $$;
+
 -- Take a waiter out of whatever it is in, whose record is locked. Returns its token.
 CREATE OR REPLACE FUNCTION interlock.drop_waiter(p text, w text, t bigint) RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
   gone interlock.waiter;
-  r interlock.record;
 BEGIN
   DELETE FROM interlock.waiter WHERE prefix = p AND id = w RETURNING * INTO gone;
-  SELECT * INTO r FROM interlock.record WHERE prefix = p AND name = gone.name;
-  IF NOT FOUND THEN
-    RETURN gone.token;
-  END IF;
-  IF gone.holder AND gone.units > 0 THEN
-    UPDATE interlock.record SET used = used - gone.units WHERE prefix = p AND name = gone.name;
-  END IF;
-  IF r.kind = 'barrier' AND (gone.holder OR gone.token = 0) THEN
-    PERFORM interlock.break_barrier(p, gone.name, 1);
-  END IF;
-  PERFORM interlock.serve(p, gone.name, t);
+  PERFORM interlock.dropped(p, gone, t);
   RETURN gone.token;
 END $$;
 
@@ -204,7 +254,7 @@ BEGIN
   END LOOP;
 END $$;
 
--- End a session that is locked FOR UPDATE, as far as its records are free (`wait`: all of it). What waits at a
+-- End a session that is ours alone, as far as its records are free (`wait`: all of it). What waits at a
 -- condition may be moved to another record until its own is locked: so names are looked at until all that are there
 -- are locked.
 CREATE OR REPLACE FUNCTION interlock.finish(p text, s text, t bigint, wait boolean) RETURNS void
@@ -247,8 +297,14 @@ DECLARE
   n text;
 BEGIN
   FOR s IN SELECT id FROM interlock.session WHERE prefix = p AND deadline <= t
-           ORDER BY deadline, id COLLATE "C" LIMIT 10 FOR UPDATE SKIP LOCKED LOOP
-    PERFORM interlock.finish(p, s, t, false);
+           ORDER BY deadline, id COLLATE "C" LIMIT 10 LOOP
+    IF pg_try_advisory_xact_lock(hashtextextended(s, 7235)) THEN
+      -- It may have been renewed, or swept, before it was ours.
+      PERFORM FROM interlock.session WHERE prefix = p AND id = s AND deadline <= t;
+      IF FOUND THEN
+        PERFORM interlock.finish(p, s, t, false);
+      END IF;
+    END IF;
   END LOOP;
   UPDATE interlock.state SET quiet = 0 WHERE prefix = p AND quiet > 0 AND quiet <= t;
   IF FOUND THEN
@@ -257,12 +313,16 @@ BEGIN
       PERFORM interlock.serve(p, n, t);
     END LOOP;
   END IF;
-  FOR n IN SELECT name FROM interlock.record WHERE prefix = p AND idle <= t - 60000000
-           ORDER BY idle, name LIMIT 10 LOOP
+END $$;
+
+-- Records that are idle for a minute count as not there (`is_over`); a beat deletes some of them.
+CREATE OR REPLACE FUNCTION interlock.clean(p text, t bigint) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+  n text;
+BEGIN
+  FOR n IN SELECT name FROM interlock.record WHERE prefix = p AND idle <= t - 60000000 LIMIT 20 LOOP
     IF interlock.try_lock(p, n) THEN
-      DELETE FROM interlock.record r WHERE prefix = p AND name = n AND idle <= t - 60000000 AND used = 0
-        AND value = CASE WHEN kind = 'latch' THEN cap ELSE 0 END
-        AND NOT EXISTS (SELECT FROM interlock.waiter w WHERE w.prefix = p AND w.name = n AND w.token = 0);
+      DELETE FROM interlock.record r WHERE r.prefix = p AND r.name = n AND interlock.is_over(r, t);
     END IF;
   END LOOP;
 END $$;
@@ -277,27 +337,37 @@ DECLARE
   s text := a[1]; w text := a[2]; n text := a[3]; k text := a[4]; c bigint := a[5]; u bigint := a[6];
   r interlock.record;
   made record;
+  it record;
   other jsonb;
   mine bigint;
   waiting bigint;
 BEGIN
-  IF NOT interlock.keep(p, s, t) THEN
+  -- Locks first: what is read then is what their last owners left. The same call may have come twice, and waited here.
+  PERFORM interlock.hold_session(s), interlock.lock(p, n);
+  SELECT (SELECT deadline > t FROM interlock.session WHERE prefix = p AND id = s) AS lives,
+         (SELECT token FROM interlock.waiter WHERE prefix = p AND id = w AND session = s) AS mine,
+         EXISTS (SELECT FROM interlock.waiter WHERE prefix = p AND name = n AND token = 0)
+         OR EXISTS (SELECT FROM interlock.state WHERE prefix = p AND quiet > t) AS has_to_wait,
+         f.kind, f.cap, f.used, f.last, f.idle
+    INTO it FROM (SELECT) one LEFT JOIN interlock.record f ON f.prefix = p AND f.name = n;
+  IF it.lives IS NOT TRUE THEN
     RETURN '["lost"]';
   END IF;
-  SELECT token INTO mine FROM interlock.waiter WHERE prefix = p AND id = w AND session = s;
-  IF FOUND THEN
-    RETURN interlock.state_of(mine);
+  IF it.mine IS NOT NULL THEN
+    RETURN interlock.state_of(it.mine);
+  END IF;
+  IF it.kind = k AND it.cap = c AND interlock.is_permits(k) AND NOT it.has_to_wait AND u <= it.cap - it.used
+     AND (it.idle IS NULL OR it.idle > t - 60000000) THEN
+    r.last := greatest(it.last + 1, t);
+    UPDATE interlock.record SET last = r.last, used = used + u WHERE prefix = p AND name = n;
+    INSERT INTO interlock.waiter VALUES (p, w, s, n, r.last, true, u, 0, t, a[8]);
+    RETURN jsonb_build_array('granted', r.last);
   END IF;
   SELECT * INTO made FROM interlock.record_of(p, n, k, c, t);
   r := made.r;
   other := made.other;
   IF other IS NOT NULL THEN
     RETURN other;
-  END IF;
-  -- The same call may have come twice and waited here for the other.
-  SELECT token INTO mine FROM interlock.waiter WHERE prefix = p AND id = w AND session = s;
-  IF FOUND THEN
-    RETURN interlock.state_of(mine);
   END IF;
   SELECT count(*) INTO waiting FROM (SELECT FROM interlock.waiter WHERE prefix = p AND name = n AND token = 0
                                      LIMIT CASE WHEN k = 'barrier' THEN NULL ELSE 1 END) q;
@@ -340,16 +410,30 @@ END $$;
 
 CREATE OR REPLACE FUNCTION interlock.leave(p text, a text[], t bigint) RETURNS jsonb LANGUAGE plpgsql AS $$
 DECLARE
-  lives boolean := interlock.keep(p, a[1], t);
-  answer jsonb := '[]';
+  s text := a[1];
   w text;
+  n text;
+  gone interlock.waiter;
+  answer jsonb := '[]';
 BEGIN
+  PERFORM interlock.hold_session(s);
   FOREACH w IN ARRAY a[2:] LOOP
-    IF lives AND interlock.lock_waiter(p, a[1], w) THEN
-      answer := answer || CASE WHEN interlock.drop_waiter(p, w, t) > 0 THEN '1'::jsonb ELSE '0'::jsonb END;
-    ELSE
-      answer := answer || '0'::jsonb;
-    END IF;
+    LOOP
+      SELECT it.name INTO n FROM interlock.waiter it JOIN interlock.session l ON l.prefix = p AND l.id = s
+        WHERE it.prefix = p AND it.id = w AND it.session = s AND l.deadline > t;
+      IF NOT FOUND THEN
+        answer := answer || '0';
+        EXIT;
+      END IF;
+      PERFORM interlock.lock(p, n);
+      -- It may have been moved to another record until this one was locked.
+      DELETE FROM interlock.waiter WHERE prefix = p AND id = w AND session = s AND name = n RETURNING * INTO gone;
+      IF FOUND THEN
+        PERFORM interlock.dropped(p, gone, t);
+        answer := answer || CASE WHEN gone.token > 0 THEN '1'::jsonb ELSE '0'::jsonb END;
+        EXIT;
+      END IF;
+    END LOOP;
   END LOOP;
   RETURN answer;
 END $$;
@@ -360,10 +444,11 @@ DECLARE
   still bigint := interlock.quiet(p, t);
   answer jsonb;
 BEGIN
-  UPDATE interlock.session SET deadline = t + lease WHERE prefix = p AND id = a[1] AND deadline > t;
-  IF NOT FOUND THEN
+  IF NOT interlock.keep(p, a[1], t) THEN
     RETURN '["lost"]';
   END IF;
+  UPDATE interlock.session SET deadline = t + lease WHERE prefix = p AND id = a[1];
+  PERFORM interlock.clean(p, t);
   SELECT greatest(deadline - t, 0) INTO look FROM interlock.session WHERE prefix = p AND id <> a[1]
     ORDER BY deadline LIMIT 1;
   IF still > 0 THEN
@@ -530,7 +615,7 @@ END $$;
 
 CREATE OR REPLACE FUNCTION interlock.look(p text, n text, t bigint) RETURNS jsonb LANGUAGE sql AS $$
   WITH records AS (
-    SELECT * FROM interlock.record WHERE prefix = p AND (n = '' OR name = n)
+    SELECT * FROM interlock.record r WHERE prefix = p AND (n = '' OR name = n) AND NOT interlock.is_over(r, t)
   ), people AS (
     SELECT w.* FROM interlock.waiter w JOIN records r ON w.prefix = p AND w.name = r.name WHERE w.holder OR w.token = 0
   )
@@ -556,7 +641,10 @@ DECLARE
   t bigint := interlock.clock();
   answer jsonb;
 BEGIN
-  PERFORM interlock.sweep(p, t);
+  IF EXISTS (SELECT FROM interlock.session WHERE prefix = p AND deadline <= t)
+     OR EXISTS (SELECT FROM interlock.state WHERE prefix = p AND quiet > 0 AND quiet <= t) THEN
+    PERFORM interlock.sweep(p, t);
+  END IF;
   CASE op
     WHEN 'enter' THEN RETURN interlock.enter(p, a, t);
     WHEN 'leave' THEN RETURN interlock.leave(p, a, t);
@@ -564,11 +652,13 @@ BEGIN
     WHEN 'park' THEN RETURN interlock.park(p, a, t);
     WHEN 'signal', 'notify', 'wake' THEN RETURN interlock.once(p, op, a, t);
     WHEN 'open' THEN
+      PERFORM pg_advisory_xact_lock_shared(hashtextextended(a[1], 7235));
       INSERT INTO interlock.session VALUES (p, a[1], a[2]::bigint, t + a[2]::bigint, a[3])
         ON CONFLICT (prefix, id) DO UPDATE SET deadline = t + interlock.session.lease;
       RETURN '["open"]';
     WHEN 'close' THEN
-      PERFORM FROM interlock.session WHERE prefix = p AND id = a[1] FOR UPDATE;
+      PERFORM pg_advisory_xact_lock(hashtextextended(a[1], 7235));
+      PERFORM FROM interlock.session WHERE prefix = p AND id = a[1];
       IF FOUND THEN
         PERFORM interlock.finish(p, a[1], t, true);
       END IF;
@@ -582,7 +672,7 @@ BEGIN
     WHEN 'read' THEN
       SELECT jsonb_build_array(r.kind, r.cap, r.used, (SELECT count(*) FROM interlock.waiter w
           WHERE w.prefix = p AND w.name = r.name AND w.token = 0), r.value) INTO answer
-        FROM interlock.record r WHERE r.prefix = p AND r.name = a[1];
+        FROM interlock.record r WHERE r.prefix = p AND r.name = a[1] AND NOT interlock.is_over(r, t);
       RETURN coalesce(answer, '[]');
     WHEN 'look' THEN RETURN interlock.look(p, a[1], t);
     WHEN 'forget' THEN

@@ -35,7 +35,7 @@ from interlock.cluster.errors import ClusterError, SetupNeeded
 log: logging.Logger = logging.getLogger("interlock.cluster")
 
 SCHEMA = resources.files("interlock.cluster.engines").joinpath("machine.sql").read_text("utf-8")
-VERSION = 1
+VERSION = 2
 KEEP = 4  # idle connections
 CONNECT = 5.0  # seconds to connect
 POLLS = (0.02, 0.05, 0.1, 0.25)  # seconds between questions where nobody can listen

@@ -39,10 +39,19 @@ log: logging.Logger = logging.getLogger("interlock.cluster")
 SCRIPT = resources.files("interlock.cluster.engines").joinpath("machine.lua").read_text("utf-8")
 KEEP = 8  # idle connections
 CONNECT = 5.0  # seconds to connect
+REDIRECTS = 5  # nodes of a Cluster that are asked one after the other for the one where the prefix lives
 SLACK = 0.5  # seconds that the answer of a read may come late before the line counts as cut
 
 # What a client says when a server is there, but not (yet, any longer) one to talk to.
 AWAY = (redis.ConnectionError, redis.TimeoutError, redis.ReadOnlyError, OSError)
+
+# What a node of a Cluster, or a replica, says that will soon be another one to talk to.
+LATER = (
+    redis.exceptions.AskError,
+    redis.exceptions.TryAgainError,
+    redis.exceptions.ClusterDownError,
+    redis.ReadOnlyError,
+)
 
 
 class RedisEngine(Engine):
@@ -54,7 +63,9 @@ class RedisEngine(Engine):
         self.idle: list[Any] = []
         self.closed: bool = False
         self.sentinel: tuple[Any, str] | None = None
-        self.node: tuple[str, int] | None = None  # of a Cluster, once it has said where the prefix lives
+        # Of a Cluster, once it has said where the prefix lives; and where else to ask if that node has gone.
+        self.node: tuple[str, int] | None = None
+        self.others: list[tuple[str, int]] = []
         self.pool = self.parse(settings.url)
 
     def parse(self, url: str) -> Any:
@@ -86,9 +97,21 @@ class RedisEngine(Engine):
 
     def connect(self, timeout: float) -> Any:
         """A new connection that has said hello."""
+        for _ in range(REDIRECTS):
+            before = self.node
+            try:
+                return self.connect_once(timeout)
+            except Unreachable:
+                # A node of a Cluster that says which one it is, is asked no further.
+                if self.node is None or self.node == before:
+                    raise
+        raise Unreachable(f"the nodes of the Cluster send us to one another: {self.node}")
+
+    def connect_once(self, timeout: float) -> Any:
         if self.closed:
             raise Unreachable("closed")
-        connection: Any = self.pool.make_connection()
+        # Not by the pool, which counts what it has made: how many there are is ours to say.
+        connection: Any = self.pool.connection_class(**self.pool.connection_kwargs)
         try:
             if self.sentinel is not None:
                 sentinel, service = self.sentinel
@@ -99,15 +122,33 @@ class RedisEngine(Engine):
             connection.socket_timeout = timeout
             connection.connect()
             connection._sock.settimeout(timeout)
+            if self.node is not None:
+                self.learn_nodes(connection)
             if not self.settings.looks:
                 self.hello(connection)
         except BaseException as error:
             with contextlib.suppress(Exception):
                 connection.disconnect()
             if isinstance(error, AWAY):
+                self.next_node()
                 raise self.unreachable(error) from error
+            if isinstance(error, redis.ResponseError):
+                raise self.refused(error) from error
             raise
         return connection
+
+    def next_node(self) -> None:
+        """The node of a Cluster does not answer: another one knows who has taken over."""
+        if self.node is not None:
+            others = [node for node in self.others if node != self.node]
+            self.others = [*others, self.node]
+            self.node = others[0] if others else None
+
+    def learn_nodes(self, connection: Any) -> None:
+        connection.send_command("CLUSTER", "SLOTS")
+        given = str(self.pool.connection_kwargs.get("host"))
+        found = [(str(node[0] or given), int(node[1])) for slots in connection.read_response() for node in slots[2:]]
+        self.others = list(dict.fromkeys(found))
 
     def hello(self, connection: Any) -> None:
         """Say which life of the server this is: one that may have lost grants makes none for a while."""
@@ -164,14 +205,15 @@ class RedisEngine(Engine):
     def refused(self, error: redis.ResponseError) -> Exception:
         """What an error that the server answers means."""
         said = str(error)
-        moved = re.match(r"(?:MOVED|.*ASK) \d+ (.*):(\d+)$", said)
-        if moved:
-            self.node = (moved[1] or str(self.pool.connection_kwargs.get("host")), int(moved[2]))
-            self.drop_idle()
-            return Unreachable(said)
-        if re.match(r"(LOADING|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|BUSY|READONLY|UNBLOCKED|MISCONF|NOREPLICAS)", said):
-            self.drop_idle()
-            return Unreachable(said)
+        if isinstance(error, redis.exceptions.MovedError):
+            # An empty host is the one that was asked.
+            self.node = (error.host or str(self.pool.connection_kwargs.get("host")), error.port)
+        elif not isinstance(error, LATER) and not re.match("(MISCONF|NOREPLICAS|UNBLOCKED|BUSY|UNKILLABLE)", said):
+            return self.refusal(said)
+        self.drop_idle()
+        return Unreachable(said)
+
+    def refusal(self, said: str) -> Exception:
         return ClusterError(f"{self.shown} refuses: {without_password(said, self.settings.url)}")
 
     def drop_idle(self) -> None:

@@ -147,7 +147,7 @@ def _call(primitive) -> str:
 def _headline(chapters: list, names: _Names) -> str:
     if len(chapters) == 1 and chapters[0].taken_by is not None:
         return (
-            f"this wait would never end: {chapters[0].taken_by} holds {names.of(chapters[0].held)} in this very "
+            f"this wait would never end: {chapters[0].taken_by} holds {names.of(chapters[0].held)} in this same "
             "thread, and cannot leave it before this call returns"
         )
     if len(chapters) == 1:
@@ -213,12 +213,12 @@ def _advice(chapters: list, names: _Names) -> str:
         return f"Leave {_listed(held)} before join()."
     if len(chapters) == 1:
         if not chapters[0].is_own:
-            return "It is no lock of the program's own: leave it before calling what takes it again."
+            return "The lock belongs to a library: release it before calling code that acquires it again."
         if isinstance(chapters[0].awaited, RWLock):
-            return "Leave it before taking it again."
-        return "Leave it before taking it again, or make it an RLock, which its owner may take again."
+            return "Release it before acquiring it again."
+        return "Release it before acquiring it again, or use an RLock, which its owner may acquire again."
     if any(chapter.began is not chapter.awaited for chapter in chapters):
-        return "A wait at a condition gives up its own lock and no other: hold no other lock there."
+        return "A wait on a condition releases only the lock of the condition: hold no other lock during it."
     if len(set(held)) == 1:
         return f"Take {held[0]} in one way only."
     both = "Both" if len(chapters) == 2 else "They"

@@ -8,7 +8,7 @@ cdef extern from *:
       static PyMutex interlock_graph_mutex;
       #define interlock_graph_lock() PyMutex_Lock(&interlock_graph_mutex)
       #define interlock_graph_unlock() PyMutex_Unlock(&interlock_graph_mutex)
-      /* In a forked child: whoever held it did not come along. */
+      /* In a forked child: the thread that held it exists only in the parent. */
       #define interlock_graph_renew() memset(&interlock_graph_mutex, 0, sizeof(interlock_graph_mutex))
     #else
       #define interlock_graph_lock() ((void) 0)

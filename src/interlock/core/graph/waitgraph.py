@@ -8,7 +8,7 @@ can be let in (`Primitive.owners`). It is looked at by a party that is about to 
 is blocked so, twice a second; an operation that does not block never comes here.
 
 What is certain. An edge is there only where nobody but the owner itself could help, of its own accord: an RLock, a
-side of an RWLock, a Lock that was entered by `with`; in an RWLock also whoever is before one in the queue. Of such a
+side of an RWLock, a Lock that was entered by `with`; in an RWLock also those before one in the queue. Of such a
 Lock it is certain only where the frame of that `with` stands on its owner's own stack: not in a generator that is
 suspended, nor in an ExitStack, which another thread may leave. That is looked for when a cycle has been found. A party
 needs all its owners, so one cycle through it is enough. No edge leaves a wait with a timeout, a party that runs, or
@@ -82,7 +82,7 @@ class Wait:
     """
 
     def __init__(self):
-        raise TypeError("waits are seen, not made")
+        raise TypeError("cannot create 'Wait' instances")
 
 
 def seen(party: Party, waiter: Waiter, at: Primitive) -> Wait:

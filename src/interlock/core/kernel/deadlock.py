@@ -8,9 +8,9 @@ from cython.cimports.interlock.core.kernel.waiter import Waiter
 
 
 class DeadlockError(RuntimeError):
-    """A wait that can never end was refused.
+    """A call would have waited for ever.
 
-    Raised in the party whose call would have begun the wait; the object is as if that call had not been made.
+    It is raised by the call that would have waited. The primitive is as if that call had not been made.
     """
 
     __module__ = "interlock"

@@ -57,7 +57,7 @@ cdef dict by_ident
 cdef unsigned int forks
 
 # Whether this process has ever begun to fork. In the child some destructors run before our hook does: those of what the
-# lost threads had for themselves. So from then on whoever asks who was lost compares process ids.
+# lost threads had for themselves. So from then on code that asks who was lost compares process ids.
 cdef bint forking
 cdef int process
 cdef bint in_new_child() noexcept

@@ -59,14 +59,14 @@ if not interlock_end_setup():
 
 
 class Party:
-    """A thread or a task, as far as a primitive needs to know it.
+    """A thread or a task that uses a primitive.
 
-    Attributes: ``ident`` (as `threading.get_ident`; a task's is that of the thread in which its loop runs), ``name``,
-    ``ended`` (it is no more) and ``lost_in_fork`` (it was alive in the parent process and did not come along).
+    Attributes: ``ident`` (as from `threading.get_ident`; for a task, of the thread of its loop), ``name``, ``ended``
+    (whether it has ended) and ``lost_in_fork`` (it exists only in the parent of this forked process).
     """
 
     def __init__(self, *args: object, **kwargs: object):
-        raise TypeError("parties are met, not made")
+        raise TypeError("cannot create 'interlock.Party' instances")
 
     def __dealloc__(self):
         interlock_end_release(cython.cast(cython.pointer(interlock_end), self.end))
@@ -148,7 +148,7 @@ class Party:
 class Leaving:
     """Lies in the dictionary of a thread's state, and goes with it: soon the thread will have ended.
 
-    Not for certain yet, since destructors of the thread still run: whoever waits for it is told to look from now on.
+    Not for certain yet, since destructors of the thread still run: parties that wait for it look from now on.
     """
 
     def __del__(self):

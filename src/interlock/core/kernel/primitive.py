@@ -4,8 +4,8 @@ Every primitive is a small state plus a queue, and both are guarded by one thing
 primitive: nothing at all under the GIL, a mutex in the object without it. Inside one there is no Python call,
 no allocation of an object that the garbage collector tracks, and no decref that could be an object's last or,
 without the GIL, one that another thread must be told of (that takes a mutex, and waiting for a mutex leaves the
-critical section). The last rule is why each waiter in a queue is owned by exactly one link: whoever takes it
-out holds a reference of his own, so the count that the link gives up is never the one that matters.
+critical section). The last rule is why each waiter in a queue is owned by exactly one link: code that takes it
+out has a reference of its own, so the count that the link gives up is never the one that matters.
 
     an operation                       where
     1. fast path: change the state     the primitive
@@ -81,8 +81,8 @@ class Primitive(Observed):
 
     def __reduce_ex__(self, protocol):
         raise TypeError(
-            f"cannot pickle {self.describe('', '')}: who waits and who holds means nothing in another process; "
-            "leave it out in __getstate__ and make a new one in __setstate__"
+            f"cannot pickle {self.describe('', '')}: its owner and waiters do not exist in another process. "
+            "Leave it out in __getstate__, and create a new one in __setstate__"
         )
 
     def fits(self, waiter: Waiter) -> cython.bint:
@@ -155,7 +155,7 @@ class Primitive(Observed):
             head.ask()
 
     def has_owners(self) -> cython.bint:
-        """Whether whoever waits here may wait for an owner."""
+        """Whether a party that waits here may wait for an owner."""
         return False
 
     def is_kept_by(self, id: cython.ulonglong) -> cython.bint:
@@ -381,7 +381,7 @@ class Primitive(Observed):
         slicing: cython.bint
         while True:
             if not unparked:
-                # An owner that ends tells nobody, so whoever waits for one asks now and then.
+                # An owner that ends notifies nobody, so a party that waits for one checks now and then.
                 slicing = deadline == NEVER and self.has_owners() and not controls()
                 unparked = waiter.park(now() + LOOK_AGAIN_NS if slicing else deadline)
                 if slicing and not unparked:

@@ -1,4 +1,5 @@
 """What is private to others and used by us: every such name of CPython, asyncio and trio, and what is done without it.
+What is only read when somebody looks stands in `interlock.watch.private`, by the same rules.
 
 One function stands for one name, and says why we use it. Where a version has no such thing (any more) it returns what
 stands for "not known", and who asked goes the public way, which is slower and right. A test of each

@@ -4,7 +4,7 @@
 what happened is handed to the sink: by the party to which it happened, after the fact, outside every critical
 section. There is one sink at a time; `Counter` below is the one that `interlock run` uses, `core/record/recorder.py`
 has the other, which counts as well where it has taken a counter's place. Beside it there may be one watcher, which is
-asked before a lock is taken as well (`core/explain/order.py`). Whoever else wants to know what happens writes a
+asked before a lock is taken as well (`core/explain/order.py`). Other code that wants to know what happens writes a
 `Sink`, not a second mechanism.
 """
 
@@ -140,7 +140,7 @@ def is_of_library(file: str) -> bool:
 
 
 def maker_of(what: Observed) -> Maker:
-    """Who makes `what` now. The `__init__` of a subclass does not make it, whoever calls that does."""
+    """Which line makes `what` now. The `__init__` of a subclass does not make it: the line that calls it does."""
     frame = sys._getframe()
     # interlock.aio's classes are made through Python frames of their own.
     while frame.f_back is not None and frame.f_globals.get("__name__") == "interlock.aio":

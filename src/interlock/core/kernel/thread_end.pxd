@@ -2,7 +2,7 @@
 # the interpreter is done with the thread and all its destructors have run. Nothing the interpreter offers comes so late
 # (the dictionary of a thread state goes before the context, and code runs in between).
 #
-# An `interlock_end` is shared by the thread and its parties and freed by whoever is last; no GIL is needed.
+# An `interlock_end` is shared by the thread and its parties and freed by the last of them; no GIL is needed.
 # For party.py alone: the key below exists once in each module that cimports this file.
 
 cdef extern from *:

@@ -96,7 +96,7 @@ class ThreadWaiter(Waiter):
         Raises what a signal handler raises; the waiter stays where it is. True also in the child of a handler
         that forked: who was to unpark it may not have come along, so it has to look for itself.
 
-        Whoever is `owed` an unpark gets it first, where the GIL is free already. One who is woken while we still
+        A waiter that is `owed` an unpark gets it first, when the GIL is free already. One who is woken while we still
         have it wakes up twice, for the unpark and for the GIL: nearly half of what a hand-off by `wait` costs.
         """
         if controlling:

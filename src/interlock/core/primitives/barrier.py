@@ -57,12 +57,12 @@ renamed = cython.declare(object, None)  # interlock.aio's Barrier
 
 class Barrier(Primitive):
     """Barrier(parties, action=None, timeout=None, *, name=None)\n--\n\n\
-    Blocks each party in `wait` until ``parties`` of them have come, then lets them all go on.
+    A rendezvous. Each thread or task blocks in `wait` until ``parties`` of them have arrived. Then all continue.
 
-    ``parties``: how many it takes, 1 or more. ``action``: called without arguments by one of them, once in each
-    generation, before any of them goes on. ``timeout``: the default for `wait`, in seconds; None means for
-    ever. ``name``: what reports and ``repr`` call it. Raises ValueError for fewer than 1 parties
-    and for a timeout of NaN. Any other timeout is looked at when a party waits.
+    ``parties``: how many must arrive, 1 or more. ``action``: called without arguments by one of them each time all have
+    arrived, before any of them continues. ``timeout``: the default for `wait`, in seconds; None means no limit.
+    ``name``: shown by reports and ``repr``. Raises ValueError for fewer than 1 parties and for a timeout of NaN. Other
+    timeouts are checked by `wait`.
     """
 
     def __init__(self, parties: object, action: object = None, timeout: object = None, *, name: str | None = None):
@@ -82,19 +82,19 @@ class Barrier(Primitive):
 
     @property
     def parties(self) -> int:
-        """How many it takes."""
+        """How many parties must arrive."""
         return self.size
 
     @property
     def n_waiting(self) -> int:
-        """How many of them are in the barrier now."""
+        """How many parties are waiting in the barrier now."""
         with cython.critical_section(self):
             self.forget_lost()
             return self.arrived + 1 if self.phase == ACTING else self.arrived
 
     @property
     def broken(self) -> bool:
-        """Whether the barrier is broken; `reset` mends it."""
+        """Whether the barrier is broken. `reset` repairs it."""
         if controlling:
             point(Operation.LOOK, self)
         with cython.critical_section(self):
@@ -102,14 +102,14 @@ class Barrier(Primitive):
             return self.phase == BROKEN
 
     def wait(self, timeout: object = None) -> int:
-        """Block until all parties have come.
+        """Block until all parties have arrived.
 
-        ``timeout``: for how many seconds; None means the barrier's own timeout. A party whose time is up
-        breaks the barrier for all.
+        ``timeout``: how many seconds to wait at most; None means the timeout of the barrier. A timeout breaks the
+        barrier for all parties.
 
-        Returns a number from 0 to ``parties`` - 1, a different one for each party of a generation. Raises
-        BrokenBarrierError (`threading`'s) where the barrier is broken or is broken or reset while the caller
-        waits, and in the party that runs the action whatever that raises, which breaks the barrier too.
+        Returns a number from 0 to ``parties`` - 1, different for each of the parties. Raises BrokenBarrierError (the
+        class of `threading`) if the barrier is broken, or is broken or reset while the caller waits. If the action
+        raises an exception, the barrier is broken, and the party that runs the action gets that exception.
         """
         if timeout is None:
             timeout = self.timeout
@@ -137,9 +137,9 @@ class Barrier(Primitive):
             deadline = -1
 
     async def wait_async(self, timeout: object = None) -> int:
-        """`wait`, for a task: ``await barrier.wait_async()``. Takes, returns and raises what `wait` does.
+        """`wait` for tasks: ``await barrier.wait_async()``. Arguments, result and errors are those of `wait`.
 
-        The action, if it is this party that runs it, is called and not awaited.
+        The action is called and not awaited.
         """
         if timeout is None:
             timeout = self.timeout
@@ -221,12 +221,12 @@ class Barrier(Primitive):
     def waiting(self) -> object:
         """Raises TypeError: `select` cannot wait at a barrier."""
         raise TypeError(
-            "select cannot wait at a barrier: to have arrived cannot be taken back, since others may have counted it; "
-            "wait in a thread or task of its own, and have that set an Event"
+            "select cannot wait for a barrier, because an arrival cannot be undone. "
+            "Wait for it in another thread or task, and let that set an Event"
         )
 
     def reset(self) -> None:
-        """Make the barrier new. Parties that wait get BrokenBarrierError."""
+        """Return the barrier to its initial state. Waiting parties get BrokenBarrierError."""
         if controlling:
             point(Operation.CHANGE, self)
         chain: Waiter = None
@@ -240,7 +240,7 @@ class Barrier(Primitive):
             self.wake(chain)
 
     def abort(self) -> None:
-        """Break the barrier: parties that wait, now or later, get BrokenBarrierError until `reset`."""
+        """Break the barrier. Present and later calls of `wait` raise BrokenBarrierError until `reset` is called."""
         if controlling:
             point(Operation.CHANGE, self)
         chain: Waiter

@@ -52,15 +52,15 @@ renamed_lock = cython.declare(object, None)  # its Lock, which that has for its 
 
 class Condition(ConditionQueue):
     """Condition(lock=None, *, name=None)\n--\n\n\
-    Lets parties wait, under a lock, until another notifies them.
+    A condition variable. Threads and tasks that hold its lock wait until another one notifies them.
 
-    ``lock``: any object with ``acquire`` and ``release``; an `RLock` of its own where none is given. ``with
-    condition:`` holds that lock. ``name``: what reports and ``repr`` call it.
+    ``lock``: any object with ``acquire`` and ``release``; by default a new `RLock`. ``with condition:`` acquires and
+    releases the lock. ``name``: shown by reports and ``repr``.
     """
 
     def __init__(self, lock: object = None, *, name: str | None = None):
         if self.lock is not None:
-            raise RuntimeError("a condition is initialized once: somebody may be waiting on its lock")
+            raise RuntimeError("a condition can be initialized only once: a thread may be waiting for its lock")
         if name is not None:
             self.label = checked_name(name)
         if probing:
@@ -86,7 +86,7 @@ class Condition(ConditionQueue):
                 self.mutex = cython.cast(Mutex, lock)
 
     def __enter__(self) -> object:
-        """Acquire the lock, waiting for ever."""
+        """Acquire the lock, waiting as long as it takes."""
         if not is_ours(self):
             taken = self.acquire()
             self.mark_entered(interlock_thread_id())
@@ -106,7 +106,7 @@ class Condition(ConditionQueue):
             self.mutex.leave()
 
     def __aenter__(self) -> object:
-        """Acquire the lock for the calling task, waiting for ever. Awaited, it returns None."""
+        """Acquire the lock for the calling task, waiting as long as it takes. The result of ``await`` is None."""
         if not is_plain(self):
             return enter_overridden(self)
         return self.lock.__aenter__() if self.mutex is None else self.mutex.enter_async()
@@ -141,7 +141,9 @@ class Condition(ConditionQueue):
 
     @cython.embedsignature(False)
     def acquire_async(self, *args: object, **kwargs: object) -> object:
-        """acquire_async($self, /, timeout=None)\n--\n\nAcquire the lock for the calling task, the same way."""
+        """acquire_async($self, /, timeout=None)\n--\n\nAcquire the lock for the calling task, by its own
+        ``acquire_async``.
+        """
         return self.lock.acquire_async(*args, **kwargs)
 
     def release(self) -> None:
@@ -153,22 +155,22 @@ class Condition(ConditionQueue):
         return self.lock.locked()
 
     def within(self, timeout: object) -> object:
-        """A context manager that holds the lock, or raises TimeoutError after ``timeout`` seconds."""
+        """Return a context manager that acquires the lock, or raises TimeoutError after ``timeout`` seconds."""
         return within(self, timeout)
 
     @property
     def owner(self) -> object:
-        """The party that holds the lock, or None; also None where the lock does not tell."""
+        """The thread or task that holds the lock. None if the lock is free or does not know its owner."""
         return getattr(self.lock, "owner", None)
 
     def wait(self, timeout: object = None) -> bool:
         """Release the lock, block until notified, and acquire the lock again.
 
-        ``timeout``: for how many seconds to wait for the notification; None means for ever, 0 or less not at
-        all. Acquiring the lock afterwards may take longer.
+        ``timeout``: how many seconds to wait for the notification at most; None means no limit, 0 or less means not to
+        wait. Acquiring the lock again may take longer.
 
-        Returns True, or False where no notification came in time. Raises RuntimeError where the caller does
-        not hold the lock.
+        Returns True, or False if no notification came in that time. Raises RuntimeError if the caller does not hold the
+        lock.
         """
         if self.mutex is not None and not self.mutex._is_owned():
             raise RuntimeError("cannot wait on un-acquired lock")
@@ -177,9 +179,9 @@ class Condition(ConditionQueue):
     def wait_for(self, predicate: object, timeout: object = None) -> object:
         """Wait until ``predicate()`` is true. It is called with the lock held.
 
-        ``timeout``: for how many seconds at most, in all; None means for ever.
+        ``timeout``: how many seconds to wait at most in all; None means no limit.
 
-        Returns what the predicate returned last: true, or false where the time was up.
+        Returns the last result of the predicate. It is false only if the time is up.
         """
         result = predicate()
         if result:
@@ -192,9 +194,9 @@ class Condition(ConditionQueue):
                 return result
 
     async def wait_async(self, timeout: object = None) -> bool:
-        """`wait`, for a task: ``await condition.wait_async()``. Takes, returns and raises what `wait` does.
+        """`wait` for tasks: ``await condition.wait_async()``. Arguments, result and errors are those of `wait`.
 
-        A task that is cancelled here has the lock again when the cancellation comes out.
+        If the task is cancelled, it acquires the lock again before the cancellation is raised.
         """
         seconds: cython.double = wait_seconds(timeout)
         deadline: cython.longlong = NEVER if seconds < 0 else deadline_in(seconds)
@@ -203,7 +205,7 @@ class Condition(ConditionQueue):
         return await wait_requeued_async(self, self.mutex, deadline)
 
     async def wait_for_async(self, predicate: object, timeout: object = None) -> object:
-        """`wait_for`, for a task: ``await condition.wait_for_async(predicate)``. It is called and not awaited."""
+        """`wait_for` for tasks: ``await condition.wait_for_async(predicate)``. The predicate is not awaited."""
         in_trio: cython.bint = calls_in_trio()
         if in_trio:
             await before_in_trio()
@@ -224,9 +226,9 @@ class Condition(ConditionQueue):
                 return result
 
     def notify(self, n: object = 1) -> None:
-        """Wake the first ``n`` waiters, as soon as the lock is free.
+        """Wake the first ``n`` waiting threads and tasks. They continue once the lock is free.
 
-        Raises RuntimeError where the caller does not hold the lock.
+        Raises RuntimeError if the caller does not hold the lock.
         """
         if controlling:
             point(Operation.NOTIFY, self)
@@ -236,7 +238,7 @@ class Condition(ConditionQueue):
             happened(Happening.NOTIFIED, self, 0, 0)
 
     def notify_all(self) -> None:
-        """Wake all waiters, one after the other, as the lock comes free."""
+        """Wake all waiting threads and tasks. They continue one after the other, as each gets the lock."""
         self.notify(1 << 30)
 
     def notifyAll(self) -> None:

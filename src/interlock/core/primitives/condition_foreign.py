@@ -204,7 +204,7 @@ async def wait_foreign_async(condition: ConditionQueue, deadline: cython.longlon
     """`wait_foreign`, over a lock that can be acquired without blocking the loop."""
     lock = condition.lock
     if not hasattr(lock, "acquire_async") and not hasattr(lock, "__aenter__"):
-        raise TypeError(f"a task cannot wait on a condition over {lock!r}: taking that blocks the whole loop")
+        raise TypeError(f"a task cannot wait on a condition over {lock!r}: acquiring it would block the loop")
     if not owned_for_async(condition):
         raise RuntimeError("cannot wait on un-acquired lock")
     waiter: TaskWaiter = new_task_waiter(0)
@@ -269,7 +269,7 @@ async def wait_foreign_async(condition: ConditionQueue, deadline: cython.longlon
 
 def shield_for(party: TaskParty):
     """A scope, entered, that keeps out the cancellations of the scopes around it; None where there is no such thing."""
-    # Whoever has a scope has imported its library.
+    # A task that has a scope has imported its library.
     library = sys.modules.get("trio" if party.library == Library.TRIO else "anyio")
     kind = getattr(library, "CancelScope", None)
     if kind is None:

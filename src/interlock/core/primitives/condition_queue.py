@@ -177,7 +177,7 @@ class ConditionQueue(Primitive):
         return True
 
     def pass_over_notified(self, mutex: Primitive, waiter: Waiter) -> Waiter:
-        """It never comes back for the lock: the next is notified in its stead, whoever holds the lock now."""
+        """It never comes back for the lock: the next is notified in its stead, no matter who holds the lock now."""
         chain: Waiter
         with cython.critical_section(self, mutex):
             # Unless it has the lock, or has gone already. The caller has a reference of its own to us.

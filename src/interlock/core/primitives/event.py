@@ -5,7 +5,7 @@
     clear   any, PARKED    everybody who came since it was cleared waits
 
 Set with a queue does not occur: `set` empties the queue in the critical section in which it sets the flag. Who was
-in it then has seen the event, even if it is cleared before he runs again.
+in it then has seen the event, even if it is cleared before the party runs again.
 """
 
 import warnings
@@ -25,9 +25,9 @@ from cython.cimports.interlock.core.tasks.awaiting import acquire_call
 
 class Event(Primitive):
     """Event(*, name=None)\n--\n\n\
-    A flag that starts clear; `wait` blocks until it is set.
+    A flag, initially false. `wait` blocks until it is set.
 
-    ``name``: what reports and ``repr`` call it.
+    ``name``: shown by reports and ``repr``.
     """
 
     def __init__(self, *args: object, name: str | None = None):
@@ -45,7 +45,7 @@ class Event(Primitive):
             return self.flag
 
     def set(self) -> None:
-        """Set the flag and wake everybody who waits for it."""
+        """Set the flag and wake all waiting threads and tasks."""
         if controlling:
             point(Operation.SET, self)
         chain: Waiter = None
@@ -59,7 +59,7 @@ class Event(Primitive):
             happened(Happening.SET, self, 0, 0)
 
     def clear(self) -> None:
-        """Clear the flag: whoever waits from now on blocks until it is set again."""
+        """Clear the flag. Later calls of `wait` block until it is set again."""
         if controlling:
             point(Operation.CLEAR, self)
         with cython.critical_section(self):
@@ -70,9 +70,9 @@ class Event(Primitive):
     def wait(self, timeout: object = None) -> bool:
         """Block until the flag is set.
 
-        ``timeout``: for how many seconds; None means for ever, 0 or less not at all.
+        ``timeout``: how many seconds to wait at most; None means no limit, 0 or less means not to wait.
 
-        Returns True, or False where it was not set in time.
+        Returns True, or False if the flag was not set in that time.
         """
         if controlling:
             point(Operation.WAIT, self)
@@ -86,16 +86,16 @@ class Event(Primitive):
         return True
 
     def wait_async(self, timeout: object = None) -> object:
-        """Wait until the flag is set, in a task: ``await event.wait_async()``. Nothing happens before it is awaited.
+        """Wait until the flag is set, in a task: ``await event.wait_async()``. Does nothing until awaited.
 
-        ``timeout``: for how many seconds; None means for ever, 0 or less not at all.
+        ``timeout``: how many seconds to wait at most; None means no limit, 0 or less means not to wait.
 
-        Awaited, it returns True, or False where the flag was not set in time.
+        The result of ``await`` is True, or False if the flag was not set in that time.
         """
         return acquire_call(self, 0, -1 if timeout is None else wait_seconds(timeout))
 
     def waiting(self) -> object:
-        """For `select`: to wait until the flag is set."""
+        """An event for `select`: the flag is set."""
         return alternative(Kind.WAITING, self, 0, None)
 
     def __repr__(self):

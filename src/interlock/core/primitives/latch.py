@@ -21,10 +21,10 @@ from cython.cimports.interlock.core.tasks.awaiting import acquire_call
 
 class Latch(Primitive):
     """Latch(count, *, name=None)\n--\n\n\
-    Waiters are let through once ``count`` has been counted down to 0. Never shut again.
+    A gate that opens once ``count`` has been counted down to 0. It then stays open.
 
-    ``count``: how many count-downs it takes, 0 or more. ``name``: what reports and ``repr`` call it. Raises
-    ValueError for a count below 0.
+    ``count``: how many count-downs open it, 0 or more. ``name``: shown by reports and ``repr``. Raises ValueError for a
+    negative count.
     """
 
     def __init__(self, count: object, *, name: str | None = None):
@@ -38,16 +38,16 @@ class Latch(Primitive):
 
     @property
     def count(self) -> int:
-        """How many count-downs are missing."""
+        """How many count-downs are still missing."""
         if controlling:
             point(Operation.LOOK, self)
         with cython.critical_section(self):
             return self.left
 
     def count_down(self, n: object = 1) -> None:
-        """Count down by ``n``, 1 or more. At 0 the latch opens for everybody who waits.
+        """Count down by ``n``, 1 or more. At 0 the latch opens and wakes all waiting threads and tasks.
 
-        Raises ValueError for fewer than 1 or more than are missing; nothing changes then.
+        Raises ValueError if ``n`` is below 1 or above `count`. Nothing changes then.
         """
         down: cython.long = whole(n)
         if down < 1:
@@ -63,7 +63,7 @@ class Latch(Primitive):
                 if self.left == 0 and self.head is not None:
                     chain = self.grant_all()
         if down > left:
-            raise ValueError(f"cannot count down by {n}: {left} missing in {self!r}")
+            raise ValueError(f"cannot count down by {n}: only {left} left in {self!r}")
         if chain is not None:
             self.wake(chain)
         if probing:
@@ -72,9 +72,9 @@ class Latch(Primitive):
     def wait(self, timeout: object = None) -> bool:
         """Block until the latch is open.
 
-        ``timeout``: for how many seconds; None means for ever, 0 or less not at all.
+        ``timeout``: how many seconds to wait at most; None means no limit, 0 or less means not to wait.
 
-        Returns True, or False where it was not open in time.
+        Returns True, or False if the latch was not open in that time.
         """
         if controlling:
             point(Operation.WAIT, self)
@@ -88,16 +88,16 @@ class Latch(Primitive):
         return True
 
     def wait_async(self, timeout: object = None) -> object:
-        """Wait until the latch is open, in a task: ``await latch.wait_async()``. Nothing happens before it is awaited.
+        """Wait until the latch is open, in a task: ``await latch.wait_async()``. Does nothing until awaited.
 
-        ``timeout``: for how many seconds; None means for ever, 0 or less not at all.
+        ``timeout``: how many seconds to wait at most; None means no limit, 0 or less means not to wait.
 
-        Awaited, it returns True, or False where it was not open in time.
+        The result of ``await`` is True, or False if the latch was not open in that time.
         """
         return acquire_call(self, 0, wait_seconds(timeout))
 
     def waiting(self) -> object:
-        """For `select`: to wait until the latch is open."""
+        """An event for `select`: the latch is open."""
         return alternative(Kind.WAITING, self, 0, None)
 
     def __repr__(self):

@@ -39,11 +39,11 @@ renamed = cython.declare(object, None)  # interlock.aio's Lock
 
 class Lock(Mutex):
     """Lock(*, name=None)\n--\n\n\
-    A lock that starts free. Like `threading.Lock`, and it knows who holds it.
+    A mutual exclusion lock, initially free. Like `threading.Lock`, but it knows its owner.
 
-    ``with lock:`` takes it and gives it back, in a task ``async with lock:``. It may be released by any party.
+    ``with lock:`` acquires and releases it. A task uses ``async with lock:``. Any thread or task may release it.
 
-    ``name``: what reports and ``repr`` call it.
+    ``name``: shown by reports and ``repr``.
     """
 
     def __init__(self, *args: object, name: str | None = None):
@@ -55,7 +55,7 @@ class Lock(Mutex):
             made(self)
 
     def __enter__(self) -> bool:
-        """Acquire the lock, waiting for ever. Returns True."""
+        """Acquire the lock, waiting as long as it takes. Returns True."""
         if type(self) is Lock:
             return take(self, 1, NEVER)
         # What a subclass has made of `acquire` counts; if that took the lock, it is entered now.
@@ -70,7 +70,7 @@ class Lock(Mutex):
             self.release()
 
     def __aenter__(self) -> object:
-        """Acquire the lock for the calling task, waiting for ever. Awaited, it returns None."""
+        """Acquire the lock for the calling task, waiting as long as it takes. The result of ``await`` is None."""
         return enter_async(self) if is_plain(self) else enter_overridden(self)
 
     def __aexit__(self, exc_type: object = None, exc_value: object = None, traceback: object = None) -> object:
@@ -81,13 +81,14 @@ class Lock(Mutex):
         return DONE
 
     def acquire(self, blocking: cython.bint = True, timeout: object = -1) -> bool:
-        """Take the lock.
+        """Acquire the lock.
 
-        ``blocking``: whether to wait for it. ``timeout``: for how many seconds; -1 means for ever.
+        ``blocking``: whether to wait if the lock is held. ``timeout``: how many seconds to wait at most; -1 means no
+        limit.
 
-        Returns True, or False where the lock was not to be had (in time). Raises ValueError for a timeout
-        below 0 other than -1 or one given to a call that does not block, OverflowError for one that is too
-        large, DeadlockError where the lock can never come free.
+        Returns True, or False if the lock was not acquired in that time. Raises ValueError for a negative timeout other
+        than -1 and for a timeout with ``blocking=False``, OverflowError for a timeout that is too large, and
+        DeadlockError if the lock can never become free.
         """
         deadline: cython.longlong = NEVER
         if not blocking or timeout is not NO_TIMEOUT:
@@ -95,20 +96,21 @@ class Lock(Mutex):
         return take(self, 0, deadline)
 
     def acquire_async(self, timeout: object = None) -> object:
-        """Take the lock for the calling task: ``await lock.acquire_async()``. Nothing happens before it is awaited.
+        """Acquire the lock for the calling task: ``await lock.acquire_async()``. Does nothing until awaited.
 
-        ``timeout``: for how many seconds to wait, 0 for not at all; None or -1 means for ever.
+        ``timeout``: how many seconds to wait at most; 0 means not to wait, None or -1 means no limit.
 
-        Awaited, it returns True, or False where the lock was not to be had in time. Raises as `acquire` does.
+        The result of ``await`` is True, or False if the lock was not acquired in that time. Raises what `acquire`
+        raises.
         """
         return acquire_call(self, 0, lock_seconds(timeout))
 
     def acquiring(self) -> object:
-        """For `select`: to take the lock, as `acquire` does."""
+        """An event for `select`: the lock is acquired, as by `acquire`."""
         return alternative(Kind.PLAIN, self, 0, None)
 
     def release(self) -> None:
-        """Free the lock, whoever has taken it. Raises RuntimeError where it is free."""
+        """Release the lock. Any thread or task may do so. Raises RuntimeError if the lock is free."""
         give(self)
 
     def __repr__(self):

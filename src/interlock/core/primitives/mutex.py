@@ -6,7 +6,7 @@
     id       any, no head WOKEN     held by that party
     id       head WOKEN             a newcomer was faster; the head will find out and park again
 
-Free with a PARKED head does not occur: whoever frees it serves the queue in the same critical section.
+Free with a PARKED head does not occur: the releaser serves the queue in the same critical section.
 
 `count` is what the two understand differently: see there. Without one, others may release it for all we know.
 It travels in `want` while a party waits, so a
@@ -25,7 +25,7 @@ from cython.cimports.interlock.core.tasks.task import caller_id
 
 
 class Mutex(Primitive):
-    """A lock that knows who holds it. Not to be used by itself."""
+    """The base of `Lock` and `RLock`."""
 
     def locked(self) -> bool:
         """Whether anyone holds the lock."""
@@ -35,19 +35,20 @@ class Mutex(Primitive):
             return self.holder != 0
 
     def within(self, timeout: object) -> object:
-        """A context manager that holds the lock, or raises TimeoutError after ``timeout`` seconds."""
+        """Return a context manager that acquires the lock, or raises TimeoutError after ``timeout`` seconds."""
         return within(self, timeout)
 
     def within_order(self, order: object) -> object:
-        """A context manager that holds the lock, the ``order``-th of several that the caller takes one in another.
+        """Return a context manager that acquires the lock as one of several nested locks with a known order.
 
-        ``order``: a whole number. Nested in rising order they are not warned about by `interlock.watch_order`.
+        ``order``: a whole number, the position of this lock. `interlock.watch_order` does not warn about locks that are
+        nested in rising order.
         """
         return within_order(self, order)
 
     @property
     def owner(self) -> object:
-        """The party that holds the lock: its `threading.Thread`, its task, or None."""
+        """The thread or task that holds the lock, or None."""
         with cython.critical_section(self):
             holder: cython.ulonglong = self.holder
         return None if holder == 0 else party_by_id(holder).known_as()

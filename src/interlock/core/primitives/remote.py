@@ -71,7 +71,7 @@ class Remote(Event):
             happened(Happening.RELEASED, self, 0, 0)
 
     def lost(self) -> None:
-        """Whoever held it may hold it no longer."""
+        """Its holder may hold it no longer."""
         self.holder = 0
 
     def check_block(self, waiter: Waiter) -> cython.int:

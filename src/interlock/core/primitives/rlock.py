@@ -34,9 +34,9 @@ renamed = cython.declare(object, None)  # interlock.aio's RLock
 
 class RLock(Mutex):
     """RLock(*, name=None)\n--\n\n\
-    A re-entrant lock: its owner may take it again and must release it once for each time.
+    A re-entrant lock. Its owner may acquire it again, and must release it once for each time.
 
-    ``name``: what reports and ``repr`` call it.
+    ``name``: shown by reports and ``repr``.
     """
 
     def __init__(self, *args: object, name: str | None = None, **kwargs: object):
@@ -48,7 +48,7 @@ class RLock(Mutex):
             made(self)
 
     def __enter__(self) -> bool:
-        """Acquire the lock, waiting for ever. Returns True."""
+        """Acquire the lock, waiting as long as it takes. Returns True."""
         return take(self, NEVER) if type(self) is RLock else self.acquire()
 
     def __exit__(self, exc_type: object = None, exc_value: object = None, traceback: object = None) -> None:
@@ -58,7 +58,7 @@ class RLock(Mutex):
             self.release()
 
     def __aenter__(self) -> object:
-        """Acquire the lock for the calling task, waiting for ever. Awaited, it returns None."""
+        """Acquire the lock for the calling task, waiting as long as it takes. The result of ``await`` is None."""
         return enter_async(self) if is_plain(self) else enter_overridden(self)
 
     def __aexit__(self, exc_type: object = None, exc_value: object = None, traceback: object = None) -> object:
@@ -69,13 +69,14 @@ class RLock(Mutex):
         return DONE
 
     def acquire(self, blocking: cython.bint = True, timeout: object = -1) -> bool:
-        """Take the lock; at once where the caller has it already.
+        """Acquire the lock. An owner that acquires it again does not wait.
 
-        ``blocking``: whether to wait for it. ``timeout``: for how many seconds; -1 means for ever.
+        ``blocking``: whether to wait if the lock is held. ``timeout``: how many seconds to wait at most; -1 means no
+        limit.
 
-        Returns True, or False where the lock was not to be had (in time). Raises ValueError for a timeout
-        below 0 other than -1 or one given to a call that does not block, OverflowError for one that is too
-        large, DeadlockError where the lock can never come free.
+        Returns True, or False if the lock was not acquired in that time. Raises ValueError for a negative timeout other
+        than -1 and for a timeout with ``blocking=False``, OverflowError for a timeout that is too large, and
+        DeadlockError if the lock can never become free.
         """
         deadline: cython.longlong = NEVER
         if not blocking or timeout is not NO_TIMEOUT:
@@ -83,20 +84,21 @@ class RLock(Mutex):
         return take(self, deadline)
 
     def acquire_async(self, timeout: object = None) -> object:
-        """Take the lock for the calling task: ``await lock.acquire_async()``. Nothing happens before it is awaited.
+        """Acquire the lock for the calling task: ``await lock.acquire_async()``. Does nothing until awaited.
 
-        ``timeout``: for how many seconds to wait, 0 for not at all; None or -1 means for ever.
+        ``timeout``: how many seconds to wait at most; 0 means not to wait, None or -1 means no limit.
 
-        Awaited, it returns True, or False where the lock was not to be had in time. Raises as `acquire` does.
+        The result of ``await`` is True, or False if the lock was not acquired in that time. Raises what `acquire`
+        raises.
         """
         return acquire_call(self, 1, lock_seconds(timeout))
 
     def acquiring(self) -> object:
-        """For `select`: to take the lock, as `acquire` does."""
+        """An event for `select`: the lock is acquired, as by `acquire`."""
         return alternative(Kind.PLAIN, self, 1, None)
 
     def release(self) -> None:
-        """Undo one acquire. Raises RuntimeError where the caller does not have the lock."""
+        """Undo one `acquire`. Raises RuntimeError if the caller does not hold the lock."""
         give(self)
 
     def __repr__(self):
@@ -246,7 +248,7 @@ def give_as(lock: RLock, me: cython.ulonglong) -> cython.bint:
                 if lock.head is not None:
                     chain = lock.serve(None)
     if not own:
-        # A task that is being destroyed leaves it, too: its coroutine is closed then, and whoever does that calls.
+        # A task that is being destroyed leaves it, too: the code that closes its coroutine calls then.
         if not is_destroyed_task(holder):
             lock.refuse_release()
         return give_as(lock, holder)

@@ -5,7 +5,7 @@
     0        n > 0     empty, or head a writer   n read holds; a writer at the head waits for them to end
     id       0         any                       that party writes
 
-No other state occurs: a newcomer joins the queue unless it is empty, and whoever ends a hold serves the queue in the
+No other state occurs: a newcomer joins the queue unless it is empty, and the end of a hold serves the queue in the
 same critical section, always by hand-off (`due`). So the lock is strictly first come first served, readers that
 stand next to each other go in together, and neither side starves.
 
@@ -46,23 +46,24 @@ WRITE = cython.declare(cython.long, 1)
 
 
 class Side:
-    """One hold on an `RWLock`, to be had and given back by one party. ``with`` does both.
+    """The right to read or write an `RWLock`, for one thread or task. ``with`` acquires and releases it.
 
-    It can be used again, but not while it is held: every hold wants its own ``lock.read()`` or ``lock.write()``.
+    It can be used again after it was released. For nested or simultaneous use, call ``lock.read()`` or ``lock.write()``
+    again.
     """
 
     def __init__(self):
-        raise TypeError("a side is made by RWLock.read() or RWLock.write()")
+        raise TypeError("it is created by RWLock.read() or RWLock.write()")
 
     def __enter__(self) -> bool:
-        """Acquire this side, waiting for ever. Returns True."""
+        """Acquire this side, waiting as long as it takes. Returns True."""
         return self.take(NEVER)
 
     def __exit__(self, exc_type: object = None, exc_value: object = None, traceback: object = None) -> None:
         self.leave()
 
     def __aenter__(self) -> object:
-        """Acquire this side for the calling task, waiting for ever. Awaited, it returns None."""
+        """Acquire this side for the calling task, waiting as long as it takes. The result of ``await`` is None."""
         if probing:
             wanted(self.its_lock())
         if calls_in_trio():
@@ -74,13 +75,13 @@ class Side:
         return DONE
 
     def acquire(self, blocking: cython.bint = True, timeout: object = None) -> bool:
-        """Take this side.
+        """Acquire this side.
 
-        ``blocking``: whether to wait for it. ``timeout``: for how many seconds; None means for ever, 0 or less
-        not at all.
+        ``blocking``: whether to wait for it. ``timeout``: how many seconds to wait at most; None means no limit, 0 or
+        less means not to wait.
 
-        Returns True, or False where it was not to be had (in time). Raises DeadlockError where the caller
-        itself is in the way: it writes already, or reads and wants to write.
+        Returns True, or False if it was not acquired in that time. Raises DeadlockError if the caller would wait for
+        itself: it holds the write side already, or holds a read side and asks for the write side.
         """
         if blocking:
             return self.take(deadline_after(timeout))
@@ -89,26 +90,27 @@ class Side:
         return self.take(0)
 
     def acquire_async(self, timeout: object = None) -> object:
-        """Take this side for the calling task: ``await side.acquire_async()``. Nothing happens before it is awaited.
+        """Acquire this side for the calling task: ``await side.acquire_async()``. Does nothing until awaited.
 
-        ``timeout``: for how many seconds; None means for ever, 0 or less not at all.
+        ``timeout``: how many seconds to wait at most; None means no limit, 0 or less means not to wait.
 
-        Awaited, it returns True, or False where it was not to be had in time. Raises as `acquire` does.
+        The result of ``await`` is True, or False if it was not acquired in that time. Raises what `acquire` raises.
         """
         return take_async(self, wait_seconds(timeout))
 
     def release(self) -> None:
-        """Give this side back. Raises RuntimeError where the caller does not hold it through this object."""
+        """Release this side. Raises RuntimeError if the caller has not acquired it through this object."""
         self.leave()
 
     def within(self, timeout: object) -> object:
-        """A context manager that holds this side, or raises TimeoutError after ``timeout`` seconds."""
+        """Return a context manager that acquires this side, or raises TimeoutError after ``timeout`` seconds."""
         return within(self, timeout)
 
     def within_order(self, order: object) -> object:
-        """A context manager that holds this side, the ``order``-th of several that the caller takes one in another.
+        """Return a context manager that acquires this side as one of several nested locks with a known order.
 
-        ``order``: a whole number. Nested in rising order they are not warned about by `interlock.watch_order`.
+        ``order``: a whole number, the position of this lock. `interlock.watch_order` does not warn about locks that are
+        nested in rising order.
         """
         return within_order(self, order)
 
@@ -125,7 +127,7 @@ class Side:
 
     def its_lock(self) -> RWLock:
         if self.lock is None:
-            raise TypeError("a side is made by RWLock.read() or RWLock.write()")
+            raise TypeError("it is created by RWLock.read() or RWLock.write()")
         return self.lock
 
     def take(self, deadline: cython.longlong) -> cython.bint:
@@ -161,7 +163,7 @@ class Side:
                     else:
                         lock.read_holds += 1
         if reused:
-            raise RuntimeError(f"{self!r} is in use: every hold wants its own read() or write()")
+            raise RuntimeError(f"{self!r} is in use: call read() or write() again for another hold")
         if taken and probing:
             happened(Happening.ACQUIRED, lock, 0, 0)
         return taken
@@ -232,7 +234,7 @@ class Side:
         own: cython.bint
         with cython.critical_section(lock):
             holder: Party = self.party if self.state == HELD else None
-        # Or a task that is being destroyed leaves it: its coroutine is closed then, and whoever does that calls.
+        # Or a task that is being destroyed leaves it: the code that closes its coroutine calls then.
         if holder is not None and is_destroyed_task(holder.id):
             me = holder
         with cython.critical_section(lock):
@@ -320,12 +322,12 @@ class WriteSide(Side):
 
 class RWLock(Primitive):
     """RWLock(*, name=None)\n--\n\n\
-    Read by many or written by one, first come first served.
+    A read-write lock. Many may read at the same time, or one may write. It is served in the order of arrival.
 
-    ``with lock.read():`` and ``with lock.write():``. A party that reads may read again; one that reads and wants
-    to write, or writes and wants either, is refused with DeadlockError, since it would wait for itself.
+    ``with lock.read():`` and ``with lock.write():`` acquire it. A reader may read again. A reader that asks for
+    `write`, and a writer that asks for either, would wait for itself and gets DeadlockError.
 
-    ``name``: what reports and ``repr`` call it.
+    ``name``: shown by reports and ``repr``.
     """
 
     def __init__(self, *args: object, name: str | None = None):
@@ -336,23 +338,23 @@ class RWLock(Primitive):
             made(self)
 
     def read(self) -> ReadSide:
-        """A hold for a reader, not acquired yet: a context manager with ``acquire`` and ``release``."""
+        """Return the side of a reader, not acquired yet. It is a context manager with ``acquire`` and ``release``."""
         side: ReadSide = ReadSide.__new__(ReadSide)
         side.lock = self
         return side
 
     def write(self) -> WriteSide:
-        """The hold for a writer, not acquired yet: a context manager with ``acquire`` and ``release``."""
+        """Return the side of a writer, not acquired yet. It is a context manager with ``acquire`` and ``release``."""
         side: WriteSide = WriteSide.__new__(WriteSide)
         side.lock = self
         return side
 
     def reading(self) -> object:
-        """For `select`: to read. It comes to the hold, to be released when done."""
+        """An event for `select`: a read side is acquired. Its value is that side, which is to be released."""
         return alternative(Kind.READING, self, READ, None)
 
     def writing(self) -> object:
-        """For `select`: to write. It comes to the hold, to be released when done."""
+        """An event for `select`: the write side is acquired. Its value is that side, which is to be released."""
         return alternative(Kind.WRITING, self, WRITE, None)
 
     def locked(self) -> bool:
@@ -365,14 +367,14 @@ class RWLock(Primitive):
 
     @property
     def readers(self) -> int:
-        """How many read holds there are."""
+        """How many read sides are held."""
         with cython.critical_section(self):
             self.forget_lost()
             return self.read_holds
 
     @property
     def owner(self) -> object:
-        """The party that writes: its `threading.Thread`, its task, or None."""
+        """The thread or task that holds the write side, or None."""
         with cython.critical_section(self):
             holder: cython.ulonglong = self.holder
         return None if holder == 0 else party_by_id(holder).known_as()

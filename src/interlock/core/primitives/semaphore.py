@@ -8,7 +8,7 @@
     value <= most always: acquire takes only what is there, release refuses what would not fit. Below 0 a bounded one
     has been made smaller than what is out: that is paid back first.
 
-A PARKED head that could be served does not occur: whoever changes the value or the queue serves it in the same
+A PARKED head that could be served does not occur: code that changes the value or the queue serves it in the same
 critical section. Since newcomers pass only a WOKEN head, and that for `BARGING_NS` at most, a party that asks for
 many permits is not starved by those that ask for one.
 
@@ -42,10 +42,10 @@ standing_in_bounded = cython.declare(object, None)
 
 class Semaphore(Primitive):
     """Semaphore(value=1, *, name=None)\n--\n\n\
-    A counter of permits: `acquire` takes one, waiting while there is none, and `release` gives one back.
+    A counter of permits. `acquire` takes one and waits while there is none. `release` gives one back.
 
-    ``value``: how many permits there are at the start, 0 or more. ``name``: what reports and ``repr`` call it.
-    Raises ValueError for a value below 0.
+    ``value``: how many permits there are at the start, 0 or more. ``name``: shown by reports and ``repr``. Raises
+    ValueError for a negative value.
     """
 
     def __init__(self, value: object = 1, *, name: str | None = None):
@@ -53,7 +53,7 @@ class Semaphore(Primitive):
         self.start(value, name)
 
     def __enter__(self) -> bool:
-        """Acquire one permit, waiting for ever. Returns True."""
+        """Acquire one permit, waiting as long as it takes. Returns True."""
         if is_ours(self):
             return self.take(1, NEVER)
         return self.acquire()
@@ -65,7 +65,7 @@ class Semaphore(Primitive):
             self.release()
 
     def __aenter__(self) -> object:
-        """Acquire one permit for the calling task, waiting for ever. Awaited, it returns None."""
+        """Acquire one permit for the calling task, waiting as long as it takes. The result of ``await`` is None."""
         if not self.is_plain():
             return enter_overridden(self)
         if calls_in_trio():
@@ -80,14 +80,14 @@ class Semaphore(Primitive):
         return DONE
 
     def acquire(self, blocking: cython.bint = True, timeout: object = None, *, permits: object = 1) -> bool:
-        """Take permits, all at once or none.
+        """Acquire one or more permits: all of them or none.
 
-        ``blocking``: whether to wait for them. ``timeout``: for how many seconds; None means for ever, 0 or
-        less not at all. ``permits``: how many, 1 or more. Who waits is served in the order of arrival,
-        whatever he asks for.
+        ``blocking``: whether to wait if there are not enough. ``timeout``: how many seconds to wait at most; None means
+        no limit, 0 or less means not to wait. ``permits``: how many, 1 or more. Waiting calls are served in the order
+        of arrival, however many permits they ask for.
 
-        Returns True, or False where they were not to be had (in time). Raises ValueError for a timeout given
-        to a call that does not block, for fewer than 1 permits and for more than can ever be there.
+        Returns True, or False if the permits were not acquired in that time. Raises ValueError for a timeout with
+        ``blocking=False``, for fewer than 1 permits, and for more permits than there can ever be.
         """
         wanted: cython.long = self.checked(permits)
         if not blocking:
@@ -98,28 +98,30 @@ class Semaphore(Primitive):
         return self.take_free(wanted, Passing.A_WOKEN_HEAD) or self.take(wanted, deadline_after(timeout))
 
     def acquire_async(self, timeout: object = None, *, permits: object = 1) -> object:
-        """Take permits for the calling task: ``await semaphore.acquire_async()``. Nothing happens before it is awaited.
+        """Acquire permits for the calling task: ``await semaphore.acquire_async()``. Does nothing until awaited.
 
-        ``timeout``: for how many seconds to wait; None means for ever, 0 or less not at all. ``permits``: as for
-        `acquire`.
+        ``timeout``: how many seconds to wait at most; None means no limit, 0 or less means not to wait. ``permits``: as
+        for `acquire`.
 
-        Awaited, it returns True, or False where they were not to be had in time.
+        The result of ``await`` is True, or False if the permits were not acquired in that time.
         """
         return acquire_call(self, self.checked(permits), wait_seconds(timeout))
 
     def release(self, n: object = 1) -> None:
-        """Give back ``n`` permits, 1 or more, and wake whom they are enough for. Raises ValueError otherwise."""
+        """Release ``n`` permits and wake the waiting calls that they are enough for. Raises ValueError if ``n`` is
+        below 1.
+        """
         permits: cython.long = whole(n)
         if permits < 1:
             raise ValueError("n must be one or more")
         self.give(permits)
 
     def acquiring(self, permits: object = 1) -> object:
-        """For `select`: to take permits, all at once, as `acquire` does."""
+        """An event for `select`: the permits are acquired, as by `acquire`."""
         return alternative(Kind.PLAIN, self, self.checked(permits), None)
 
     def within(self, timeout: object) -> object:
-        """A context manager that holds one permit, or raises TimeoutError after ``timeout`` seconds."""
+        """Return a context manager that acquires one permit, or raises TimeoutError after ``timeout`` seconds."""
         return within(self, timeout)
 
     def __repr__(self):
@@ -269,7 +271,8 @@ class Semaphore(Primitive):
 
 class BoundedSemaphore(Semaphore):
     """BoundedSemaphore(value=1, *, name=None)\n--\n\n\
-    A semaphore that raises ValueError when a release would pass the start value; nothing changes then.
+    A semaphore that never has more permits than at the start. A `release` of more raises ValueError and changes
+    nothing.
     """
 
     def __init__(self, value: object = 1, *, name: str | None = None):
@@ -277,9 +280,10 @@ class BoundedSemaphore(Semaphore):
         self.most = self.value
 
     def resize(self, n: object) -> None:
-        """Change how many permits there are in all to ``n``, 0 or more.
+        """Change the total number of permits to ``n``, 0 or more.
 
-        Where more than that are out, nobody takes one until enough have been released. Raises ValueError below 0.
+        If more than ``n`` are in use, none can be acquired until enough have been released. Raises ValueError for a
+        negative ``n``.
         """
         most: cython.long = whole(n)
         if most < 0:

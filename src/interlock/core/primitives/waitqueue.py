@@ -6,7 +6,7 @@
 
 An unpark with nobody in the queue is not remembered: the state is the user's, the queue only wakes. What keeps a
 wake-up from being lost between looking at the state and parking is `unless`: it is asked after the caller has
-joined the queue, so whoever changes the state and then unparks is either seen by it or finds the caller.
+joined the queue, so a party that changes the state and then unparks is either seen by it or finds the caller.
 """
 
 import cython
@@ -24,9 +24,9 @@ from cython.cimports.interlock.core.tasks.task_waiter import TaskWaiter, new_tas
 
 class WaitQueue(Primitive):
     """WaitQueue(*, name=None)\n--\n\n\
-    A queue of blocked parties, first come first woken.
+    A queue of blocked threads and tasks, woken in the order of arrival. For building other primitives.
 
-    ``name``: what reports and ``repr`` call it.
+    ``name``: shown by reports and ``repr``.
     """
 
     def __init__(self, *args: object, name: str | None = None):
@@ -39,13 +39,13 @@ class WaitQueue(Primitive):
     def park(self, timeout: object = None, *, unless: object = None) -> bool:
         """Join the queue and block until unparked.
 
-        ``timeout``: for how many seconds; None means for ever, 0 or less not at all. ``unless``: called
-        without arguments once the caller is in the queue and before it blocks; where what it returns is true,
-        the caller leaves the queue again and does not block.
+        ``timeout``: how many seconds to wait at most; None means no limit, 0 or less means not to wait. ``unless``: a
+        function that is called without arguments after the caller has joined the queue and before it blocks. If its
+        result is true, the caller leaves the queue again and does not block.
 
-        Returns True where the caller was unparked or ``unless`` was true, False where the time was up. Raises
-        what ``unless`` or a signal handler raises; a wake-up that had been given to the caller by then goes to
-        the next in the queue.
+        Returns True if the caller was unparked or ``unless`` returned a true value, and False if the time was up.
+        Raises what ``unless`` or a signal handler raises. If the caller had been unparked by then, the next one in the
+        queue is woken instead.
         """
         deadline: cython.longlong = deadline_after(timeout)
         waiter: ThreadWaiter = new_waiter(0)
@@ -55,7 +55,7 @@ class WaitQueue(Primitive):
         return self.wait_in_line(waiter, deadline)
 
     async def park_async(self, timeout: object = None, *, unless: object = None) -> bool:
-        """`park`, for a task: ``await queue.park_async()``."""
+        """`park` for tasks: ``await queue.park_async()``."""
         seconds: cython.double = wait_seconds(timeout)
         in_trio: cython.bint = calls_in_trio()
         if in_trio:
@@ -104,7 +104,7 @@ class WaitQueue(Primitive):
             return True
 
     def unpark(self, n: object = 1) -> int:
-        """Wake the first ``n`` in the queue, 0 or more. Returns how many there were to wake."""
+        """Wake the first ``n`` threads and tasks in the queue, 0 or more. Returns how many were woken."""
         wakes: cython.long = whole(n)
         if wakes < 0:
             raise ValueError(f"n must be 0 or more, not {n}")
@@ -122,7 +122,7 @@ class WaitQueue(Primitive):
         return woken
 
     def unpark_all(self) -> int:
-        """Wake everybody in the queue. Returns how many there were."""
+        """Wake all threads and tasks in the queue. Returns how many were woken."""
         if controlling:
             point(Operation.NOTIFY, self)
         chain: Waiter

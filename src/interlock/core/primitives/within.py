@@ -20,7 +20,7 @@ class Within:
         taken = self.target.acquire(timeout=self.timeout)
         if hasattr(taken, "close"):
             taken.close()
-            raise TypeError(f"{self.target!r} is entered with 'async with'; a thread uses interlock's own")
+            raise TypeError(f"{self.target!r} must be entered by 'async with'; for threads, use interlock's")
         if not taken:
             raise TimeoutError(f"not acquired within {self.timeout} s: {self.target!r}")
         target = self.target

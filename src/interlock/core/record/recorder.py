@@ -17,7 +17,7 @@ write, and the serial, taken at the start, must still be that of the ring.
 
 There is one ring, and one recorder at a time: who wants to record while somebody does so takes part, and the recording
 ends with the last one. The next recording has a recorder of its own, so nothing that one thread reads is replaced by
-another: whoever comes late is still with the old one, and keeps it until he is through. A forked child records nothing.
+another: a thread that is late still uses the old one, and keeps it until it is done. A forked child records nothing.
 """
 
 import _thread
@@ -445,7 +445,7 @@ def take_names(taken: Taken):
 
 
 def forget():
-    """Whoever is still in the middle of an event finds, when he comes to write it, that the ring has gone on."""
+    """A thread that is in the middle of an event finds, when it comes to write it, that the ring has gone on."""
     interlock_ring_clear()
     _recorder.clear()
 

@@ -2,7 +2,7 @@
 # what is static here exists once in each module that cimports this file.
 #
 # A thread writes to the chunk in its slot and nobody else does. A chunk that is full goes to the end of one list; once
-# there are as many chunks as allowed, the oldest full one is used again, whoever wrote it, and its events are counted as
+# there are as many chunks as allowed, the oldest full one is used again, and its events are counted as
 # dropped. So what is left is about the same stretch of time for every thread. The chunk of a thread that has ended is
 # continued by the next new one, which is why each event says whose it is.
 #
@@ -72,7 +72,7 @@ cdef extern from *:
 
     static struct {
         PyThread_type_lock guard;
-        /* All of it under the guard; `serial` is read without, it only tells a late caller that he is late. */
+        /* All of it under the guard; `serial` is read without, it only tells a late caller that it is late. */
         unsigned int serial;
         int process;
         interlock_slot *slots;

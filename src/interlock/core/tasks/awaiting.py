@@ -76,7 +76,7 @@ class Call:
 
     def __await__(self) -> object:
         if self.state != CallState.NEW and self.state != CallState.OVER:
-            # Whoever went on with it now would wake the one who waits, with nothing.
+            # To continue it now would wake the party that waits, with nothing.
             raise RuntimeError(f"{self.call_name()} is being awaited already")
         self.awaited = True
         return self
@@ -195,7 +195,7 @@ class Call:
         primitive: Primitive = self.primitive
         party: TaskParty = calling_task()
         if self.seconds < 0 and primitive.is_kept_by(party.id):
-            raise DeadlockError(f"attempt to re-acquire {primitive!r}: this task has it already")
+            raise DeadlockError(f"attempt to re-acquire {primitive!r}: this task holds it already")
         result = self.begin()
         if self.state == CallState.SLEEPING:
             return result
@@ -282,7 +282,7 @@ class Call:
         if self.waiter.refused:
             self.primitive.kick()
         if probing:
-            # The caller may be whoever closes or destroys it.
+            # The caller may be what closes or destroys it.
             happened(Happening.CANCELLED, self.primitive, self.waiter.party.id, self.waited())
 
     def let_others_run(self):

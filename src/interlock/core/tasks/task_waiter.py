@@ -4,7 +4,7 @@ A task that has to wait is one more kind of waiter, with the life that `core/ker
 it is never WOKEN (it gets a hand-off always, as asyncio promises strict order) and has one state more:
 
     GRANTED    out of the queue      -> TAKEN: by its own task, which runs again
-                                     -> CANCELLED: by its own task, cancelled or destroyed, or by whoever finds that
+                                     -> CANCELLED: by its own task, cancelled or destroyed, or by code that finds that
                                         its loop has been closed: the grant is passed on
     TAKEN      out of the queue      final; nothing can be passed on any more
 

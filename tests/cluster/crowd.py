@@ -1,0 +1,108 @@
+"""Workers in processes of their own, and what is wrong with what they saw."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import history
+from proxy import Proxy
+
+LEASE = 2.0  # seconds
+WORKERS = 3
+HERE = Path(__file__).parent
+
+
+class Crowd:
+    """Workers, each behind a proxy of its own; without proxies where ``server`` is several, and says where each is."""
+
+    def __init__(self, server: Any, prefix: str, directory: Path, mutant: str = "none") -> None:
+        self.server = server
+        self.prefix = prefix
+        several = not hasattr(server, "port")
+        self.proxies = [] if several else [Proxy(("127.0.0.1", server.port)) for _ in range(WORKERS)]
+        urls = [server.url.replace(str(server.port), str(proxy.port)) for proxy in self.proxies]
+        self.paths = [directory / f"worker{i}" for i in range(WORKERS)]
+        self.workers = [
+            subprocess.Popen(
+                [sys.executable, str(HERE / "worker.py"), url, prefix, str(LEASE), str(path), mutant],
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            )
+            for url, path in zip(urls or [server.url] * WORKERS, self.paths, strict=True)
+        ]  # fmt: skip
+        for worker in self.workers:
+            assert worker.stdout is not None
+            assert worker.stdout.readline() == "ready\n"
+
+    def events(self, i: int) -> list[dict[str, Any]]:
+        lines = self.paths[i].read_text().splitlines(keepends=True)
+        return [json.loads(line) for line in lines if line.endswith("\n")]
+
+    def wait_for(self, what: Callable[[], object], why: str, patience: float = 30.0) -> None:
+        deadline = time.monotonic() + patience
+        while not what():
+            assert time.monotonic() < deadline, f"not within {patience} s: {why}"
+            time.sleep(0.01)
+
+    def grants(self) -> int:
+        return sum(event["op"] == "grant" for i in range(WORKERS) for event in self.events(i))
+
+    def more_grants(self, n: int = 3) -> None:
+        """Return when the lock has gone round some more."""
+        goal = self.grants() + n
+        self.wait_for(lambda: self.grants() >= goal, f"{n} more grants")
+
+    def holder(self) -> int:
+        """A worker that holds the lock, and will for a while."""
+        found: list[int] = []
+
+        def look() -> bool:
+            for i in range(WORKERS):
+                events = [e for e in self.events(i) if e["op"] in ("grant", "releasing")]
+                if events and events[-1]["op"] == "grant" and time.monotonic() - events[-1]["t"] > 0.1:
+                    found.append(i)
+                    return True
+            return False
+
+        self.wait_for(look, "somebody holds it for long")
+        return found[0]
+
+    def end(self) -> None:
+        for worker in self.workers:
+            with contextlib.suppress(ProcessLookupError):
+                worker.send_signal(signal.SIGCONT)
+            assert worker.stdin is not None
+            assert worker.stdout is not None
+            with contextlib.suppress(BrokenPipeError):
+                worker.stdin.close()
+            worker.wait(30)
+            worker.stdout.close()
+        for proxy in self.proxies:
+            proxy.close()
+
+    # --- what they saw ----------------------------------------------------------------------------------------------
+
+    def verdict(self) -> list[str]:
+        """What is wrong with what they saw. They stand still meanwhile: what one has seen of another is there then."""
+        for worker in self.workers:
+            if worker.poll() is None:
+                worker.send_signal(signal.SIGSTOP)
+                os.waitid(os.P_PID, worker.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+        logs = [self.events(i) for i in range(WORKERS)]
+        for worker in self.workers:
+            if worker.poll() is None:
+                worker.send_signal(signal.SIGCONT)
+        return history.verdict(logs)
+
+    def keep(self, wrong: list[str]) -> str:
+        kept = Path(os.environ.get("INTERLOCK_HISTORIES", HERE.parent.parent / "build" / "histories"))
+        kept.mkdir(parents=True, exist_ok=True)
+        for path in self.paths:
+            (kept / f"{self.prefix}-{path.name}").write_text(path.read_text())
+        return "\n".join([*wrong, f"histories are kept in {kept}"])

@@ -1,0 +1,164 @@
+"""Engines of several servers: Redis with Sentinel and as a Cluster, three members of etcd. What happens when one fails.
+
+Each failure has a mutant that the same check must catch: a client that makes nothing of its lease, or an engine that
+counts wrongly.
+"""
+
+import signal
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import servers
+from crowd import Crowd
+
+import interlock.cluster
+from interlock.cluster import Cluster
+
+
+@pytest.fixture
+def sentinel(engine: Any) -> Iterator[Any]:
+    if engine.kind != "redis":
+        pytest.skip("about Redis")
+    made = servers.Sentinel()
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def redis_cluster(engine: Any, prefix: str) -> Iterator[Any]:
+    if engine.kind != "redis":
+        pytest.skip("about Redis")
+    made = servers.RedisCluster(f"{{{prefix}}}")
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def members(engine: Any) -> Iterator[Any]:
+    if engine.kind != "etcd":
+        pytest.skip("about etcd")
+    made = servers.EtcdMembers()
+    yield made
+    made.stop()
+
+
+def uses_everything(cluster: Cluster, other: Cluster) -> None:
+    """A little of each primitive, between two handles."""
+    with cluster.Lock("lock") as grant:
+        assert not other.Lock("lock").acquire(blocking=False)
+        assert grant.token > 0
+    with other.RLock("rlock"), other.Semaphore("semaphore", 2), other.RWLock("rwlock").read():
+        assert cluster.Semaphore("semaphore", 2).acquire(timeout=0)
+        assert not cluster.RWLock("rwlock").write().acquire(timeout=0)
+    cluster.Event("event").set()
+    assert other.Event("event").wait(timeout=0)
+    cluster.Latch("latch", 1).count_down()
+    assert other.Latch("latch", 1).wait(timeout=0)
+    condition = cluster.Condition("condition")
+    with condition:
+        assert not condition.wait(timeout=0.01)
+        condition.notify_all()
+    assert {seen.name for seen in other.ps()} >= {"event", "latch"}
+
+
+def goes_on(them: Crowd, mutant: str) -> None:
+    wrong = them.verdict()
+    assert bool(wrong) is (mutant != "none"), them.keep(wrong)
+
+
+@pytest.mark.parametrize("mutant", ["none", "two holders"])
+def test_sentinel_promotes_the_replica(sentinel: Any, crowd: Callable[..., Crowd], mutant: str) -> None:
+    them = crowd(mutant, sentinel)
+    them.more_grants(2)
+    sentinel.pair.primary.kill()
+    them.more_grants()
+    sentinel.pair.primary.start()  # it comes back as a replica, and grants nothing
+    them.more_grants()
+    goes_on(them, mutant)
+
+
+def test_everything_by_way_of_sentinel(sentinel: Any, prefix: str) -> None:
+    options = {"prefix": prefix, "after_restart": "grant"}
+    with (
+        interlock.cluster.connect(sentinel.url, **options) as one,
+        interlock.cluster.connect(sentinel.url, **options) as two,
+    ):
+        uses_everything(one, two)
+
+
+@pytest.mark.parametrize("mutant", ["none", "two holders"])
+def test_the_node_of_a_cluster_fails(redis_cluster: Any, crowd: Callable[..., Crowd], mutant: str) -> None:
+    them = crowd(mutant, redis_cluster)
+    them.more_grants(2)
+    home = redis_cluster.nodes[redis_cluster.home]
+    home.kill()
+    them.more_grants()
+    home.start()
+    them.more_grants()
+    goes_on(them, mutant)
+
+
+def test_everything_in_a_cluster(redis_cluster: Any, prefix: str) -> None:
+    """By way of a node where nothing of it lives; and without that one, when it has said where all are."""
+    options = {"prefix": prefix, "after_restart": "grant"}
+    with (
+        interlock.cluster.connect(redis_cluster.url, **options) as one,
+        interlock.cluster.connect(redis_cluster.url, **options) as two,
+    ):
+        uses_everything(one, two)
+        lock = one.Lock("orders")
+        lock.acquire()
+        redis_cluster.nodes[(redis_cluster.home + 1) % 3].kill()
+        redis_cluster.nodes[redis_cluster.home].say("CLIENT", "KILL", "TYPE", "normal")
+        assert not two.Lock("orders").acquire(timeout=0)
+        lock.release()
+        with two.Lock("orders").within(60):
+            assert lock.locked()
+
+
+@pytest.mark.parametrize("mutant", ["none", "two holders"])
+def test_members_fail_in_turn(members: Any, crowd: Callable[..., Crowd], mutant: str) -> None:
+    """The leader is among them. With two away nobody is granted anything."""
+    them = crowd(mutant, members)
+    them.more_grants(2)
+    for member in members.members:
+        member.kill()
+        them.more_grants()
+        member.start()
+        servers.until(member.answers, "it is back")
+    first, second, _ = members.members
+    first.kill()
+    second.kill()
+    first.start()
+    second.start()
+    them.more_grants()
+    goes_on(them, mutant)
+
+
+@pytest.mark.parametrize("mutant", ["none", "never told"])
+def test_members_are_stopped_in_turn(members: Any, crowd: Callable[..., Crowd], mutant: str) -> None:
+    """For longer than an election takes: who was the leader wakes up and believes to be it for a moment."""
+    them = crowd(mutant, members)
+    them.more_grants(2)
+    for member in members.members:
+        member.signal(signal.SIGSTOP)
+        them.more_grants()
+        if mutant == "never told":
+            them.workers[them.holder()].send_signal(signal.SIGSTOP)
+            them.more_grants()
+        member.signal(signal.SIGCONT)
+        them.more_grants(1)
+    for worker in them.workers:
+        worker.send_signal(signal.SIGCONT)
+    if mutant != "none":
+        them.more_grants()
+    goes_on(them, mutant)
+
+
+def test_everything_on_three_members(members: Any, prefix: str) -> None:
+    with (
+        interlock.cluster.connect(members.url, prefix=prefix) as one,
+        interlock.cluster.connect(members.url, prefix=prefix) as two,
+    ):
+        uses_everything(one, two)
