@@ -63,6 +63,7 @@ COLD = (
     "interlock.machine.latch",
     "interlock.machine.rwlock",
 )
+HOT = ("interlock.core.explain.order",)  # every lock that is taken under `interlock run`
 
 # In a wheel the compiled modules are linked into two files; `interlock/core/__init__.py` finds them there. Linked
 # together, and optimized then, they are a third smaller: each alone has its own copy of what Cython adds to a module.
@@ -102,7 +103,7 @@ class BuildExt(build_ext):
                 if not DEBUG:
                     # Without what only a debugger reads, which is five times what is run.
                     extension.extra_compile_args.append("-g0")
-                    if extension.name.startswith(COLD):
+                    if extension.name.startswith(COLD) and extension.name not in HOT:
                         extension.extra_compile_args.append("-Os")
                     if sys.platform == "linux":
                         extension.extra_link_args.append("-Wl,--strip-all")

@@ -38,7 +38,16 @@ class Verdict:
 
 THREAD = "uncontended / thread"
 TASK = "uncontended / asyncio task"
-CORE, TASKS, STUCK, SEE, MEASURED = 2, 3, 4, 5, 6
+CORE, TASKS, STUCK, SEE, MEASURED, BELIEVED = 2, 3, 4, 5, 6, 11
+WATCHED, RECORDED = "interlock run / whole program", "interlock run --record / whole program"
+WHOLE_PROGRAMS = (
+    "with lock",
+    "with condition, notify",
+    "queue.Queue, put + get",
+    "queue.Queue to a thread",
+    "ThreadPoolExecutor.map",
+    "asyncio, queues and locks",
+)
 GOALS = [
     Goal(CORE, f"Lock, with / {THREAD}", 0.55, "threading"),
     Goal(CORE, f"Lock, acquire + release / {THREAD}", 0.55, "threading"),
@@ -99,6 +108,8 @@ GOALS = [
         1.50,
         "Semaphore, cancel in the middle / 100 wait / asyncio tasks",
     ),
+    *[Goal(BELIEVED, f"{program} / {WATCHED}", 1.10, "plain Python") for program in WHOLE_PROGRAMS],
+    *[Goal(BELIEVED, f"{program} / {RECORDED}", 1.60, "plain Python") for program in WHOLE_PROGRAMS],
     Goal(MEASURED, "import / time", 25),
     Goal(MEASURED, "import / memory of its own", 2),
 ]

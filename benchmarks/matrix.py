@@ -23,6 +23,7 @@ PARTS: dict[str, tuple[str, str, tuple[Any, ...], str]] = {
     "threads and tasks": ("mixed", "figures", (), "asyncio"),
     "growth": ("growth", "figures", (), "asyncio"),
     "costs": ("costs", "figures", (), "interlock"),
+    "whole programs": ("programs", "figures", (), "interlock"),
 }
 SINGLE = tuple(part for part in PARTS if part.startswith("single"))
 

@@ -45,6 +45,9 @@ METHOD = """\
   have been imported, interlock has to ask both who calls, which costs a task about a microsecond for each wait.
 - anyio's Lock and Semaphore are asked not to yield where they need not wait, as the others do not; trio's always do.
   The garbage collector does not run while growth is measured.
+- **Whole programs** in processes of their own, pinned to one CPU: the processor's time of all threads of the program,
+  without the start of the interpreter. *The drop-in alone* is `interlock.install(asyncio=True)` before the program, and
+  nothing that looks on.
 - **Memory** as Python's allocators count it. That of an import is what the process has beyond one that imports nothing:
   of its own, and with the pages of the compiled files, which all processes that import them share.
 """
@@ -195,6 +198,7 @@ TABLES: list[tuple[str, Callable[[Figure], bool]]] = [
     ),
     ("Threads with tasks, and many loops", lambda figure: "↔" in figure.party or "loops" in figure.party),
     ("Growth: time for each waiter", lambda figure: figure.size > 0),
+    ("Whole programs", lambda figure: figure.party == "whole program"),
     ("Memory", lambda figure: figure.unit == "bytes"),
     ("Import", lambda figure: figure.operation == "import"),
     ("The deadlock check of a party that is about to block", lambda figure: figure.operation == "deadlock check"),

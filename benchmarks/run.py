@@ -16,9 +16,9 @@ from benchmarks.single import SINGLES, measured_here, name_of
 from benchmarks.spread import rounded
 
 # (rounds, seconds for each sample)
-FULL = {"growth": (5, 0.0), "costs": (5, 0.1)}
+FULL = {"growth": (5, 0.0), "costs": (5, 0.1), "whole programs": (5, 0.0)}
 FULL_OTHERS = (9, 0.1)
-QUICK = {"growth": (2, 0.0), "costs": (2, 0.02)}
+QUICK = {"growth": (2, 0.0), "costs": (2, 0.02), "whole programs": (1, 0.0)}
 QUICK_OTHERS = (4, 0.008)
 PASSES = 3  # of pyperf over all single operations; with `VALUES` each
 VALUES = 3

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Protocol, TextIO
 
+    from hypothesis.strategies import SearchStrategy
+
     from interlock.core.primitives.outside import Fd
     from interlock.core.primitives.priority_queue import PriorityQueue
     from interlock.core.primitives.queue import LifoQueue, Queue, SimpleQueue
@@ -66,6 +68,7 @@ __all__ = [
     "install",
     "once",
     "record",
+    "schedules",
     "select",
     "select_async",
     "snapshot",
@@ -135,7 +138,7 @@ def record(*, events: int = 1_000_000, title: str = "") -> "Record":
 
 
 def fd(readable: "int | HasFileno") -> "Fd":
-    """An event for `select`: a file descriptor is readable, or its other end is closed.
+    """For `select`: waits until a file descriptor is readable, or its other end is closed.
 
     ``readable``: the descriptor, or an object with a ``fileno()`` method. One helper thread waits for all descriptors.
     """
@@ -209,6 +212,7 @@ def explore(
     strategy: str = "mix",
     pause: float = 1.0,
     order: str = "tasks",
+    schedule: list[int] | None = None,
 ) -> "Exploration":
     """Run ``function()`` in many schedules of its threads and tasks until one fails.
 
@@ -218,6 +222,7 @@ def explore(
     ``seed``: another seed tries other schedules. ``replay``: a token; only its schedule is run. ``strategy``: mix,
     walk, pos, urw, pct or deviation. ``pause``: how many seconds a thread may be delayed while timers of others fire.
     ``order``: the order in which the tasks of an event loop run: any (``"tasks"``), or that of asyncio (``"fifo"``).
+    ``schedule``: run only this one; see `schedules`.
 
     Returns an `interlock.explore.Exploration`. Raises `interlock.explore.ScheduleError` if a schedule fails; it
     describes the schedule and has its token. Raises `interlock.explore.Undecided` if the search is not conclusive.
@@ -227,5 +232,19 @@ def explore(
 
     return explore(
         function, schedules=schedules, seconds=seconds, all=all, at=at, seed=seed, replay=replay, strategy=strategy,
-        pause=pause, order=order,
+        pause=pause, order=order, schedule=schedule,
     )  # fmt: skip
+
+
+def schedules(most: int = 10) -> "SearchStrategy[list[int]]":
+    """A strategy of Hypothesis for schedules: ``explore(function, schedule=drawn)`` runs the one that was drawn.
+
+    Hypothesis then searches and shrinks the schedule together with the other arguments of a test. ``most``: in how many
+    decisions a schedule differs from the default one. Raises ImportError where Hypothesis is missing.
+    """
+    from hypothesis.strategies import integers, lists, tuples
+
+    def choices(others: list[tuple[int, int]]) -> list[int]:
+        return [each for wait, choice in others for each in [0] * wait + [choice]]
+
+    return lists(tuples(integers(0, 20), integers(1, 3)), max_size=most).map(choices)

@@ -18,12 +18,14 @@ import random
 import signal
 import threading
 import time
+import unittest
 import zlib
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from _pytest.unittest import TestCaseFunction
 
 import interlock
 
@@ -118,6 +120,15 @@ def _explore(item: pytest.Function, marker: pytest.Mark) -> None:
         if name not in _OPTIONS or not isinstance(value, _OPTIONS[name]):  # type: ignore[arg-type]
             wrong = "no such argument" if name not in _OPTIONS else f"cannot be {value!r}"
             pytest.fail(f"the marker interlock: {name}: {wrong}; there are {', '.join(_OPTIONS)}", pytrace=False)
+    if type(item).__module__.partition(".")[0] == "pytest_asyncio":
+        pytest.fail(
+            "interlock explores a test of asyncio in a loop of its own for each schedule: without pytest-asyncio's "
+            "marker",
+            pytrace=False,
+        )
+    if getattr(item.obj, "is_hypothesis_test", False):
+        _explore_examples(item, options)
+        return
     function = _function_of(item)
     config = item.config
     token = config.getoption("--interlock-replay")
@@ -126,14 +137,23 @@ def _explore(item: pytest.Function, marker: pytest.Mark) -> None:
         before = kept.token()
         if before is not None:
             found = _run(item, function, options, before)
-            if found is not None and found.failed:
+            if found.failed:
                 _report(item, found, "failed again, with the schedule kept from before: ")
             kept.forget()
     found = _run(item, function, options, token)
-    assert found is not None
     if found.failed:
         kept.remember(found.token or "")
         _report(item, found, "")
+    _tell_open(item, found)
+
+
+def _exploring(item: pytest.Function, marker: pytest.Mark) -> Callable[[], None]:
+    return lambda: _explore(item, marker)
+
+
+def _tell_open(item: pytest.Function, found: Any) -> None:
+    """What is no failure of the test, and yet not nothing."""
+    __tracebackhide__ = True
     if found.kind == "limit":
         import warnings
 
@@ -142,19 +162,75 @@ def _explore(item: pytest.Function, marker: pytest.Mark) -> None:
         pytest.fail(f"interlock: not conclusive: {found.story}", pytrace=False)
 
 
+def _arguments(item: pytest.Function) -> dict[str, Any]:
+    return {name: item.funcargs[name] for name in item._fixtureinfo.argnames}
+
+
 def _function_of(item: pytest.Function) -> Callable[[], object]:
     """What is to be called for each schedule."""
-    if type(item).__module__.partition(".")[0] == "pytest_asyncio":
-        pytest.fail(
-            "interlock explores a test of asyncio in a loop of its own for each schedule: without pytest-asyncio's "
-            "marker",
-            pytrace=False,
-        )
-    arguments = {name: item.funcargs[name] for name in item._fixtureinfo.argnames}
-    test = item.obj
+    if isinstance(item, TestCaseFunction):
+        return _case_of(item)
+    return _call_of(item.obj, (), _arguments(item))
+
+
+def _call_of(test: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Callable[[], object]:
     if inspect.iscoroutinefunction(test):
-        return lambda: asyncio.run(test(**arguments))
-    return lambda: test(**arguments)
+        return lambda: asyncio.run(test(*args, **kwargs))
+    return lambda: test(*args, **kwargs)
+
+
+def _case_of(item: pytest.Function) -> Callable[[], object]:
+    """A method of a TestCase, with its `setUp` and `tearDown` for each schedule."""
+    case: Any = item.parent
+    outer = item.instance
+
+    def one() -> None:
+        fresh = case.obj(item.name)
+        for name, value in vars(outer).items():
+            vars(fresh).setdefault(name, value)  # what fixtures have put there
+        try:
+            fresh.debug()
+        except BaseException:
+            # It leaves out the rest then.
+            with contextlib.suppress(Exception):
+                fresh.doCleanups()
+            runner = getattr(fresh, "_asyncioRunner", None)
+            if runner is not None:
+                with contextlib.suppress(Exception):
+                    runner.close()
+            raise
+
+    return one
+
+
+def _explore_examples(item: pytest.Function, options: dict[str, Any]) -> None:
+    """A test of Hypothesis: each of its examples is explored, and Hypothesis shrinks the one that fails."""
+    from interlock.explore.explorer import raise_found
+
+    options.setdefault("schedules", 20)
+    test: Any = item.obj
+    handle = test.hypothesis
+    inner = handle.inner_test
+
+    def explored(*args: Any, **kwargs: Any) -> None:
+        found = _run(item, _call_of(inner, args, kwargs), options, None)
+        if found.failed:
+            raise_found(found)
+        _tell_open(item, found)
+
+    handle.inner_test = explored
+    # A deadline is for one call of the test, and this is many.
+    settings = getattr(test, "_hypothesis_internal_use_settings", None)
+    try:
+        if settings is not None:
+            import hypothesis
+
+            test._hypothesis_internal_use_settings = hypothesis.settings(settings, deadline=None)
+        test(**_arguments(item))
+    finally:
+        handle.inner_test = inner
+        if settings is not None:
+            test._hypothesis_internal_use_settings = settings
 
 
 def _run(item: pytest.Function, function: Callable[[], object], options: dict[str, Any], token: str | None) -> Any:
@@ -175,15 +251,40 @@ def _run(item: pytest.Function, function: Callable[[], object], options: dict[st
         except TokenError as error:
             pytest.fail(f"interlock: {error}", pytrace=False)
         options |= {"at": known.at, "order": known.order, "pause": known.pause}
-    passing = (pytest.skip.Exception, pytest.exit.Exception, pytest.xfail.Exception)
+    passing = (pytest.skip.Exception, pytest.exit.Exception, pytest.xfail.Exception, unittest.SkipTest)
     try:
         explorer = Explorer(function, passing=passing, directory=str(config.rootpath), **options)
     except ValueError as error:
         pytest.fail(f"the marker interlock: {error}", pytrace=False)
-    with _silence(), explorer:
+    with _silence(), _alarm_passes(explorer.baton), explorer:
         if token is not None:
             return explorer.replay(token)
         return explorer.search_all(schedules) if every else explorer.search(schedules, seconds)
+
+
+@contextlib.contextmanager
+def _alarm_passes(baton: Any) -> Iterator[None]:
+    """What the alarm of pytest-timeout raises ends the test, and is no failure of a schedule."""
+    there = signal.getsignal(signal.SIGALRM) if hasattr(signal, "SIGALRM") else None
+    if not callable(there) or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    handler = there
+
+    def ring(number: int, frame: Any) -> None:
+        try:
+            handler(number, frame)
+        except BaseException as error:
+            baton.interrupt(error)
+            raise
+
+    signal.signal(signal.SIGALRM, ring)
+    try:
+        yield
+    finally:
+        # Not if another handler has come meanwhile.
+        if signal.getsignal(signal.SIGALRM) is ring:
+            signal.signal(signal.SIGALRM, there)
 
 
 def _report(item: pytest.Function, found: Any, before: str) -> None:
@@ -253,6 +354,11 @@ class _Kept:
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """What failed the last time comes first."""
+    for item in items:
+        marker = item.get_closest_marker("interlock")
+        if marker is not None and isinstance(item, TestCaseFunction):
+            # unittest calls its methods by itself, and not by `pytest_pyfunc_call`.
+            item.runtest = _exploring(item, marker)  # type: ignore[method-assign]
     if not Path(config.rootpath, _STORE).is_dir():
         return
     failed = [

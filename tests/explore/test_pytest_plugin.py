@@ -148,7 +148,8 @@ def run_pytest(tmp_path):
         (tmp_path / "pytest.ini").write_text("[pytest]\n")
         command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q", *options]
         environment = {**os.environ, "COLUMNS": "160", "PYTHONHASHSEED": "0"}
-        environment.pop("PYTEST_ADDOPTS", None)
+        for name in "PYTEST_ADDOPTS", "PYTEST_XDIST_WORKER", "PYTEST_XDIST_WORKER_COUNT":
+            environment.pop(name, None)
         ran = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, encoding="utf-8", timeout=110)
         return ran.stdout + ran.stderr
 
@@ -197,3 +198,157 @@ def test_wrong_arguments(run_pytest):
         "import pytest\n@pytest.mark.interlock\ndef test_it(): pass\n", "--interlock-replay=x"
     )
     assert "go with --interlock" in run_pytest("def test_it(): pass\n", "--interlock-stall=3")
+
+
+OTHERS = """
+import asyncio
+import threading
+import unittest
+
+import pytest
+from hypothesis import given, settings, strategies
+
+import interlock
+
+
+def run(*functions):
+    threads = [threading.Thread(target=each) for each in functions]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def updates(times):
+    box = [0]
+
+    def work():
+        seen = box[0]
+        seen += 1
+        box[0] = seen
+
+    run(*[work] * times)
+    assert box[0] == times
+
+
+@pytest.fixture
+def attached(request):
+    request.instance.attached = 5
+
+
+@pytest.mark.usefixtures("attached")
+class TestCase(unittest.TestCase):
+    def setUp(self):
+        self.calls = 0
+
+    @pytest.mark.interlock(schedules=50)
+    def test_unit_bug(self):
+        updates(2)
+
+    @pytest.mark.interlock(schedules=50)
+    def test_unit_fine(self):
+        self.calls += 1
+        self.assertEqual((self.calls, self.attached), (1, 5))
+
+    @pytest.mark.interlock(schedules=50)
+    def test_unit_skips(self):
+        self.skipTest("not here")
+
+
+class AsyncCase(unittest.IsolatedAsyncioTestCase):
+    @pytest.mark.interlock(schedules=20)
+    async def test_async_unit(self):
+        await asyncio.sleep(0)
+
+
+@pytest.mark.interlock
+@given(strategies.integers(0, 5))
+def test_examples_bug(n):
+    updates(n)
+
+
+@pytest.mark.interlock(schedules=5)
+@given(strategies.integers(0, 1))
+async def test_examples_fine(n):
+    await asyncio.to_thread(updates, n)
+
+
+@settings(derandomize=True, deadline=None)
+@given(interlock.schedules(), strategies.integers(0, 3))
+def test_drawn_schedule(schedule, n):
+    interlock.explore(lambda: updates(n), schedule=schedule)
+
+
+@pytest.mark.timeout(2)
+@pytest.mark.interlock(schedules=100_000_000)
+def test_takes_too_long():
+    lock = threading.Lock()
+    run(*[lambda: [lock.acquire() and lock.release() for _ in range(20)]] * 2)
+"""
+
+
+@pytest.mark.parametrize("processes", ["0", "2"])
+def test_unittest_hypothesis_xdist_and_timeouts(run_pytest, processes):
+    out = run_pytest(OTHERS, "-n", processes, "-p", "no:randomly")
+    assert "4 failed, 3 passed, 1 skipped" in out
+    assert "test_it.py::TestCase::test_unit_bug --interlock-replay=i1-" in out
+    for name in "TestCase::test_unit_bug", "test_examples_bug", "test_drawn_schedule", "test_takes_too_long":
+        assert f"FAILED test_it.py::{name}" in out
+    # Hypothesis has shrunk the example, and the alarm is no finding of ours.
+    assert "n=2" in out
+    assert "Timeout (>2.0s)" in out
+    assert "not deterministic" not in out
+
+
+WATCHED = """
+import threading
+import time
+
+import pytest
+
+
+def test_waits_for_a_lock():
+    lock = threading.Lock()
+    meet = threading.Event()
+
+    def work():
+        meet.set()
+        with lock:
+            pass
+
+    thread = threading.Thread(target=work)
+    with lock:
+        thread.start()
+        meet.wait()
+        while not lock.waiters:
+            time.sleep(0.001)
+    thread.join()
+
+
+def test_left_locked():
+    lock = threading.Lock()
+    thread = threading.Thread(target=lock.acquire, name="forgetful")
+    thread.start()
+    thread.join()
+    test_left_locked.kept = lock
+
+
+@pytest.mark.timeout(60)
+def test_stalls():
+    threading.Event().wait()
+
+
+@pytest.mark.timeout(1)
+def test_is_timed_out():
+    threading.Event().wait(100)
+"""
+
+
+@pytest.mark.parametrize("processes", ["0", "2"])
+def test_every_test_is_looked_at_under_xdist_and_timeouts(run_pytest, processes):
+    out = run_pytest(WATCHED, "--interlock", "--interlock-stall=2", "--interlock-report", "-n", processes)
+    assert "3 failed, 1 passed" in out
+    assert "is still held by forgetful, which has ended" in out
+    assert "a wait lasts longer than 2 s" in out
+    assert "Timeout (>1.0s)" in out
+    assert "1 waits  Lock (test_it.py:9)  test_it.py::test_waits_for_a_lock" in out

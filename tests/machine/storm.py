@@ -7,6 +7,7 @@ lock stands in shared memory that the lock protects, so two at once would be see
 """
 
 import faulthandler
+import itertools
 import json
 import mmap
 import os
@@ -80,6 +81,7 @@ bounded, plain = machine.BoundedSemaphore(PERMITS), machine.Semaphore(PERMITS)
 permits = {id(bounded): [Place() for _ in range(WORKERS)], id(plain): [Place() for _ in range(WORKERS)]}
 barrier, event = machine.Barrier(2), machine.Event()
 jobs, out = machine.Queue(8), machine.Queue(8)
+visits = itertools.count()
 stop, wrong_seen = Place(), Place()
 
 
@@ -113,9 +115,11 @@ def use_rwlock(which: int) -> None:
 def use_permits(which: int, semaphore: machine.Semaphore) -> None:
     places = permits[id(semaphore)]
     with semaphore:
-        places[which].set(os.getpid())
-        inside = [place.get() for place in places]
-        if sum(pid != 0 and lives(pid) for pid in inside) > PERMITS:
+        places[which].set(os.getpid() << 32 | next(visits))
+        # What is the same in two looks, and no visit looks like another, was so all the time between them.
+        first, second = [[place.get() for place in places] for _ in range(2)]
+        inside = [one >> 32 for one, other in zip(first, second, strict=True) if one == other and one != 0]
+        if sum(lives(pid) for pid in inside) > PERMITS:
             raise Wrong(f"{inside} are inside")
         places[which].set(0)
 

@@ -1,10 +1,13 @@
 """Kills a process after k instructions of one operation, for many k, and looks whether all the others come through.
 
     python sweep.py OPERATION STRIDE [LAST]
+    python sweep.py stopped:OPERATION STRIDE [LAST]
 
 The victim stops itself, is stepped on by ptrace, and killed. The others are processes that wait in the same primitive.
 Prints one line of JSON: how many points there were, and at which somebody was stuck. Exits with 77 and says why where
-ptrace is not permitted. This program never waits for what its victim may hold before the victim is dead.
+ptrace is not permitted. With `stopped:` the victim is left standing there instead, and others come: with a timeout, and
+to be interrupted; they must leave while it stands. This program never waits for what its victim may hold before that
+is dead.
 """
 
 import ctypes
@@ -96,6 +99,43 @@ class Scene:
         """When the victim is dead: what is wrong, or nothing."""
         return ""
 
+    def enter(self, timeout: float | None) -> None:
+        """By others, while the victim stands still in its operation: wait for the same thing, and end."""
+        raise NotImplementedError
+
+    def pass_by(self) -> str:
+        """While the victim stands still: whoever has a timeout leaves when it is over, whoever gets Ctrl-C at once."""
+
+        def with_timeout() -> None:
+            self.enter(0.02)
+
+        def interrupted() -> None:
+            signal.signal(signal.SIGINT, lambda *_: os._exit(0))
+            os.write(told, b".")
+            self.enter(None)
+
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # what comes before it listens is nothing
+
+        ready, told = os.pipe()
+        comers = [child(with_timeout, threaded=False), child(with_timeout), child(interrupted, threaded=False)]
+        os.read(ready, 1)
+        os.close(ready)
+        os.close(told)
+        wrong = ""
+        for pid in comers:
+
+            def gone(pid: int = pid) -> bool:
+                if not ended(pid):
+                    if pid == comers[2]:
+                        os.kill(pid, signal.SIGINT)
+                    return False
+                return True
+
+            if not until(gone):
+                wrong = "Ctrl-C is not heard" if pid == comers[2] else "time is up, and it does not leave"
+                kill(pid)
+        return wrong
+
     def waiting(self, count: int, of: machine.Lock) -> None:
         if not until(lambda: len(of.waiters) >= count):
             raise AssertionError("those who should wait do not")
@@ -122,6 +162,9 @@ class Release(Scene):
 
         self.others = [child(use), child(use)]
         self.waiting(2, self.lock)
+
+    def enter(self, timeout: float | None) -> None:
+        self.lock.acquire(timeout=-1 if timeout is None else timeout)
 
     def operate(self) -> None:
         self.lock.release()
@@ -176,6 +219,9 @@ class Give(Scene):
         self.others = [child(self.semaphore.acquire)]
         self.waiting(1, self.semaphore)
 
+    def enter(self, timeout: float | None) -> None:
+        self.semaphore.acquire(timeout=timeout)
+
     def operate(self) -> None:
         self.semaphore.release()
 
@@ -201,6 +247,9 @@ class Permits(Scene):
 
     def start_others(self) -> None:
         pass
+
+    def enter(self, timeout: float | None) -> None:
+        self.semaphore.acquire(timeout=timeout)
 
     def operate(self) -> None:
         with self.semaphore:
@@ -251,6 +300,9 @@ class Set(Scene):
         self.others = [child(self.event.wait), child(self.event.wait)]
         self.waiting(2, self.event)
 
+    def enter(self, timeout: float | None) -> None:
+        self.event.wait(timeout)
+
     def operate(self) -> None:
         self.event.set()
 
@@ -268,6 +320,9 @@ class CountDown(Scene):
     def start_others(self) -> None:
         self.others = [child(self.latch.wait)]
         self.waiting(1, self.latch)
+
+    def enter(self, timeout: float | None) -> None:
+        self.latch.wait(timeout)
 
     def operate(self) -> None:
         self.latch.count_down()
@@ -293,6 +348,9 @@ class Notify(Scene):
 
         self.others = [child(wait) for _ in range(3)]
         self.waiting(3, self.condition)
+
+    def enter(self, timeout: float | None) -> None:
+        self.condition.acquire(timeout=-1 if timeout is None else timeout)
 
     def operate(self) -> None:
         self.condition.notify_all()
@@ -324,6 +382,10 @@ class Arrive(Scene):
         self.others = [child(wait), child(wait)]
         self.waiting(2, self.barrier)
 
+    def enter(self, timeout: float | None) -> None:
+        with suppress(machine.BrokenBarrierError):
+            self.barrier.wait(timeout)
+
     def operate(self) -> None:
         self.barrier.wait()
 
@@ -352,6 +414,9 @@ class Read(Scene):
         self.others = [child(read), child(write)]
         self.waiting(2, self.lock)
         self.lock.write().release()
+
+    def enter(self, timeout: float | None) -> None:
+        self.lock.write().acquire(timeout=timeout)
 
     def operate(self) -> None:
         with self.lock.read():
@@ -388,6 +453,10 @@ class Items(Scene):
 
     def pass_on(self) -> None:
         self.out.put(self.queue.get())
+
+    def enter(self, timeout: float | None) -> None:
+        with suppress(Empty, ShutDown):
+            self.queue.get(timeout=timeout)
 
     def came_out(self) -> list[bytes]:
         return sorted(self.out.get_nowait() for _ in range(self.out.qsize()))
@@ -589,8 +658,8 @@ def step(pid: int, count: int) -> int:
     return count
 
 
-def point(make: type[Scene], count: int) -> tuple[int, str]:
-    """Kill the victim after ``count`` instructions. Returns how many it took, and what is wrong."""
+def point(make: type[Scene], count: int, stopped: bool = False) -> tuple[int, str]:
+    """Stop or kill the victim after ``count`` instructions. Returns how many it took, and what is wrong."""
     scene = make()
     pid = child(victim_of(scene), threaded=False)
     _, status = os.waitpid(pid, 0)
@@ -602,10 +671,15 @@ def point(make: type[Scene], count: int) -> tuple[int, str]:
     libc.ptrace(PTRACE_CONT, pid, None, None)
     os.waitpid(pid, 0)
     took = step(pid, count)
-    kill(pid)
+    wrong = ""
     try:
-        wrong = scene.settle()
+        if stopped and took == count:
+            wrong = scene.pass_by()
+        kill(pid)
+        if not stopped:
+            wrong = scene.settle()
     finally:
+        kill(pid)
         for other in scene.others:
             kill(other)
     return took, wrong
@@ -616,11 +690,12 @@ def points(stride: int, last: int) -> Iterator[int]:
 
 
 def main(operation: str, stride: int, last: int = 1_000_000) -> None:
-    make = SCENES[operation]
+    stopped, _, name = operation.rpartition(":")
+    make = SCENES[name]
     stuck: list[tuple[int, str]] = []
     took = tried = 0
     for count in points(stride, last):
-        took, wrong = point(make, count)
+        took, wrong = point(make, count, bool(stopped))
         tried += 1
         if wrong:
             stuck.append((count, wrong))

@@ -18,21 +18,21 @@ from interlock.cli.program import CannotStart, find_module, find_program
 NOTHING_FOUND, FOUND, CANNOT, NOT_CONCLUSIVE = range(4)
 
 _ABOUT = """\
-Run a program in many schedules of its threads and tasks, until one fails: by a deadlock, an exception, or a wait that
-has no end in sight. Then show the same failure with as few switches as can be found, and a token that runs it again.
+Run a program in many schedules of its threads and tasks until one fails: by a deadlock, an exception, or a wait that
+does not seem to end. Then show the same failure with as few switches as possible, and a token that repeats it.
 
-A file with functions test() or test_*() is imported once, and each of them is called once for each schedule; any other
-file is run anew each time. What it prints is not shown. Time is virtual: a sleep takes no time, and a timeout may come
-early where that is possible.
+If FILE has functions test() or test_*(), it is imported once, and each of them is called once for each schedule. Any
+other file is run from its start each time. Its output is not shown. Time is virtual: a sleep takes no time, and a
+timeout may come early if that is possible.
 """
 
 _EXAMPLES = """\
 examples:
-  interlock explore test_cache.py                  1000 schedules for each test in it
-  interlock explore test_cache.py::test_two        for one of them
-  interlock explore --seconds 10 --at=sync prog.py switch only at the operations of primitives
-  interlock explore --all --at=sync test_small.py  every schedule there is: for small programs
-  interlock explore test_cache.py --replay i1-aaf6 the one schedule of this token
+  interlock explore test_cache.py                  1000 schedules for each test in the file
+  interlock explore test_cache.py::test_two        for one of the tests
+  interlock explore --seconds 10 --at=sync prog.py switch only at operations of primitives
+  interlock explore --all --at=sync test_small.py  every schedule: for small programs
+  interlock explore test_cache.py --replay i1-aaf6 only the schedule of this token
 
 exit status:
   0 nothing found, 1 something found, 2 cannot be run, 3 not conclusive: a limit, something outside, or a program that
@@ -72,19 +72,19 @@ def parse_explore(arguments: list[str]) -> ExploreRequest:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("-m", dest="module", metavar="MODULE", help="a module, found as an import finds it")
+    add("-m", dest="module", metavar="MODULE", help="a module, as with python -m")
     add("-n", dest="schedules", type=_whole, metavar="N", help="how many schedules (1000)")
-    add("--seconds", type=_seconds, metavar="S", help="search for so long instead")
-    add("--all", action="store_true", help="run every schedule there is, except those that only repeat another")
+    add("--seconds", type=_seconds, metavar="S", help="search for this time instead")
+    add("--all", action="store_true", help="run every schedule, except those that only repeat another")
     add("--at", choices=["sync", "lines", "bytecodes"], default="lines", help="where threads may be switched (lines)")
-    add("--seed", type=_whole, default=0, metavar="N", help="try other schedules")
+    add("--seed", type=_whole, default=0, metavar="N", help="another seed tries other schedules")
     add("--strategy", choices=["mix", "walk", "pos", "urw", "pct", "deviation"], default="mix", help="how to search")
-    add("--pause", type=_seconds, default=1.0, metavar="S", help="how long a thread may be held up by others (1.0)")
-    add("--order", choices=["tasks", "fifo"], default="tasks", help="of an event loop's callbacks (tasks: any)")
-    add("--files", action="append", metavar="GLOB", help="files that have points at their lines: may be given again")
-    add("--limit", type=_whole, default=20_000, metavar="N", help="points in one schedule (20000)")
-    add("--replay", metavar="TOKEN", help="run the one schedule of this token")
-    add("--timeline", metavar="OUT.html", help="make a page of the schedule that fails")
+    add("--pause", type=_seconds, default=1.0, metavar="S", help="how long others may delay a thread (1.0)")
+    add("--order", choices=["tasks", "fifo"], default="tasks", help="callback order of event loops (tasks: any)")
+    add("--files", action="append", metavar="GLOB", help="switch threads at the lines of these files; may be repeated")
+    add("--limit", type=_whole, default=20_000, metavar="N", help="how many points one schedule may have (20000)")
+    add("--replay", metavar="TOKEN", help="run only the schedule of this token")
+    add("--timeline", metavar="OUT.html", help="write a page of the schedule that fails")
     add("program", metavar="FILE", nargs="?", default="", help="a Python file")
     add("arguments", metavar="ARG", nargs="*", help="for the program")
     request, rest = parser.parse_known_intermixed_args(arguments, ExploreRequest())

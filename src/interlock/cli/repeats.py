@@ -4,7 +4,7 @@ import os
 import sys
 import threading
 
-from interlock.core.kernel.probe import is_of_library
+from interlock.core.kernel.maker import is_of_library
 from interlock.errors import DeadlockError
 
 TYPE_CHECKING = False

@@ -90,7 +90,7 @@ class Barrier(Shared):
         return in_thread(self.meeting(timeout))
 
     async def wait_async(self, timeout: float | None = None) -> int:
-        """The same for a task."""
+        """The same for tasks."""
         return await in_task(self.meeting(timeout))
 
     def changing(self, what: str) -> Calling[None]:

@@ -59,18 +59,18 @@ def connect(
     after_restart: str = "quarantine",
     **options: Any,
 ) -> Cluster:
-    """A handle on an engine, from which the primitives are made. Connects when it is first used.
+    """Return a handle for an engine. Its methods create the primitives. It connects when it is first used.
 
-    ``url``: `memory://`, `redis://`, `postgresql://`, `etcd://`. ``prefix``: names of one prefix are one world; another
-    prefix on the same engine is another. ``lease``: seconds after which what a process holds is free again if it
-    vanishes without a word; up to 60. ``label``: what this process is called where others look; by default the name of
-    its program. ``patience``: seconds after which a wait gives up on an engine that does not answer (None: it goes on
-    until its own timeout). ``after_restart``: "quarantine": an engine that was restarted or replaced may have lost
-    grants whose holders do not know it yet, so it makes none for ``max_lease``; "grant": it grants at once.
-    ``max_lease``: seconds; the longest lease that any handle of the prefix uses. By default this one's own, so where
-    they differ all have to be told. ``options``: what else the engine's client takes.
+    ``url``: `memory://`, `redis://`, `postgresql://` or `etcd://`. ``prefix``: a namespace; the same name under another
+    prefix is another primitive. ``lease``: after how many seconds, at most 60, what a process holds becomes free if the
+    process vanishes. ``label``: the name under which others see this process; by default the name of its program.
+    ``patience``: after how many seconds a wait gives up if the engine does not answer; None means not before its own
+    timeout. ``after_restart``: a restarted engine may have lost grants whose holders do not know it yet. "quarantine"
+    makes no grants for ``max_lease`` seconds then, and "grant" grants at once. ``max_lease``: the longest lease, in
+    seconds, that any handle of this prefix uses. The default is the lease of this handle, so set it everywhere if the
+    leases differ. ``options``: passed to the client of the engine.
 
-    Raises ValueError where the URL names no engine, `ClusterError` where the engine's client is not installed.
+    Raises ValueError if the URL names no engine, and `ClusterError` if the client of the engine is not installed.
     """
     return Cluster(
         url,
@@ -86,10 +86,11 @@ def connect(
 
 @dataclass(frozen=True, slots=True)
 class Remote:
-    """Somebody who holds or waits: a thread or task of some process on some machine.
+    """A thread or task, of a process on any machine, that holds or waits.
 
-    ``since``: seconds since the epoch, on the engine's clock. ``where``: the line that asked. ``token``: of a holder,
-    else 0. ``left``: seconds of the lease that are left. ``timed``: whether it will give up by itself.
+    ``since``: seconds since the epoch, by the clock of the engine. ``where``: the line that asked. ``token``: the
+    fencing token of a holder, else 0. ``left``: how many seconds of the lease are left. ``timed``: whether the wait has
+    a timeout.
     """
 
     host: str
@@ -144,7 +145,7 @@ def checked_name(name: str, what: str = "name") -> str:
 
 
 class Cluster:
-    """What `connect` returns, for threads and tasks alike. Leaving `with` or `async with` closes it."""
+    """What `connect` returns, for threads and tasks. It is closed at the end of `with` or `async with`."""
 
     def __init__(
         self,
@@ -200,7 +201,7 @@ class Cluster:
         return Lock(self, name, **options)
 
     def RLock(self, name: str, **options: Any) -> RLock:
-        """A lock that its owner may take again. See `interlock.cluster.permits.RLock`."""
+        """A lock that its owner may acquire again. See `interlock.cluster.permits.RLock`."""
         from interlock.cluster.permits import RLock
 
         return RLock(self, name, **options)
@@ -252,11 +253,11 @@ class Cluster:
     # --- looking ----------------------------------------------------------------------------------------------------
 
     def ps(self, name: str = "") -> list[Seen]:
-        """All names of the prefix that are in use, or one: who holds them, who waits. Asks the engine."""
+        """Return all names of the prefix that are in use, or one of them, with holders and waiters. Asks the engine."""
         return in_thread(self.looking(name))
 
     async def ps_async(self, name: str = "") -> list[Seen]:
-        """The same for a task."""
+        """The same for tasks."""
         return await in_task(self.looking(name))
 
     def looking(self, name: str) -> Calling[list[Seen]]:
@@ -297,14 +298,15 @@ class Cluster:
         ]
 
     def forget(self, name: str) -> bool:
-        """Remove what the engine keeps of a name that nobody holds or waits for: an event that is set, a latch.
+        """Remove the data of an unused name from the engine: an event that is set, a latch.
 
-        Locks and semaphores are forgotten by themselves a minute after their last use. Returns whether it is gone.
+        The data of locks and semaphores is removed automatically a minute after their last use. Returns whether it is
+        gone.
         """
         return bool(in_thread(self.calling("forget", (checked_name(name),)))[0])
 
     def warnings(self) -> list[str]:
-        """What about the server's settings makes the promises weaker than they could be. Asks the engine."""
+        """Return the settings of the server that weaken the promises, as sentences. Asks the engine."""
         return self.engine.warnings()
 
     # --- calls ------------------------------------------------------------------------------------------------------
@@ -414,7 +416,7 @@ class Cluster:
     # --- ending -----------------------------------------------------------------------------------------------------
 
     def close(self) -> None:
-        """Release all that is held through this handle, at once, and close it. Who waits gets an error."""
+        """Release all that is held through this handle, and close it. Waiting calls raise an error."""
         with self.guard:
             if self.closed:
                 return
@@ -427,7 +429,7 @@ class Cluster:
         self.engine.close()
 
     async def close_async(self) -> None:
-        """The same for a task."""
+        """The same for tasks."""
         over = Event()
 
         def close() -> None:

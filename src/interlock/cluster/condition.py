@@ -188,7 +188,7 @@ class Condition(Shared):
         return in_thread(self.waiting(timeout))
 
     async def wait_async(self, timeout: float | None = None) -> bool:
-        """The same for a task."""
+        """The same for tasks."""
         return await in_task(self.waiting(timeout))
 
     def waiting_for(self, predicate: Callable[[], _T], timeout: float | None) -> Calling[_T]:
@@ -207,7 +207,7 @@ class Condition(Shared):
         return in_thread(self.waiting_for(predicate, timeout))
 
     async def wait_for_async(self, predicate: Callable[[], _T], timeout: float | None = None) -> _T:
-        """The same for a task."""
+        """The same for tasks."""
         return await in_task(self.waiting_for(predicate, timeout))
 
     # --- notify -----------------------------------------------------------------------------------------------------

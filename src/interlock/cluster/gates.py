@@ -27,7 +27,7 @@ class Gate(Shared):
         return in_thread(self.waiting(timeout))
 
     async def wait_async(self, timeout: float | None = None) -> bool:
-        """The same for a task."""
+        """The same for tasks."""
         return await in_task(self.waiting(timeout))
 
 
@@ -47,7 +47,7 @@ class Event(Gate):
         return bool(in_thread(self.reading())[4])
 
     async def is_set_async(self) -> bool:
-        """The same for a task."""
+        """The same for tasks."""
         return bool((await in_task(self.reading()))[4])
 
     def set(self) -> None:
@@ -98,7 +98,7 @@ class Latch(Gate):
         return left
 
     async def count_async(self) -> int:
-        """The same for a task."""
+        """The same for tasks."""
         left: int = (await in_task(self.reading()))[4]
         return left
 

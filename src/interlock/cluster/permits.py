@@ -179,7 +179,7 @@ class Shared:
         return in_thread(self.looking())
 
     async def look_async(self) -> Seen:
-        """The same for a task."""
+        """The same for tasks."""
         return await in_task(self.looking())
 
     def looking(self) -> Calling[Seen]:
@@ -346,7 +346,7 @@ class Permits(Shared):
         return bool(answer[2] >= answer[1])
 
     async def locked_async(self) -> bool:
-        """The same for a task."""
+        """The same for tasks."""
         answer = await in_task(self.reading())
         return bool(answer[2] >= answer[1])
 
@@ -498,7 +498,7 @@ class Lock(Permits):
         return in_thread(self.acquiring(1, *limit_of(timeout, blocking))) is not None
 
     async def acquire_async(self, timeout: float | None = None) -> bool:
-        """The same for a task. ``timeout``: seconds; 0: do not wait; None: no limit."""
+        """The same for tasks. ``timeout``: seconds; 0: do not wait; None: no limit."""
         return await in_task(self.acquiring(1, *limit_of(timeout))) is not None
 
     def release(self) -> None:
@@ -573,7 +573,7 @@ class Semaphore(Permits):
         return in_thread(self.acquiring(self.units(permits), *limit_of(timeout, blocking))) is not None
 
     async def acquire_async(self, timeout: float | None = None, *, permits: int = 1) -> bool:
-        """The same for a task. ``timeout``: seconds; 0: do not wait; None: no limit."""
+        """The same for tasks. ``timeout``: seconds; 0: do not wait; None: no limit."""
         return await in_task(self.acquiring(self.units(permits), *limit_of(timeout))) is not None
 
     def release(self, n: int = 1) -> None:

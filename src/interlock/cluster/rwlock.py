@@ -26,7 +26,7 @@ class Side(Permits):
         return in_thread(self.acquiring(self.each, *limit_of(timeout, blocking))) is not None
 
     async def acquire_async(self, timeout: float | None = None) -> bool:
-        """The same for a task. ``timeout``: seconds; 0: do not wait; None: no limit."""
+        """The same for tasks. ``timeout``: seconds; 0: do not wait; None: no limit."""
         return await in_task(self.acquiring(self.each, *limit_of(timeout))) is not None
 
     def release(self) -> None:

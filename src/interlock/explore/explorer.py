@@ -42,7 +42,7 @@ _sleep = time.sleep
 
 
 class ScheduleError(AssertionError):
-    """A schedule has failed. The message is its story.
+    """A schedule has failed. The message describes it.
 
     Attributes: ``exploration``, ``kind`` (deadlock, error, endless, race, order), ``token``.
     """
@@ -54,7 +54,7 @@ class ScheduleError(AssertionError):
 
 
 class Undecided(RuntimeError):
-    """Nothing can be said: it depends on the outside, or on something that differs from run to run."""
+    """Not conclusive: the program depends on something outside, or differs from run to run."""
 
     __module__ = "interlock.explore"
 
@@ -99,7 +99,7 @@ _FAILURES = ("deadlock", "error", "endless", "race", "order")
 
 
 class Exploration:
-    """What has been found out.
+    """The result of an exploration.
 
     Attributes: ``schedules`` (how many were run), ``seconds``, ``distinct`` (how many differed), ``kind`` (deadlock,
     error, endless or race where one failed; order where locks were taken in two orders; limit, outside or split where
@@ -329,6 +329,20 @@ class Explorer:
             self._not_deterministic(*self.unlike)
         elif self.ordered is not None:
             self._tell_order(self.ordered)
+        return found
+
+    def run_chosen(self, choices: list[int]) -> Exploration:
+        """Run one schedule: these choices, and then as by default."""
+        found = self.found
+        self.run(DEFAULT)  # thrown away
+        found.schedules = 0
+        outcome = self.run(DEFAULT, choices)
+        found.found_after = found.schedules
+        self._note(outcome)
+        if self.blocked_at:
+            self._tell_outside()
+        elif outcome.failure is not None:
+            self._settle(outcome)
         return found
 
     def search_all(self, most: int | None) -> Exploration:
@@ -703,6 +717,7 @@ def explore(
     strategy: str = "mix",
     pause: float = 1.0,
     order: str = "tasks",
+    schedule: list[int] | None = None,
 ) -> Exploration:
     """See `interlock.explore`."""
     if replay is not None:
@@ -712,6 +727,8 @@ def explore(
     with explorer:
         if replay is not None:
             found = explorer.replay(replay)
+        elif schedule is not None:
+            found = explorer.run_chosen(schedule)
         elif all:
             found = explorer.search_all(schedules)
         else:

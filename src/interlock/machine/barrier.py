@@ -22,17 +22,20 @@ from cython.cimports.interlock.machine.kernel import (
     Shared,
     Waiting,
     barrier_break,
+    barrier_break_outside,
     barrier_finish,
     barrier_reset,
     barrier_step,
     caller,
     deadline_after,
+    guard_lock,
     guard_unlock,
     ilk_use,
     load_u32,
     me,
     named,
     node_at,
+    now,
     process_address,
     store_u32,
     u64,
@@ -173,7 +176,19 @@ class Barrier(Shared):
 
     def leave(self, i: cython.pointer(me), w: cython.pointer(Waiting)):
         """Time is up: the barrier breaks, unless all have come meanwhile."""
-        self.enter_guard(i)
+        spoilt: cython.bint
+        with cython.nogil:
+            rc: cython.int = guard_lock(i, self.r, now() + 100000000)
+        if rc != 0:
+            if w.node == 0:
+                barrier_break_outside(self.r, load_u32(cython.address(self.r.turn)) >> 1)
+                raise BrokenBarrierError
+            spoilt = barrier_break_outside(self.r, w.begun)
+            store_u32(cython.address(node_at(w.node).word), 0)
+            w.node = 0
+            if spoilt:
+                raise BrokenBarrierError
+            return w.want
         turn: cython.uint = load_u32(cython.address(self.r.turn))
         if w.node == 0:
             barrier_break(self.r)
@@ -181,7 +196,7 @@ class Barrier(Shared):
             raise BrokenBarrierError
         if turn & 1 == 0 and turn >> 1 == w.begun:
             barrier_break(self.r)
-        spoilt: cython.bint = node_at(w.node).word & 64 != 0 or load_u32(cython.address(self.r.turn)) >> 1 == w.begun
+        spoilt = node_at(w.node).word & 64 != 0 or load_u32(cython.address(self.r.turn)) >> 1 == w.begun
         guard_unlock(i, self.r)
         store_u32(cython.address(node_at(w.node).word), 0)
         w.node = 0

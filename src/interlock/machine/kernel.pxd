@@ -94,6 +94,7 @@ cdef extern from "kernel.h" nogil:
     int barrier_step(me *, Waiting *, int, int) noexcept
     int barrier_finish(record *, Waiting *, int) noexcept
     void barrier_break(record *) noexcept
+    bint barrier_break_outside(record *, u64) noexcept
     void barrier_reset(record *) noexcept
     ring *ring_of(record *) noexcept
     u64 capacity_of(record *) noexcept

@@ -478,6 +478,19 @@ static void barrier_break(struct record *r) {
     barrier_end(r, FUTEX_OP_OR, 1);
 }
 
+/* Where the guard is not to be had (somebody is stopped inside) and time is up. The nodes stay where they are until the
+   reset. Returns whether the round of the caller was not over. */
+static int barrier_break_outside(struct record *r, u64 round) {
+    u32 seen = load(&r->turn);
+    do {
+        if ((seen & 1) || seen >> 1 != round) {
+            return seen >> 1 == round;
+        }
+    } while (!cas(&r->turn, &seen, seen | 1));
+    futex_wake(&r->turn, INT_MAX);
+    return 1;
+}
+
 /* In the guard. Those who wait are told that it is broken, and it is as new. */
 static void barrier_reset(struct record *r) {
     for (u32 index = r->head; index != 0; index = node_at(index)->next) {

@@ -449,10 +449,10 @@ static void rebuild_queue(struct record *r) {
         store(&r->word, 0);
     }
     if (r->kind != BARRIER && r->kind != EVENT && r->kind != CONDITION && r->kind != LATCH && r->kind != QUEUE) {
-        if (r->head != 0) {
+        if (r->head != 0 || r->asked) {
             or_in(&r->word, QUEUED);
         } else {
-            and_in(&r->word, ~QUEUED);
+            and_in(&r->word, ~QUEUED); /* from here on its owner may release it without the guard */
         }
     }
     if (spoilt) {
@@ -469,16 +469,13 @@ static void rebuild_queue(struct record *r) {
 static void rebuild(struct me *me, struct record *guarded) {
     (void) me;
     settle_intent(guarded);
-    rebuild_queue(guarded);
-    if (!is_exclusive(guarded->kind)) {
-        return;
-    }
-    for (u32 index = guarded->lock; index != 0; index = (u32) record_at(index)->bound) {
-        rebuild_queue(record_at(index));
+    u32 condition = is_exclusive(guarded->kind) ? guarded->lock : 0;
+    for (u32 index = condition; index != 0; index = (u32) record_at(index)->bound) {
         guarded->asked |= record_at(index)->asked != 0;
     }
-    if (guarded->asked) {
-        or_in(&guarded->word, QUEUED);
+    rebuild_queue(guarded);
+    for (u32 index = condition; index != 0; index = (u32) record_at(index)->bound) {
+        rebuild_queue(record_at(index));
     }
 }
 
@@ -615,8 +612,8 @@ static u32 grow(u32 *used, u32 most, void *table, size_t size) {
     }
 }
 
-/* What a dead party has left at a record. */
-static void drop_node(struct me *me, struct node *n) {
+/* What a dead party has left at a record. Returns 0: it stays there, since somebody has been in the guard for so long. */
+static int drop_node(struct me *me, struct node *n) {
     for (;;) {
         u32 at = load(&n->at);
         if (at == 0 || at >= load(&ilk->arena->records)) {
@@ -624,7 +621,12 @@ static void drop_node(struct me *me, struct node *n) {
         }
         struct record *r = record_at(at);
         struct record *g = guard_of(r);
-        while (guard_lock(me, g, NEVER) != 0) {
+        u64 patience = now() + DUE;
+        int rc;
+        while ((rc = guard_lock(me, g, patience)) == EINTR) {
+        }
+        if (rc != 0) {
+            return 0;
         }
         if (load(&n->at) == at) {
             u32 word = load(&n->word);
@@ -648,6 +650,7 @@ static void drop_node(struct me *me, struct node *n) {
         }
     }
     free_node(n);
+    return 1;
 }
 
 /* A node of the caller's own. Returns its index, 0: there is no memory. Outside every guard. */
@@ -674,6 +677,12 @@ static u32 new_node(struct me *me, u32 flags, u32 want) {
         u64 owner = load(&head->owner);
         if (is_dead(owner) && cas(&head->owner, &owner, me->id)) {
             found = chunk + 1;
+            for (u32 index = chunk * CHUNK + 1; index < (chunk + 1) * CHUNK && found != 0; index++) {
+                if (!drop_node(me, node_at(index))) {
+                    store(&head->owner, owner); /* the dead one's, for whoever comes later */
+                    found = 0;
+                }
+            }
         }
     }
     if (found == 0) {
@@ -687,9 +696,6 @@ static u32 new_node(struct me *me, u32 flags, u32 want) {
             return new_node(me, flags, want);
         }
         found = chunk + 1;
-    }
-    for (u32 index = (found - 1) * CHUNK + 1; index < found * CHUNK; index++) {
-        drop_node(me, node_at(index));
     }
     ((struct chunk_head *) node_at((found - 1) * CHUNK))->next = me->chunks;
     me->chunks = found;

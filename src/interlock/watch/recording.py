@@ -31,7 +31,8 @@ from operator import itemgetter
 from types import CodeType, TracebackType
 from typing import Any, NamedTuple, Protocol, Self, TypeVar
 
-from interlock.core.kernel.probe import Entry, is_of_library
+from interlock.core.kernel.maker import is_of_library
+from interlock.core.kernel.probe import Entry
 from interlock.core.record.recorder import HAPPENINGS, LAYOUT, Taken, start_recording, stop_recording
 from interlock.watch.chunks import MAGIC, VERSION, Chunks, write_chunk, write_start
 from interlock.watch.files import Replaced
@@ -412,7 +413,6 @@ class _Primitives:
         self.taken = taken
         self.names = names
         self.numbers: dict[int, int] = {}
-        self.by_entry: dict[Entry, int] = {}  # which may have had several numbers
         self.made: dict[tuple[object, ...], tuple[str | None, str]] = {}
         # Of those that are called by a name of one function's: the lines that have been asked for a better one.
         self.asked: dict[int, set[tuple[int, int]]] = {}
@@ -424,10 +424,7 @@ class _Primitives:
             entry = self.taken.entries.get(key)
             if entry is None:  # dropped in the instant between numbering and writing
                 self.primitives.append(Primitive("unknown", "Primitive", "Primitive", "", True))
-            elif entry in self.by_entry:
-                number = self.by_entry[entry]
             else:
-                self.by_entry[entry] = number
                 self.primitives.append(self.describe(entry, code, offset))
             self.numbers[key] = number
         if number in self.asked and (code, offset) not in self.asked[number]:

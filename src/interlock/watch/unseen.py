@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 
-from interlock.core.kernel.probe import is_of_library
+from interlock.core.kernel.maker import is_of_library
 from interlock.watch.words import count, legible
 
 TYPE_CHECKING = False

@@ -262,6 +262,31 @@ def test_entries_of_primitives_that_are_gone_are_dropped() -> None:
     assert set(seen.happened()) == {"set"}
 
 
+def test_what_lives_keeps_its_number_while_others_come_and_go() -> None:
+    """Also when it is named by few of the events, and when by none for a while: then it has another."""
+    long, rare = interlock.Event(name="long"), interlock.Event(name="rare")
+    with recorded(20_000) as seen:
+        rare.set()
+        for turn in range(300_000):
+            interlock.Event().set()
+            if turn % 1_000 == 0:
+                long.set()
+        rare.set()
+    named = [number for number, entry in seen.taken.entries.items() if entry.label is not None]
+    assert len(named) == 2
+    assert len(seen.taken.entries) < 2 * 65_536
+    assert seen.happened("rare") == ["set"]
+    assert 18 <= len(seen.happened("long")) <= 21  # whole chunks are dropped
+
+
+def test_what_is_told_of_many_is_kept_once() -> None:
+    with recorded() as seen:
+        for _ in range(1_000):
+            interlock.Event().set()
+    assert len(seen.taken.entries) == 1_000
+    assert len(set(seen.taken.entries.values())) <= 2  # CPython may come to call it by another instruction
+
+
 def test_off_is_off() -> None:
     with recorded() as seen:
         EVENT.set()

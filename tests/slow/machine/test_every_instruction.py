@@ -9,23 +9,11 @@ from pathlib import Path
 import pytest
 
 SWEEP = Path(__file__).parents[2] / "machine" / "sweep.py"
+sys.path.insert(0, str(SWEEP.parent))
+
+from sweep import SCENES  # noqa: E402
+
 STRIDE = os.environ.get("SWEEP_STRIDE", "29")  # 1: every one, which takes hours
-OPERATIONS = [
-    "release",
-    "acquire",
-    "with",
-    "give",
-    "permits",
-    "bounded",
-    "handed",
-    "set",
-    "count_down",
-    "notify",
-    "wait",
-    "arrive",
-    "read",
-    "write",
-]
 
 
 def sweep(folder: Path, *arguments: str, **environment: str) -> dict[str, object]:
@@ -44,14 +32,31 @@ def sweep(folder: Path, *arguments: str, **environment: str) -> dict[str, object
 
 
 @pytest.mark.timeout(7200 if STRIDE == "1" else 1200)
-@pytest.mark.parametrize("operation", OPERATIONS)
+@pytest.mark.parametrize("operation", SCENES)
 def test_nobody_is_stuck(tmp_path: Path, operation: str) -> None:
     assert sweep(tmp_path, operation, STRIDE)["stuck"] == []
+
+
+@pytest.mark.timeout(7200 if STRIDE == "1" else 1200)
+@pytest.mark.parametrize("operation", SCENES)
+def test_nobody_is_stuck_after_a_death_while_the_links_are_made_anew(tmp_path: Path, operation: str) -> None:
+    assert sweep(tmp_path, operation, STRIDE, INTERLOCK_MACHINE_MUTANT="3")["stuck"] == []
+
+
+@pytest.mark.timeout(7200 if STRIDE == "1" else 1200)
+@pytest.mark.parametrize("operation", SCENES)
+def test_a_stopped_one_costs_nobody_a_timeout_or_ctrl_c(tmp_path: Path, operation: str) -> None:
+    assert sweep(tmp_path, f"stopped:{operation}", STRIDE)["stuck"] == []
 
 
 @pytest.mark.timeout(1200)
 def test_a_grant_in_two_steps_is_found(tmp_path: Path) -> None:
     assert sweep(tmp_path, "give", "3", INTERLOCK_MACHINE_MUTANT="1", INTERLOCK_SWEEP_PATIENCE="1")["stuck"]
+
+
+@pytest.mark.timeout(1200)
+def test_an_item_put_in_two_steps_is_found(tmp_path: Path) -> None:
+    assert sweep(tmp_path, "put", "3", INTERLOCK_MACHINE_MUTANT="1", INTERLOCK_SWEEP_PATIENCE="1")["stuck"]
 
 
 @pytest.mark.timeout(1200)

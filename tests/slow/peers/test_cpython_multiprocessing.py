@@ -24,9 +24,8 @@ EXCLUDED = {
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("method", ["fork", "forkserver"])
+@pytest.mark.parametrize("method", ["fork", "forkserver", "spawn"])
 def test_suite(method: str, tmp_path: Path) -> None:
-    """With spawn too, in tests/slow."""
     run(method, tmp_path)
 
 

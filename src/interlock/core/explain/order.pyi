@@ -1,6 +1,6 @@
 from collections.abc import Callable
 from types import CodeType
-from typing import Any
+from typing import Any, final
 
 from interlock.core.explain.places import Place
 from interlock.core.kernel.primitive import Primitive
@@ -8,14 +8,8 @@ from interlock.core.kernel.probe import Sink
 
 active: OrderSink | None
 
+@final
 class Edge:
-    def __init__(
-        self,
-        names: tuple[str, str],
-        first: tuple[CodeType | None, int],
-        then: tuple[CodeType | None, int],
-        guards: frozenset[Any],
-    ) -> None: ...
     @property
     def names(self) -> tuple[str, str]: ...
     @property
@@ -25,12 +19,23 @@ class Edge:
     @property
     def guards(self) -> frozenset[Any]: ...
 
-class Origin:
+class Node: ...
+
+@final
+class Line(Node): ...
+
+@final
+class Origin(Node):
     @property
     def name(self) -> str: ...
 
+@final
 class Held: ...
 
+@final
+class Hands: ...
+
+@final
 class OrderSink(Sink):
     def __init__(self, report: Callable[[list[Edge]], object], apart: bool = False) -> None: ...
     def way_back(self, start: object, goal: object, guards: frozenset[Any]) -> list[Edge] | None: ...

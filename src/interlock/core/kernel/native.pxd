@@ -35,6 +35,18 @@ cdef extern from *:
     #endif
         return referent;
     }
+    static inline PyObject *interlock_or_none(void *object) {
+        return object == NULL ? Py_NewRef(Py_None) : (PyObject *) object;
+    }
+    /* The innermost Python frame, or None where C calls: for what is registered with `atexit`, say. */
+    #define interlock_frame() interlock_or_none(PyThreadState_GetFrame(interlock_thread_state()))
+    #define interlock_frame_below(frame) interlock_or_none(PyFrame_GetBack((PyFrameObject *) (frame)))
+    #define interlock_code_of(frame) ((PyObject *) PyFrame_GetCode((PyFrameObject *) (frame)))
+    #define interlock_lasti_of(frame) (PyFrame_GetLasti((PyFrameObject *) (frame)))
+    static inline PyObject *interlock_line_of(PyObject *frame) {
+        int line = PyFrame_GetLineNumber((PyFrameObject *) frame);
+        return line > 0 ? PyLong_FromLong(line) : Py_NewRef(Py_None);
+    }
     #ifdef _WIN32
       #define interlock_pid() 0
     #else
@@ -50,6 +62,11 @@ cdef extern from *:
     int interlock_pid() noexcept nogil
     unsigned int interlock_version_of(object type) noexcept
     object interlock_referent(object reference)
+    object interlock_frame()
+    object interlock_frame_below(object frame)
+    object interlock_code_of(object frame)
+    int interlock_lasti_of(object frame) noexcept
+    object interlock_line_of(object frame)
     # Monotonic nanoseconds.
     long long interlock_now() noexcept nogil
 

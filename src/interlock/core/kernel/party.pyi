@@ -1,4 +1,6 @@
-from typing import final
+from asyncio import Task
+from threading import Thread
+from typing import Any, TypeAlias, final
 
 @final
 class Leaving:
@@ -18,3 +20,6 @@ class Party:
     def lost_in_fork(self) -> bool: ...
     @property
     def name(self) -> str: ...
+
+# Who holds or waits. A task of trio is one of its own class, which this leaves out.
+_Someone: TypeAlias = Thread | Task[Any] | Party

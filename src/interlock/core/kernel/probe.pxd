@@ -1,5 +1,6 @@
 cimport cython
 from interlock.core.kernel.control cimport Controller
+from interlock.core.kernel.maker cimport Maker
 
 cdef enum Happening:
     ACQUIRED      # got what it asked for without waiting
@@ -33,7 +34,7 @@ cdef class Observed:
 
 cdef class Sink:
     cdef int wanted(self, Observed what) except -1
-    cdef void made(self, Observed what)
+    cdef void made(self, Observed what, Maker maker)
     cdef void happened(self, Happening happening, Observed what, unsigned long long other, long long waited)
 
 
@@ -52,22 +53,7 @@ cdef object control(Controller controller)
 cdef Sink active()
 
 
-@cython.final
-cdef class Maker:
-    # Written once.
-    cdef readonly object code
-    cdef readonly int offset
-    cdef readonly object line
-    cdef readonly object outer_code
-    cdef readonly int outer_offset
-    cdef readonly object outer_line
-
-
-cdef Maker maker_of(Observed what)
-cdef bint is_library(object file)
-
-
-# What a recorder keeps about a primitive, and the tally that a counter may keep beside it.
+# What a recorder tells of a primitive: one for all of which it would tell the same. Written once.
 @cython.final
 cdef class Entry:
     cdef readonly str kind
@@ -76,10 +62,17 @@ cdef class Entry:
     cdef readonly bint inner      # the lock that a condition has made for itself
     cdef readonly object giver    # the code that ends waits for it, where that is known, or None
     cdef object type
+
+
+# What a recorder keeps about one primitive, and the tally that a counter may keep beside it. It goes with the primitive.
+@cython.final
+cdef class Record:
+    cdef Entry entry              # written once
     cdef Tally tally              # under the critical section of the primitive
     # Under the critical section of the recorder; read without it, when the worst is a second look.
-    cdef unsigned int number
+    cdef unsigned int number      # 0: there are no more
     cdef unsigned int serial      # of the recording that knows it by this number
+    cdef unsigned int purges      # how often that had forgotten numbers, when this one was known last
 
 
 @cython.final
@@ -91,6 +84,8 @@ cdef class Tally:
     cdef readonly object line
     cdef readonly object outer
     cdef readonly Maker maker
+    cdef unsigned int counter     # whose it is
+    cdef unsigned int version     # of the class of its primitives; 0: not known
     cdef readonly long long made
     cdef readonly long long acquired
     cdef readonly long long waited
@@ -103,6 +98,8 @@ cdef bint counts(Happening happening) noexcept
 
 @cython.final
 cdef class Counter(Sink):
+    # Written once.
+    cdef unsigned int serial
     cdef dict tallies
     cdef Tally tally(self, Observed what, Maker maker)
     cdef Tally tally_made(self, Observed what, Maker maker)

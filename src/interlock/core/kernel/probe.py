@@ -8,19 +8,18 @@ asked before a lock is taken as well (`core/explain/order.py`). Other code that 
 `Sink`, not a second mechanism.
 """
 
-import os
-import sys
-import threading
+from itertools import count
 
 import cython
 from cython.cimports.interlock.core.kernel.control import Controller, after, controlling, set_controller
+from cython.cimports.interlock.core.kernel.maker import Maker, forget_makers, maker_of
+from cython.cimports.interlock.core.kernel.native import interlock_version_of
 
 probing = False
 _counting = cython.declare(cython.bint, False)
 _watching = cython.declare(cython.bint, False)
 
-_LIBRARY = os.path.join(os.path.dirname(threading.__file__), "")
-_OURS = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(__file__))), "")
+_next_counter = count(1)
 
 
 class Observed:
@@ -34,8 +33,8 @@ class Sink:
         """The caller is about to take `what`, without a timeout. May raise."""
         return 0
 
-    def made(self, what: Observed) -> cython.void:
-        """A primitive was made by the innermost Python frame."""
+    def made(self, what: Observed, maker: Maker | None) -> cython.void:
+        """A primitive was made. ``maker``: by whom, None where no line of Python did."""
 
     def happened(
         self, happening: Happening, what: Observed, other: cython.ulonglong, waited: cython.longlong
@@ -50,10 +49,13 @@ _watchers: list = [Sink()]
 
 
 def made(what: Observed) -> cython.void:
+    if not _counting and not _watching:
+        return
+    maker: Maker = maker_of(type(what))
     if _counting:
-        cython.cast(Sink, _sinks[0]).made(what)
+        cython.cast(Sink, _sinks[0]).made(what, maker)
     if _watching:
-        cython.cast(Sink, _watchers[0]).made(what)
+        cython.cast(Sink, _watchers[0]).made(what, maker)
 
 
 def happened(happening: Happening, what: Observed, other: cython.ulonglong, waited: cython.longlong) -> cython.void:
@@ -88,6 +90,8 @@ def stop() -> cython.void:
     _counting = False
     _sinks[0] = Sink()
     probing = _watching or controlling
+    if not probing:
+        forget_makers()
 
 
 def watch(to: Sink) -> cython.void:
@@ -102,6 +106,8 @@ def unwatch() -> cython.void:
     _watching = False
     _watchers[0] = Sink()
     probing = _counting or controlling
+    if not probing:
+        forget_makers()
 
 
 def control(controller: Controller | None):
@@ -115,59 +121,8 @@ def active() -> Sink:
     return _sinks[0] if _counting else None
 
 
-# --- who made a primitive ----------------------------------------------------------------------------------------
-
-
-class Maker:
-    """The line that made a primitive.
-
-    Attributes: ``code``, ``offset`` into it and ``line`` of the innermost Python frame, and where that is in the
-    standard library, ``outer_code``, ``outer_offset`` and ``outer_line`` of the innermost one outside it (a code of
-    None where there is none).
-    """
-
-
-def is_library(file) -> cython.bint:
-    """Whether a source file belongs to the standard library, the interpreter or us: not to the program."""
-    if file.startswith(("<frozen ", _OURS)):
-        return True
-    return file.startswith(_LIBRARY) and "/site-packages/" not in file and "/dist-packages/" not in file
-
-
-def is_of_library(file: str) -> bool:
-    """`is_library`, for Python."""
-    return is_library(file)
-
-
-def maker_of(what: Observed) -> Maker:
-    """Which line makes `what` now. The `__init__` of a subclass does not make it: the line that calls it does."""
-    frame = sys._getframe()
-    # interlock.aio's classes are made through Python frames of their own.
-    while frame.f_back is not None and frame.f_globals.get("__name__") == "interlock.aio":
-        frame = frame.f_back
-    kind = type(what)
-    if not kind.__module__.startswith("interlock.core."):
-        constructors = {
-            f"{each.__qualname__}.__init__" for each in kind.__mro__ if not each.__module__.startswith("interlock.")
-        }
-        while frame.f_back is not None and frame.f_code.co_qualname in constructors:
-            frame = frame.f_back
-    maker: Maker = Maker.__new__(Maker)
-    maker.code = frame.f_code
-    maker.offset = frame.f_lasti
-    maker.line = frame.f_lineno
-    if is_library(frame.f_code.co_filename):
-        while frame is not None and is_library(frame.f_code.co_filename):
-            frame = frame.f_back
-        if frame is not None:
-            maker.outer_code = frame.f_code
-            maker.outer_offset = frame.f_lasti
-            maker.outer_line = frame.f_lineno
-    return maker
-
-
 class Entry:
-    """What a recorder knows of a primitive.
+    """What a recorder knows of a primitive, and of all of which it knows the same.
 
     Attributes: ``kind`` (the name of its class), ``label`` (its name, or None), ``maker`` (a `Maker`, or None where
     it was made before anybody watched), ``inner`` (it is the lock that a condition has made for itself) and ``giver`` (the
@@ -186,14 +141,29 @@ class Entry:
         return self.kind
 
 
+class Record:
+    """What a recorder keeps about one primitive."""
+
+
 def name_entry(what: Observed, label: str, giver: object) -> None:
     """Have recordings call ``what`` by this name, and charge those who wait for it to this code, where it is recorded."""
     with cython.critical_section(what):
         record = what.record
-    if isinstance(record, Entry):
-        entry: Entry = record
+    if isinstance(record, Record):
+        known: Record = record
+        before: Entry = known.entry
+        entry: Entry = Entry.__new__(Entry)
+        entry.type = before.type
+        entry.kind = before.kind
         entry.label = label
+        entry.maker = before.maker
+        entry.inner = before.inner
         entry.giver = giver
+        mine: Record = Record.__new__(Record)
+        mine.entry = entry
+        mine.tally = known.tally
+        with cython.critical_section(what):
+            what.record = mine
 
 
 # --- counting ----------------------------------------------------------------------------------------------------
@@ -224,6 +194,7 @@ class Counter(Sink):
     """Counts per name or line."""
 
     def __init__(self):
+        self.serial = next(_next_counter)
         self.tallies = {}
 
     def tally(self, what: Observed, maker: Maker | None) -> Tally:
@@ -232,6 +203,8 @@ class Counter(Sink):
         fresh.kind = kind
         fresh.name = what.label
         fresh.maker = maker
+        fresh.counter = self.serial
+        fresh.version = interlock_version_of(type(what))
         if maker is not None:
             fresh.file = maker.code.co_filename
             fresh.line = maker.line
@@ -243,15 +216,34 @@ class Counter(Sink):
             spot = (maker.offset, maker.outer_offset)
         return self.tallies.setdefault((kind, what.label, fresh.file, fresh.line, fresh.outer, spot), fresh)
 
-    def tally_made(self, what: Observed, maker: Maker) -> Tally:
+    def tally_made(self, what: Observed, maker: Maker | None) -> Tally:
         # A primitive made inside another (the lock of a condition) counts for the outer one's line.
-        tally = self.tally(what, maker)
+        tally: Tally = None
+        if maker is not None and what.label is None:
+            # Mostly the one that this line made before is of the same class.
+            with cython.critical_section(maker):
+                known = maker.tally
+            if known is not None:
+                tally = known
+                if (
+                    tally.counter != self.serial
+                    or tally.version == 0
+                    or tally.version != interlock_version_of(type(what))
+                ):
+                    tally = None
+        if tally is None:
+            tally = self.tally(what, maker)
+            if maker is not None and what.label is None:
+                with cython.critical_section(maker):
+                    known = maker.tally
+                    maker.tally = tally
+                known = None  # here and not inside, where it could be the last reference
         with cython.critical_section(tally):
             tally.made += 1
         return tally
 
-    def made(self, what: Observed) -> cython.void:
-        tally = self.tally_made(what, maker_of(what))
+    def made(self, what: Observed, maker: Maker | None) -> cython.void:
+        tally = self.tally_made(what, maker)
         with cython.critical_section(what):
             what.record = tally
 
@@ -265,15 +257,15 @@ class Counter(Sink):
         tally: Tally = None
         if isinstance(record, Tally):
             tally = record
-        elif isinstance(record, Entry):
+        elif isinstance(record, Record):
             # A recording has come and gone.
             with cython.critical_section(what):
-                tally = cython.cast(Entry, record).tally
+                tally = cython.cast(Record, record).tally
         if tally is None:
             tally = self.tally(what, None)
             with cython.critical_section(what):
-                if isinstance(record, Entry):
-                    cython.cast(Entry, record).tally = tally
+                if isinstance(record, Record):
+                    cython.cast(Record, record).tally = tally
                 else:
                     what.record = tally
         self.count(tally, happening, waited)
@@ -295,7 +287,7 @@ def made_by(what: Observed) -> Maker | None:
         record = what.record
     if isinstance(record, Tally):
         return cython.cast(Tally, record).maker
-    return cython.cast(Entry, record).maker if isinstance(record, Entry) else None
+    return cython.cast(Record, record).entry.maker if isinstance(record, Record) else None
 
 
 def count_open(what: Observed, waited: int) -> None:

@@ -95,7 +95,7 @@ class Event(Primitive):
         return acquire_call(self, 0, -1 if timeout is None else wait_seconds(timeout))
 
     def waiting(self) -> object:
-        """An event for `select`: the flag is set."""
+        """For `select`: waits until the flag is set."""
         return alternative(Kind.WAITING, self, 0, None)
 
     def __repr__(self):

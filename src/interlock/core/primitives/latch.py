@@ -97,7 +97,7 @@ class Latch(Primitive):
         return acquire_call(self, 0, wait_seconds(timeout))
 
     def waiting(self) -> object:
-        """An event for `select`: the latch is open."""
+        """For `select`: waits until the latch is open."""
         return alternative(Kind.WAITING, self, 0, None)
 
     def __repr__(self):

@@ -106,7 +106,7 @@ class Lock(Mutex):
         return acquire_call(self, 0, lock_seconds(timeout))
 
     def acquiring(self) -> object:
-        """An event for `select`: the lock is acquired, as by `acquire`."""
+        """For `select`: acquires the lock, as `acquire` does."""
         return alternative(Kind.PLAIN, self, 0, None)
 
     def release(self) -> None:

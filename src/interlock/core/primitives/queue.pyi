@@ -3,6 +3,7 @@ from collections.abc import Coroutine, Iterable, MutableSequence
 from types import GenericAlias
 from typing import Any, Generic, Self, TypeVar
 
+from interlock.core.kernel.party import _Someone
 from interlock.core.primitives.alternative import Alternative
 from interlock.core.primitives.condition import Condition
 from interlock.core.primitives.lock import Lock
@@ -46,7 +47,7 @@ class Queue(QueueFace[_T]):
     @property
     def is_shutdown(self) -> bool: ...
     @property
-    def putters(self) -> tuple[Any, ...]: ...
+    def putters(self) -> tuple[_Someone, ...]: ...
     def __aiter__(self) -> Self: ...
     def __anext__(self) -> Coroutine[Any, Any, _T]: ...
     @property

@@ -1,5 +1,6 @@
-from typing import Any, final
+from typing import final
 
+from interlock.core.kernel.party import _Someone
 from interlock.core.kernel.primitive import Primitive
 
 @final
@@ -10,6 +11,6 @@ class Line(Primitive): ...
 
 class QueueBase(Primitive):
     @property
-    def getters(self) -> tuple[Any, ...]: ...
+    def getters(self) -> tuple[_Someone, ...]: ...
 
 def rename(queue: type, errors: tuple[type[Exception], type[Exception], type[Exception]]) -> None: ...

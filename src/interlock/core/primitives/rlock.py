@@ -94,7 +94,7 @@ class RLock(Mutex):
         return acquire_call(self, 1, lock_seconds(timeout))
 
     def acquiring(self) -> object:
-        """An event for `select`: the lock is acquired, as by `acquire`."""
+        """For `select`: acquires the lock, as `acquire` does."""
         return alternative(Kind.PLAIN, self, 1, None)
 
     def release(self) -> None:

@@ -350,11 +350,11 @@ class RWLock(Primitive):
         return side
 
     def reading(self) -> object:
-        """An event for `select`: a read side is acquired. Its value is that side, which is to be released."""
+        """For `select`: acquires a read side. The value is that side, which is to be released."""
         return alternative(Kind.READING, self, READ, None)
 
     def writing(self) -> object:
-        """An event for `select`: the write side is acquired. Its value is that side, which is to be released."""
+        """For `select`: acquires the write side. The value is that side, which is to be released."""
         return alternative(Kind.WRITING, self, WRITE, None)
 
     def locked(self) -> bool:

@@ -2,6 +2,7 @@ from collections.abc import Awaitable, Coroutine
 from types import TracebackType
 from typing import Any, NoReturn, SupportsIndex, final
 
+from interlock.core.kernel.party import _Someone
 from interlock.core.kernel.primitive import Primitive
 from interlock.core.primitives.alternative import Alternative
 from interlock.core.primitives.within import InOrder, Within
@@ -45,4 +46,4 @@ class RWLock(Primitive):
     @property
     def readers(self) -> int: ...
     @property
-    def owner(self) -> Any: ...
+    def owner(self) -> _Someone | None: ...

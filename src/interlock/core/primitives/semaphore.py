@@ -117,7 +117,7 @@ class Semaphore(Primitive):
         self.give(permits)
 
     def acquiring(self, permits: object = 1) -> object:
-        """An event for `select`: the permits are acquired, as by `acquire`."""
+        """For `select`: acquires permits, all or none, as `acquire` does."""
         return alternative(Kind.PLAIN, self, self.checked(permits), None)
 
     def within(self, timeout: object) -> object:

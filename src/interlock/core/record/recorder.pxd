@@ -1,6 +1,7 @@
 cimport cython
 
-from interlock.core.kernel.probe cimport Counter, Entry, Happening, Observed, Sink
+from interlock.core.kernel.maker cimport Maker
+from interlock.core.kernel.probe cimport Counter, Entry, Happening, Observed, Record, Sink, Tally
 from interlock.core.record.ring cimport interlock_slot
 
 
@@ -11,18 +12,25 @@ cdef class Recorder(Sink):
     cdef unsigned int serial
     cdef Counter counter          # whose place was taken, and who is to go on counting; or None
     cdef Sink before              # to be put back
-    cdef dict entries             # number -> Entry
+    cdef dict told                # what an `Entry` says -> that entry
     cdef dict codes               # address -> (code object, whether it is the library's)
     cdef dict parties             # id -> (Party, id of the thread in which it was met)
-    cdef object next_number
-    # When there are so many entries, look which are still named; a lost value costs a second look.
+    # Under the critical section of the recorder: the entry that a number stands for.
+    cdef list young               # of `first` and those after it
+    cdef unsigned int first
+    cdef dict old                 # of what few older ones are still named
+    cdef unsigned int purges      # how often numbers have been forgotten; read without
+    # When there are so many young ones, look which are still named; a lost value costs a second look.
     cdef Py_ssize_t purge_at
 
     cdef unsigned long long happened_at(
         self, Happening happening, Observed what, unsigned long long other, long long waited, object code, int offset
     ) except? 0
-    cdef Entry entry_for(self, Observed what, object record)
+    cdef Entry entry_of(self, type kind, str label, Maker maker, bint inner)
+    cdef Record numbered(self, Observed what, object record)
+    cdef bint knows(self, unsigned int number) except -1
     cdef int purge(self) except -1
+    cdef dict entries_from(self, unsigned int number)
     cdef int find_caller(self, unsigned int serial, void **caller, int *offset) except -1
     cdef int know_party(self, unsigned int serial, unsigned long long id) except -1
 

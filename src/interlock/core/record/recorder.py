@@ -7,7 +7,9 @@ stores, and everything else is done when it is read.
 
     operation           where
     1. time             first, so that what follows does not count
-    2. entry            `record` of the primitive; made or numbered at its first event
+    2. entry            `record` of the primitive; made or numbered at its first event. What is told of the primitive is
+                        shared by all of the same line, so what stays of one that is gone is a place in a list, until no
+                        event names it
     3. party, line      caches in the slot of the thread, filled from the dictionaries
     4. write            no Python call, so nothing can come between
 
@@ -23,10 +25,10 @@ another: a thread that is late still uses the old one, and keeps it until it is 
 import _thread
 import os
 import sys
-from itertools import count
 
 import cython
 from cython.cimports.cpython.bytes import PyBytes_FromStringAndSize
+from cython.cimports.interlock.core.kernel.maker import Maker, is_library
 from cython.cimports.interlock.core.kernel.native import interlock_now
 from cython.cimports.interlock.core.kernel.party import Party, meet, party_by_id
 from cython.cimports.interlock.core.kernel.probe import (
@@ -34,12 +36,11 @@ from cython.cimports.interlock.core.kernel.probe import (
     Entry,
     Happening,
     Observed,
+    Record,
     Sink,
     Tally,
     active,
     counts,
-    is_library,
-    maker_of,
 )
 from cython.cimports.interlock.core.kernel.probe import start as start_probe
 from cython.cimports.interlock.core.kernel.probe import stop as stop_probe
@@ -48,6 +49,8 @@ from cython.cimports.interlock.core.record.ring import (
     interlock_code_place,
     interlock_event,
     interlock_find_caller,
+    interlock_forget_first,
+    interlock_is_marked,
     interlock_party_place,
     interlock_ring_begin,
     interlock_ring_clear,
@@ -88,6 +91,8 @@ LAYOUT = "=qQQqQII"
 CODES_KEPT = cython.declare(cython.Py_ssize_t, 65_536)  # lines of more than these are not known
 PARTIES_KEPT = cython.declare(cython.Py_ssize_t, 65_536)  # names of more than these are not known
 ENTRIES_KEPT = cython.declare(cython.Py_ssize_t, 65_536)  # from here on those are dropped that no event names
+TOLD_KEPT = cython.declare(cython.Py_ssize_t, 16_384)  # a program may give each lock a name of its own
+LAST_NUMBER = cython.declare(cython.size_t, 0xFFFFFFFF)
 OFFSET_UNKNOWN = cython.declare(cython.uint, 0xFFFFFF)
 
 if not interlock_ring_setup():
@@ -100,32 +105,29 @@ class Recorder(Sink):
     def __init__(self, *args: object, **kwargs: object):
         raise TypeError("use start_recording()")
 
-    def made(self, what: Observed) -> cython.void:
-        entry: Entry = Entry.__new__(Entry)
-        entry.type = type(what)
-        entry.kind = type(what).__name__
-        entry.label = what.label
-        entry.maker = maker_of(what)
+    def made(self, what: Observed, maker: Maker | None) -> cython.void:
+        mine: Record = Record.__new__(Record)
+        mine.entry = self.entry_of(type(what), what.label, maker, False)
         counter: Counter = self.counter
         if counter is not None:
-            entry.tally = counter.tally_made(what, entry.maker)
+            mine.tally = counter.tally_made(what, maker)
         with cython.critical_section(what):
-            what.record = entry
+            what.record = mine
 
     def happened(
         self, happening: Happening, what: Observed, other: cython.ulonglong, waited: cython.longlong
     ) -> cython.void:
         time: cython.longlong = interlock_now()
         serial: cython.uint = self.serial
-        entry: Entry
+        mine: Record
         with cython.critical_section(what):
             record = what.record
-        if isinstance(record, Entry):
-            entry = record
-            if entry.serial != serial or entry.type is not type(what):
-                entry = self.entry_for(what, record)
+        if isinstance(record, Record):
+            mine = record
+            if mine.serial != serial or mine.purges != self.purges or mine.entry.type is not type(what):
+                mine = self.numbered(what, record)
         else:
-            entry = self.entry_for(what, record)
+            mine = self.numbered(what, record)
 
         party: cython.ulonglong = caller_id()
         slot: cython.pointer(interlock_slot) = interlock_slot_get(serial)
@@ -140,16 +142,16 @@ class Recorder(Sink):
         if slot != cython.NULL:
             spot: cython.uint = OFFSET_UNKNOWN if offset < 0 or offset > 0xFFFFFE else offset
             interlock_slot_write(
-                slot, time, party, other, waited, code, entry.number, spot << 8 | cython.cast(cython.uint, happening)
+                slot, time, party, other, waited, code, mine.number, spot << 8 | cython.cast(cython.uint, happening)
             )
         counter: Counter = self.counter
         if counter is not None and counts(happening):
             with cython.critical_section(what):
-                tally: Tally = entry.tally
+                tally: Tally = mine.tally
             if tally is None:
                 tally = counter.tally(what, None)
                 with cython.critical_section(what):
-                    entry.tally = tally
+                    mine.tally = tally
             counter.count(tally, happening, waited)
 
     def happened_at(
@@ -166,11 +168,11 @@ class Recorder(Sink):
         serial: cython.uint = self.serial
         with cython.critical_section(what):
             record = what.record
-        entry: Entry = None
-        if isinstance(record, Entry):
-            entry = record
-        if entry is None or entry.serial != serial:
-            entry = self.entry_for(what, record)
+        mine: Record = None
+        if isinstance(record, Record):
+            mine = record
+        if mine is None or mine.serial != serial or mine.purges != self.purges:
+            mine = self.numbered(what, record)
         address: cython.size_t = cython.cast(cython.size_t, cython.cast(cython.p_void, code))
         codes: dict = self.codes
         if address not in codes and len(codes) < CODES_KEPT:
@@ -189,64 +191,126 @@ class Recorder(Sink):
                 other,
                 waited,
                 cython.cast(cython.p_void, code),
-                entry.number,
+                mine.number,
                 spot << 8 | cython.cast(cython.uint, happening),
             )
         return party
 
     # What is looked up seldom.
 
-    def entry_for(self, what: Observed, record) -> Entry:
-        """The entry of `what`, which this recording has not met yet."""
-        entry: Entry = None
-        known: Entry = None
-        if isinstance(record, Entry):
+    def entry_of(self, kind: type, label: str | None, maker: Maker | None, inner: cython.bint) -> Entry:
+        # The entry keeps the class and the maker, so no other comes to have their addresses.
+        key = (
+            cython.cast(cython.size_t, cython.cast(cython.p_void, kind)),
+            label,
+            cython.cast(cython.size_t, cython.cast(cython.p_void, maker)),
+            inner,
+        )
+        found = self.told.get(key)
+        if found is None:
+            entry: Entry = Entry.__new__(Entry)
+            entry.type = kind
+            entry.kind = kind.__name__
+            entry.label = label
+            entry.maker = maker
+            entry.inner = inner
+            if len(self.told) >= TOLD_KEPT:
+                self.told.clear()
+            found = self.told.setdefault(key, entry)
+        return found
+
+    def numbered(self, what: Observed, record) -> Record:
+        """The record of `what`, with a number that this recording knows it by."""
+        mine: Record = None
+        known: Record = None
+        if isinstance(record, Record):
             known = record
-        if known is not None and known.type is type(what):
-            entry = known
+        if known is not None and known.entry.type is type(what):
+            mine = known
         else:
-            entry = Entry.__new__(Entry)
-            entry.type = type(what)
-            entry.kind = type(what).__name__
-            entry.label = what.label
+            mine = Record.__new__(Record)
+            maker: Maker = None
             if known is not None:
                 # A condition has given its record to the lock that it has made.
-                entry.maker = known.maker
+                maker = known.entry.maker
                 with cython.critical_section(what):
-                    entry.tally = known.tally
-                entry.inner = True
+                    mine.tally = known.tally
             elif isinstance(record, Tally):
-                entry.tally = record
-                entry.maker = entry.tally.maker
+                mine.tally = record
+                maker = mine.tally.maker
+            mine.entry = self.entry_of(type(what), what.label, maker, known is not None)
             with cython.critical_section(what):
-                what.record = entry
-        if len(self.entries) >= self.purge_at:
-            self.purge()
-        number: cython.uint = next(self.next_number)
-        self.entries[number] = entry
+                what.record = mine
+        young: cython.Py_ssize_t
         with cython.critical_section(self):
-            entry.number = number
-            entry.serial = self.serial
-        return entry
+            # Nothing here runs anybody's code: no object that the collector tracks is made, and none goes.
+            if mine.serial != self.serial or not self.knows(mine.number):
+                young = len(self.young)
+                mine.number = 0
+                if young < LAST_NUMBER - self.first:
+                    mine.number = self.first + cython.cast(cython.uint, young)
+                    self.young.append(mine.entry)
+                mine.serial = self.serial
+            mine.purges = self.purges
+            young = len(self.young)
+        if young >= self.purge_at:
+            self.purge()
+        return mine
+
+    def knows(self, number: cython.uint) -> cython.bint:
+        return (self.first <= number < self.first + len(self.young)) or number in self.old
 
     def purge(self) -> cython.int:
-        """Drop the entries that no event names any more; who is still in use gets a new number with its next event."""
-        entries: dict = self.entries
-        numbers: cython.size_t = max(entries, default=0) + 1
-        used: cython.p_char = cython.cast(cython.p_char, calloc(numbers, 1))
+        """Forget the numbers that no event names any more; who is still in use gets a new one with its next event.
+
+        Those before the first that is named go, and what few are among them into a dictionary: at most one in eight.
+        """
+        old: list = list(self.old)
+        purges: cython.uint = self.purges
+        with cython.critical_section(self):
+            numbers: cython.size_t = self.first + cython.cast(cython.size_t, len(self.young))
+        used: cython.p_uchar = cython.cast(cython.p_uchar, calloc(numbers // 8 + 1, 1))
         if used == cython.NULL:
             return 0
         interlock_ring_mark(self.serial, used, numbers)
-        for number in list(entries):
-            at: cython.size_t = number
-            if at < numbers and not used[at]:
-                entry: Entry = entries.pop(number, None)
-                if entry is not None:
-                    with cython.critical_section(self):
-                        entry.serial = 0
+        named: cython.size_t = 0
+        number: cython.size_t
+        upto: cython.size_t
+        with cython.critical_section(self):
+            if purges == self.purges:
+                upto = self.first
+                for number in range(self.first, numbers):
+                    named += interlock_is_marked(used, number)
+                    if 8 * named <= number + 1 - self.first:
+                        upto = number + 1
+                for number in range(self.first, upto):
+                    if interlock_is_marked(used, number):
+                        self.old[number] = self.young[number - self.first]
+                interlock_forget_first(self.young, upto - self.first)
+                self.first = cython.cast(cython.uint, upto)
+                for key in old:
+                    if not interlock_is_marked(used, key):
+                        self.old.pop(key, None)
+                self.purges = purges + 1
+                self.purge_at = max(ENTRIES_KEPT, len(self.young) + len(self.young) // 4)
         free(used)
-        self.purge_at = max(ENTRIES_KEPT, 2 * len(entries))
         return 0
+
+    def entries_from(self, number: cython.uint) -> dict:
+        """The entries of all numbers from this one on."""
+        found: dict = {each: entry for each, entry in list(self.old.items()) if each >= number}
+        at: cython.size_t = number
+        while True:
+            entry = None
+            with cython.critical_section(self):
+                if at < self.first:
+                    at = self.first
+                if at < self.first + cython.cast(cython.size_t, len(self.young)):
+                    entry = self.young[at - self.first]
+            if entry is None:
+                return found
+            found[at] = entry
+            at += 1
 
     def find_caller(self, serial: cython.uint, caller: cython.pp_void, offset: cython.p_int) -> cython.int:
         """What `interlock_find_caller` does, by Python's means, and tell this thread's slot what it did not know."""
@@ -342,10 +406,12 @@ def start_recording(events: int = 1_000_000) -> object:
 def begin(events: cython.ulonglong):
     before: Sink = active()
     recorder: Recorder = Recorder.__new__(Recorder)
-    recorder.entries = {}
+    recorder.told = {}
+    recorder.young = []
+    recorder.first = 1
+    recorder.old = {}
     recorder.codes = {}
     recorder.parties = {}
-    recorder.next_number = count(1)
     recorder.purge_at = ENTRIES_KEPT
     recorder.before = before
     recorder.counter = before if isinstance(before, Counter) else None
@@ -396,7 +462,7 @@ def take(began, ended) -> Taken:
         )
     finally:
         free(copy)
-    taken.entries = dict(recorder.entries)
+    taken.entries = recorder.entries_from(0)
     take_names(taken)
     return taken
 
@@ -428,12 +494,7 @@ def take_news(everything: bool, known: int) -> Taken | None:
             )
         finally:
             free(copy)
-        entries = recorder.entries
-        taken.entries = {}
-        for number in range(known + 1, next(recorder.next_number)):
-            entry = entries.get(number)
-            if entry is not None:
-                taken.entries[number] = entry
+        taken.entries = recorder.entries_from(known + 1)
         take_names(taken)
     return taken
 

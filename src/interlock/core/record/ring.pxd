@@ -407,8 +407,11 @@ cdef extern from *:
         return copy;
     }
 
-    /* Mark the primitives that the events name: used[number] = 1. */
-    static void interlock_ring_mark(unsigned int serial, char *used, size_t numbers) {
+    /* `del list[:number]`, without an object for the slice. */
+    #define interlock_forget_first(list, number) PyList_SetSlice((list), 0, (Py_ssize_t) (number), NULL)
+    #define interlock_is_marked(used, number) ((used)[(number) >> 3] >> ((number) & 7) & 1)
+    /* Mark the primitives below `numbers` that the events name: a bit for each. */
+    static void interlock_ring_mark(unsigned int serial, unsigned char *used, size_t numbers) {
         interlock_chunk *chunk;
         interlock_slot *slot;
         interlock_ring_lock();
@@ -417,8 +420,9 @@ cdef extern from *:
                 unsigned int filled = interlock_read_published(&chunk->count);
                 unsigned int at;
                 for (at = 0; at < filled; at++) {
-                    if (chunk->events[at].primitive < numbers) {
-                        used[chunk->events[at].primitive] = 1;
+                    size_t number = chunk->events[at].primitive;
+                    if (number < numbers) {
+                        used[number >> 3] |= (unsigned char) (1 << (number & 7));
                     }
                 }
             )
@@ -455,4 +459,6 @@ cdef extern from *:
     interlock_event *interlock_ring_copy_news(
         unsigned int serial, bint all, size_t *count, unsigned long long *missed, long long *missed_until
     ) noexcept
-    void interlock_ring_mark(unsigned int serial, char *used, size_t numbers) noexcept
+    void interlock_ring_mark(unsigned int serial, unsigned char *used, size_t numbers) noexcept
+    int interlock_forget_first(object list, size_t number) except -1
+    bint interlock_is_marked(unsigned char *used, size_t number) noexcept

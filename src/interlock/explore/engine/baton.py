@@ -41,6 +41,7 @@ from cython.cimports.cpython.pystate import PyThreadState_GetDict
 from cython.cimports.cpython.pythread import PyThread_get_thread_ident
 from cython.cimports.cpython.version import PY_VERSION_HEX
 from cython.cimports.interlock.core.kernel.control import Controller, Operation, active, controls
+from cython.cimports.interlock.core.kernel.maker import Maker
 from cython.cimports.interlock.core.kernel.native import (
     PY_LOCK_ACQUIRED,
     PyLockStatus,
@@ -53,7 +54,7 @@ from cython.cimports.interlock.core.kernel.native import (
 )
 from cython.cimports.interlock.core.kernel.party import renew
 from cython.cimports.interlock.core.kernel.primitive import Primitive
-from cython.cimports.interlock.core.kernel.probe import Entry, Maker, Observed, Tally, control
+from cython.cimports.interlock.core.kernel.probe import Observed, Record, Tally, control
 from cython.cimports.interlock.core.kernel.timeouts import NEVER
 from cython.cimports.interlock.core.kernel.waiter import ThreadWaiter
 from cython.cimports.interlock.explore.engine.strand_local import (
@@ -535,6 +536,12 @@ class Baton(Controller):
             self.failure = (kind, words, error, strand)
             self.switches_then = self.switches
             self.traced_then = 0 if self.trace is None else len(self.trace)
+        self.over = True
+
+    def interrupt(self, error: object) -> None:
+        """The schedule is over, and `run` will raise this: a signal has brought it, and the program has not failed."""
+        if self.interruption is None:
+            self.interruption = error
         self.over = True
 
     def cut(self) -> None:
@@ -1244,8 +1251,8 @@ class Baton(Controller):
         record = cython.cast(Observed, what).record
         if isinstance(record, Tally):
             record = cython.cast(Tally, record).maker
-        elif isinstance(record, Entry):
-            record = cython.cast(Entry, record).maker
+        elif isinstance(record, Record):
+            record = cython.cast(Record, record).entry.maker
         if not isinstance(record, Maker):
             return None
         maker: Maker = record

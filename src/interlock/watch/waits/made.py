@@ -1,8 +1,9 @@
 """The line that made a primitive, where the counting or the recording of a run has kept it."""
 
 from interlock.core.explain.places import Place
+from interlock.core.kernel.maker import is_of_library
 from interlock.core.kernel.primitive import Primitive
-from interlock.core.kernel.probe import is_of_library, made_by
+from interlock.core.kernel.probe import made_by
 
 
 def place_made(primitive: object) -> Place | None:

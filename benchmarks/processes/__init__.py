@@ -1,0 +1,1 @@
+"""`interlock.machine` beside multiprocessing, posix_ipc, filelock, fasteners and portalocker, in one run."""
