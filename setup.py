@@ -54,16 +54,25 @@ COLD = (
     "interlock.core.kernel.deadlock",
     "interlock.core.kernel.private",
     "interlock.core.primitives.alternative",
+    "interlock.core.primitives.barrier",
     "interlock.core.primitives.condition_foreign",
+    "interlock.core.primitives.condition_tasks",
     "interlock.core.primitives.join",
+    "interlock.core.primitives.latch",
+    "interlock.core.primitives.queue_open",
     "interlock.core.primitives.remote",
+    "interlock.core.primitives.waitqueue",
+    "interlock.core.tasks.owner_watch",
     "interlock.explore.",
     "interlock.machine.barrier",
     "interlock.machine.condition",
     "interlock.machine.latch",
     "interlock.machine.rwlock",
+    "interlock.machine.tasks",
 )
 HOT = ("interlock.core.explain.order",)  # every lock that is taken under `interlock run`
+# What it does ends in system calls.
+WARM = ("interlock.core.graph.", "interlock.machine.")
 
 # In a wheel the compiled modules are linked into two files; `interlock/core/__init__.py` finds them there. Linked
 # together, and optimized then, they are a third smaller: each alone has its own copy of what Cython adds to a module.
@@ -83,6 +92,8 @@ class BuildPy(build_py):
             for pxd in Path("src").rglob("*.pxd"):
                 for source in pxd, pxd.with_suffix(".py"):
                     Path(self.build_lib, *source.parts[1:]).unlink(missing_ok=True)
+            for header in Path("src").rglob("*.h"):
+                Path(self.build_lib, *header.parts[1:]).unlink(missing_ok=True)
 
 
 class BuildExt(build_ext):
@@ -103,6 +114,8 @@ class BuildExt(build_ext):
                 if not DEBUG:
                     # Without what only a debugger reads, which is five times what is run.
                     extension.extra_compile_args.append("-g0")
+                    if extension.name.startswith(WARM):
+                        extension.extra_compile_args.append("-O2")
                     if extension.name.startswith(COLD) and extension.name not in HOT:
                         extension.extra_compile_args.append("-Os")
                     if sys.platform == "linux":
@@ -216,8 +229,10 @@ def hide_tables(directory=C_DIR):
 
 # cythonize may start worker processes, and those import this file.
 if __name__ == "__main__":
+    # These commands compile nothing, and pip and build run each of them before they build.
+    compiles = not {"sdist", "egg_info", "dist_info"} & set(sys.argv)
     setup(
-        ext_modules=to_c(extensions()),
+        ext_modules=to_c(extensions()) if compiles else extensions(),
         cmdclass={"build_ext": BuildExt, "build_py": BuildPy},
         options={
             "build": {"build_base": BUILD_DIR, "build_lib": WHEEL_DIR, "build_temp": TEMP_DIR},

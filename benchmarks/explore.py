@@ -56,14 +56,14 @@ class _State:
 def frontrun() -> float | None:
     """frontrun's random exploration, at bytecodes."""
     try:
-        peer = importlib.import_module("frontrun.bytecode")
+        peer = importlib.import_module("frontrun")
     except ImportError:
         return None
     tries = 50
     began = time.perf_counter()
-    peer.explore_interleavings(
-        setup=_State, threads=[_State.work, _State.work], invariant=lambda state: state.n == 10, max_attempts=tries
-    )
+    peer.explore(
+        _State, _State.work, lambda state: state.n == 10, count=2, strategy="random", max_attempts=tries
+    )  # fmt: skip
     return tries / (time.perf_counter() - began)
 
 

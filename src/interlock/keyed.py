@@ -4,12 +4,16 @@ import threading
 import weakref
 from collections.abc import Awaitable, Callable, Generator, Hashable
 from functools import partial, update_wrapper
-from typing import Any, Generic, ParamSpec, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
 
 from interlock.core.kernel.deadlock import DeadlockError
+from interlock.core.primitives.alternative import with_outside
 from interlock.core.primitives.lock import Lock
 from interlock.core.primitives.rlock import RLock
 from interlock.core.primitives.rwlock import RWLock
+
+if TYPE_CHECKING:
+    from interlock.core.primitives.alternative import Alternative
 
 _T = TypeVar("_T")
 _P = ParamSpec("_P")
@@ -19,7 +23,11 @@ _CO_COROUTINE = 0x80
 
 
 def _is_async(function: Any) -> bool:
-    """As `inspect.iscoroutinefunction`, without loading that."""
+    """As `inspect.iscoroutinefunction`, without loading that; and of an object, whether its call is."""
+    while isinstance(function, partial):
+        function = function.func
+    if not hasattr(function, "__code__"):
+        function = getattr(function, "__func__", None) or vars(type(function)).get("__call__")
     return bool(getattr(getattr(function, "__code__", None), "co_flags", 0) & _CO_COROUTINE)
 
 
@@ -47,10 +55,30 @@ class _Kept:
             super().release()  # type: ignore[misc]
         finally:
             # The caller did not hold it, or holds it once more, or another party has taken it meanwhile.
-            if self.locked():  # type: ignore[attr-defined]
-                self._held[id(self)] = self
-                if not self.locked():  # type: ignore[attr-defined]
-                    self._held.pop(id(self), None)
+            self._keep()
+
+    def _keep(self) -> None:
+        if self.locked():  # type: ignore[attr-defined]
+            self._held[id(self)] = self
+            if not self.locked():  # type: ignore[attr-defined]
+                self._held.pop(id(self), None)
+
+    def acquiring(self) -> "Alternative[bool]":
+        return with_outside(super().acquiring(), _Keeping(self))  # type: ignore[misc]
+
+
+class _Keeping:
+    """For `select`: the lock has been got, and not by `acquire`."""
+
+    def __init__(self, lock: _Kept) -> None:
+        self._lock = lock
+
+    def result(self) -> bool:
+        self._lock._keep()
+        return True
+
+    def forget(self) -> None:
+        pass
 
 
 class _KeyedLock(_Kept, Lock):
@@ -73,7 +101,8 @@ class KeyedLock:
 
     def __init__(self, kind: type = Lock, *, name: str | None = None) -> None:
         if kind not in _MADE_AS:
-            raise TypeError(f"kind must be interlock.Lock, RLock or RWLock, not {kind!r}")
+            hint = f": a name is given as KeyedLock(name={kind!r})" if isinstance(kind, str) else ""
+            raise TypeError(f"kind must be interlock.Lock, RLock or RWLock, not {kind!r}{hint}")
         self._make = _MADE_AS[kind]
         self._name = name
         self._guard = threading.RLock()

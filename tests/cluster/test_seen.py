@@ -38,6 +38,54 @@ def test_a_dump_says_what_is_waited_for(connect):
     waiter.join(10)
 
 
+@pytest.mark.parametrize("kind", ["RWLock", "Latch", "Barrier", "Condition"])
+def test_each_kind_is_called_what_it_is(connect, kind):
+    """In dumps and in recordings, where it is one object however often it is waited for."""
+    one, two = connect(), connect()
+    make = {
+        "RWLock": lambda handle: handle.RWLock("it"),
+        "Latch": lambda handle: handle.Latch("it", 1),
+        "Barrier": lambda handle: handle.Barrier("it", 2),
+        "Condition": lambda handle: handle.Condition("it"),
+    }[kind]
+    mine, other = make(one), make(two)
+
+    def wait() -> None:
+        if kind == "RWLock":
+            with other.read():
+                pass
+        elif kind == "Condition":
+            with other:
+                other.wait()
+        else:
+            other.wait()
+
+    def let_go() -> None:
+        if kind == "RWLock":
+            mine.write().release()
+        elif kind == "Condition":
+            with mine:
+                mine.notify()
+        elif kind == "Latch":
+            mine.count_down()
+        else:
+            mine.wait()
+
+    with interlock.record() as recording:
+        if kind == "RWLock":
+            mine.write().acquire()
+        waiter = threading.Thread(target=wait)
+        waiter.start()
+        blocked(mine, 1)
+        text = io.StringIO()
+        wait_until(lambda: (interlock.dump(text), "waits for" in text.getvalue())[1], "it is seen to wait")
+        assert f"{kind} 'it on" in text.getvalue()
+        let_go()
+        waiter.join(10)
+    found = [each for each in recording.primitives if str(each.name).startswith("it on ")]
+    assert [(each.kind, each.family) for each in found] == [(kind, kind)]
+
+
 @pytest.mark.parametrize("kind", ["Lock", "RLock"])
 def test_a_cycle_with_a_local_lock_is_refused(connect, kind):
     """One holds the lock between machines and wants the local one, the other the other way round."""

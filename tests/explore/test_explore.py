@@ -3,9 +3,12 @@
 import asyncio
 import contextlib
 import queue
+import subprocess
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -384,3 +387,17 @@ def test_one_who_swallows_everything_is_given_up():
 
     # What fails is what is told, and the search ends.
     assert isinstance(failure_of(program, schedules=3).__cause__, ValueError)
+
+
+def test_the_timeline_shows_the_schedule_that_fails(tmp_path):
+    page = tmp_path / "page.html"
+    file = "tests/explore/corpus/transfer_bug.py"
+    root = Path(__file__).parents[2]
+    command = [sys.executable, "-m", "interlock", "explore", "--timeline", str(page), file]
+    ran = subprocess.run(command, cwd=root, capture_output=True, encoding="utf-8", timeout=100)
+    assert ran.returncode == 1, ran.stderr
+    assert f"timeline of this schedule: {page}" in ran.stdout
+    text = page.read_text(encoding="utf-8")
+    assert "the schedule that fails" in text
+    assert "Thread-1 (" in text
+    assert "waited" in text

@@ -8,18 +8,21 @@ from pathlib import Path
 import pytest
 
 PROGRAM = Path(__file__).with_name("program.py")
+DROPIN = Path(__file__).with_name("dropin_program.py")
 ROOT = Path(__file__).parents[2]
 
 
-def test_the_program_runs() -> None:
-    result = subprocess.run([sys.executable, PROGRAM], capture_output=True, text=True, timeout=100, check=False)
+@pytest.mark.parametrize("program", [PROGRAM, DROPIN], ids=lambda path: path.stem)
+def test_the_program_runs(program: Path) -> None:
+    result = subprocess.run([sys.executable, program], capture_output=True, text=True, timeout=100, check=False)
     assert (result.returncode, result.stderr) == (0, "")
 
 
-def test_mypy_strict_has_nothing_to_say(tmp_path: Path) -> None:
+@pytest.mark.parametrize("program", [PROGRAM, DROPIN], ids=lambda path: path.stem)
+def test_mypy_strict_has_nothing_to_say(tmp_path: Path, program: Path) -> None:
     if find_spec("mypy") is None:
         pytest.skip("needs mypy: make check")
-    command = [sys.executable, "-m", "mypy", "--strict", "--cache-dir", str(tmp_path), "--config-file=", str(PROGRAM)]
+    command = [sys.executable, "-m", "mypy", "--strict", "--cache-dir", str(tmp_path), "--config-file=", str(program)]
     # As an installed package: no settings of this project.
     result = subprocess.run(
         command,

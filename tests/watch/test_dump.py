@@ -366,3 +366,55 @@ def test_a_lock_that_a_task_took_by_awaiting_acquire_is_told() -> None:
     assert "task taker took it and ended by a TypeError: acquire() is not awaited, taken at" in text
     assert f"test_dump.py:{line} in take" in text
     kept.clear()
+
+
+def test_a_select_shows_all_that_it_waits_for(someone: ThreadParty) -> None:
+    lock, jobs, stop = interlock.Lock(name="orders"), interlock.Queue[int](name="jobs"), interlock.Event(name="stop")
+    with lock:
+        choosing = someone.begin(
+            lambda: interlock.select(lock.acquiring(), jobs.getting(), stop.waiting(), lock.acquiring())
+        )
+        blocked(stop, 1)
+        text = dumped()
+        assert "for Lock 'orders' or an item of Queue 'jobs' or Event 'stop', at" in text
+        assert "Lock 'orders': held by MainThread" in text
+        assert "an item of Queue 'jobs': it is empty" in text
+        assert "CYCLE" not in text
+        (waits,) = [each["waits"] for each in interlock.snapshot()["parties"] if each["waits"] is not None]
+        assert [each["primitive"]["name"] for each in waits["choices"]] == ["orders", "jobs", "stop", "orders"]
+        assert [len(each["owners"]) for each in waits["choices"]] == [1, 0, 0, 1]
+        stop.set()
+    assert choosing.result() == (2, True)
+
+
+def test_a_cycle_through_a_select_that_is_not_certain() -> None:
+    """Shown only while every alternative is in it."""
+    a, b, c = (interlock.Lock(name=name) for name in "abc")
+    chooser, other, third = (ThreadParty(name) for name in ("chooser", "other", "third"))
+    chooser.do(a.acquire)
+    other.do(b.acquire)
+    c.acquire()
+    waiting = other.begin(a.acquire)
+    blocked(a, 1)
+    choosing = chooser.begin(lambda: interlock.select(b.acquiring(), c.acquiring()))
+    blocked(c, 1)
+    assert "CYCLE" not in dumped()  # c is held by one who runs
+    c.release()
+    assert choosing.result() == (1, True)
+    third.do(c.release)
+    third.do(c.acquire)
+    choosing = chooser.begin(lambda: interlock.select(b.acquiring(), c.acquiring()))
+    blocked(c, 1)
+    also = third.begin(a.acquire)
+    blocked(a, 2)
+    text = dumped()
+    assert "CYCLE: " in text
+    assert "not certain" in text
+    a.release()
+    assert waiting.result()
+    a.release()
+    assert also.result()
+    c.release()
+    assert choosing.result() == (1, True)
+    for each in (chooser, other, third):
+        each.end()

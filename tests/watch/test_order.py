@@ -3,6 +3,7 @@
 import asyncio
 import threading
 import warnings
+import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -330,3 +331,50 @@ def test_counting_goes_on_beside_it() -> None:
     take(lock)
     (tally,) = [tally for tally in stop_counting() if tally.name == "counted"]
     assert tally.acquired == 2
+
+
+def test_a_lock_that_was_never_released_is_kept_by_nobody(watch: OrderWatch) -> None:
+    lock = Lock()
+    lock.acquire()
+    gone = weakref.ref(lock)
+    del lock
+    assert gone() is None
+    a = Lock()
+    b = Lock()
+    take(a, b)
+    assert watch.found == []
+
+
+def test_a_guard_that_another_has_released_is_none(watch: OrderWatch) -> None:
+    """It stands among what its taker holds until somebody asks the lock itself."""
+    guard = Lock()
+    a = Lock()
+    b = Lock()
+    take(guard, a, b)
+    take(guard, b, a)
+    take(guard, a, b)
+    assert watch.found == []
+    guard.acquire()
+    releaser = threading.Thread(target=guard.release)
+    releaser.start()
+    releaser.join()
+    take(a, b)
+    assert len(watch.found) == 1
+
+
+def test_a_pair_is_found_however_often_it_was_seen(watch: OrderWatch) -> None:
+    a, b = Lock(), RLock()
+    for _ in range(10_000):
+        take(a, b)
+    take(b, a)
+    assert len(watch.found) == 1
+
+
+def test_many_pairs_of_single_locks_that_are_gone_leave_room(watch: OrderWatch) -> None:
+    """There is room for 10,000 edges."""
+    for _ in range(11_000):
+        take(*[Lock() for _ in range(2)])
+    a, b = Lock(), RLock()
+    take(a, b)
+    take(b, a)
+    assert len(watch.found) == 1

@@ -51,7 +51,7 @@ class _Ended(BaseException):
 
 
 def hold(request: Namespace) -> NoReturn:
-    """Do it, and exit with the command's code, or 75 (not got), 76 (lost)."""
+    """Do it, and exit with the command's code, or 75 (not acquired), 76 (lost)."""
     if "://" in request.target:
         from interlock.cli.cluster_hold import open_hold
     else:
@@ -66,11 +66,11 @@ def hold(request: Namespace) -> NoReturn:
         _exit_as(-signal.SIGINT)
     if not got:
         within = f" within {request.timeout:g} s" if request.timeout else ""
-        print(f"interlock: not got{within}: {request.shown}", file=sys.stderr)
+        print(f"interlock: could not get the lock{within}: {request.shown}", file=sys.stderr)
         sys.exit(request.conflict_code)
     code = _run(target, request)
     if not target.release():
-        print(f"interlock: lost while the command ran: {request.shown}", file=sys.stderr)
+        print(f"interlock: the lock was lost while the command ran: {request.shown}", file=sys.stderr)
         code = LOST
     _exit_as(code)
 
@@ -164,7 +164,7 @@ def _wait(child: "subprocess.Popen[bytes]", lost: Event, at_terminal: bool, requ
     threading.Thread(target=watch, name="interlock-hold", daemon=True).start()
     lost.wait()
     if not over.is_set():
-        print(f"interlock: lost: {request.shown}; the command is told to end", file=sys.stderr)
+        print(f"interlock: lost the lock: {request.shown}; the command gets SIGTERM", file=sys.stderr)
         _send(child, signal.SIGTERM, at_terminal)
         if not over.wait(request.kill_after):
             _send(child, signal.SIGKILL, at_terminal)

@@ -106,7 +106,7 @@ class Condition(Shared):
     def parking(self, hold: Ticket) -> Calling[Ticket]:
         """Give up `hold` and stand in the condition's queue."""
         lock, session = self.lock, hold.session
-        ticket = session.begin(self.name, hold.units)
+        ticket = session.begin(self.name, hold.units, self.board)
         if ticket is None:
             hold.check()
             raise LeaseLost(f"{lock!r} is no longer held here")

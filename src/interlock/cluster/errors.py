@@ -13,25 +13,25 @@ __all__ = [
 
 
 class ClusterError(Exception):
-    """What goes wrong between machines. All errors of interlock.cluster derive from it."""
+    """The base of all errors of interlock.cluster."""
 
     __module__ = "interlock"
 
 
 class EngineUnavailable(ClusterError, ConnectionError):
-    """The engine does not answer. Says which one, what was tried, and since when."""
+    """The engine does not answer. The message says which one, what was tried, and since when."""
 
     __module__ = "interlock"
 
 
 class LeaseLost(ClusterError):
-    """What was held may be held by somebody else by now: the lease ran out, or the engine forgot it."""
+    """Another process may hold the lock by now: the lease ran out, or the engine forgot it."""
 
     __module__ = "interlock"
 
 
 class EngineRestarted(LeaseLost):
-    """The engine came back without what it knew, so what was held there is lost."""
+    """The engine came back without its data, so all that was held there is lost."""
 
     __module__ = "interlock"
 
@@ -55,6 +55,6 @@ class ShapeError(ClusterError, ValueError):
 
 
 class SetupNeeded(ClusterError):
-    """The engine lacks what `interlock setup URL` makes, and this user may not make it."""
+    """The database lacks the schema that `interlock setup URL` creates, and this user may not create it."""
 
     __module__ = "interlock"

@@ -6,9 +6,17 @@ import _thread
 import weakref
 
 from interlock import Event
-from interlock.core.primitives.remote import Lock, Remote, RLock, Semaphore
+from interlock.core.primitives.remote import Barrier, Condition, Latch, Lock, Remote, RLock, RWLock, Semaphore
 
-KINDS: dict[str, type[Remote]] = {"lock": Lock, "rlock": RLock, "semaphore": Semaphore}
+KINDS: dict[str, type[Remote]] = {
+    "lock": Lock,
+    "rlock": RLock,
+    "semaphore": Semaphore,
+    "rwlock": RWLock,
+    "latch": Latch,
+    "barrier": Barrier,
+    "condition": Condition,
+}
 
 # One board for a name, however many handles there are: by url, prefix, kind and name.
 _boards: weakref.WeakValueDictionary[tuple[str, str, str, str], Remote] = weakref.WeakValueDictionary()
@@ -16,7 +24,7 @@ _guard = _thread.allocate_lock()
 
 
 def board_of(url: str, prefix: str, kind: str, name: str) -> Remote | None:
-    """The board of a name, or None for kinds that have none."""
+    """The board of a name; None for an event, whose waits look like those of any other."""
     shown = KINDS.get(kind)
     if shown is None:
         return None

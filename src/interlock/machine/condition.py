@@ -66,7 +66,7 @@ class Condition(Shared):
         self.open(CONDITION, name, 0, self.lock)
 
     def __enter__(self) -> bool:
-        """Acquire the lock, waiting for ever. Returns True."""
+        """Acquire the lock, waiting as long as it takes. Returns True."""
         return self.lock.__enter__()
 
     def __exit__(self, exc_type: object = None, exc_value: object = None, traceback: object = None) -> None:
@@ -85,7 +85,7 @@ class Condition(Shared):
         return self.lock.locked()
 
     def within(self, timeout: float) -> Within:
-        """A context manager that holds the lock, or raises TimeoutError after ``timeout`` seconds."""
+        """Return a context manager that acquires the lock, or raises TimeoutError after ``timeout`` seconds."""
         return self.lock.within(timeout)
 
     @property
@@ -102,7 +102,7 @@ class Condition(Shared):
         """Let the lock go, wait to be notified, and take the lock back.
 
         ``timeout``: for how many seconds; None means for ever. Returns True, or False where nobody notified in time.
-        Raises RuntimeError where the caller does not hold the lock.
+        Raises RuntimeError if the caller does not hold the lock.
         """
         i = caller()
         self.check_owner(i, "wait on")
@@ -147,7 +147,7 @@ class Condition(Shared):
         return w.noticed == 1
 
     def __aenter__(self) -> object:
-        """Acquire the lock for the calling task, waiting for ever."""
+        """Acquire the lock for the calling task, waiting as long as it takes."""
         return self.lock.__aenter__()
 
     def __aexit__(self, exc_type: object = None, exc_value: object = None, traceback: object = None) -> object:
@@ -213,7 +213,7 @@ class Condition(Shared):
     def notify(self, n: object = 1) -> None:
         """Let ``n`` of those who wait go on, the first ones, once the lock is released.
 
-        Raises RuntimeError where the caller does not hold the lock.
+        Raises RuntimeError if the caller does not hold the lock.
         """
         i = caller()
         self.check_owner(i, "notify on")

@@ -29,7 +29,7 @@ class MachineLock(Lock):
     _direct = True  # `with` need not come by `acquire`: nothing differs there
 
     def acquire(self, block: bool = True, timeout: float | None = None) -> bool:
-        """Take it. ``timeout``: for how many seconds to wait; None means for ever."""
+        """Acquire it. ``timeout``: how many seconds to wait at most; None means no limit."""
         return super().acquire(*_waiting(block, timeout))
 
 
@@ -37,7 +37,7 @@ class MachineRLock(RLock):
     """`RLock` with the calls of `multiprocessing`'s."""
 
     def acquire(self, block: bool = True, timeout: float | None = None) -> bool:
-        """Take it once more. ``timeout``: for how many seconds to wait; None means for ever."""
+        """Acquire it. ``timeout``: how many seconds to wait at most; None means no limit."""
         return super().acquire(*_waiting(block, timeout))
 
 
@@ -45,7 +45,7 @@ class MachineSemaphore(Semaphore):
     """`Semaphore` with the calls of `multiprocessing`'s."""
 
     def acquire(self, block: bool = True, timeout: float | None = None, *, permits: int = 1) -> bool:
-        """Take a permit. ``timeout``: for how many seconds to wait; None means for ever."""
+        """Acquire a permit. ``timeout``: how many seconds to wait at most; None means no limit."""
         return super().acquire(block, timeout if block else None, permits=permits)
 
     def get_value(self) -> int:
@@ -57,7 +57,7 @@ class MachineBoundedSemaphore(BoundedSemaphore):
     """`BoundedSemaphore` with the calls of `multiprocessing`'s."""
 
     def acquire(self, block: bool = True, timeout: float | None = None, *, permits: int = 1) -> bool:
-        """Take a permit. ``timeout``: for how many seconds to wait; None means for ever."""
+        """Acquire a permit. ``timeout``: how many seconds to wait at most; None means no limit."""
         return super().acquire(block, timeout if block else None, permits=permits)
 
     def get_value(self) -> int:

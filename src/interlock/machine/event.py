@@ -56,7 +56,8 @@ class Event(Shared):
         event_clear(self.r)
 
     def wait(self, timeout: object = None) -> bool:
-        """Wait until the flag is set. ``timeout``: for how many seconds; None means for ever, 0 or less not at all.
+        """Wait until the flag is set. ``timeout``: how many seconds to wait at most; None means no limit, 0 or less
+        means not to wait.
 
         Returns True, or False where the flag was not set in time.
         """

@@ -66,7 +66,8 @@ class Latch(Shared):
             raise ValueError(f"cannot count down by {n}: {self!r}")
 
     def wait(self, timeout: object = None) -> bool:
-        """Wait until it is open. ``timeout``: for how many seconds; None means for ever, 0 or less not at all.
+        """Wait until it is open. ``timeout``: how many seconds to wait at most; None means no limit, 0 or less means
+        not to wait.
 
         Returns True, or False where it did not open in time.
         """

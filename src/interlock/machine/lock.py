@@ -54,12 +54,14 @@ ilk_use(process_address())
 
 class Lock(Shared):
     """Lock(name=None, *, recover=None)\n--\n\n\
-    A lock between the processes of this machine. Like `threading.Lock`, and a holder that dies does not keep it.
+    A lock between the processes of this machine. Like `threading.Lock`, but a holder that dies releases it.
 
-    ``name``: all who give the same name share one lock; None makes one that goes to children, or to whom it is sent by
-    `multiprocessing`. ``recover``: called with a `Died` by the next holder, before it goes on, when a holder has died.
+    ``name``: all processes that use the same name share one lock; None creates one that children inherit, or that
+    `multiprocessing` sends to other processes. ``recover``: if a holder has died, the next holder calls it with a
+    `Died` before `acquire` returns.
 
-    Raises ValueError where the name is in use for something else, OSError where there is no room for shared memory.
+    Raises ValueError if the name is in use for another kind of primitive, and OSError if there is no room for shared
+    memory.
     """
 
     def __init__(self, name: str | None = None, *, recover: object = None):
@@ -70,7 +72,7 @@ class Lock(Shared):
         self.open(LOCK, name, 0, None)
 
     def __enter__(self) -> bool:
-        """Acquire the lock, waiting for ever. Returns True."""
+        """Acquire the lock, waiting as long as it takes. Returns True."""
         if self.direct:
             return self.take(ENTERED, NEVER)
         return self.acquire()
@@ -86,11 +88,12 @@ class Lock(Shared):
     def acquire(self, blocking: cython.bint = True, timeout: object = -1) -> bool:
         """Take the lock.
 
-        ``blocking``: whether to wait for it. ``timeout``: for how many seconds; -1 means for ever.
+        ``blocking``: whether to wait if the lock is held. ``timeout``: how many seconds to wait at most; -1 means no
+        limit.
 
-        Returns True, or False where the lock was not to be had (in time). Raises ValueError for a timeout below 0 other
-        than -1 or one given to a call that does not block, OverflowError for one that is too large, and what `recover`
-        raises: the lock is then free again, and the next holder is told of the death too.
+        Returns True, or False if the lock was not acquired in that time. Raises ValueError for a negative timeout other
+        than -1 and for a timeout with ``blocking=False``, OverflowError for a timeout that is too large, and any
+        exception from `recover`. In that case the lock is free again, and the next holder learns of the death too.
         """
         deadline: u64 = NEVER
         if not blocking or timeout is not NO_TIMEOUT:
@@ -98,24 +101,24 @@ class Lock(Shared):
         return self.take(0, deadline)
 
     def release(self) -> None:
-        """Free the lock. Raises RuntimeError where it is free, or where another thread entered it."""
+        """Release the lock. Raises RuntimeError if it is free, or if another thread entered it."""
         i = ilk_me()
         if i.id == 0 or not lock_untie(i, self.r, 0):
             self.give(False)
 
     def __aenter__(self) -> object:
-        """Acquire the lock for the calling task, waiting for ever."""
+        """Acquire the lock for the calling task, waiting as long as it takes."""
         return tasks.enter(self, None)
 
     async def __aexit__(self, exc_type: object = None, exc_value: object = None, traceback: object = None) -> None:
         self.__exit__()
 
     def acquire_async(self, timeout: object = None) -> object:
-        """Take the lock for the calling task: ``await lock.acquire_async()``.
+        """Acquire the lock for the calling task: ``await lock.acquire_async()``.
 
-        ``timeout``: for how many seconds to wait, 0 for not at all; None or -1 means for ever.
+        ``timeout``: how many seconds to wait at most; 0 means not to wait, None or -1 means no limit.
 
-        Awaited, it returns True, or False where the lock was not to be had in time.
+        The result of ``await`` is True, or False if the lock was not acquired in that time.
         """
         return tasks.acquire(self, timeout, 0)
 
@@ -149,11 +152,11 @@ class Lock(Shared):
         self.direct = kind is Lock or "_direct" in kind.__dict__
 
     def within(self, timeout: float) -> Within:
-        """A context manager that holds the lock, or raises TimeoutError after ``timeout`` seconds."""
+        """Return a context manager that acquires the lock, or raises TimeoutError after ``timeout`` seconds."""
         return make_within(self, timeout)
 
     def locked(self) -> bool:
-        """Whether somebody who lives holds it."""
+        """Whether a living thread or task holds it."""
         owner: u64 = load(cython.address(self.r.word)) & ID_MASK
         return owner != 0 and owner != PASSING and not is_dead(owner)
 
@@ -164,7 +167,7 @@ class Lock(Shared):
 
     @property
     def abandoned(self) -> object:
-        """For its holder, until it releases: the `Died` that held it before, or None."""
+        """For the holder: a `Died` if the holder before it has died, else None. It is kept until `release`."""
         return died_of(self.r) if load(cython.address(self.r.word)) & ABANDONED else None
 
     def __repr__(self):

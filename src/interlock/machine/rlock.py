@@ -48,7 +48,7 @@ class RLock(Lock):
         self.open(RLOCK, name, 0, None)
 
     def __enter__(self) -> bool:
-        """Acquire the lock, waiting for ever. Returns True."""
+        """Acquire the lock, waiting as long as it takes. Returns True."""
         return self.take_as(0, NEVER)
 
     def __exit__(self, exc_type: object = None, exc_value: object = None, traceback: object = None) -> None:

@@ -164,17 +164,17 @@ class Side:
         raise TypeError("it is created by RWLock.read() or RWLock.write()")
 
     def __enter__(self) -> bool:
-        """Acquire this side, waiting for ever. Returns True."""
+        """Acquire this side, waiting as long as it takes. Returns True."""
         return self.lock.take(READING | HOLD if self.reads else ENTER, NEVER)
 
     def __exit__(self, exc_type: object = None, exc_value: object = None, traceback: object = None) -> None:
         self.release()
 
     def acquire(self, blocking: cython.bint = True, timeout: object = None) -> bool:
-        """Take this side.
+        """Acquire this side.
 
-        ``blocking``: whether to wait for it. ``timeout``: for how many seconds; None means for ever, 0 or less not at
-        all. Returns True, or False where it was not to be had (in time).
+        ``blocking``: whether to wait for it. ``timeout``: how many seconds to wait at most; None means no limit, 0 or
+        less means not to wait. Returns True, or False if it was not acquired in that time.
         """
         if not blocking and timeout is not None:
             raise ValueError("can't specify a timeout for a non-blocking call")
@@ -219,7 +219,7 @@ class Side:
         return self.lock
 
     def within(self, timeout: float) -> Within:
-        """A context manager that holds this side, or raises TimeoutError after ``timeout`` seconds."""
+        """Return a context manager that acquires this side, or raises TimeoutError after ``timeout`` seconds."""
         return make_within(self, timeout)
 
     def __repr__(self):

@@ -68,20 +68,20 @@ class Semaphore(Shared):
         self.open(BOUNDED if self.bounded else SEMAPHORE, name, count, None)
 
     def __enter__(self) -> bool:
-        """Acquire one permit, waiting for ever. Returns True."""
+        """Acquire one permit, waiting as long as it takes. Returns True."""
         return self.take(HOLD, 1, NEVER)
 
     def __exit__(self, exc_type: object = None, exc_value: object = None, traceback: object = None) -> None:
         self.give(1, True)
 
     def acquire(self, blocking: cython.bint = True, timeout: object = None, *, permits: object = 1) -> bool:
-        """Take permits, all at once or none.
+        """Acquire one or more permits: all of them or none.
 
-        ``blocking``: whether to wait for them. ``timeout``: for how many seconds; None means for ever, 0 or less not at
-        all. ``permits``: how many, 1 or more.
+        ``blocking``: whether to wait for them. ``timeout``: how many seconds to wait at most; None means no limit, 0 or
+        less means not to wait. ``permits``: how many, 1 or more.
 
-        Returns True, or False where they were not to be had (in time). Raises ValueError for a timeout given to a call
-        that does not block, for fewer than 1 permits and for more than can ever be there.
+        Returns True, or False if the permits were not acquired in that time. Raises ValueError for a timeout with
+        ``blocking=False``, for fewer than 1 permits, and for more permits than there can ever be.
         """
         wanted: cython.long = self.checked(permits)
         if not blocking:
@@ -95,7 +95,9 @@ class Semaphore(Shared):
         return self.take(HOLD if self.bounded else 0, wanted, deadline_after(timeout))
 
     def release(self, n: object = 1) -> None:
-        """Give back ``n`` permits, 1 or more, and wake whom they are enough for. Raises ValueError otherwise."""
+        """Release ``n`` permits and wake the waiting calls that they are enough for. Raises ValueError if ``n`` is
+        below 1.
+        """
         count: cython.long = n
         if count < 1:
             raise ValueError("n must be one or more")
@@ -110,8 +112,9 @@ class Semaphore(Shared):
         self.give(1, True)
 
     def acquire_async(self, timeout: object = None, *, permits: object = 1) -> object:
-        """Take permits for the calling task: ``await semaphore.acquire_async()``. Arguments and result: see
-        `acquire`."""
+        """Acquire permits for the calling task: ``await semaphore.acquire_async()``. Arguments and result: see
+        `acquire`.
+        """
         return tasks.acquire(self, timeout, HOLD if self.bounded else 0, self.checked(permits))
 
     def _enter(self, timeout: object) -> bool:
@@ -129,7 +132,7 @@ class Semaphore(Shared):
         pass
 
     def within(self, timeout: float) -> Within:
-        """A context manager that holds one permit, or raises TimeoutError after ``timeout`` seconds."""
+        """Return a context manager that acquires one permit, or raises TimeoutError after ``timeout`` seconds."""
         return make_within(self, timeout)
 
     @property

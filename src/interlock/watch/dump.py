@@ -173,9 +173,9 @@ def _cycle_heading(cycle: Cycle) -> str:
 
 def _uncertainty(cycle: Cycle) -> str:
     for member in cycle.members:
-        wait = member.wait
-        if wait is not None and isinstance(wait.at, Lock) and not owners(wait):
-            return f"\n  not certain: {name_of(wait.at)} was taken with acquire(), so any party may release it"
+        for wait in [] if member.wait is None else member.wait.alternatives or [member.wait]:
+            if isinstance(wait.at, Lock) and not owners(wait):
+                return f"\n  not certain: {name_of(wait.at)} was taken with acquire(), so any party may release it"
     return ""
 
 
@@ -219,7 +219,7 @@ def _dead(meaning: Meaning) -> list[str]:
     """Those who could have ended this wait and are no more."""
     lines = []
     for each in dead_givers(meaning)[:5]:
-        where = each.could_give(meaning.target, meaning.gives)
+        where = next(filter(None, [each.could_give(way.target, way.gives) for way in meaning.alone() if way.gives]))
         place = "" if each.place is None else f" at {each.place}"
         lines.append(f"{each.name} could have, at {where}: it ended by {each.what}{place}")
     return lines

@@ -8,6 +8,7 @@ awake.
 import sys
 from collections.abc import Callable
 
+from interlock.core.primitives.outside import has_nothing_to_do
 from interlock.core.tasks.owner_watch import LoopWatch
 from interlock.watch import private
 
@@ -99,4 +100,6 @@ def _is_idle_worker(frame: "FrameType") -> bool:
         return bool(frame.f_locals["work_queue"].empty())
     if (module, function) == ("trio._core._thread_cache", "_work"):
         return not private.has_job(frame.f_locals["self"])
+    if (module, function) == ("threading", "run"):
+        return has_nothing_to_do(frame.f_locals.get("self"))
     return False

@@ -35,13 +35,24 @@ class HoldData(TypedDict):
     at: PlaceData | None
 
 
+class ChoiceData(TypedDict):
+    """One of the things that a party selects from. ``owners``: the ids of those who hold the primitive."""
+
+    primitive: PrimitiveData
+    owners: list[int]
+
+
 class WaitData(TypedDict):
-    """What a party waits for. ``timed``: it ends by itself. ``owners``: the ids of those who hold the primitive."""
+    """What a party waits for. ``timed``: it ends by itself. ``owners``: the ids of those who hold the primitive.
+
+    ``choices``: where it selects, each of the things of which one is enough; else empty.
+    """
 
     primitive: PrimitiveData
     seconds: float
     timed: bool
     owners: list[int]
+    choices: list[ChoiceData]
 
 
 class PartyData(TypedDict):
@@ -96,6 +107,10 @@ def _party(someone: Someone, view: View) -> PartyData:
             "seconds": view.seconds(wait),
             "timed": wait.timed,
             "owners": [party.id for party in holders(wait.at)],
+            "choices": [
+                {"primitive": _primitive(each.at), "owners": [party.id for party in holders(each.at)]}
+                for each in wait.alternatives or ()
+            ],
         },
         "holds": [{"primitive": _primitive(held), "at": _place(place)} for held, place in someone.holds],
     }

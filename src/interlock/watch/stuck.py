@@ -170,10 +170,8 @@ class _Search:
         meaning = self.meanings[id(someone)]
         if meaning.dead:
             return True
-        if not dead_givers(meaning):
-            return False
         # One of many who take and give alike has ended: the others may have nothing to do, and be right to wait.
-        return not (meaning.calm and self._gives_alike(someone, meaning))
+        return any(dead_givers(way) and not (way.calm and self._gives_alike(someone, way)) for way in meaning.alone())
 
     def _gives_alike(self, someone: "Someone", meaning: Meaning) -> bool:
         """Whether the code in which it stands gives, too, what it waits for."""
@@ -199,9 +197,8 @@ def _look_for_tasks(waits: set[int]) -> None:
 
 def dead_givers(meaning: Meaning) -> "list[Ended]":
     """Those who have ended by an exception and could have ended this wait."""
-    if meaning.target is None or not meaning.gives:
-        return []
-    return [each for each in ended.parties() if each.could_give(meaning.target, meaning.gives) is not None]
+    ways = [way for way in meaning.alone() if way.target is not None and way.gives]
+    return [each for each in ended.parties() if any(each.could_give(way.target, way.gives) is not None for way in ways)]
 
 
 def _from_the_first(cycle: "list[Someone]") -> "list[Someone]":

@@ -99,7 +99,7 @@ class View:
             someone = found.get(wait.party.id)
             if someone is not None:
                 someone.wait = wait
-                primitives[id(wait.at)] = wait.at
+                primitives.update({id(each.at): each.at for each in wait.alternatives or [wait]})
                 if isinstance(wait.began, Condition) and isinstance(wait.began._lock, Primitive):
                     primitives[id(wait.began._lock)] = wait.began._lock
         watcher = order.active
@@ -185,6 +185,7 @@ def _cycles(found: dict[int, Someone]) -> list[list[Someone]]:
     """Each cycle once, beginning with the party that was met first."""
     cycles = []
     gone_through: set[int] = set()
+    blocked = _blocked(found)
     for start in sorted(found):
         way: list[int] = []
         pending = [(start, 0)]
@@ -201,14 +202,30 @@ def _cycles(found: dict[int, Someone]) -> list[list[Someone]]:
                 continue
             way.append(key)
             someone = found.get(key)
-            wait = None if someone is None else someone.wait
-            if wait is not None and not wait.timed and wait.parked:
-                pending += [(party.id, depth + 1) for party in holders(wait.at)]
+            for holding in blocked.get(key, ()):
+                pending += [(party, depth + 1) for party in holding]
             thread = None if someone is None or someone.party is None else keeper(someone.party)
             if thread is not None:
                 pending.append((thread.id, depth + 1))
         gone_through.update(way)
     return cycles
+
+
+def _blocked(found: dict[int, Someone]) -> dict[int, list[set[int]]]:
+    """Who waits, and for each thing of which one is enough, who holds it. Not a party that selects from what somebody
+    holds who runs."""
+    blocked = {
+        key: [{party.id for party in holders(each.at)} for each in someone.wait.alternatives or [someone.wait]]
+        for key, someone in found.items()
+        if someone.wait is not None and someone.is_waiting_for_ever
+    }
+    while True:
+        stuck = set(blocked)
+        free = [key for key, ways in blocked.items() if len(ways) > 1 and not all(way & stuck for way in ways)]
+        if not free:
+            return blocked
+        for key in free:
+            del blocked[key]
 
 
 # Idents of threads of our own, which look at the others.

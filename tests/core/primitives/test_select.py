@@ -1,5 +1,6 @@
 """select: whichever of several comes first."""
 
+import _thread
 import asyncio
 import gc
 import os
@@ -11,6 +12,7 @@ from concurrent.futures import Future
 from typing import Any
 
 import pytest
+import trio
 from parties import Cancelled, Parties, blocked, needs_signals, wait_until
 
 import interlock
@@ -18,6 +20,7 @@ from interlock import (
     Barrier,
     BoundedSemaphore,
     Event,
+    KeyedLock,
     Latch,
     LifoQueue,
     Lock,
@@ -32,6 +35,7 @@ from interlock import (
     select,
     select_async,
 )
+from interlock.core.primitives import outside
 
 
 def is_task(party: Any) -> bool:
@@ -441,3 +445,195 @@ def test_a_choice_shows_in_a_dump(parties: Parties) -> None:
     assert "jobs" in str(waits)
     stop.set()
     choosing.result()
+
+
+# --- what has gone wrong once ------------------------------------------------------------------------------------
+
+
+def test_a_side_that_its_own_party_is_in_the_way_of_is_left_out(parties: Parties) -> None:
+    a = parties.one()
+    rw, stop = RWLock(), Event()
+    reading = rw.read()
+    a.do(reading.acquire)
+    choosing = begin(a, rw.writing(), rw.reading(), stop.waiting())
+    index, side = choosing.result()  # it reads once more
+    assert index == 1
+    a.do(side.release)
+    choosing = begin(a, rw.writing(), stop.waiting())
+    blocked(stop, 1)
+    assert rw.waiters == ()  # nobody else is kept from reading
+    stop.set()
+    assert choosing.result() == (1, True)
+    a.do(reading.release)
+
+
+def test_a_keyed_lock_is_kept_however_it_was_got(parties: Parties) -> None:
+    a, b = parties(2)
+    locks = KeyedLock()
+    never = Event()
+    first = locks["k"]
+    a.do(first.acquire)
+    choosing = b.begin(lambda: select(never.waiting(), locks["k"].acquiring()))
+    blocked(first, 1)
+    a.do(first.release)
+    del first
+    assert choosing.result() == (1, True)
+    gc.collect()
+    assert "k" in locks
+    assert locks["k"].locked()
+    locks["k"].release()
+    gc.collect()
+    assert "k" not in locks
+
+
+def test_a_loop_that_is_closed_leaves_nothing_behind() -> None:
+    stop, lock, jobs = Event(), Lock(), Queue[int]()
+    lock.acquire()
+    loop = asyncio.new_event_loop()
+
+    async def choose() -> None:
+        await select_async(stop.waiting(), lock.acquiring(), jobs.getting())
+
+    task = loop.create_task(choose())
+    loop.run_until_complete(asyncio.sleep(0))
+    blocked(jobs, 1)
+    loop.close()
+    lock.release()
+    assert not lock.locked()  # it went to nobody
+    assert stop.waiters == jobs.waiters == lock.waiters == ()
+    assert not [party for party in interlock.snapshot()["parties"] if party["waits"]]
+    task._log_destroy_pending = False  # type: ignore[attr-defined]
+
+
+def test_a_loop_that_is_closed_before_it_hears_of_it(parties: Parties) -> None:
+    """The news is in the queue of the loop, and thrown away with it: what was granted goes to the next."""
+    a = parties.one()
+    stop, lock = Event(), Lock()
+    lock.acquire()
+    loop = asyncio.new_event_loop()
+    task = loop.create_task(choose_of(stop, lock))
+    loop.run_until_complete(asyncio.sleep(0))
+    blocked(lock, 1)
+    next_one = a.begin(lock.acquire)
+    blocked(lock, 2)
+    lock.release()  # granted to the task, whose loop does not run
+    assert lock.locked()
+    loop.close()
+    gc.collect()
+    assert next_one.result() is True
+    assert stop.waiters == ()
+    task._log_destroy_pending = False  # type: ignore[attr-defined]
+
+
+async def choose_of(stop: Event, lock: Lock) -> None:
+    await select_async(stop.waiting(), lock.acquiring())
+
+
+def test_what_cannot_be_waited_for_ends_the_watching_of_the_others() -> None:
+    reading, writing = os.pipe()
+    try:
+        with pytest.raises(TypeError, match="select cannot wait for 5"):
+            select(fd(reading), 5)
+        with pytest.raises(TimeoutError):
+            select(fd(reading), timeout=0)
+        assert outside._watcher is not None
+        assert outside._watcher.events == {}
+    finally:
+        os.close(reading)
+        os.close(writing)
+
+
+def test_a_process_has_its_return_code() -> None:
+    process = subprocess.Popen([sys.executable, "-c", "import sys; sys.exit(3)"])
+    assert select(process) == (0, process)
+    assert process.returncode == 3
+
+
+def test_a_thread_that_threading_has_not_started() -> None:
+    seen: list[Any] = []
+    go, over = Event(), Event()
+
+    def live() -> None:
+        seen.append(threading.current_thread())
+        over.set()
+        go.wait()
+
+    _thread.start_new_thread(live, ())
+    over.wait()
+    try:
+        with pytest.raises(RuntimeError, match="threading did not start it"):
+            select(seen[0])
+    finally:
+        go.set()
+
+
+def test_a_thread_that_is_about_to_end_is_not_missed() -> None:
+    """It has looked up what it calls last, before anybody could put something else there."""
+    go = Event()
+    thread = threading.Thread(target=go.wait)
+    thread.start()
+    with threading._active_limbo_lock:  # type: ignore[attr-defined]
+        go.set()
+        wait_until(lambda: is_in_delete(thread), "about to end")
+        assert outside._event_of(thread, outside._watch_thread).is_set()
+    thread.join()
+    assert select(thread) == (0, thread)
+
+
+def is_in_delete(thread: threading.Thread) -> bool:
+    frame = sys._current_frames().get(thread.ident or 0)
+    return frame is not None and frame.f_code is threading.Thread._delete.__code__  # type: ignore[attr-defined]
+
+
+def test_the_end_of_the_main_thread() -> None:
+    program = """if True:
+        import threading, interlock
+        def wait():
+            index, thread = interlock.select(interlock.Event().waiting(), threading.main_thread())
+            print(index, thread.is_alive())
+        threading.Thread(target=wait).start()
+    """
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    assert (ran.stdout, ran.stderr) == ("1 False\n", "")
+
+
+def test_an_interrupt_before_a_future_is_watched_leaves_it_unknown() -> None:
+    """Else all who select from it later would wait for what nobody sets."""
+
+    class Interrupted(Future[int]):
+        def add_done_callback(self, fn: Any) -> None:
+            if not hasattr(self, "first"):
+                self.first = True
+                raise KeyboardInterrupt
+            super().add_done_callback(fn)
+
+    future = Interrupted()
+    with pytest.raises(KeyboardInterrupt):
+        select(future)
+    future.set_result(1)
+    assert select(future) == (0, future)
+
+
+@pytest.mark.parametrize("which", ["asyncio", "trio"])
+def test_all_of_it_is_seen_in_a_recording(which: str) -> None:
+    stop, lock = Event(name="stop"), Lock(name="lock")
+    lock.acquire()
+    with interlock.record() as recording:
+        releasing = threading.Thread(target=lambda: blocked(lock, 1) or lock.release())
+        releasing.start()
+        if which == "asyncio":
+            asyncio.run(choose_of(stop, lock))
+        else:
+            trio.run(choose_of, stop, lock)
+        releasing.join()
+        lock.release()
+    names = [each.name for each in recording.primitives]
+    seen = [(each.happening, names[each.primitive]) for each in recording.events()]
+    chosen = [each for each in seen if each[0] != "woke"]
+    assert chosen[:2] == [("waiting", "stop"), ("waiting", "lock")]
+    assert sorted(chosen[2:]) == [
+        ("granted", "lock"),
+        ("released", "lock"),
+        ("released", "lock"),
+        ("timed out", "stop"),
+    ]

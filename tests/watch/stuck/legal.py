@@ -379,4 +379,45 @@ start(later)
 done.wait()
 calls.put(None); thread.join()
 """,
+    "a select whose second alternative comes late": """
+import interlock
+jobs, stop = interlock.Queue(), interlock.Event()
+def later():
+    time.sleep(HOLD)
+    stop.set()
+start(later)
+assert interlock.select(jobs.getting(), stop.waiting()) == (1, True)
+""",
+    "a select after one of its givers has died": """
+import interlock
+jobs, stop = interlock.Queue(), interlock.Event()
+def produce():
+    if jobs.qsize() == 0: raise ValueError
+    jobs.put(1)
+start(produce).join()
+def later():
+    time.sleep(HOLD)
+    stop.set()
+start(later)
+assert interlock.select(jobs.getting(), stop.waiting()) == (1, True)
+""",
+    "a select for a child process": """
+import interlock, subprocess, sys
+child = subprocess.Popen([sys.executable, "-c", f"import time; time.sleep({HOLD})"])
+never = interlock.Event()
+assert interlock.select(never.waiting(), child)[0] == 1
+""",
+    "a select for a lock in a cycle and one that is let go": """
+import interlock
+a, b, c = interlock.Lock(), interlock.Lock(), interlock.Lock()
+b.acquire()
+ready = interlock.Event()
+def other():
+    b.acquire(False)
+    with c:
+        ready.set()
+        time.sleep(HOLD)
+start(other); ready.wait()
+assert interlock.select(b.acquiring(), c.acquiring())[0] == 1
+""",
 }

@@ -174,6 +174,39 @@ for each in threads: each.join()
 """,
         ["these wait for each other in a cycle", "it is full: 1 of 1"],
     ),
+    "a select that only the dead could end": (
+        """
+import interlock
+jobs, stop = interlock.Queue(), interlock.Event()
+def live():
+    while True: time.sleep(0.01)
+start(live)
+def produce():
+    if jobs.qsize() == 0: raise ValueError("broken")
+    jobs.put(1)
+start(produce, name="producer").join()
+interlock.select(jobs.getting(), stop.waiting())
+""",
+        ["an item of Queue jobs or Event"],
+    ),
+    "two that select from what the other would put": (
+        """
+import interlock
+a, b, c, d = [interlock.Queue() for _ in range(4)]
+def live():
+    while True: time.sleep(0.01)
+start(live)
+def left():
+    interlock.select(a.getting(), b.getting())
+    c.put(1)
+def right():
+    interlock.select(c.getting(), d.getting())
+    a.put(1)
+threads = [start(left, name="left"), start(right, name="right")]
+for each in threads: each.join()
+""",
+        ["these wait for each other in a cycle", "an item of Queue a or an item of Queue b"],
+    ),
     "a future whose setter has ended": (
         """
 from concurrent.futures import Future
@@ -183,7 +216,7 @@ start(dies,name="setter")
 def w(): f.result()
 start(w,name="asker").join()
 """,
-        ['a future', 'setter could have'],
+        ["a future", "setter could have"],
     ),
     "a condition whose notifier has ended": (
         """
@@ -196,7 +229,7 @@ def w():
     with c: c.wait()
 start(w,name="sleeper").join()
 """,
-        ['nobody has notified it', 'notifier could have'],
+        ["nobody has notified it", "notifier could have"],
     ),
     "a full queue whose consumer has ended": (
         """
@@ -207,14 +240,14 @@ def p():
     while True: q.put(1)
 start(p,name="producer").join()
 """,
-        ['room in Queue q', 'full: 1 of 1', 'consumer could have'],
+        ["room in Queue q", "full: 1 of 1", "consumer could have"],
     ),
     "a child with a full pipe": (
         """
 p=subprocess.Popen([sys.executable,"-c","print('x'*200000)"],stdout=subprocess.PIPE)
 p.wait()
 """,
-        ['full pipe'],
+        ["full pipe"],
     ),
     "a process that cannot put all": (
         """
@@ -225,7 +258,7 @@ def c(q):
 if __name__=="__main__":
     q=mp.Queue(); p=mp.Process(target=c,args=(q,)); p.start(); p.join()
 """,
-        ['pipe of', 'full'],
+        ["pipe of", "full"],
     ),
     "a queue of asyncio's whose producer has ended": (
         """
@@ -241,7 +274,7 @@ async def main():
     await b
 asyncio.run(main())
 """,
-        ['an item of Queue q', 'prod', 'ZeroDivisionError'],
+        ["an item of Queue q", "prod", "ZeroDivisionError"],
     ),
     "a future that nobody else knows": (
         """
@@ -250,7 +283,7 @@ async def main():
     await asyncio.create_task(w(),name="w")
 asyncio.run(main())
 """,
-        ['nobody can set it'],
+        ["nobody can set it"],
     ),
     "a loop that nobody runs": (
         """
@@ -259,7 +292,7 @@ async def c(): return 1
 def w(): asyncio.run_coroutine_threadsafe(c(),loop).result()
 start(w,name="asker").join()
 """,
-        ['not running'],
+        ["not running"],
     ),
     "a loop that is closed": (
         """
@@ -271,7 +304,7 @@ loop.call_soon_threadsafe(loop.stop); t.join(); loop.close()
 def w(): f.result()
 start(w,name="asker").join()
 """,
-        ['closed'],
+        ["closed"],
     ),
     "a loop that a call has stopped": (
         """
@@ -286,7 +319,7 @@ time.sleep(.1)
 def w(): asyncio.run_coroutine_threadsafe(c(),loop).result(); lock.release()
 start(w,name="asker").join()
 """,
-        ['looper'],
+        ["looper"],
     ),
     "permits that tasks want more of": (
         """
@@ -302,7 +335,7 @@ async def main():
     await asyncio.gather(*[asyncio.create_task(w(),name=f"w{i}") for i in range(2)])
 asyncio.run(main())
 """,
-        ['has a permit'],
+        ["has a permit"],
     ),
     "a map within a pool": (
         """
@@ -312,7 +345,7 @@ def leaf(x): return x
 def f(x): r.wait(); return list(pool.map(leaf,[x]))
 list(pool.map(f,[1,2]))
 """,
-        ['both workers of the pool', 'leaf'],
+        ["both workers of the pool", "leaf"],
     ),
     "a task and a thread": (
         """
@@ -328,7 +361,7 @@ async def main():
     await asyncio.gather(asyncio.create_task(setter(),name="setter"),asyncio.create_task(waiter(),name="waiter"))
 asyncio.run(main())
 """,
-        ['setter', 'waiter'],
+        ["setter", "waiter"],
     ),
     "an import that waits for a thread that imports": (
         """
@@ -338,7 +371,7 @@ open(d+"/ma.py","w").write("import threading,time\\ndef f():\\n    import mb\\nt
 open(d+"/mb.py","w").write("import ma\\nma.x\\n")
 import ma
 """,
-        ['module ma'],
+        ["module ma"],
     ),
 }
 if sys.version_info < (3, 12):

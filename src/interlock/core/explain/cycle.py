@@ -227,3 +227,78 @@ def _advice(chapters: list, names: _Names) -> str:
 
 def _listed(names: list) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+# --- a knot: where parties of it select ------------------------------------------------------------------------------
+
+
+class _Member:
+    """One party of a knot: what it holds that others there wait for, and what it waits for: one is enough."""
+
+    def __init__(self, party: Party, frames: list):
+        self.party = party
+        self.frames = frames
+        self.held = []
+        self.awaited = []
+        self.lost = []
+        self.kept_by = None  # the thread without which it cannot go on
+        self.waits_at = place_of_wait(frames)
+
+
+def tell_knot(edges: list) -> str:
+    """The story of a knot (`core/graph/knot.py`): for each edge the wait, the whole wait, and for whom."""
+    current = sys._current_frames()
+    members: dict = {}
+    for way, _, _ in edges:
+        party = cython.cast(Wait, way).party
+        if party not in members:
+            members[party] = _Member(party, frames_of(party, current))
+    for way, _, following in edges:
+        wait: Wait = way
+        member = members[wait.party]
+        if wait.at is None or not holds(wait, following):
+            member.kept_by = following
+            continue
+        member.awaited.append(wait.at)
+        if following not in members:
+            member.lost.append((wait.at, following))
+        elif wait.at not in members[following].held:
+            members[following].held.append(wait.at)
+    names = _Names([])
+    for member in members.values():
+        for primitive in (*member.held, *member.awaited):
+            names.learn(primitive, place_of_hold(member.frames, primitive), member.frames)
+            if primitive.name is None and id(primitive) not in names.names:
+                what = known_as(member.frames, primitive)
+                if what is not None:
+                    names.names[id(primitive)] = f"{type(primitive).__name__} {what}"
+    lines = [_knot_headline(list(members.values()), names)]
+    for member in members.values():
+        lines += ["", *_knot_paragraph(member, names)]
+    held = sorted({names.of(primitive) for member in members.values() for primitive in member.held})
+    lines += ["", f"Take {_listed(held)} in one order everywhere, or give select what can still happen: a timeout."]
+    return "\n".join(lines)
+
+
+def _knot_headline(members: list, names: _Names) -> str:
+    if len(members) == 1:
+        return f"this wait would never end: {members[0].party.name} waits for what it holds itself, and nothing else"
+    many = {2: "two", 3: "three", 4: "four"}.get(len(members), str(len(members)))
+    return f"this wait would never end: {many} wait for each other, and nothing that is selected from can happen"
+
+
+def _knot_paragraph(member: _Member, names: _Names) -> list:
+    kind = "task " if isinstance(member.party, TaskParty) else ""
+    here = " (here)" if member.party is meet() or member.party is caller() else ""
+    lines = [kind + member.party.name + here]
+    for primitive in member.held:
+        lines += _sentence(f"holds {names.of(primitive)}", "taken at", place_of_hold(member.frames, primitive))
+    for primitive, owner in member.lost:
+        lines.append(f"    {names.of(primitive)} was never released by {owner.name}, which has ended")
+    if member.kept_by is not None:
+        return lines + _sentence(
+            f"cannot go on while {member.kept_by.name} is blocked, which runs its loop", "it is at", member.waits_at
+        )
+    return lines + _sentence(
+        f"waits for {' or '.join(dict.fromkeys([names.of(each) for each in member.awaited]))}", "at", member.waits_at
+    )

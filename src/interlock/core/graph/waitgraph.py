@@ -18,6 +18,10 @@ Two parties may close a cycle at the same moment, each unseen by the other? No: 
 afterwards, one walk at a time, so the last of them to walk finds the cycle whole; and it marks its wait as refused
 before the next walk begins, so the others do not find it any more. One party of a cycle is told, and only one.
 
+A party that selects is in as many queues as it has alternatives, and needs one of them: for it there is a way out of
+every cycle that does not lie around all of them. Where a walk comes back to its beginning by way of such a party, the
+question is for a knot (`core/graph/knot.py`).
+
 Without the GIL things change while a walk reads them, one primitive after the other. So a cycle that was found is
 looked at a second time. A waiter stands in one queue once and never comes back; found there twice, it was there at any
 moment between the two looks, and its party, blocked all that time, has neither taken nor given anything. Then all edges
@@ -52,6 +56,16 @@ from cython.cimports.interlock.core.graph.graph_guard import (
     interlock_graph_renew,
     interlock_graph_unlock,
 )
+from cython.cimports.interlock.core.graph.knot import (
+    BY_THREAD,
+    LOST,
+    Edge,
+    Knot,
+    add_edge,
+    begin_knot,
+    end_knot,
+    tie,
+)
 from cython.cimports.interlock.core.kernel.control import controlling, refused
 from cython.cimports.interlock.core.kernel.party import Party, by_ident, living, main_ident, party_by_id, set_on_leaving
 from cython.cimports.interlock.core.kernel.primitive import Primitive
@@ -78,7 +92,8 @@ class Wait:
     Attributes: ``party``; ``began``, the primitive at which it began to wait; ``at``, the one in whose queue it stands
     now, which for a condition's waiter that was notified is the lock; ``timed``, whether it ends by itself;
     ``parked``, whether nobody has given it what it waits for, or told it to come, yet; ``since``, monotonic
-    nanoseconds.
+    nanoseconds; ``alternatives``, where it selects: a wait for each of those it is in line for, of which one is enough;
+    else None; ``want``, what it asks for, in the primitive's own terms.
     """
 
     def __init__(self):
@@ -94,6 +109,7 @@ def seen(party: Party, waiter: Waiter, at: Primitive) -> Wait:
         wait.at = at
         wait.timed = waiter.timed and waiter.at is at
         wait.since = waiter.shown
+        wait.want = waiter.want
     return wait
 
 
@@ -116,14 +132,27 @@ def waits() -> list[Wait]:
             parked = cython.cast(Waiter, waiter).queue is not None and cython.cast(Waiter, waiter).state == PARKED
         wait: Wait = seen(party, cython.cast(Waiter, waiter), end if requeued else at)
         wait.parked = parked and not cython.cast(Waiter, waiter).handling
+        cases: list = at.cases()
+        if cases is not None:
+            wait.parked = wait.parked and len(cases) != 0  # one has happened, and it is about to go on
+            wait.alternatives = [case_of(wait, each) for each in cases]
         if wait.at is at:
             wait.timed = wait.timed or is_limited(limits, party, cython.cast(Waiter, waiter))
         found.append(wait)
     return found
 
 
+def case_of(wait: Wait, case: Waiter) -> Wait:
+    """One of the things that a party selects from."""
+    found: Wait = seen(wait.party, case, cython.cast(Primitive, case.at))
+    found.timed = wait.timed
+    found.parked = wait.parked
+    found.since = wait.since
+    return found
+
+
 def owners(wait: Wait) -> list[Party]:
-    """Who all must let go before this wait can end, as far as that is certain."""
+    """Who all must let go before this wait can end, as far as that is certain. Nobody where it selects."""
     room: cython.int = NEAR
     while True:
         ids: cython.pointer(cython.ulonglong) = cython.cast(
@@ -167,9 +196,17 @@ def keeper(party: Party) -> Party | None:
 
 def is_certain_edge(party: Party, wait: Wait | None, following: Party) -> bool:
     """Whether this party, which waits so or not at all, cannot go on before ``following`` does, for certain."""
-    if wait is not None and waits_for(wait, following) and wait.at.only_by(following):
+    if wait is not None and wait.alternatives is not None:
+        if all(is_certain_way(way) for way in wait.alternatives):
+            return any(waits_for(way, following) for way in wait.alternatives)
+    elif wait is not None and waits_for(wait, following) and wait.at.only_by(following):
         return True
     return party.thread != party.id and cython.cast(TaskParty, party).is_run_by(following)
+
+
+def is_certain_way(way: Wait) -> bool:
+    """Whether somebody alone can let this one happen, for certain."""
+    return any(way.at.only_by(owner) for owner in owners(way))
 
 
 def task_of(party: Party) -> object:
@@ -190,11 +227,23 @@ def refuse_cycle(waiter: Waiter) -> cython.int:
     walk.ids = walk.near_ids
     walk.room = walk.ids_room = NEAR
     walk.length = 0
+    walk.comes_round = False
+    knot: Knot
+    knotted: cython.bint = False
     interlock_graph_lock()
     last: cython.int = find_cycle(cython.address(walk), waiter)
-    if last >= 0:
+    if last < 0 and walk.comes_round:
+        knotted = find_knot(cython.address(walk), cython.address(knot))
+    if last >= 0 or knotted:
         waiter.refused = True
     interlock_graph_unlock()
+    if knotted:
+        try:
+            edges: list = edges_of(cython.address(walk), cython.address(knot))
+        finally:
+            end_knot(cython.address(knot))
+            end_walk(cython.address(walk))
+        return refuse(waiter, edges, "tell_knot", edges)
     if last < 0:
         end_walk(cython.address(walk))
         return 0
@@ -213,43 +262,83 @@ def refuse_cycle(waiter: Waiter) -> cython.int:
     finally:
         end_walk(cython.address(walk))
     cycle.reverse()
-    if not is_certain(cycle):
+    return refuse(waiter, edges_of_cycle(cycle), "tell_cycle", cycle)
+
+
+def refuse(waiter: Waiter, edges: list, telling: str, found: list) -> cython.int:
+    """Raise DeadlockError where all of these edges are certain; else it is not refused after all."""
+    if not are_certain(edges):
         waiter.refused = False
         return 0
-    words = tell(cycle)
+    words = tell(found, telling)
     if controlling:
         refused(words)
     raise DeadlockError(words)
 
 
+def edges_of_cycle(cycle: list) -> list:
+    return [
+        (wait, wait, cython.cast(Wait, following).party)
+        for wait, following in zip(cycle, [*cycle[1:], cycle[0]], strict=True)
+    ]
+
+
+def edges_of(walk: cython.pointer(Walk), knot: cython.pointer(Knot)) -> list:
+    """Who waits for whom in a knot, those of one party together: the wait for one alternative, the whole wait, and for
+    whom. The first party first."""
+    i: cython.int
+    found: list = []
+    for i in range(knot.count):
+        edge: cython.pointer(Edge) = knot.edges + i
+        if not edge.kept:
+            continue
+        step: cython.pointer(Step) = walk.steps + edge.start
+        party: Party = cython.cast(Party, step.party)
+        waits: cython.bint = step.waiter != cython.NULL
+        whole: Wait = seen(
+            party,
+            cython.cast(Waiter, step.waiter) if waits else None,
+            cython.cast(Primitive, step.at) if waits else None,
+        )
+        way: Wait = whole
+        case: Waiter = None
+        if step.cases != cython.NULL and edge.alternative != BY_THREAD:
+            case = cython.cast(list, step.cases)[edge.alternative]
+            way = case_of(whole, case)
+        following = party_by_id(case.lost) if edge.end == LOST else cython.cast(Party, walk.steps[edge.end].party)
+        found.append((way, whole, following))
+    return found
+
+
 def is_certain(cycle: list) -> bool:
     """Whether no signal handler and no timeout could still help a party of this cycle, and no other thread run a task
     of it."""
+    return are_certain(edges_of_cycle(cycle))
+
+
+def are_certain(edges: list) -> cython.bint:
+    """The same, of edges: for each the wait, the whole wait where the party selects, and for whom."""
     limits = find_limits()
-    following: Wait = cycle[0]
-    for each in reversed(cycle):
-        wait: Wait = each
+    wait: Wait
+    for way, whole, following in reversed(edges):
+        wait = way
         if wait.waiter is not None:
-            if wait.at is wait.began and is_limited(limits, wait.party, wait.waiter):
+            if wait.at is wait.began and is_limited(limits, wait.party, cython.cast(Wait, whole).waiter):
                 return False
             if may_be_left_alone(limits, wait):
                 return False
         if wait.party.thread != wait.party.id:
             task: TaskParty = wait.party
-            if keeps(following.party, task) and not (
-                waits_for(wait, following.party) or task.is_run_by(following.party)
-            ):
+            if keeps(following, task) and not (waits_for(wait, following) or task.is_run_by(following)):
                 return False
         elif wait.party.ident == main_ident and has_handlers():
             return False
-        following = wait
     # What takes longest, last: for a Lock it is read from the frames of its owner.
-    for each in reversed(cycle):
-        wait = each
-        by_lock: cython.bint = wait.waiter is not None and not needs_thread(wait.party, following.party)
-        if by_lock and not wait.at.only_by(following.party):
+    for way, _, following in reversed(edges):
+        wait = way
+        by_lock: cython.bint = wait.waiter is not None and not needs_thread(wait.party, following)
+        if by_lock and not wait.at.only_by(following):
             return False
-        following = wait
     return True
 
 
@@ -310,14 +399,15 @@ def may_help(handler: object) -> bool:
     )
 
 
-def tell(cycle: list) -> str:
-    """The cycle in words. Should that fail, for want of memory or of stack, in a few."""
+def tell(found: list, telling: str = "tell_cycle") -> str:
+    """The cycle or knot in words. Should that fail, for want of memory or of stack, in a few."""
     try:
-        from interlock.core.explain.cycle import tell_cycle
+        from interlock.core.explain import cycle
 
-        return tell_cycle(cycle)
+        return getattr(cycle, telling)(found)
     except Exception:
-        names = ", ".join([cython.cast(Wait, wait).party.call_name() for wait in cycle])
+        waits: list = [each[0] if isinstance(each, tuple) else each for each in found]
+        names = ", ".join(dict.fromkeys([cython.cast(Wait, wait).party.call_name() for wait in waits]))
         return f"this wait would never end: these wait for each other in a cycle: {names}"
 
 
@@ -336,6 +426,9 @@ def find_cycle(walk: cython.pointer(Walk), start: Waiter) -> cython.int:
         count: cython.int = expand(walk, index)
         for i in range(count):
             if walk.ids[i] == first.id:
+                if selects_on_the_way(walk, index):
+                    walk.comes_round = True
+                    continue
                 return index if holds_still(walk, index, first.id) else -1
             found = living.get(walk.ids[i])
             if found is None:
@@ -345,6 +438,111 @@ def find_cycle(walk: cython.pointer(Walk), start: Waiter) -> cython.int:
                 return -1
         index += 1
     return -1
+
+
+def selects_on_the_way(walk: cython.pointer(Walk), index: cython.int) -> cython.bint:
+    """Whether somebody on the way to this step needs one of several things."""
+    while index >= 0:
+        if walk.steps[index].cases != cython.NULL:
+            return True
+        index = walk.steps[index].parent
+    return False
+
+
+def find_knot(walk: cython.pointer(Walk), knot: cython.pointer(Knot)) -> cython.bint:
+    """Whether the walk has begun in a knot, which is in `knot` then, and to be ended."""
+    if begin_knot(knot, walk.length) and read_edges(walk, knot) and tie(knot) and is_knot_still(walk, knot):
+        return True
+    end_knot(knot)
+    return False
+
+
+def read_edges(walk: cython.pointer(Walk), knot: cython.pointer(Knot)) -> cython.bint:
+    """For whom everybody waits that the walk has come to. False without memory."""
+    index: cython.int
+    for index in range(walk.length):
+        step: cython.pointer(Step) = walk.steps + index
+        party: Party = cython.cast(Party, step.party)
+        knot.needs[index] = alternatives_of(step)
+        for alternative in range(knot.needs[index]):
+            count: cython.int = ways(walk, index, alternative, 0)
+            lost: cython.ulonglong = lost_of(step, alternative)
+            for i in range(count):
+                if walk.ids[i] == lost and not add_edge(knot, index, alternative, LOST):
+                    return False
+                for end in range(walk.length):
+                    if cython.cast(Party, walk.steps[end].party).id == walk.ids[i] and not add_edge(
+                        knot, index, alternative, end
+                    ):
+                        return False
+        if party.thread != party.id:
+            for end in range(walk.length):
+                if cython.cast(Party, walk.steps[end].party).id == party.thread and not add_edge(
+                    knot, index, BY_THREAD, end
+                ):
+                    return False
+    return True
+
+
+def is_knot_still(walk: cython.pointer(Walk), knot: cython.pointer(Knot)) -> cython.bint:
+    """The second look. First at who waits for whom, then at whether all still wait: so whoever held something at both
+    looks has held it all the time."""
+    i: cython.int
+    for i in range(knot.count):
+        edge: cython.pointer(Edge) = knot.edges + i
+        if not edge.kept:
+            continue
+        step: cython.pointer(Step) = walk.steps + edge.start
+        same: cython.bint = False
+        if edge.alternative == BY_THREAD:
+            same = cython.cast(Party, step.party).thread == cython.cast(Party, walk.steps[edge.end].party).id
+        else:
+            target: cython.ulonglong = (
+                lost_of(step, edge.alternative)
+                if edge.end == LOST
+                else cython.cast(Party, walk.steps[edge.end].party).id
+            )
+            for k in range(ways(walk, edge.start, edge.alternative, 0)):
+                if walk.ids[k] == target:
+                    same = True
+        if not same:
+            return False
+    still: cython.bint = True
+    for index in range(walk.length):
+        still = still and (not knot.stuck[index] or waits_still(walk, index))
+    return still
+
+
+def alternatives_of(step: cython.pointer(Step)) -> cython.int:
+    """For how many things it waits, of which one is enough."""
+    if step.waiter == cython.NULL:
+        return 0
+    return 1 if step.cases == cython.NULL else len(cython.cast(list, step.cases))
+
+
+def lost_of(step: cython.pointer(Step), alternative: cython.int) -> cython.ulonglong:
+    if step.cases == cython.NULL:
+        return 0
+    return cython.cast(Waiter, cython.cast(list, step.cases)[alternative]).lost
+
+
+def ways(walk: cython.pointer(Walk), index: cython.int, alternative: cython.int, already: cython.int) -> cython.int:
+    """Write to `ids`, behind those that are there `already`, who all must let go before this alternative can happen.
+    Returns how many they are. There is room for one more behind them."""
+    at: Primitive = cython.cast(Primitive, walk.steps[index].at)
+    waiter: Waiter = cython.cast(Waiter, walk.steps[index].waiter)
+    if walk.steps[index].cases != cython.NULL:
+        if not stands(at, waiter):
+            return 0
+        waiter = cython.cast(list, walk.steps[index].cases)[alternative]
+        at = cython.cast(Primitive, waiter.at)
+    while True:
+        room: cython.int = walk.ids_room - 1 - already
+        count: cython.int = owners_now(at, waiter, walk.ids + already, room)
+        if count <= room:
+            return count
+        if not grow_ids(walk, already, 2 * (already + count) + 1):
+            return 0
 
 
 def add(walk: cython.pointer(Walk), party: Party, parent: cython.int) -> cython.bint:
@@ -369,7 +567,7 @@ def add(walk: cython.pointer(Walk), party: Party, parent: cython.int) -> cython.
     step: cython.pointer(Step) = walk.steps + walk.length
     Py_INCREF(party)
     step.party = cython.cast(cython.p_void, party)
-    step.waiter = step.at = cython.NULL
+    step.waiter = step.at = step.cases = cython.NULL
     step.parent = parent
     if wait is not None:
         waiter: Waiter = cython.cast(Waiter, wait)
@@ -378,36 +576,40 @@ def add(walk: cython.pointer(Walk), party: Party, parent: cython.int) -> cython.
         Py_INCREF(at)
         step.waiter = cython.cast(cython.p_void, waiter)
         step.at = cython.cast(cython.p_void, at)
+        cases: list = at.cases()
+        if cases is not None:
+            Py_INCREF(cases)
+            step.cases = cython.cast(cython.p_void, cases)
     walk.length += 1
     return True
 
 
 def expand(walk: cython.pointer(Walk), index: cython.int) -> cython.int:
-    """Write to `ids` for whom the party of this step waits. Returns how many they are."""
+    """Write to `ids` for whom the party of this step waits. Returns how many they are.
+
+    Where it selects, for whom all it may wait; and for nobody, where one alternative waits for nobody.
+    """
     party: Party = cython.cast(Party, walk.steps[index].party)
     count: cython.int = 0
-    if walk.steps[index].waiter != cython.NULL:
-        at: Primitive = cython.cast(Primitive, walk.steps[index].at)
-        waiter: Waiter = cython.cast(Waiter, walk.steps[index].waiter)
-        while True:
-            # One place is for the thread.
-            count = owners_now(at, waiter, walk.ids, walk.ids_room - 1)
-            if count < walk.ids_room:
-                break
-            if not grow_ids(walk, 2 * count + 1):
-                return 0
+    for alternative in range(alternatives_of(walk.steps + index)):
+        more: cython.int = ways(walk, index, alternative, count)
+        if more == 0:
+            count = 0
+            break
+        count += more
     if party.thread != party.id:
         walk.ids[count] = party.thread
         count += 1
     return count
 
 
-def grow_ids(walk: cython.pointer(Walk), room: cython.int) -> cython.bint:
+def grow_ids(walk: cython.pointer(Walk), already: cython.int, room: cython.int) -> cython.bint:
     ids: cython.pointer(cython.ulonglong) = cython.cast(
         cython.pointer(cython.ulonglong), PyMem_RawMalloc(room * cython.sizeof(cython.ulonglong))
     )
     if ids == cython.NULL:
         return False
+    memcpy(ids, walk.ids, already * cython.sizeof(cython.ulonglong))
     if walk.ids != walk.near_ids:
         PyMem_RawFree(walk.ids)
     walk.ids = ids
@@ -418,40 +620,58 @@ def grow_ids(walk: cython.pointer(Walk), room: cython.int) -> cython.bint:
 def owners_now(at: Primitive, waiter: Waiter, ids: cython.pointer(cython.ulonglong), room: cython.int) -> cython.int:
     count: cython.int = 0
     with cython.critical_section(at):
-        if (
-            waiter.queue is at
-            and not waiter.refused
-            and not waiter.handling
-            and not (waiter.is_task and waiter.outer is not None)  # a task that is driven by hand
-            and not (waiter.timed and waiter.at is at)
-        ):
+        if is_in_line(at, waiter):
             count = at.owners(waiter, ids, room)
     return count
+
+
+def stands(at: Primitive, waiter: Waiter) -> cython.bint:
+    found: cython.bint
+    with cython.critical_section(at):
+        found = is_in_line(at, waiter)
+    return found
+
+
+def is_in_line(at: Primitive, waiter: Waiter) -> cython.bint:
+    """Whether it waits there, and nothing but those who hold it could let it go on. Inside the critical section."""
+    return (
+        waiter.queue is at
+        and not waiter.refused
+        and not waiter.handling
+        and not (waiter.is_task and waiter.outer is not None)  # a task that is driven by hand
+        and not (waiter.timed and waiter.at is at)
+    )
 
 
 def holds_still(walk: cython.pointer(Walk), last: cython.int, start: cython.ulonglong) -> cython.bint:
     """The second look: whether each edge of the cycle that ends with step `last` is there as it was."""
     target: cython.ulonglong = start
-    while last >= 0:
-        party: Party = cython.cast(Party, walk.steps[last].party)
-        same: cython.bint
-        with cython.critical_section(party):
-            if walk.steps[last].waiter == cython.NULL:
-                same = party.wait is None
-            else:
-                same = cython.cast(cython.p_void, party.wait) == walk.steps[last].waiter
-        if not same:
-            return False
-        count: cython.int = expand(walk, last)
-        same = False
+    step: cython.int = last
+    while step >= 0:
+        count: cython.int = expand(walk, step)
+        same: cython.bint = False
         for i in range(count):
             if walk.ids[i] == target:
                 same = True
         if not same:
             return False
-        target = party.id
+        target = cython.cast(Party, walk.steps[step].party).id
+        step = walk.steps[step].parent
+    # Afterwards: see `is_knot_still`.
+    while last >= 0:
+        if not waits_still(walk, last):
+            return False
         last = walk.steps[last].parent
     return True
+
+
+def waits_still(walk: cython.pointer(Walk), index: cython.int) -> cython.bint:
+    """Whether the party of this step is in the wait in which the walk has found it."""
+    party: Party = cython.cast(Party, walk.steps[index].party)
+    with cython.critical_section(party):
+        if walk.steps[index].waiter == cython.NULL:
+            return party.wait is None
+        return cython.cast(cython.p_void, party.wait) == walk.steps[index].waiter
 
 
 def end_walk(walk: cython.pointer(Walk)) -> cython.void:
@@ -460,6 +680,8 @@ def end_walk(walk: cython.pointer(Walk)) -> cython.void:
         if walk.steps[i].waiter != cython.NULL:
             Py_DECREF(cython.cast(object, walk.steps[i].at))
             Py_DECREF(cython.cast(object, walk.steps[i].waiter))
+        if walk.steps[i].cases != cython.NULL:
+            Py_DECREF(cython.cast(object, walk.steps[i].cases))
         Py_DECREF(cython.cast(object, walk.steps[i].party))
     if walk.steps != walk.near_steps:
         PyMem_RawFree(walk.steps)

@@ -17,7 +17,23 @@ class DeadlockError(RuntimeError):
 
 
 def refuse_orphan(primitive: Primitive, waiter: Waiter, owner: Party) -> cython.int:
+    return refuse_lost(waiter, told_orphan(primitive, owner))
+
+
+def refuse_orphans(waiter: Waiter, lost: list) -> cython.int:
+    """For a choice. `lost`: the primitive of each alternative, and its owner."""
+    told = [told_orphan(primitive, owner) for primitive, owner in lost]
+    return refuse_lost(waiter, told[0] if len(told) == 1 else "nothing of it can ever happen: " + "; ".join(told))
+
+
+def refuse_lost(waiter: Waiter, words: str) -> cython.int:
     waiter.refused = True
+    if controlling:
+        refused(words)
+    raise DeadlockError(words)
+
+
+def told_orphan(primitive: Primitive, owner: Party) -> str:
     if owner.lost_in_fork:
         fate = (
             "was held when this process was forked, by a thread that did not come along. "
@@ -25,7 +41,4 @@ def refuse_orphan(primitive: Primitive, waiter: Waiter, owner: Party) -> cython.
         )
     else:
         fate = f"is held by {owner.fate()} without releasing it. Enter the lock with 'with'"
-    words = f"{primitive!r} {fate}: {owner.call_name()} can never release it"
-    if controlling:
-        refused(words)
-    raise DeadlockError(words)
+    return f"{primitive!r} {fate}: {owner.call_name()} can never release it"

@@ -3,6 +3,10 @@ from interlock.core.kernel.probe cimport Observed
 from interlock.core.kernel.waiter cimport ThreadWaiter, Waiter
 
 
+# How often a party that waits for an owner asks whether that can still come: half of the second in which it is to know.
+cdef long long LOOK_AGAIN_NS
+
+
 cdef class Primitive(Observed):
     cdef object __weakref__
     cdef Waiter head           # owns the chain of waiters through their `next`
@@ -30,7 +34,9 @@ cdef class Primitive(Observed):
     cdef bint take_now(self, long want) except -1
     cdef bint take_past(self, long want) except -1
     cdef void mark_entered(self, unsigned long long me) noexcept
+    cdef Party lost_owner(self, Waiter waiter)
     cdef int check_block(self, Waiter waiter) except -1
+    cdef list cases(self)
 
     # The queue. Called in the critical section.
     cdef void push(self, Waiter waiter) noexcept
@@ -53,3 +59,6 @@ cdef class Primitive(Observed):
     cdef list queued_in(self, Primitive line)
     cdef tuple blocked(self)
     cdef str describe(self, str state, str more)
+
+
+cdef object serve_survivor(Primitive queue, Waiter waiter)

@@ -31,7 +31,9 @@ The life of a waiter stands at the head of `waiter.py`. What a primitive says of
     holders           who holds this, certain or not             `held_by`, for reports
     outside
     has_owners        may one who waits here wait for an owner?  before each park: it then looks again now and then
+    lost_owner        an owner that can never come back          `check_block`, and that of a choice
     check_block       raise where this wait can never end        before the first park, and after each in vain
+    cases             of a choice: where else it stands          the graph, and a forked child
     leads_to          at whose owners the wait ends              the graph: a condition's waiters go on to its lock
     gives_up_before   those before it that alone keep it out     the graph, when a cycle has been found
     take_now          get it where nobody waits                  a task's call, before it makes a waiter
@@ -62,8 +64,7 @@ from cython.cimports.interlock.core.kernel.wait import begin_wait, end_wait, jud
 from cython.cimports.interlock.core.kernel.waiter import CANCELLED, GRANTED, PARKED, TAKEN, WOKEN, ThreadWaiter, Waiter
 
 BARGING_NS = cython.declare(cython.longlong, 1_000_000)
-# How often a party that waits for an owner asks whether that can still come: half of the second in which it is to know.
-LOOK_AGAIN_NS = cython.declare(cython.longlong, 500_000_000)
+LOOK_AGAIN_NS = 500_000_000
 
 
 class Primitive(Observed):
@@ -180,6 +181,17 @@ class Primitive(Observed):
 
     def mark_entered(self, me: cython.ulonglong) -> cython.void:
         """The caller, who is `me`, has acquired this, and will release it as the end of a `with`."""
+
+    def lost_owner(self, waiter: Waiter) -> Party:
+        """The owner that `waiter`, which is in the queue, waits for and that can never come back; or None."""
+        return None
+
+    def cases(self) -> list:
+        """Of a choice: its waiters, one in the queue of each of its alternatives (`at`); none once one has happened.
+
+        None: it is no choice.
+        """
+        return None
 
     def check_block(self, waiter: Waiter) -> cython.int:
         """Raise DeadlockError where this waiter, which is in the queue, would wait for ever."""
@@ -511,21 +523,30 @@ class Primitive(Observed):
 
 def _serve_survivors():
     """In a forked child: those who came along may have stood behind others who did not, and are next now."""
-    queue: Primitive
-    chain: Waiter
     for each in list(living.values()):
         waiter: Waiter = cython.cast(Waiter, cython.cast(Party, each).wait)
         while waiter is not None:
-            queue = cython.cast(Primitive, waiter.queue)
+            queue: Primitive = cython.cast(Primitive, waiter.queue)
+            cases: list = None
             if queue is not None:
-                with cython.critical_section(queue):
-                    chain = queue.serve(None)
-                if chain is not None:
-                    queue.wake(chain)
-                # Whom a notification has put there sleeps on until it is woken: by an owner that may not be here.
-                if queue.has_owners() and waiter.queue is queue and queue.head is waiter:
-                    queue.kick()
+                cases = queue.cases()
+                serve_survivor(queue, waiter)
+            if cases is not None:
+                for case in cases:
+                    serve_survivor(cython.cast(Primitive, cython.cast(Waiter, case).queue), case)
             waiter = waiter.outer
+
+
+def serve_survivor(queue: Primitive, waiter: Waiter):
+    if queue is None:
+        return
+    with cython.critical_section(queue):
+        chain: Waiter = queue.serve(None)
+    if chain is not None:
+        queue.wake(chain)
+    # Whom a notification has put there sleeps on until it is woken: by an owner that may not be here.
+    if queue.has_owners() and waiter.queue is queue and queue.head is waiter:
+        queue.kick()
 
 
 if hasattr(os, "register_at_fork"):

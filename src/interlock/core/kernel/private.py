@@ -82,7 +82,8 @@ def is_dummy(thread) -> cython.bint:
 def call_at_end(thread, function):
     """`_delete`: have ``function()`` called when the thread has ended, by the thread itself; at once where it has.
 
-    It is the last that `threading` does in a thread of its own. `_active` tells whether it was past that point.
+    It is the last that `threading` does in a thread of its own. `_active` tells whether it was past that point, and
+    its frames whether it has looked up what it calls there, before we could put ours in its place.
     """
     seen = ref(thread)
     before = thread._delete
@@ -95,8 +96,34 @@ def call_at_end(thread, function):
         function()
 
     thread._delete = delete
-    if listed_thread(thread.ident) is not thread:
+    if listed_thread(thread.ident) is not thread or is_leaving(thread):
         thread.__dict__.pop("_delete", None)
+        function()
+
+
+def is_leaving(thread) -> cython.bint:
+    """`_bootstrap_inner`, `_delete`: whether it is in the latter, or about to call what it has found by that name."""
+    run = threading.Thread._bootstrap_inner.__code__
+    caller = None
+    frame = sys._current_frames().get(thread.ident)
+    while frame is not None and frame.f_code is not run:
+        caller = frame
+        frame = frame.f_back
+    if frame is None:
+        return False
+    if caller is not None:
+        return caller.f_code is threading.Thread._delete.__code__
+    # In no call. Past the first that names `_delete` there are only a few steps left.
+    from dis import get_instructions
+
+    return frame.f_lasti >= min([each.offset for each in get_instructions(run) if each.argval == "_delete"])
+
+
+def call_at_exit(function):
+    """`_register_atexit`: have ``function()`` called as the main thread is about to end; at once where it has."""
+    try:
+        threading._register_atexit(function)
+    except RuntimeError:
         function()
 
 

@@ -37,6 +37,10 @@ cdef class Waiter:
     # Written in the critical section of both queues, by the party that moves it from one to the other; 0: nobody has.
     cdef unsigned long long mover
     cdef bint is_task          # it is served in the order of arrival, and not told to come and compete
+    # Of a choice among several (`primitives/select.py`), whose party may leave the queue for another.
+    cdef bint optional
+    # Likewise: for which owner it waits that can never come back, as far as its own party has found out; else 0.
+    cdef unsigned long long lost
     # What a signal handler raised in the middle of `unpark`. Belongs to the one who unparks.
     cdef object interruption
     # A thread's that is controlled: the party that is parked here. Written by the controller.

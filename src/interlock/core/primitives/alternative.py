@@ -32,8 +32,12 @@ def alternative(kind: Kind, target: Primitive, want: cython.long, payload) -> Al
 
 
 def outside_alternative(event: Primitive, outside: object) -> Alternative:
-    """To wait for what sets this event; ``outside.result()`` is what it comes to, ``outside.forget()`` ends it."""
-    made: Alternative = alternative(Kind.WAITING, event, 0, None)
+    """To wait for what sets this event; ``outside`` as for `with_outside`."""
+    return with_outside(alternative(Kind.WAITING, event, 0, None), outside)
+
+
+def with_outside(made: Alternative, outside: object) -> Alternative:
+    """The same, once ``outside`` has a say: ``outside.result()`` is what it comes to, ``outside.forget()`` ends it."""
     made.outside = outside
     return made
 

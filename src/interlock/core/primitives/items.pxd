@@ -290,6 +290,19 @@ cdef extern from *:
         return least;
     }
 
+    /* The heap is what `rest` is, a list of some of the items that lie in it now. It gives up its references to the others. */
+    static inline void interlock_heap_become(interlock_items *items, PyObject *rest) {
+        unsigned int i;
+        items->count = (unsigned int) PyList_GET_SIZE(rest);
+        items->back = 0;
+        for (i = 0; i < items->count; i++) {
+            items->slots[i] = PyList_GET_ITEM(rest, i);
+        }
+        if (items->count == 0) {
+            interlock_items_emptied(items);
+        }
+    }
+
     /* One goes whose place among the others has not been looked for: the first of them. */
     static inline PyObject *interlock_heap_pop_loose(interlock_items *items) {
         unsigned int place = items->count - items->back;
@@ -321,3 +334,4 @@ cdef extern from *:
     void interlock_heap_settle(interlock_items *items, unsigned int *path, int length) noexcept
     object interlock_heap_pop(interlock_items *items, unsigned int *path, int length)
     object interlock_heap_pop_loose(interlock_items *items)
+    void interlock_heap_become(interlock_items *items, list rest) noexcept

@@ -119,26 +119,35 @@ class Mutex(Primitive):
                 self.holder = 0
 
     def check_block(self, waiter: Waiter) -> cython.int:
+        lost: Party = self.lost_owner(waiter)
+        if lost is not None:
+            refuse_orphan(self, waiter, lost)
+        certain: cython.bint
+        with cython.critical_section(self):
+            certain = self.holder != 0 and self.count != 0
+        if certain:
+            refuse_cycle(waiter)
+        return 0
+
+    def lost_owner(self, waiter: Waiter) -> Party:
         holder: cython.ulonglong
         count: cython.ulong
         still: cython.bint
         with cython.critical_section(self):
             holder = self.holder
             count = self.count
-        if holder != 0:
-            owner: Party = party_by_id(holder)
-            # An ended thread may have left a Lock for another to release. Not in a forked child: whatever it was
-            # part of is gone there.
-            if owner.lost_in_fork or (count != 0 and owner.has_ended() and self.only_by(owner)):
-                # It may have been released, and its owner ended, since the first look. Or taken anew, as one that any
-                # party may release.
-                with cython.critical_section(self):
-                    still = self.holder == holder and (self.count != 0 or owner.lost_in_fork) and waiter.queue is self
-                if still:
-                    refuse_orphan(self, waiter, owner)
-            if count != 0:
-                refuse_cycle(waiter)
-        return 0
+        if holder == 0:
+            return None
+        owner: Party = party_by_id(holder)
+        # An ended thread may have left a Lock for another to release. Not in a forked child: whatever it was part of
+        # is gone there.
+        if not owner.lost_in_fork and not (count != 0 and owner.has_ended() and self.only_by(owner)):
+            return None
+        # It may have been released, and its owner ended, since the first look. Or taken anew, as one that any party
+        # may release.
+        with cython.critical_section(self):
+            still = self.holder == holder and (self.count != 0 or owner.lost_in_fork) and waiter.queue is self
+        return owner if still else None
 
     def owners(self, waiter: Waiter, ids: cython.pointer(cython.ulonglong), room: cython.int) -> cython.int:
         if self.holder == 0 or self.count == 0:

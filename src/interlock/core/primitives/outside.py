@@ -13,14 +13,15 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
-from interlock.core.kernel.private import call_at_end
+from interlock.core.kernel.private import call_at_end, call_at_exit, is_dummy
 from interlock.core.primitives.alternative import outside_alternative
 from interlock.core.primitives.event import Event
 
 if TYPE_CHECKING:
     from interlock.core.primitives.alternative import Alternative
 
-_guard = threading.Lock()
+# Re-entrant, as all locks here: a signal handler may select, too.
+_guard = threading.RLock()
 _done: "WeakKeyDictionary[Any, Event]" = WeakKeyDictionary()  # of futures and threads that have been waited for
 
 
@@ -28,14 +29,17 @@ class Outside:
     """An object that is waited for. ``forget``: called when the `select` is over."""
 
     def __init__(self, waited_for: Any, forget: Callable[[], object] = lambda: None) -> None:
-        self._waited_for = waited_for
+        self.waited_for = waited_for
         self.forget = forget
 
     def result(self) -> Any:
         """What `select` returns for it."""
-        if isinstance(self._waited_for, threading.Thread):
-            self._waited_for.join()  # it has said that it ends, and is about to
-        return self._waited_for
+        done = self.waited_for
+        if isinstance(done, threading.Thread):
+            done.join()  # it has said that it ends, and is about to
+        elif hasattr(done, "poll"):
+            done.poll()  # a process of `subprocess`: now it has its return code
+        return done
 
 
 class Fd:
@@ -60,6 +64,8 @@ def alternative_of(each: Any) -> "Alternative[Any]":
             raise RuntimeError("cannot wait for the end of the current thread")
         if each.ident is None:
             raise RuntimeError(f"{each!r} has not been started: start it before select waits for its end")
+        if is_dummy(each):
+            raise RuntimeError(f"cannot wait for the end of {each!r}: threading did not start it, nor hears of its end")
         return outside_alternative(_event_of(each, _watch_thread), Outside(each))
     if isinstance(each, Fd):
         return _readable(each.number, each.readable)
@@ -79,11 +85,12 @@ def _event_of(each: Any, watch: Callable[[Any, Event], None]) -> Event:
     """One event for each object: whoever selects in a loop leaves one callback there, not many."""
     with _guard:
         event = _done.get(each)
-        fresh = event is None
-        if event is None:
-            event = _done[each] = Event()
-    if fresh:
+    if event is None:
+        # Known to others only once it is sure to be set: this may be interrupted in the middle.
+        event = Event()
         watch(each, event)
+        with _guard:
+            event = _done.setdefault(each, event)
     return event
 
 
@@ -92,7 +99,10 @@ def _watch_future(future: "Future[Any]", event: Event) -> None:
 
 
 def _watch_thread(thread: threading.Thread, event: Event) -> None:
-    call_at_end(thread, event.set)
+    if thread is threading.main_thread():
+        call_at_exit(event.set)
+    else:
+        call_at_end(thread, event.set)
 
 
 # --- file descriptors ---------------------------------------------------------------------------------------------
@@ -102,13 +112,14 @@ class _Watcher:
     """The thread that sleeps for all."""
 
     def __init__(self) -> None:
-        self.guard = threading.Lock()
+        self.guard = threading.RLock()
         self.poll = _system.poll()
         self.events: dict[int, list[Event]] = {}
         self.wake_end, self.other_end = os.pipe()
         os.set_blocking(self.other_end, False)
         self.poll.register(self.wake_end, _system.POLLIN)
-        threading.Thread(target=self.live, name="interlock.fd", daemon=True).start()
+        self.thread = threading.Thread(target=self.live, name="interlock.fd", daemon=True)
+        self.thread.start()
 
     def live(self) -> None:
         while True:
@@ -131,8 +142,8 @@ class _Watcher:
 
     def add(self, number: int, event: Event) -> None:
         with self.guard:
-            self.events.setdefault(number, []).append(event)
             self.poll.register(number, _system.POLLIN | _system.POLLHUP)
+            self.events.setdefault(number, []).append(event)
         self.wake()
 
     def drop(self, number: int, event: Event) -> None:
@@ -149,11 +160,17 @@ class _Watcher:
 _watcher: _Watcher | None = None
 
 
+def has_nothing_to_do(thread: object) -> bool:
+    """Whether it is the one that sleeps for all, and nobody waits for a file descriptor."""
+    watcher = _watcher
+    return watcher is not None and thread is watcher.thread and not watcher.events
+
+
 def _forget_watcher() -> None:
     """In a forked child: the thread is not there."""
     global _watcher, _guard
     _watcher = None
-    _guard = threading.Lock()
+    _guard = threading.RLock()
 
 
 if hasattr(os, "register_at_fork"):

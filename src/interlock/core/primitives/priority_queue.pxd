@@ -9,6 +9,8 @@ cdef struct Path:
 
 
 cdef class PriorityQueue(Queue):
+    cdef list more_at_once(self, Py_ssize_t most)
+    cdef list more_of_copy(self, Py_ssize_t most)
     cdef void put_loose(self, object item) noexcept
     cdef Waiter popped(self)
     cdef Waiter put_done(self, bint reserved)

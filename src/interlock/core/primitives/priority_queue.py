@@ -21,6 +21,7 @@ A putter that had to wait always puts its item in itself (`keeps_slot`): whoever
 """
 
 import cython
+from cython.cimports.cpython.ref import Py_DECREF
 from cython.cimports.interlock.core.kernel.construct import interlock_construct_directly
 from cython.cimports.interlock.core.kernel.control import Operation, controlling, point
 from cython.cimports.interlock.core.kernel.probe import Happening, happened, probing
@@ -28,6 +29,7 @@ from cython.cimports.interlock.core.kernel.public_name import interlock_tell_sig
 from cython.cimports.interlock.core.kernel.waiter import Waiter
 from cython.cimports.interlock.core.primitives.items import (
     interlock_heap_add,
+    interlock_heap_become,
     interlock_heap_down,
     interlock_heap_pop,
     interlock_heap_pop_loose,
@@ -149,15 +151,85 @@ class PriorityQueue(Queue):
         return self.serve(None) if self.putters_line is not None and self.putters_line.head is not None else None
 
     def more(self, most: cython.Py_ssize_t) -> list:
-        """Not in one step: others may put and get in between."""
-        if self.open is not None:
-            return self.open.get_more(most)
-        found: list = []
-        while len(found) < most:
-            item = self.get_now()
-            if type(item) is Mark:
+        """In one step, too. Where somebody's code has to compare them they are sorted out of a copy, and taken if the
+        heap has not changed meanwhile."""
+        found: list = self.more_at_once(most)
+        return found if found is not None else self.more_of_copy(most)
+
+    def more_at_once(self, most: cython.Py_ssize_t) -> list:
+        """None where somebody's code has to compare them, or the queue is open."""
+        path: Path
+        chain: Waiter = None
+        count: cython.Py_ssize_t = 0
+        over: cython.bint = True
+        with cython.critical_section(self):
+            room: cython.Py_ssize_t = self.items.count
+        room = min(room, most)
+        found: list = [None] * room
+        with cython.critical_section(self):
+            if self.open is not None or self.items.back != 0:
+                return None
+            while over and count < room and self.items.count != 0:
+                path.length = interlock_heap_down(cython.address(self.items), self.items.count - 1, path.slots)
+                over = path.length >= 0
+                if over:
+                    found[count] = interlock_heap_pop(cython.address(self.items), path.slots, path.length)
+                    count += 1
+            if over and count != 0:
+                chain = self.popped()
+            elif not over:
+                # There is memory for them: it is where they have just been. They are in no order now.
+                while count > 0:
+                    count -= 1
+                    self.put_loose(found[count])
+        if not over:
+            return None
+        if chain is not None:
+            self.wake(chain)
+        del found[count:]
+        if count != 0 and probing:
+            happened(Happening.ACQUIRED, self, 0, 0)
+        return found
+
+    def more_of_copy(self, most: cython.Py_ssize_t) -> list:
+        from heapq import heapify, heappop
+
+        changes: cython.ulonglong
+        size: cython.Py_ssize_t
+        same: cython.bint
+        chain: Waiter = None
+        i: cython.uint
+        while True:
+            if self.open is not None:
+                return self.open.get_more(most)
+            with cython.critical_section(self):
+                changes = self.changes
+                size = self.items.count
+            if size == 0 or most == 0:
+                return []
+            rest: list = [None] * size
+            with cython.critical_section(self):
+                same = self.changes == changes and self.open is None and self.items.count == size
+                if same:
+                    for i in range(self.items.count):
+                        rest[i] = interlock_items_at(cython.address(self.items), i)
+            if not same:
+                continue
+            heapify(rest)
+            found: list = [heappop(rest) for _ in range(min(most, size))]
+            with cython.critical_section(self):
+                same = self.changes == changes and self.open is None
+                if same:
+                    interlock_heap_become(cython.address(self.items), rest)
+                    chain = self.popped()
+            if same:
                 break
-            found.append(item)
+        for item in found:
+            Py_DECREF(item)  # the queue's reference; the list has its own
+        if chain is not None:
+            self.wake(chain)
+        if probing:
+            happened(Happening.ACQUIRED, self, 0, 0)
         return found
 
     def put_now(self, item) -> Outcome:

@@ -9,6 +9,7 @@ cdef class QueueCall:
     cdef CallState state
     cdef bint awaited
     cdef bint iterating       # `async for`: shutdown ends it
+    cdef bint checking        # `inner` is trio's checkpoint, and nothing has begun
     cdef unsigned char want
     cdef Py_ssize_t most      # get_many; 0: one item
     cdef double seconds

@@ -2,7 +2,7 @@
 
 A coroutine by hand, as `core/tasks/awaiting.py` has them. Where it need not wait it ends in its first step; where it
 has to, it awaits a `Call` for its waiter, which stands in the line already; where the queue is open, a coroutine of
-that.
+that. In a task of trio's it begins with a checkpoint.
 """
 
 import collections.abc
@@ -22,6 +22,7 @@ from cython.cimports.interlock.core.tasks.awaiting import (
     stop_or,
 )
 from cython.cimports.interlock.core.tasks.coroutine import interlock_coroutines_setup, interlock_make_coroutine
+from cython.cimports.interlock.core.tasks.task import calls_in_trio, checkpoint_in_trio
 from cython.cimports.interlock.core.tasks.task_waiter import new_task_waiter
 
 
@@ -74,7 +75,10 @@ class QueueCall:
         if before == CallState.NEW:
             if error is not None:
                 raise error
-            return self.begin()
+            if not calls_in_trio():
+                return self.begin()
+            self.inner = checkpoint_in_trio()
+            self.checking = True
         return self.go_on(sent, error)
 
     def begin(self):
@@ -127,6 +131,9 @@ class QueueCall:
                 result = inner.send(sent) if error is None else inner.throw(error)
             except StopIteration as stop:
                 self.inner = None
+                if self.checking:
+                    self.checking = False
+                    return self.begin()
                 return self.finish(stop.value)
             except BaseException as raised:
                 self.inner = None

@@ -20,3 +20,19 @@ cdef class RLock(Remote):
 
 cdef class Semaphore(Remote):
     pass
+
+
+cdef class RWLock(Remote):
+    pass
+
+
+cdef class Latch(Remote):
+    pass
+
+
+cdef class Barrier(Remote):
+    pass
+
+
+cdef class Condition(Remote):
+    pass

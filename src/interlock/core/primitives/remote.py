@@ -105,3 +105,22 @@ class RLock(Remote):
 
 class Semaphore(Remote):
     """A semaphore between machines."""
+
+
+class RWLock(Remote):
+    """A readers-writer lock between machines; both sides are shown as holds of it."""
+
+
+# Nobody holds these: their waits are shown by name.
+
+
+class Latch(Remote):
+    """A latch between machines."""
+
+
+class Barrier(Remote):
+    """A barrier between machines."""
+
+
+class Condition(Remote):
+    """A condition between machines."""

@@ -49,3 +49,6 @@ cdef class RWLock(Primitive):
     cdef bint reads(self, Party party) noexcept
     cdef bint is_read_by(self, unsigned long long id) noexcept
     cdef str conflict(self, Party party, bint writing)
+
+
+cdef bint may_leave(Waiter waiter) noexcept

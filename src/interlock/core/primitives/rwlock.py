@@ -464,6 +464,13 @@ class RWLock(Primitive):
         return True
 
     def check_block(self, waiter: Waiter) -> cython.int:
+        lost: Party = self.lost_owner(waiter)
+        if lost is not None:
+            refuse_orphan(self, waiter, lost)
+        refuse_cycle(waiter)
+        return 0
+
+    def lost_owner(self, waiter: Waiter) -> Party:
         """A writer that is gone blocks everybody; a reader that is gone blocks a writer.
 
         Not a reader behind that writer: the writer may have a timeout, and if not, it is refused itself.
@@ -482,9 +489,8 @@ class RWLock(Primitive):
                         self.holder == gone.id or (waiter.want == WRITE and self.is_read_by(gone.id))
                     )
                 if still:
-                    refuse_orphan(self, waiter, gone)
-        refuse_cycle(waiter)
-        return 0
+                    return gone
+        return None
 
     def owners(self, waiter: Waiter, ids: cython.pointer(cython.ulonglong), room: cython.int) -> cython.int:
         if self.holder != 0:
@@ -494,7 +500,7 @@ class RWLock(Primitive):
         writer: cython.bint = waiter.want == WRITE
         before: Waiter = self.head
         while not writer and before is not waiter and before is not None:
-            writer = before.want == WRITE and not before.timed
+            writer = before.want == WRITE and not may_leave(before)
             before = before.next
         return self.holders(ids, room) if writer else 0
 
@@ -533,7 +539,7 @@ class RWLock(Primitive):
             with cython.critical_section(self):
                 before: Waiter = self.head if self.holder == 0 and waiter.queue is self else None
                 while writer is None and before is not waiter and before is not None:
-                    if before.want == WRITE and not before.timed:
+                    if before.want == WRITE and not may_leave(before):
                         if count == len(found):
                             writer = before
                         count += 1
@@ -544,6 +550,11 @@ class RWLock(Primitive):
 
     def has_owners(self) -> cython.bint:
         return True
+
+
+def may_leave(waiter: Waiter) -> cython.bint:
+    """Whether it may leave the queue of its own accord, unserved."""
+    return waiter.timed or waiter.optional
 
 
 interlock_keep_name(RWLock, b"interlock.core.rwlock.RWLock")

@@ -64,6 +64,7 @@ cdef inline bint calls_in_trio() except -1:
     return caller_id() != 0 and trio_found and is_in_trio()
 
 cdef object before_in_trio()
+cdef object checkpoint_in_trio()
 cdef object after_in_trio()
 cdef object running_trio_task()
 cdef object no_loop()

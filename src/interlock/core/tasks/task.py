@@ -66,6 +66,7 @@ modules_seen = cython.declare(cython.Py_ssize_t, 0)
 # trio's two halves of a checkpoint.
 checkpoint_if_cancelled = cython.declare(object, None)
 cancel_shielded_checkpoint = cython.declare(object, None)
+whole_checkpoint = cython.declare(object, None)
 trio_context = cython.declare(object, None)  # what trio knows about the calling thread
 # asyncio's task in C, and how to ask it for its name without a method of the program's.
 task_class = cython.declare(object, None)
@@ -239,7 +240,7 @@ def weakly(loop):
 def look_for_libraries():
     """Once for each time that modules have been loaded, until both are found."""
     global modules_seen, asyncio_found, get_running_loop, current_task, current_tasks, task_class, task_get_name
-    global trio_found, trio_context, checkpoint_if_cancelled, cancel_shielded_checkpoint
+    global trio_found, trio_context, checkpoint_if_cancelled, cancel_shielded_checkpoint, whole_checkpoint
     modules_seen = len(modules)
     events = modules.get("asyncio.events")
     tasks = modules.get("asyncio.tasks")
@@ -256,6 +257,7 @@ def look_for_libraries():
         trio_context = private.run_context()
         checkpoint_if_cancelled = lowlevel.checkpoint_if_cancelled
         cancel_shielded_checkpoint = lowlevel.cancel_shielded_checkpoint
+        whole_checkpoint = lowlevel.checkpoint
         trio_found = True
 
 
@@ -297,6 +299,11 @@ def before_in_trio():
 def after_in_trio():
     """To be awaited after it: others run."""
     return cancel_shielded_checkpoint()
+
+
+def checkpoint_in_trio():
+    """Both at once, to be awaited before what could not be undone after it."""
+    return whole_checkpoint()
 
 
 def running_loop():

@@ -34,6 +34,7 @@ class Meaning:
     - ``dead``: who was to end it is no more, for certain.
     - ``calm``: one waits so, too, who has nothing to do.
     - ``verb``: what the party does about it.
+    - ``choices``: where it selects, what each of the alternatives is about; one is enough.
     """
 
     def __init__(
@@ -61,6 +62,11 @@ class Meaning:
         self.calm = False
         self.child = False
         self.limited = False
+        self.choices: list[Meaning] = []
+
+    def alone(self) -> "list[Meaning]":
+        """Each thing that is waited for by itself: this, where there is no choice."""
+        return self.choices or [self]
 
     def ways(self) -> "list[tuple[object, tuple[str, ...]]]":
         """Each object with the names by which code ends this wait."""
@@ -87,10 +93,22 @@ _known: list[Adapter] = []
 
 def _adapters() -> list[Adapter]:
     if not _known:
-        from interlock.watch.waits import children, futures, imports, outside, primitives, queues, raw, starts, tasks
+        from interlock.watch.waits import (
+            children,
+            choices,
+            futures,
+            imports,
+            outside,
+            primitives,
+            queues,
+            raw,
+            starts,
+            tasks,
+        )
 
         _known.extend(
             [
+                choices.adapter,
                 starts.adapter,
                 futures.adapter,
                 children.adapter,

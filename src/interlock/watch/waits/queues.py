@@ -3,7 +3,6 @@
 import gc
 
 from interlock.core.explain.order import called
-from interlock.core.graph.waitgraph import task_of
 from interlock.core.primitives.condition import Condition
 from interlock.core.primitives.queue_base import QueueBase
 from interlock.watch import private
@@ -36,6 +35,7 @@ GIVES = {
     JOIN: ("task_done", "shutdown", "all_tasks_done", "unfinished_tasks"),
 }
 VERBS = {GET: "an item of", PUT: "room in", JOIN: "all jobs of"}
+_WANTS = {0: GET, 1: PUT, 2: PUT, 3: JOIN}  # `Want` of core/primitives/queue_base.pxd
 _METHODS = (("get", GET), ("put", PUT), ("join", JOIN))
 
 
@@ -54,9 +54,7 @@ def _ours(someone: "Someone") -> "tuple[Any, str] | None":
         return None
     at = wait.at
     if isinstance(at, QueueBase):
-        if _stands_in(at.getters, someone):
-            return at, GET
-        return at, (PUT if _stands_in(getattr(at, "putters", ()), someone) else JOIN)
+        return (at, _WANTS[wait.want]) if wait.want in _WANTS else None
     if isinstance(wait.began, Condition):
         queue = _opened(wait.began)
         if queue is not None:
@@ -64,13 +62,6 @@ def _ours(someone: "Someone") -> "tuple[Any, str] | None":
                 return queue, GET
             return queue, (PUT if queue.not_full is wait.began else JOIN)
     return None
-
-
-def _stands_in(parties: "tuple[Any, ...]", someone: "Someone") -> bool:
-    if someone.is_task:
-        task = None if someone.party is None else task_of(someone.party)
-        return any(each is task for each in parties)
-    return any(getattr(each, "ident", None) == someone.ident and not hasattr(each, "get_coro") for each in parties)
 
 
 def _opened(condition: Condition) -> "Any":
