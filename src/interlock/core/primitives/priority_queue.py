@@ -45,9 +45,10 @@ from cython.cimports.interlock.core.primitives.queue_base import ELSEWHERE, EMPT
 
 class PriorityQueue(Queue):
     """PriorityQueue(maxsize=0, *, name=None)\n--\n\n\
-    The least item first. As `queue.PriorityQueue`, and tasks use it, too. Items are often tuples (number, data).
+    A queue that returns the smallest item first. Like `queue.PriorityQueue`, and for tasks too. Items are often tuples
+    ``(number, data)``.
 
-    ``maxsize``: how many items it holds; 0 or less means any number. ``name``: what reports and ``repr`` call it.
+    ``maxsize``: how many items it can hold; 0 or less means any number. ``name``: shown by reports and ``repr``.
     """
 
     def __init__(self, maxsize: object = 0, *, name: str | None = None):

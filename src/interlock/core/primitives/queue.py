@@ -45,26 +45,26 @@ def checked_deadline(block: cython.bint, timeout) -> cython.longlong:
 
 
 class QueueFace(QueueBase):
-    """The methods that all queues have. Not to be used by itself."""
+    """The methods that all queues have."""
 
     def qsize(self) -> int:
-        """How many items there are now."""
+        """The number of items in the queue now."""
         if self.open is not None:
             return self.open.qsize()
         with cython.critical_section(self):
             return self.items.count
 
     def empty(self) -> bool:
-        """Whether there is no item now."""
+        """Whether the queue has no item now."""
         return self.qsize() == 0
 
     def get(self, block: cython.bint = True, timeout: object = None) -> object:
-        """Take an item out, waiting for one.
+        """Remove and return an item, waiting until there is one.
 
-        ``block``: whether to wait. ``timeout``: for how many seconds, 0 or more; None means for ever.
+        ``block``: whether to wait. ``timeout``: how many seconds to wait at most, 0 or more; None means no limit.
 
-        Returns the item. Raises `queue.Empty` where there was none (in time), `ShutDown` where the queue is shut down
-        and has none left, ValueError for a timeout below 0.
+        Raises `queue.Empty` if there was no item in that time, `ShutDown` if the queue is shut down and empty, and
+        ValueError for a negative timeout.
         """
         if timeout is not None and block:
             checked_seconds(timeout)
@@ -74,26 +74,29 @@ class QueueFace(QueueBase):
         return item
 
     def get_nowait(self) -> object:
-        """Take an item out, or raise `queue.Empty`. Safe in a signal handler, a ``__del__`` and a weakref callback."""
+        """Remove and return an item, or raise `queue.Empty`. Safe in signal handlers, ``__del__`` and weakref
+        callbacks.
+        """
         item = self.get_now()
         if type(item) is Mark:
             return get_slowly(self, 0)
         return item
 
     def get_async(self, timeout: object = None) -> object:
-        """Take an item out, in a task: ``await queue.get_async()``. Nothing happens before it is awaited.
+        """`get` for tasks: ``await queue.get_async()``. Does nothing until awaited.
 
-        ``timeout``: for how many seconds, 0 for not at all; None means for ever. A task that is cancelled here has
-        taken nothing.
+        ``timeout``: how many seconds to wait at most; 0 means not to wait, None means no limit. A task that is
+        cancelled here has taken no item.
 
-        Awaited, it returns the item, or raises as `get` does.
+        The result of ``await`` is the item. Raises what `get` raises.
         """
         return new_queue_call(self, Want.GET, None, -1 if timeout is None else checked_seconds(timeout))
 
     def get_many(self, n: object, block: cython.bint = True, timeout: object = None) -> list:
-        """Take out as many items as there are, in one step, and no more than ``n``; wait for the first.
+        """Remove and return up to ``n`` items in one step, waiting until there is at least one.
 
-        ``n``: 1 or more. ``block``, ``timeout``: as for `get`. Returns a list of one item or more. Raises as `get`.
+        ``n``: 1 or more. ``block``, ``timeout``: as for `get`. Returns a list of one or more items. Raises what `get`
+        raises.
         """
         most: cython.Py_ssize_t = checked_number(n)
         deadline: cython.longlong = checked_deadline(block, timeout)
@@ -104,18 +107,18 @@ class QueueFace(QueueBase):
         return found
 
     def get_many_async(self, n: object, timeout: object = None) -> object:
-        """`get_many`, in a task: ``await queue.get_many_async(n)``."""
+        """`get_many` for tasks: ``await queue.get_many_async(n)``."""
         call: QueueCall = new_queue_call(self, Want.GET, None, checked_seconds(timeout))
         call.most = checked_number(n)
         return call
 
     def put(self, item: object, block: cython.bint = True, timeout: object = None) -> None:
-        """Put an item in, waiting for room.
+        """Put an item in, waiting until there is room.
 
-        ``block``: whether to wait. ``timeout``: for how many seconds, 0 or more; None means for ever.
+        ``block``: whether to wait. ``timeout``: how many seconds to wait at most, 0 or more; None means no limit.
 
-        Raises `queue.Full` where there was no room (in time), `ShutDown` where the queue is shut down, ValueError for a
-        timeout below 0.
+        Raises `queue.Full` if there was no room in that time, `ShutDown` if the queue is shut down, and ValueError for
+        a negative timeout.
         """
         if timeout is not None and block:
             checked_seconds(timeout)
@@ -123,25 +126,25 @@ class QueueFace(QueueBase):
             put_slowly(self, Want.PUT, item, checked_deadline(block, timeout))
 
     def put_nowait(self, item: object) -> None:
-        """Put an item in, or raise `queue.Full`. Safe in a signal handler, a ``__del__`` and a weakref callback."""
+        """Put an item in, or raise `queue.Full`. Safe in signal handlers, ``__del__`` and weakref callbacks."""
         if self.put_now(item) != Outcome.DONE:
             put_slowly(self, Want.PUT, item, 0)
 
     def put_async(self, item: object, timeout: object = None) -> object:
-        """Put an item in, in a task: ``await queue.put_async(item)``. Nothing happens before it is awaited.
+        """`put` for tasks: ``await queue.put_async(item)``. Does nothing until awaited.
 
-        ``timeout``: for how many seconds, 0 for not at all; None means for ever. A task that is cancelled here has put
-        nothing.
+        ``timeout``: how many seconds to wait at most; 0 means not to wait, None means no limit. A task that is
+        cancelled here has put nothing.
 
-        Awaited, it returns None, or raises as `put` does.
+        The result of ``await`` is None. Raises what `put` raises.
         """
         return new_queue_call(self, Want.PUT, item, -1 if timeout is None else checked_seconds(timeout))
 
     def put_many(self, items: object, block: cython.bint = True, timeout: object = None) -> None:
-        """Put several items in, in one step: all of them, as soon as there is room for all.
+        """Put several items in, in one step, waiting until there is room for all of them.
 
-        ``items``: an iterable. ``block``, ``timeout``: as for `put`. Raises as `put` does, then none has been put; and
-        ValueError for more than the queue ever holds.
+        ``items``: an iterable. ``block``, ``timeout``: as for `put`. Raises what `put` raises, and ValueError for more
+        items than the queue can hold. No item is put then.
         """
         deadline: cython.longlong = checked_deadline(block, timeout)
         batch: tuple = self.checked_batch(items)
@@ -149,7 +152,7 @@ class QueueFace(QueueBase):
             put_slowly(self, Want.PUT_MANY, batch, deadline)
 
     def put_many_async(self, items: object, timeout: object = None) -> object:
-        """`put_many`, in a task: ``await queue.put_many_async(items)``."""
+        """`put_many` for tasks: ``await queue.put_many_async(items)``."""
         return new_queue_call(self, Want.PUT_MANY, self.checked_batch(items), checked_seconds(timeout))
 
     def checked_batch(self, items) -> tuple:
@@ -166,11 +169,11 @@ class QueueFace(QueueBase):
         return self.describe("", f"size={self.qsize()}")
 
     def getting(self) -> object:
-        """For `select`: to take an item out."""
+        """For `select`: removes an item. The value is the item."""
         return alternative(Kind.GETTING, self, Want.GET, None)
 
     def putting(self, item: object) -> object:
-        """For `select`: to put ``item`` in."""
+        """For `select`: puts ``item`` in."""
         return alternative(Kind.PUTTING, self, Want.PUT, item)
 
     # As `queue`'s: Queue[int] is a type for annotations.
@@ -204,9 +207,9 @@ def checked_number(n) -> cython.Py_ssize_t:
 
 class SimpleQueue(QueueFace):
     """SimpleQueue(*, name=None)\n--\n\n\
-    A queue without a bound, as `queue.SimpleQueue`: first in, first out. Its `put` never waits.
+    An unbounded first-in, first-out queue. Like `queue.SimpleQueue`, and for tasks too. `put` never waits.
 
-    ``name``: what reports and ``repr`` call it.
+    ``name``: shown by reports and ``repr``.
     """
 
     def __init__(self, *args: object, name: str | None = None):
@@ -223,9 +226,9 @@ class SimpleQueue(QueueFace):
 
 class Queue(QueueFace):
     """Queue(maxsize=0, *, name=None)\n--\n\n\
-    First in, first out. As `queue.Queue`, and tasks use it, too.
+    A first-in, first-out queue. Like `queue.Queue`, and for tasks too.
 
-    ``maxsize``: how many items it holds; 0 or less means any number. ``name``: what reports and ``repr`` call it.
+    ``maxsize``: how many items it can hold; 0 or less means any number. ``name``: shown by reports and ``repr``.
     """
 
     def __init__(self, maxsize: object = 0, *, name: str | None = None):
@@ -263,7 +266,7 @@ class Queue(QueueFace):
 
     @property
     def maxsize(self) -> object:
-        """How many items it holds; 0 or less means any number. May be set."""
+        """How many items the queue can hold; 0 or less means any number. It can be changed."""
         return self.bound
 
     @maxsize.setter
@@ -271,16 +274,16 @@ class Queue(QueueFace):
         self.set_limit(maxsize)
 
     def full(self) -> bool:
-        """Whether a put would have to wait now."""
+        """Whether `put` would have to wait now."""
         if self.open is not None:
             return self.limit != 0 and self.open.qsize() >= self.limit
         with cython.critical_section(self):
             return not self.has_room(1)
 
     def task_done(self) -> None:
-        """Say that an item which was taken out has been dealt with. When all are, `join` returns.
+        """Tell the queue that an item which was removed has been processed. When all items are, `join` returns.
 
-        Raises ValueError where it is said more often than items were put.
+        Raises ValueError if it is called more often than items were put.
         """
         if self.open is not None:
             self.open.task_done()
@@ -301,17 +304,17 @@ class Queue(QueueFace):
             happened(Happening.COUNTED_DOWN, self, 0, 0)
 
     def join(self) -> None:
-        """Block until every item that was put has been dealt with: see `task_done`."""
+        """Block until every item that was put has been processed. See `task_done`."""
         join_slowly(self, NEVER)
 
     def join_async(self) -> object:
-        """`join`, for a task: ``await queue.join_async()``."""
+        """`join` for tasks: ``await queue.join_async()``."""
         return new_queue_call(self, Want.JOIN, None, -1)
 
     def shutdown(self, immediate: cython.bint = False) -> None:
-        """Shut the queue down: put raises `ShutDown` from now on, and so does get once there is no item left.
+        """Shut the queue down. Later calls of `put` raise `ShutDown`, and so does `get` once the queue is empty.
 
-        ``immediate``: drop the items that are left; they count as dealt with. Whoever waits gets `ShutDown` at once.
+        ``immediate``: drop the remaining items. They count as processed, and waiting calls raise `ShutDown` at once.
         """
         if self.open is not None:
             self.open.shutdown(immediate)
@@ -327,7 +330,7 @@ class Queue(QueueFace):
 
     @property
     def putters(self) -> tuple:
-        """The parties that wait for room, in the order in which they came."""
+        """The threads and tasks that wait for room, in the order in which they arrived."""
         if self.open is not None:
             return self.open.not_full.waiters
         with cython.critical_section(self):
@@ -350,27 +353,27 @@ class Queue(QueueFace):
 
     @property
     def mutex(self) -> object:
-        """The lock under which an open queue does everything."""
+        """The lock that an opened queue holds for every operation."""
         return open_up(self).mutex
 
     @property
     def not_empty(self) -> object:
-        """The condition on which an open queue's getters wait."""
+        """The condition on which the getters of an opened queue wait."""
         return open_up(self).not_empty
 
     @property
     def not_full(self) -> object:
-        """The condition on which an open queue's putters wait."""
+        """The condition on which the putters of an opened queue wait."""
         return open_up(self).not_full
 
     @property
     def all_tasks_done(self) -> object:
-        """The condition on which an open queue's joiners wait."""
+        """The condition on which calls of `join` of an opened queue wait."""
         return open_up(self).all_tasks_done
 
     @property
     def queue(self) -> object:
-        """What the items of an open queue lie in."""
+        """The container of the items of an opened queue."""
         return open_up(self).container
 
     @queue.setter
@@ -379,7 +382,7 @@ class Queue(QueueFace):
 
     @property
     def unfinished_tasks(self) -> int:
-        """How many items have been put and not been dealt with."""
+        """How many items were put and have not been processed."""
         with cython.critical_section(self):
             return self.unfinished
 
@@ -413,9 +416,9 @@ class Queue(QueueFace):
 
 class LifoQueue(Queue):
     """LifoQueue(maxsize=0, *, name=None)\n--\n\n\
-    Last in, first out. As `queue.LifoQueue`, and tasks use it, too.
+    A last-in, first-out queue. Like `queue.LifoQueue`, and for tasks too.
 
-    ``maxsize``: how many items it holds; 0 or less means any number. ``name``: what reports and ``repr`` call it.
+    ``maxsize``: how many items it can hold; 0 or less means any number. ``name``: shown by reports and ``repr``.
     """
 
     def __init__(self, maxsize: object = 0, *, name: str | None = None):

@@ -76,7 +76,7 @@ class QueueBase(Primitive):
 
     @property
     def getters(self) -> tuple:
-        """The parties that wait for an item, in the order in which they came."""
+        """The threads and tasks that wait for an item, in the order in which they arrived."""
         if self.open is not None:
             return self.open.not_empty.waiters
         return tuple(self.parties_in(self))
