@@ -13,6 +13,7 @@ from interlock.cli.run import Request
 
 def request(**wanted: object) -> dict[str, object]:
     nothing = {"program": "", "module": None, "arguments": [], "quiet": False, "record": None, "timeline": None}
+    nothing["internals"] = False
     nothing |= {"code": None, "events": None}
     return nothing | {"stall": None, "on_stall": "report"} | wanted
 

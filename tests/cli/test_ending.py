@@ -128,9 +128,9 @@ def test_names_and_lines_of_the_library(tmp_path: Path) -> None:
         "with interlock.Lock(name='till'): pass\n"
         "with interlock.Lock(): pass",
     )
-    rows = {tuple(line.split()[:2]) for line in report.splitlines() if line.startswith(("Lock ", "Condition "))}
+    rows = {tuple(line.split()[:2]) for line in report.splitlines() if line.startswith(("Lock ", "Future "))}
     assert rows == {
-        ("Condition", "concurrent.futures._base.Future._condition"),
+        ("Future", "result"),
         ("Lock", "till"),
         ("Lock", "prog.py:4"),
     }

@@ -78,8 +78,8 @@ def test_after_the_assignment(
 def test_made_by_the_standard_library_for_the_program(made: Callable[[str], list[tuple[str, str | None, str]]]) -> None:
     made_by_it = made("from concurrent.futures import Future\njob = Future()\nFuture()")
     assert [each for each in made_by_it if each[0] == "Condition"] == [
-        ("Condition", "job._condition", "prog.py:4"),
-        ("Condition", "concurrent.futures._base.Future._condition", "prog.py:5"),
+        ("Condition", "result of job", "prog.py:4"),
+        ("Condition", "result of a job", "prog.py:5"),
     ]
     assert made("jobs = queue.Queue()\nqueue.Queue()") == [("Queue", "jobs", "prog.py:3"), ("Queue", None, "prog.py:4")]
 

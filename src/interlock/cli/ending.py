@@ -44,11 +44,14 @@ class Outputs:
     """The files that the user wants.
 
     ``record`` and ``timeline``: their names, or None. ``events``: how many to keep, None for the usual number.
-    ``path``: where python looks for modules. ``interrupted``: the program was ended by Ctrl-C. Exits where one of the
+    ``path``: where python looks for modules. ``internals``: show what the standard library made for itself. ``interrupted``: the program was ended by Ctrl-C. Exits where one of the
     files cannot be written: better now than when the program has run.
     """
 
-    def __init__(self, record: str | None, timeline: str | None, events: int | None, path: list[str]) -> None:
+    def __init__(
+        self, record: str | None, timeline: str | None, events: int | None, path: list[str], internals: bool = False
+    ) -> None:
+        self.internals = internals
         self.path = path
         self.record: str | None = record and _checked(record)
         self.timeline: str | None = timeline and _checked(timeline)
@@ -70,9 +73,12 @@ class Outputs:
     def start(self, title: str, directory: str) -> None:
         """Begin to record."""
         from interlock.core.record.recorder import start_recording
+        from interlock.watch import awaits, jobs
 
         self.title = title
         self._token = start_recording(self.events)
+        jobs.watch()
+        awaits.watch()
         if self.record is not None:
             from interlock.watch.live import LiveFile
 
@@ -109,7 +115,7 @@ class Outputs:
             from interlock.watch.summary import Summary
 
             try:
-                write_timeline(Summary(recording), self.timeline)
+                write_timeline(Summary(recording, internals=self.internals), self.timeline)
                 lines.append(f"Timeline of {events} in {self.timeline}: open it in a browser")
             except OSError as error:
                 lines.append(f"interlock: could not write {self.timeline}: {error.strerror or error}")
@@ -259,13 +265,19 @@ class Ending:
             "unseen": [*self.repeats.sentences(self.directory), *_unseen(self.outside)],
         }
         try:
-            from interlock.watch.names import Names, called
+            from interlock.watch.names import Names, called, is_future, is_internal
 
             names = Names(self.directory)
+            settings |= {
+                "of_library": lambda tally: is_internal(tally.maker),
+                "of_future": lambda tally: is_future(tally.maker),
+                "internals": self.outputs.internals,
+            }
             return report(tallies, self.directory, called=lambda tally: called(tally, names), **settings)
         except Exception:
             # The program has a module of its own where we need python's: the lines that made the primitives will do.
-            return report(tallies, self.directory, **settings)
+            plain = {name: settings[name] for name in ("colour", "still", "unseen")}
+            return report(tallies, self.directory, **plain)
 
 
 def _still_waiting(directory: str) -> "list[StillWaiting]":

@@ -27,12 +27,14 @@ _GAP = 2  # characters between two columns
 
 
 class ReportRequest:
-    """What the user asked for: ``file`` (a recording), ``json`` (the summary as JSON), ``perfetto`` and ``timeline``
+    """What the user asked for: ``file`` (a recording), ``json`` (the summary as JSON), ``internals`` (with
+    what the standard library made for itself), ``perfetto`` and ``timeline``
     (files to make of it, or None)."""
 
     def __init__(self) -> None:
         self.file = ""
         self.json = False
+        self.internals = False
         self.perfetto: str | None = None
         self.timeline: str | None = None
 
@@ -47,7 +49,7 @@ def show_report(request: ReportRequest) -> None:
                 f"interlock: {request.file}: a later run has not written it, or not yet: this is the run before it",
                 file=sys.stderr,
             )
-        summary = Summary(recording, progress)
+        summary = Summary(recording, progress, request.internals)
         progress.clear()
         if request.perfetto is not None:
             write_perfetto(summary, request.perfetto)

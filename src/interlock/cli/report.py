@@ -27,6 +27,7 @@ _GUARDS = {
 }
 _SIGNALS = {
     "Event": "look at what happens before its set()",
+    "Future": "look at what the job does, and at how many workers its pool has",
     "Condition": "look at what happens before its notify(), and while somebody holds its lock",
     "Barrier": "look at what the last one to arrive does before",
     "Latch": "look at what happens before its last count_down()",
@@ -47,8 +48,8 @@ class _Row:
     """A tally's numbers, and what to call it: ``place`` (where it was made), ``label`` (what the table says) and
     ``named`` (whether that is a name, and not the place)."""
 
-    def __init__(self, tally: Tally, name: str | None, place: str) -> None:
-        self.kind = tally.kind
+    def __init__(self, tally: Tally, name: str | None, place: str, kind: str) -> None:
+        self.kind = kind
         self.line = tally.file, tally.line
         self.made = tally.made
         self.acquired = tally.acquired
@@ -80,16 +81,22 @@ def report(
     unseen: Sequence[str] = (),
     library: str = os.path.dirname(threading.__file__),
     machinery: str = threading.__file__,
+    of_library: Callable[[Tally], bool] = lambda tally: False,
+    of_future: Callable[[Tally], bool] = lambda tally: False,
+    internals: bool = False,
 ) -> str:
     """What the primitives did, for people to read.
 
     ``called``: what the source calls primitives that have no name. ``directory``: files in it are named relative to
     it, those of the standard ``library`` relative to that. ``still``: the waits that have not ended, which are in the
     tallies, too. ``unseen``: sentences about what is not in the tallies. ``machinery``: the file whose primitives are
-    not the program's: each Thread makes an Event there to start by.
+    not the program's: each Thread makes an Event there to start by. ``of_library``: whether the standard library made a
+    primitive for itself; those are listed with ``internals`` alone. ``of_future``: whether it is that of a future.
     """
     bold, yellow, plain = (_BOLD, _YELLOW, _PLAIN) if colour else ("", "", "")
-    visible = [tally for tally in tallies if tally.file != machinery]
+    own = [tally for tally in tallies if internals or tally.file != machinery]
+    visible = [tally for tally in own if internals or not of_library(tally)]
+    folded = [tally for tally in own if not internals and of_library(tally)]
     used = [tally for tally in visible if tally.acquired or tally.waited]
     idle = _made(visible) - _made(used)
     lines = ["", f"{bold}{_heading(used, idle, len(still))}{plain}", *_still_waiting(still, bold, plain)]
@@ -97,7 +104,12 @@ def report(
         return "\n".join([*lines, *_paragraphs(unseen)]) + "\n"
 
     rows = _merged(
-        _Row(tally, called(tally) if tally.name is None else tally.name, _place(tally, directory, library))
+        _Row(
+            tally,
+            called(tally) if tally.name is None else tally.name,
+            _place(tally, directory, library),
+            "Future" if of_future(tally) else tally.kind,
+        )
         for tally in used
     )
     _tell_apart(rows)
@@ -107,7 +119,7 @@ def report(
     lines += ["", f"{bold}{titles}{plain}"]
     for row, text in zip(rows, table, strict=False):
         lines.append(f"{yellow}{text}{plain}" if row is worst else text)
-    lines += _remarks(rows[_ROWS:], idle, _made(tallies) - _made(visible))
+    lines += _remarks(rows[_ROWS:], idle, _made(tallies) - _made(own), folded)
     if worst is not None:
         sentence, step = _advice(worst)
         lines += ["", f"{bold}{sentence}{plain}", step]
@@ -168,17 +180,26 @@ def _paragraphs(sentences: Sequence[str]) -> list[str]:
     return ["", *sentences] if sentences else []
 
 
-def _remarks(unlisted: list[_Row], idle: int, threads_own: int) -> list[str]:
+def _remarks(unlisted: list[_Row], idle: int, threads_own: int, folded: list[Tally]) -> list[str]:
     remarks = []
     if unlisted:
         total = sum(row.waited_ns for row in unlisted)
         waits = f"{duration(total)} of waiting in all" if total else "none of which had to be waited for"
         remarks.append(f"and {count(len(unlisted), 'more row')}: {waits}")
-    if idle or threads_own:
+    folded = [tally for tally in folded if tally.acquired or tally.waited]
+    if idle or threads_own or folded:
         parts = [f"{idle:,} that nobody acquired"] if idle else []
         parts += [f"{threads_own:,} that threading made for itself"] if threads_own else []
-        remarks.append(f"Not listed: {' and '.join(parts)}.")
+        parts += [_of_library(folded)] if folded else []
+        listed = f"{', '.join(parts[:-1])} and {parts[-1]}" if len(parts) > 1 else parts[0]
+        remarks.append(f"Not listed: {listed}.")
     return ["", *remarks] if remarks else []
+
+
+def _of_library(folded: list[Tally]) -> str:
+    waited = sum(tally.waited_ns for tally in folded)
+    waits = f", waited for {duration(waited)} in all" if waited >= _WORTH_A_LOOK else ""
+    return f"{_made(folded):,} that the standard library made for itself{waits} (--internals)"
 
 
 def _worst(rows: list[_Row]) -> _Row | None:

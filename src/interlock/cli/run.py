@@ -31,7 +31,8 @@ class Request:
     """What the user asked for.
 
     Attributes: ``program`` (a file, or a directory or zip file with a `__main__.py`, or "-" for stdin), ``module`` and
-    ``code`` (to be run instead of a program, or None), ``arguments``, ``quiet`` (no report at the end), ``record`` and
+    ``code`` (to be run instead of a program, or None), ``arguments``, ``quiet`` (no report at the end), ``internals`` (report
+    what the standard library made for itself, too), ``record`` and
     ``timeline`` (files for a recording of the run and a page made of it, or None), ``events`` (how many a recording
     keeps, None for the usual number), ``stall`` (seconds that a single wait may last, None for any) and ``on_stall``
     ("report", or "exit" to end the process).
@@ -43,6 +44,7 @@ class Request:
         self.code: str | None = None
         self.arguments: list[str] = list(arguments)
         self.quiet = False
+        self.internals = False
         self.record: str | None = None
         self.timeline: str | None = None
         self.events: int | None = None
@@ -61,7 +63,7 @@ def run(request: Request) -> None:
     if _python_added_our_path(directory):
         del sys.path[0]
     voice = Voice()
-    outputs = Outputs(request.record, request.timeline, request.events, list(sys.path))
+    outputs = Outputs(request.record, request.timeline, request.events, list(sys.path), request.internals)
     outputs.preload()
     if program.path is not None:
         sys.path.insert(0, program.path)

@@ -29,6 +29,12 @@ def _judge() -> None:
         judge()
 
 
+def _end_by_deadlock() -> None:
+    """asyncio goes on where a callback has ended by a DeadlockError. Who wants stalls to end the program wants that
+    to end it, as it would outside of a loop: asyncio lets this exception through."""
+    raise SystemExit(1)
+
+
 class LateDumper:
     """The handler of SIGQUIT: a `Dumper` that is imported when the first one comes."""
 
@@ -63,7 +69,7 @@ def start_watching(longest: float | None, on_stall: str, voice: Voice, ending: E
 
     OrderWatch(tell)
     cured.start(tell)
-    ended.watch()
+    ended.watch(_end_by_deadlock if on_stall == "exit" else None)
     judge_waits(_judge)
     live = ending.outputs.live
     Stalls(longest, found, None if live is None else live.save).start()

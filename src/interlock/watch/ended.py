@@ -16,6 +16,7 @@ from collections import deque
 from collections.abc import Iterable
 
 from interlock.core.explain.places import Place
+from interlock.core.kernel.deadlock import DeadlockError
 from interlock.core.kernel.primitive import Primitive
 from interlock.core.kernel.private import error_of
 from interlock.dropin import call_with_asyncio, spec_told
@@ -128,10 +129,11 @@ def killed_processes() -> list[tuple[int, str, int]]:
     return list(_killed)
 
 
-def watch() -> None:
-    """Take note from now on, of threads that are made from now on."""
+def watch(on_deadlock: "Callable[[], object] | None" = None) -> None:
+    """Take note from now on, of threads that are made from now on. ``on_deadlock``: called in a loop's thread when a
+    callback has ended by a DeadlockError and asyncio has said so, which is all that asyncio does about it."""
     private.call_when_ended_by_an_exception(note_thread)
-    call_with_asyncio(_watch_tasks)
+    call_with_asyncio(lambda: _watch_tasks(on_deadlock))
     if _STARTS_PROCESSES in sys.modules:
         _watch_processes()
     else:
@@ -149,7 +151,7 @@ def note_thread(thread: threading.Thread) -> None:
         return  # what the program's own hook is to say comes first
 
 
-def _watch_tasks() -> None:
+def _watch_tasks(on_deadlock: "Callable[[], object] | None") -> None:
     """Take note of what asyncio complains of."""
     from asyncio.base_events import BaseEventLoop
 
@@ -160,6 +162,8 @@ def _watch_tasks() -> None:
         if hasattr(task, "get_coro"):
             note_task(task)
         complain(self, context)
+        if on_deadlock is not None and "handle" in context and isinstance(context.get("exception"), DeadlockError):
+            on_deadlock()
 
     BaseEventLoop.call_exception_handler = call_exception_handler  # type: ignore[method-assign]
 

@@ -200,6 +200,7 @@ class _Entry:
         self.label = label
         self.inner = inner
         self.maker = maker
+        self.giver: CodeType | None = None  # is not written while the program runs
 
 
 def _literal(data: bytes) -> "dict[str, Any]":

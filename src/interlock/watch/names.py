@@ -14,9 +14,11 @@ import os
 import threading
 from types import CodeType
 
-from interlock.core.kernel.maker import Maker
+from interlock.core.kernel.maker import Maker, is_of_library
 from interlock.core.kernel.probe import Tally
 
+_SUBMITS = ("submit", "map", "apply", "apply_async", "map_async", "starmap", "starmap_async", "run_in_executor", "to_thread")
+_WITHOUT_POOL = ("run_in_executor", "to_thread")
 _LONGEST = 48  # characters of a name
 _MACHINERY = threading.__file__
 
@@ -76,6 +78,35 @@ class Names:
         module = self._module(maker.code.co_filename)
         return _short(f"{module}.{inner}") if module else inner
 
+    def job(self, maker: Maker) -> str:
+        """What a future is for, as the line says that made it: ``result of job resize(page) in pool images``."""
+        if maker.outer_code is None:
+            return "result of a job"
+        source = self._source(maker.outer_code.co_filename)
+        call = None if source is None else source.find(_span(maker.outer_code, maker.outer_offset))
+        if source is None or not isinstance(call, ast.Call):
+            return "result of a job"
+        name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+        if name == "run_coroutine_threadsafe" and call.args:
+            return _short(f"result of {ast.unparse(call.args[0])}")
+        job = call.args[1:] if name == "run_in_executor" else call.args
+        if name not in _SUBMITS or not job:
+            made = source.assigned(_span(maker.outer_code, maker.outer_offset))
+            return "result of a job" if made is None else f"result of {made}"
+        rest = ", ".join(map(ast.unparse, [*job[1:], *call.keywords])) if name == "submit" else "..."
+        text = _short(f"result of job {ast.unparse(job[0])}({rest})")
+        if name in _WITHOUT_POOL or not isinstance(call.func, ast.Attribute):
+            return f"{text} in a thread"
+        return f"{text} in pool {source.spelled(call.func.value) or 'of no name'}"
+
+    def call(self, code: CodeType, offset: int) -> str | None:
+        """The name of the method that a line calls: ``get`` for `jobs.get()`."""
+        source = self._source(code.co_filename)
+        node = None if source is None else source.find(_span(code, offset))
+        while isinstance(node, ast.Await):
+            node = node.value
+        return node.func.attr if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) else None
+
     def used(self, code: CodeType, offset: int) -> str | None:
         """What a line that uses a primitive calls it: `Pool._lock` for `with self._lock:`, also where that goes by a
         name of the function's own."""
@@ -117,9 +148,27 @@ def is_machinery(maker: Maker | None) -> bool:
     return maker is not None and maker.code.co_filename == _MACHINERY
 
 
+_FUTURES = (("concurrent/futures/_base.py", "Future.__init__"), ("multiprocessing/pool.py", "ApplyResult.__init__"))
+
+
+def is_future(maker: Maker | None) -> bool:
+    """Whether a primitive is what stands behind a future: who waits for it waits for a job's result."""
+    return maker is not None and any(
+        maker.code.co_qualname == function and maker.code.co_filename.replace(os.sep, "/").endswith(file)
+        for file, function in _FUTURES
+    )
+
+
+def is_internal(maker: Maker | None) -> bool:
+    """Whether the standard library has made a primitive for itself. A future is the program's."""
+    return maker is not None and is_of_library(maker.code.co_filename) and not is_future(maker)
+
+
 def called(tally: Tally, names: Names) -> str | None:
     """What the line that made the primitives of a tally calls them, or None."""
-    return None if tally.maker is None else names.made(tally.maker)
+    if tally.maker is None:
+        return None
+    return names.job(tally.maker) if is_future(tally.maker) else names.made(tally.maker)
 
 
 def _span(code: CodeType, offset: int) -> _Span:

@@ -135,6 +135,25 @@ def is_of_threads(future: object) -> bool:
     return hasattr(future, "_condition")
 
 
+def call_when_submitted(function: "Callable[[Any, Any, Any, Any, Any], object]") -> None:
+    """`_WorkItem`, `_thread_name_prefix`: have ``function(future, name of the pool, function, args, keywords)`` called for
+    each job that a pool of threads is given. Without the names: never. Called when the module is there."""
+    module: Any = sys.modules["concurrent.futures.thread"]
+    item = getattr(module, "_WorkItem", None)
+    if item is None:
+        return
+
+    class WorkItem(item):  # type: ignore[misc]
+        def __init__(self, future: "Any", *rest: "Any") -> None:
+            super().__init__(future, *rest)
+            pool = sys._getframe(1).f_locals.get("self")
+            job = rest if len(rest) == 3 else rest[0]
+            function(future, getattr(pool, "_thread_name_prefix", ""), *job)
+
+    WorkItem.__name__ = WorkItem.__qualname__ = item.__name__
+    module._WorkItem = WorkItem
+
+
 def callbacks_when_done(future: object) -> "list[Any]":
     """`_done_callbacks`: what is called when a future of `concurrent.futures` is done."""
     return list(getattr(future, "_done_callbacks", ()))

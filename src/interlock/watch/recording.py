@@ -6,7 +6,7 @@ order of their times; parties, primitives and places are numbers into lists.
 The file is made of chunks (see `chunks.py`):
 
     head    JSON: title, duration, dropped, complete_from, events (their number), places, parties ([name, kind, group]),
-            primitives ([name, kind, family, place, own])
+            primitives ([name, kind, family, place, own]), calls ([place, method that is called there])
     rows    some of the events: columns, one after the other, each as long as there are events
     end     nothing: the file is whole
 
@@ -28,14 +28,15 @@ import sys
 from array import array
 from collections.abc import Iterable, Iterator
 from operator import itemgetter
-from types import TracebackType
+from types import CodeType, TracebackType
 from typing import Any, NamedTuple, Protocol, Self, TypeVar
 
+from interlock.core.kernel.maker import is_of_library
 from interlock.core.kernel.probe import Entry
 from interlock.core.record.recorder import HAPPENINGS, LAYOUT, Taken, start_recording, stop_recording
 from interlock.watch.chunks import MAGIC, VERSION, Chunks, write_chunk, write_start
 from interlock.watch.files import Replaced
-from interlock.watch.names import Names, is_machinery
+from interlock.watch.names import Names, is_future, is_internal
 from interlock.watch.words import count
 
 _COLUMNS = (("time", "q"), ("waited", "q"), ("party", "i"), ("primitive", "i"), ("place", "i"), ("other", "i"))
@@ -72,7 +73,7 @@ class Party(NamedTuple):
 
 class Primitive(NamedTuple):
     """One object. ``kind``: its class; ``family``: the class of ours that this is or derives from; ``place``: the line
-    that made it; ``own``: whether it is the program's, and not one that `threading` made for itself."""
+    that made it; ``own``: whether it is the program's, and not one that the standard library made for itself."""
 
     name: str
     kind: str
@@ -112,6 +113,7 @@ class Recording:
         self.parties: list[Party] = []
         self.primitives: list[Primitive] = []
         self.places: list[str] = []
+        self.calls: dict[int, str] = {}  # place -> the method that is called there, where the source tells
         self.columns: dict[str, array[int]] = {name: array(code) for name, code in (*_COLUMNS, ("happening", "B"))}
 
     def __len__(self) -> int:
@@ -152,6 +154,7 @@ class Recording:
             "parties": self.parties,
             "primitives": self.primitives,
             "places": self.places,
+            "calls": list(self.calls.items()),
         }
         with Replaced(file) as out:
             write_start(out)
@@ -241,6 +244,7 @@ class Recording:
             for name, kind, family, place, own in head["primitives"]
         ]
         self.places = [str(place) for place in head["places"]]
+        self.calls = {int(place): str(name) for place, name in head.get("calls", ())}
         return int(head["events"])
 
     def _read_rows(self, payload: bytes) -> None:
@@ -327,6 +331,7 @@ def fill(recording: Recording, taken: Taken, names: Names, progress: Progress = 
     primitives = _Primitives(recording, taken, names)
     places = _Places(recording, taken, names)
     column = recording.columns
+    givers = {number: entry.giver for number, entry in taken.entries.items() if entry.giver is not None}
     rows = sorted(struct.iter_unpack(LAYOUT, taken.events), key=itemgetter(0))
     for time, party, other, waited, code, primitive, spot in progress("writing it down", rows, len(rows)):
         if not taken.began <= time <= taken.ended:
@@ -335,9 +340,14 @@ def fill(recording: Recording, taken: Taken, names: Names, progress: Progress = 
         column["waited"].append(waited)
         column["party"].append(parties.number(party))
         column["primitive"].append(primitives.number(primitive, code, spot >> 8))
-        column["place"].append(places.number(code, spot >> 8))
+        happening = spot & 0xFF
+        giver = givers.get(primitive) if happening in _GIVES else None
+        if giver is not None and places.is_of_library(code):
+            column["place"].append(places.number_of(giver))
+        else:
+            column["place"].append(places.number(code, spot >> 8))
         column["other"].append(parties.number(other) if other else -1)
-        column["happening"].append(spot & 0xFF)
+        column["happening"].append(happening)
 
 
 class _Parties:
@@ -357,9 +367,14 @@ class _Parties:
         return number
 
 
+# What is charged to the code that ends a wait, where that is known and the line of a library's says nothing.
+_GIVES = (HAPPENINGS.index("woke"), HAPPENINGS.index("notified"))
+
+
 class _Places:
     def __init__(self, recording: Recording, taken: Taken, names: Names) -> None:
         self.places = recording.places
+        self.calls = recording.calls
         self.taken = taken
         self.names = names
         self.numbers: dict[tuple[int, int], int] = {}
@@ -370,11 +385,25 @@ class _Places:
         if number is None:
             number = -1
             if code in self.taken.codes:
-                text = self.names.place(self.taken.codes[code], offset if offset != _NO_OFFSET else -1)
-                number = self.texts.setdefault(text, len(self.places))
-                if number == len(self.places):
-                    self.places.append(text)
+                offset_known = offset if offset != _NO_OFFSET else -1
+                number = self._number(self.names.place(self.taken.codes[code], offset_known))
+                call = self.names.call(self.taken.codes[code], offset_known)
+                if call is not None:
+                    self.calls.setdefault(number, call)
             self.numbers[code, offset] = number
+        return number
+
+    def number_of(self, giver: CodeType) -> int:
+        """The function with this code, as a place."""
+        return self._number(self.names.place(giver, -1))
+
+    def is_of_library(self, code: int) -> bool:
+        return code in self.taken.codes and is_of_library(self.taken.codes[code].co_filename)
+
+    def _number(self, text: str) -> int:
+        number = self.texts.setdefault(text, len(self.places))
+        if number == len(self.places):
+            self.places.append(text)
         return number
 
 
@@ -417,7 +446,8 @@ class _Primitives:
         if maker is not None:
             key = (maker.code, maker.offset, maker.outer_code, maker.outer_offset)
             if key not in self.made:
-                self.made[key] = self.names.made(maker), self.names.made_at(maker)
+                name = self.names.job(maker) if is_future(maker) else self.names.made(maker)
+                self.made[key] = name, self.names.made_at(maker)
             name, place = self.made[key]
             unnamed = place
         else:
@@ -430,4 +460,6 @@ class _Primitives:
         name = entry.label or name or unnamed
         if entry.inner:
             name += "'s lock"
-        return Primitive(name, entry.kind, entry.family, place, not is_machinery(maker))
+        kind = "Future" if is_future(maker) else entry.kind
+        own = not is_internal(maker) and not (entry.inner and kind == "Future")
+        return Primitive(name, kind, entry.family, place, own)

@@ -7,19 +7,23 @@ from interlock.core.primitives.join import Join
 from interlock.watch.dump import is_own, name_of, what_is_missing
 from interlock.watch.names import Names
 from interlock.watch.view import Someone, View
+from interlock.watch.waits import Meaning
 
 
 class StillWaiting:
     """A party that waits. ``party``, ``what`` and ``where`` in words; ``nanoseconds`` until now, None where that is not
     known."""
 
-    def __init__(self, someone: Someone, wait: Wait | None, now: int, names: Names) -> None:
+    def __init__(self, someone: Someone, wait: Wait | None, now: int, names: Names, meaning: Meaning | None) -> None:
         self._wait = wait
         self.party: str = f"task {someone.name}" if someone.is_task else someone.name
-        self.what: str = "what is not interlock's" if wait is None else _name_of(wait.at, names)
-        missing = "" if wait is None else what_is_missing(wait)
-        if missing:
-            self.what += f": {missing}"
+        if meaning is not None and (wait is None or not _is_of_a_primitive(meaning, wait)):
+            self.what: str = f"{meaning.verb} {meaning.what}".removeprefix("waits for ").strip()
+        else:
+            self.what = "what is not interlock's" if wait is None else _name_of(wait.at, names)
+            missing = "" if wait is None else what_is_missing(wait)
+            if missing:
+                self.what += f": {missing}"
         self.where: str = "" if someone.place is None else str(someone.place)
         self.nanoseconds: int | None = None if wait is None else max(0, now - wait.since)
 
@@ -40,8 +44,13 @@ def still_waiting(directory: str) -> list[StillWaiting]:
         if wait is None and someone.awaits is None:
             continue
         if wait is None or is_own(wait.at):
-            found.append(StillWaiting(someone, wait, view.now, names))
+            found.append(StillWaiting(someone, wait, view.now, names, view.meaning(someone)))
     return sorted(found, key=lambda still: -(still.nanoseconds or 0))
+
+
+def _is_of_a_primitive(meaning: Meaning, wait: Wait) -> bool:
+    """Whether what is waited for is the primitive itself: then the tables' name for it is the better one."""
+    return meaning.target is wait.at
 
 
 def _name_of(primitive: Primitive, names: Names) -> str:

@@ -92,9 +92,11 @@ class Story:
     primitive and the place that made them wait) and ``hidden`` (how many objects are not the program's).
     """
 
-    def __init__(self, recording: Recording, progress: Progress = unseen) -> None:
+    def __init__(self, recording: Recording, progress: Progress = unseen, internals: bool = False) -> None:
+        """``internals``: those of the standard library are there, too."""
         self.recording = recording
         self._progress = progress
+        self._internals = internals
         self.primitives: list[Primitive] = []
         self.hidden: int = 0
         self._group = self._group_primitives()
@@ -119,7 +121,7 @@ class Story:
         """For each primitive of the recording its number in `primitives`, or -1."""
         alike: dict[Primitive, list[int]] = defaultdict(list)
         for number, primitive in enumerate(self.recording.primitives):
-            if primitive.own:
+            if primitive.own or self._internals:
                 alike[primitive].append(number)
             else:
                 self.hidden += 1
@@ -150,6 +152,7 @@ class Story:
         woken: dict[tuple[int, int], tuple[int, int, int]] = {}  # party, primitive -> by whom, when, place
         moved: dict[int, tuple[int, int]] = {}  # party -> by whom, when: notified, and then got the lock
         notified: dict[tuple[int, int], int] = {}  # party, primitive -> place
+        last_notified: dict[int, tuple[int, int, int]] = {}  # primitive -> by whom, when, place
         rows = self._progress("reading what happened", recording.rows(), len(recording))
         for time, what, party, primitive, place, other, waited in rows:
             which = group[primitive]
@@ -178,6 +181,9 @@ class Story:
                     end = move_time  # from there on it waited for the lock
                     if mover >= 0:
                         woke_by, wake_time, waker_place = mover, move_time, notified.get((mover, primitive), -1)
+                if woke_by < 0 and what == GRANTED:
+                    # Who woke it did so by the condition's lock, which may not be shown.
+                    woke_by, wake_time, waker_place = last_notified.get(primitive, (-1, -1, -1))
                 outcome = GRANTED_TO if what == GRANTED else GAVE_UP if what == TIMED_OUT else WAS_CANCELLED
                 self._wait(primitive, party, start, end, place_of_wait, outcome, woke_by, wake_time, waker_place)
                 if what == GRANTED:
@@ -195,6 +201,7 @@ class Story:
             else:
                 if what == NOTIFIED:
                     notified[party, primitive] = place
+                    last_notified[primitive] = party, time, place
                 self.mark(time, party, primitive, what, place)
         for (party, primitive), (start, place, _) in waiting.items():
             self._wait(primitive, party, start, recording.duration, place, WAITS_STILL, -1, -1, -1)

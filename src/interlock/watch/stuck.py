@@ -56,7 +56,7 @@ class _Search:
                 if meaning is not None and not meaning.outside:
                     self.meanings[id(someone)] = meaning
         coroutines = [each.task.get_coro() for each in self.people if hasattr(each.task, "get_coro")]  # type: ignore[union-attr]
-        self._alive: Reach = Reach(map(id, coroutines))
+        self._alive: Reach = Reach(id(getattr(each, "inside", each)) for each in coroutines)
         self._living: set[int] = set()  # whose code is in it
         self._reaches: dict[int, Reach] = {}
         self.threads = {each.ident: each for each in self.people if not each.is_task}

@@ -20,6 +20,7 @@ _VERBS = {
     "Barrier": "arrive",
     "Latch": "count it down",
     "WaitQueue": "unpark it",
+    "Awaited": "end",
     "Semaphore": "release it",
     "BoundedSemaphore": "release it",
     **dict.fromkeys(("Queue", "LifoQueue", "PriorityQueue", "SimpleQueue"), "put or get"),
@@ -85,8 +86,9 @@ class Summary:
     three.
     """
 
-    def __init__(self, recording: Recording, progress: Progress = unseen) -> None:
-        self.story: Story = Story(recording, progress)
+    def __init__(self, recording: Recording, progress: Progress = unseen, internals: bool = False) -> None:
+        """``internals``: with the primitives that the standard library made for itself."""
+        self.story: Story = Story(recording, progress, internals)
         self.recording = recording
         self._waits: dict[int, list[int]] = defaultdict(list)
         for number, wait in enumerate(self.story.waits):
@@ -280,7 +282,7 @@ class Summary:
         else:
             remarks.append("No event was dropped.")
         if self.story.hidden:
-            remarks.append(f"Not listed: {self.story.hidden:,} that threading made for itself.")
+            remarks.append(f"Not listed: {self.story.hidden:,} that the standard library made for itself (--internals).")
         return remarks
 
     def tables(self) -> "list[Table]":
@@ -316,7 +318,7 @@ class Summary:
                 self.waited,
                 lambda row: (
                     line(row.place),
-                    name(row.primitive),
+                    legible(wait_for(primitives[row.primitive], self.recording.calls.get(row.place))),
                     f"{row.waits:,}",
                     duration(row.wait_total),
                     duration(row.wait_longest),
@@ -369,12 +371,24 @@ def _table(
     return Table(title, heads, texts, [cells(row) for row in rows[:_ROWS]], more)
 
 
+_SAYS_ALL = ("Future", "Task")  # whose name is a sentence by itself
+_QUEUES = ("Queue", "LifoQueue", "PriorityQueue", "SimpleQueue")
+
+
+def wait_for(primitive: Primitive, call: str | None) -> str:
+    """What a wait is for: `get from Queue jobs`. ``call``: the method that is called in that line, or None."""
+    if primitive.family not in _QUEUES or call is None:
+        return primitive.name
+    verb = "get from" if call.startswith("get") else "put into" if call.startswith("put") else call
+    return f"{verb} {primitive.kind} {primitive.name}"
+
+
 def titled(primitive: Primitive) -> str:
-    """`Lock Pool._lock (pool.py:12)`."""
+    """`Lock Pool._lock (pool.py:12)`; what has a name of its own goes by that: `result of job resize(3) in pool images`."""
     name = legible(primitive.name)
     place = legible(primitive.place, _PLACE, keep_end=True)
     place = f" ({place})" if place and place not in name else ""
-    return f"{primitive.kind} {name}{place}"
+    return f"{name}{place}" if primitive.kind in _SAYS_ALL else f"{primitive.kind} {name}{place}"
 
 
 def _length(span: Hold | Wait) -> int:

@@ -48,7 +48,9 @@ class Someone:
         self.ident = ident
         self.name = name
         self.frames = frames
-        self.place: Place | None = place_of_wait(frames)
+        # Who waits for a module that another thread imports is in the import system, which has no lines.
+        own = [frame for frame in frames if not frame.f_code.co_filename.startswith("<frozen ")]
+        self.place: Place | None = place_of_wait(own or frames)
         self.wait: Wait | None = None
         self.holds: list[tuple[Primitive, Place | None]] = []
 

@@ -60,6 +60,7 @@ cdef class Entry:
     cdef readonly str label
     cdef readonly Maker maker     # None: made before anybody watched
     cdef readonly bint inner      # the lock that a condition has made for itself
+    cdef readonly object giver    # the code that ends waits for it, where that is known, or None
     cdef object type
 
 

@@ -125,7 +125,8 @@ class Entry:
     """What a recorder knows of a primitive, and of all of which it knows the same.
 
     Attributes: ``kind`` (the name of its class), ``label`` (its name, or None), ``maker`` (a `Maker`, or None where
-    it was made before anybody watched) and ``inner`` (it is the lock that a condition has made for itself).
+    it was made before anybody watched), ``inner`` (it is the lock that a condition has made for itself) and ``giver`` (the
+    code that ends waits for it, where that is known).
     """
 
     def __init__(self, *args: object, **kwargs: object):
@@ -142,6 +143,27 @@ class Entry:
 
 class Record:
     """What a recorder keeps about one primitive."""
+
+
+def name_entry(what: Observed, label: str, giver: object) -> None:
+    """Have recordings call ``what`` by this name, and charge those who wait for it to this code, where it is recorded."""
+    with cython.critical_section(what):
+        record = what.record
+    if isinstance(record, Record):
+        known: Record = record
+        before: Entry = known.entry
+        entry: Entry = Entry.__new__(Entry)
+        entry.type = before.type
+        entry.kind = before.kind
+        entry.label = label
+        entry.maker = before.maker
+        entry.inner = before.inner
+        entry.giver = giver
+        mine: Record = Record.__new__(Record)
+        mine.entry = entry
+        mine.tally = known.tally
+        with cython.critical_section(what):
+            what.record = mine
 
 
 # --- counting ----------------------------------------------------------------------------------------------------

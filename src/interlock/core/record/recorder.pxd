@@ -1,7 +1,7 @@
 cimport cython
 
 from interlock.core.kernel.maker cimport Maker
-from interlock.core.kernel.probe cimport Counter, Entry, Observed, Record, Sink, Tally
+from interlock.core.kernel.probe cimport Counter, Entry, Happening, Observed, Record, Sink, Tally
 from interlock.core.record.ring cimport interlock_slot
 
 
@@ -23,6 +23,9 @@ cdef class Recorder(Sink):
     # When there are so many young ones, look which are still named; a lost value costs a second look.
     cdef Py_ssize_t purge_at
 
+    cdef unsigned long long happened_at(
+        self, Happening happening, Observed what, unsigned long long other, long long waited, object code, int offset
+    ) except? 0
     cdef Entry entry_of(self, type kind, str label, Maker maker, bint inner)
     cdef Record numbered(self, Observed what, object record)
     cdef bint knows(self, unsigned int number) except -1
@@ -30,6 +33,10 @@ cdef class Recorder(Sink):
     cdef dict entries_from(self, unsigned int number)
     cdef int find_caller(self, unsigned int serial, void **caller, int *offset) except -1
     cdef int know_party(self, unsigned int serial, unsigned long long id) except -1
+
+
+cdef class Awaited(Observed):
+    pass
 
 
 @cython.final

@@ -154,6 +154,48 @@ class Recorder(Sink):
                     mine.tally = tally
             counter.count(tally, happening, waited)
 
+    def happened_at(
+        self,
+        happening: Happening,
+        what: Observed,
+        other: cython.ulonglong,
+        waited: cython.longlong,
+        code,
+        offset: cython.int,
+    ) -> cython.ulonglong:
+        """The same, at this instruction of this code, wherever the caller is. Returns the id of the calling party."""
+        time: cython.longlong = interlock_now()
+        serial: cython.uint = self.serial
+        with cython.critical_section(what):
+            record = what.record
+        mine: Record = None
+        if isinstance(record, Record):
+            mine = record
+        if mine is None or mine.serial != serial or mine.purges != self.purges:
+            mine = self.numbered(what, record)
+        address: cython.size_t = cython.cast(cython.size_t, cython.cast(cython.p_void, code))
+        codes: dict = self.codes
+        if address not in codes and len(codes) < CODES_KEPT:
+            codes.setdefault(address, (code, is_library(code.co_filename)))
+        party: cython.ulonglong = caller_id()
+        slot: cython.pointer(interlock_slot) = interlock_slot_get(serial)
+        if slot != cython.NULL and interlock_party_place(slot, party)[0] != party:
+            self.know_party(serial, party)
+            slot = interlock_slot_get(serial)
+        if slot != cython.NULL:
+            spot: cython.uint = OFFSET_UNKNOWN if offset < 0 or offset > 0xFFFFFE else offset
+            interlock_slot_write(
+                slot,
+                time,
+                party,
+                other,
+                waited,
+                cython.cast(cython.p_void, code),
+                mine.number,
+                spot << 8 | cython.cast(cython.uint, happening),
+            )
+        return party
+
     # What is looked up seldom.
 
     def entry_of(self, kind: type, label: str | None, maker: Maker | None, inner: cython.bint) -> Entry:
@@ -310,6 +352,25 @@ class Recorder(Sink):
         if slot != cython.NULL:
             interlock_party_place(slot, id)[0] = id
         return 0
+
+
+class Awaited(Observed):
+    """What a task waits for that is none of our primitives. ``label``: what to call it."""
+
+    def __init__(self, label: str):
+        self.label = label
+
+
+def note_await(what: Awaited, began: bool, other: int, waited: int, code: object, offset: int) -> int:
+    """The calling task begins to wait, or has waited for so many nanoseconds, at this instruction of this code. Returns
+    the id by which the task is known; 0 where nothing records. ``other``: it has let that one go on, instead."""
+    sink: Sink = active()
+    if not isinstance(sink, Recorder):
+        return 0
+    happening: Happening = Happening.WAITING if began else Happening.GRANTED
+    if other:
+        happening = Happening.WOKE
+    return cython.cast(Recorder, sink).happened_at(happening, what, other, waited, code, offset)
 
 
 # Re-entrant: a signal handler may start a recording, too. `threading`'s own, also where ours stand in its place.

@@ -1,7 +1,7 @@
 from types import CodeType
 from typing import Final, final
 
-from interlock.core.kernel.probe import Entry, Sink
+from interlock.core.kernel.probe import Entry, Observed, Sink
 
 HAPPENINGS: Final[tuple[str, ...]]
 LAYOUT: Final[str]
@@ -9,6 +9,9 @@ LAYOUT: Final[str]
 @final
 class Recorder(Sink):
     def __init__(self, *args: object, **kwargs: object) -> None: ...
+
+class Awaited(Observed):
+    def __init__(self, label: str) -> None: ...
 
 @final
 class Taken:
@@ -29,6 +32,9 @@ class Taken:
     @property
     def parties(self) -> dict[int, tuple[str, bool, int]]: ...
 
+def note_await(
+    what: Awaited, began: bool, other: int, waited: int, code: CodeType, offset: int
+) -> int: ...
 def start_recording(events: int = 1_000_000) -> object: ...
 def stop_recording(token: object) -> Taken: ...
 def take_news(everything: bool, known: int) -> Taken | None: ...

@@ -142,13 +142,25 @@ def job_text(item: "Any") -> str:
 
 
 def job_call(function: object, args: "tuple[Any, ...]", keywords: "dict[str, Any]") -> str:
-    """A job as a call. `asyncio.to_thread` wraps it."""
+    """A job as a call."""
+    wrapped = _wrapped(function)
+    if wrapped:
+        return call_text(wrapped[0], tuple(wrapped[1:]), getattr(function, "keywords", {}))
+    return call_text(function, args, keywords)
+
+
+def job_function(function: object) -> object:
+    """The function that a job calls in the end."""
+    wrapped = _wrapped(function)
+    return wrapped[0] if wrapped else getattr(function, "func", function)
+
+
+def _wrapped(function: object) -> "tuple[Any, ...]":
+    """`asyncio.to_thread` wraps what it calls, and its arguments."""
     inner = getattr(function, "func", None)
     if (inner is not None and function_name(inner) == "Context.run") or getattr(inner, "__name__", "") == "run":
-        wrapped = getattr(function, "args", ())
-        if wrapped:
-            return call_text(wrapped[0], tuple(wrapped[1:]), getattr(function, "keywords", {}))
-    return call_text(function, args, keywords)
+        return tuple(getattr(function, "args", ()))
+    return ()
 
 
 def _queue_of(future: "Any") -> "tuple[str, int, Any] | None":

@@ -83,6 +83,23 @@ def of_awaited(awaited: "Any", someone: "Someone", view: "View") -> Meaning:
     return meaning
 
 
+def ends_outside(frames: list[FrameType]) -> bool:
+    """Whether time or the outside ends this wait."""
+    return frame_in(frames[:2], "asyncio.tasks", "sleep") is not None or _outside(frames) is not None
+
+
+def awaited_together(awaited: "Any", frames: list[FrameType]) -> "list[Any]":
+    """The futures that are awaited at once: one, or those of `gather`, `wait`, a group."""
+    several = _waited_together(frames) or _in_group(frames)
+    several = several or [each for each in private.futures_gathered(awaited) if not each.done()]
+    return several or [_shielded(awaited) or _waited_with_timeout(frames) or awaited]
+
+
+def source_of_awaited(awaited: "Any") -> "Any":
+    """The future of `concurrent.futures` that sets this one, or None."""
+    return _source_of(awaited)
+
+
 def _of_task(task: "Any", view: "View") -> Meaning:
     other = view.of_task(task)
     meaning = Meaning(f"task {task.get_name()}", target=task, gives=("cancel",))
