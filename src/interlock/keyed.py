@@ -101,7 +101,8 @@ class KeyedLock:
 
     def __init__(self, kind: type = Lock, *, name: str | None = None) -> None:
         if kind not in _MADE_AS:
-            hint = f": a name is given as KeyedLock(name={kind!r})" if isinstance(kind, str) else ""
+            given: object = kind
+            hint = f": a name is given as KeyedLock(name={given!r})" if isinstance(given, str) else ""
             raise TypeError(f"kind must be interlock.Lock, RLock or RWLock, not {kind!r}{hint}")
         self._make = _MADE_AS[kind]
         self._name = name

@@ -11,8 +11,9 @@ from interlock.core.explain.places import is_installed, is_library
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from dis import Instruction
+    from dis import Instruction, Positions
     from types import CodeType
+    from typing import Any
 
 # What a step does. One that is none of these leaves a value of which nothing is known.
 LOCAL, CELL, NAME, CONSTANT = "local", "cell", "name", "constant"
@@ -52,7 +53,17 @@ _TWO = {
     "STORE_FAST_STORE_FAST": (STORE, STORE),
     "STORE_FAST_LOAD_FAST": (STORE, LOCAL),
 }
-_KEEPS_VALUE = {"CACHE", "RESUME", "NOP", "EXTENDED_ARG", "PRECALL", "COPY", "KW_NAMES", "NOT_TAKEN", "SET_FUNCTION_ATTRIBUTE"}
+_KEEPS_VALUE = {
+    "CACHE",
+    "RESUME",
+    "NOP",
+    "EXTENDED_ARG",
+    "PRECALL",
+    "COPY",
+    "KW_NAMES",
+    "NOT_TAKEN",
+    "SET_FUNCTION_ATTRIBUTE",
+}
 
 
 _Span = tuple[int, int, int, int]  # line, column, end line, end column
@@ -60,16 +71,16 @@ _Span = tuple[int, int, int, int]  # line, column, end line, end column
 
 class Step:
     """``what`` it does, and with which name or value: of an import the module, the level, and whether names of it are
-    wanted. ``called``: what it loads is called next. ``span``: the expression that it stands for, where that is known."""
+    wanted. ``called``: what it loads is called next. ``span``: the expression that it stands for, where known."""
 
     __slots__ = ("called", "line", "offset", "span", "value", "what")
 
     def __init__(
-        self, what: str, value: object, line: int, offset: int, span: _Span | None, called: bool = False
+        self, what: str, value: "Any", line: int, offset: int, span: _Span | None, called: bool = False
     ) -> None:
         self.span: _Span | None = span
         self.what: str = what
-        self.value = value
+        self.value: Any = value
         self.line: int = line
         self.offset: int = offset
         self.called: bool = called
@@ -90,10 +101,7 @@ class Steps:
             if each.starts_line is not None:
                 found = getattr(each, "line_number", each.starts_line)
                 line = found if type(found) is int else line
-            place = each.positions
-            span = None
-            if place is not None and None not in place:
-                span = (place.lineno, place.col_offset, place.end_lineno, place.end_col_offset)
+            span = _span_of(each.positions)
             if _jumps_back(each):
                 self.loops.append((each.argval, each.offset))
             elif each.opname in _TWO:
@@ -131,8 +139,7 @@ class Steps:
         return kept is not None and (step.span is None or not any(_is_inside(step.span, each) for each in kept))
 
     def _still_used(self, last: int) -> list[_Span] | None:
-        """The expressions that are under way at ``last``, those of a `with` or `for` that may be, too; None where that is
-        not known."""
+        """The expressions under way at ``last``, and those of a `with` or `for` that may be; None: not known."""
         # While it calls a function in Python, a frame is at the end of the call's inline cache.
         here = next((step.span for step in reversed(self.steps) if step.offset <= last), None)
         if here is None:
@@ -146,6 +153,14 @@ class Steps:
 
     def is_in_loop(self, offset: int) -> bool:
         return any(begin <= offset <= end for begin, end in self.loops)
+
+
+def _span_of(place: "Positions | None") -> _Span | None:
+    if place is None or place.lineno is None or place.end_lineno is None:
+        return None
+    if place.col_offset is None or place.end_col_offset is None:
+        return None
+    return place.lineno, place.col_offset, place.end_lineno, place.end_col_offset
 
 
 def _is_inside(inner: _Span, outer: _Span) -> bool:

@@ -136,10 +136,10 @@ def is_of_threads(future: object) -> bool:
 
 
 def call_when_submitted(function: "Callable[[Any, Any, Any, Any, Any], object]") -> None:
-    """`_WorkItem`, `_thread_name_prefix`: have ``function(future, name of the pool, function, args, keywords)`` called for
-    each job that a pool of threads is given. Without the names: never. Called when the module is there."""
+    """`_WorkItem`, `_thread_name_prefix`: have ``function(future, name of the pool, function, args, keywords)`` called
+    for each job that a pool of threads is given. Without the names: never. Called when the module is there."""
     module: Any = sys.modules["concurrent.futures.thread"]
-    item = getattr(module, "_WorkItem", None)
+    item: Any = getattr(module, "_WorkItem", None)
     if item is None:
         return
 
