@@ -12,5 +12,7 @@ def heartbeat() -> None:
 
 
 threading.Thread(target=heartbeat, name="heartbeat", daemon=True).start()
-child = subprocess.Popen([sys.executable, "-c", "print('x' * 200_000)"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+child = subprocess.Popen(
+    [sys.executable, "-c", "print('x' * 200_000)"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+)
 child.wait()

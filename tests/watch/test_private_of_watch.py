@@ -214,7 +214,9 @@ def test_weak_references() -> None:
 
     thing = Thing()
     finalizer = weakref.finalize(thing, print, "gone")
-    assert any(each.func is print and each.args == ("gone",) for each in private.finalizers()), gone("_registry", PYTHON)
+    assert any(each.func is print and each.args == ("gone",) for each in private.finalizers()), gone(
+        "_registry", PYTHON
+    )
     finalizer.detach()
     found = private.function_of_weak_method(weakref.WeakMethod(thing.method))
     assert found() is Thing.method, gone("_func_ref", PYTHON)

@@ -148,7 +148,9 @@ def _parse_run(parser: argparse.ArgumentParser, arguments: list[str]) -> Request
         parser.add_argument("-m", dest="module", metavar="MODULE", help="run a module, as python -m does"),
         parser.add_argument("-c", dest="code", metavar="CODE", help="run a program that is given as a string"),
         parser.add_argument("--quiet", action="store_true", help="print no report at the end"),
-        parser.add_argument("--internals", action="store_true", help="list what the standard library made for itself, too"),
+        parser.add_argument(
+            "--internals", action="store_true", help="list what the standard library made for itself, too"
+        ),
         parser.add_argument("--record", metavar="FILE", help="write a recording to FILE, for `interlock report`"),
         parser.add_argument("--timeline", metavar="OUT.html", help="write a page that shows what happened"),
         parser.add_argument(

@@ -1,8 +1,8 @@
 """What tasks of asyncio's await that is none of our primitives, written down while a recording is under way.
 
-asyncio tells nobody that a task waits. So each coroutine that becomes a task is put into a `Watched`, which hands on what
-the task sends it and sees what comes back: a future, which the task then awaits. What only time or the outside can end
-(`sleep`, a socket) is not written down, nor what our own primitives write down themselves.
+asyncio tells nobody that a task waits. So each coroutine that becomes a task is put into a `Watched`, which hands on
+what the task sends it and sees what comes back: a future, which the task then awaits. What only time or the outside
+can end (`sleep`, a socket) is not written down, nor what our own primitives write down themselves.
 """
 
 import _thread

@@ -55,7 +55,7 @@ class Ended:
         while trace is not None:
             frames.append(trace.tb_frame)
             trace = trace.tb_next
-        self._named: list[tuple[str, "weakref.ref[Any]", Place]] = []
+        self._named: list[tuple[str, weakref.ref[Any], Place]] = []
         for name, touches in Reach(whole=True).add(*frames).touches.items():
             for touch in touches:
                 if touch.target is not UNKNOWN:
@@ -75,7 +75,7 @@ class Ended:
     def did(self) -> "list[tuple[str, Primitive, Place]]":
         """What its code does with primitives that are still there: the method's name, the primitive, the line; each
         once, in the order of the lines."""
-        found = {}
+        found: dict[tuple[str, int], tuple[str, Primitive, Place]] = {}
         for name, reference, place in self._named:
             thing = reference()
             if isinstance(thing, Primitive) and name in _DEEDS:

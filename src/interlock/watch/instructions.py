@@ -13,6 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from dis import Instruction
     from types import CodeType
+    from typing import Any
 
 # What a step does. One that is none of these leaves a value of which nothing is known.
 LOCAL, CELL, NAME, CONSTANT = "local", "cell", "name", "constant"
@@ -52,7 +53,17 @@ _TWO = {
     "STORE_FAST_STORE_FAST": (STORE, STORE),
     "STORE_FAST_LOAD_FAST": (STORE, LOCAL),
 }
-_KEEPS_VALUE = {"CACHE", "RESUME", "NOP", "EXTENDED_ARG", "PRECALL", "COPY", "KW_NAMES", "NOT_TAKEN", "SET_FUNCTION_ATTRIBUTE"}
+_KEEPS_VALUE = {
+    "CACHE",
+    "RESUME",
+    "NOP",
+    "EXTENDED_ARG",
+    "PRECALL",
+    "COPY",
+    "KW_NAMES",
+    "NOT_TAKEN",
+    "SET_FUNCTION_ATTRIBUTE",
+}
 
 
 _Span = tuple[int, int, int, int]  # line, column, end line, end column
@@ -60,7 +71,7 @@ _Span = tuple[int, int, int, int]  # line, column, end line, end column
 
 class Step:
     """``what`` it does, and with which name or value: of an import the module, the level, and whether names of it are
-    wanted. ``called``: what it loads is called next. ``span``: the expression that it stands for, where that is known."""
+    wanted. ``called``: what it loads is called next. ``span``: the expression that it stands for, or None."""
 
     __slots__ = ("called", "line", "offset", "span", "value", "what")
 
@@ -69,7 +80,7 @@ class Step:
     ) -> None:
         self.span: _Span | None = span
         self.what: str = what
-        self.value = value
+        self.value: Any = value
         self.line: int = line
         self.offset: int = offset
         self.called: bool = called
@@ -91,7 +102,7 @@ class Steps:
                 found = getattr(each, "line_number", each.starts_line)
                 line = found if type(found) is int else line
             place = each.positions
-            span = None
+            span: Any = None
             if place is not None and None not in place:
                 span = (place.lineno, place.col_offset, place.end_lineno, place.end_col_offset)
             if _jumps_back(each):
@@ -131,8 +142,8 @@ class Steps:
         return kept is not None and (step.span is None or not any(_is_inside(step.span, each) for each in kept))
 
     def _still_used(self, last: int) -> list[_Span] | None:
-        """The expressions that are under way at ``last``, those of a `with` or `for` that may be, too; None where that is
-        not known."""
+        """The expressions that are under way at ``last``, those of a `with` or `for` that may be, too; None where
+        that is not known."""
         # While it calls a function in Python, a frame is at the end of the call's inline cache.
         here = next((step.span for step in reversed(self.steps) if step.offset <= last), None)
         if here is None:

@@ -17,7 +17,17 @@ from types import CodeType
 from interlock.core.kernel.maker import Maker, is_of_library
 from interlock.core.kernel.probe import Tally
 
-_SUBMITS = ("submit", "map", "apply", "apply_async", "map_async", "starmap", "starmap_async", "run_in_executor", "to_thread")
+_SUBMITS = (
+    "submit",
+    "map",
+    "apply",
+    "apply_async",
+    "map_async",
+    "starmap",
+    "starmap_async",
+    "run_in_executor",
+    "to_thread",
+)
 _WITHOUT_POOL = ("run_in_executor", "to_thread")
 _LONGEST = 48  # characters of a name
 _MACHINERY = threading.__file__

@@ -48,8 +48,25 @@ MOST_OBJECTS = 20_000  # that are looked at in a library's hands, or in a contai
 
 _MAKERS = ("__init__", "__new__", "__post_init__", "__attrs_post_init__")
 _BUILTINS = vars(builtins)
-_LEAVES = (int, float, complex, bool, str, bytes, bytearray, type(None), type(...), type(NotImplemented),
-           range, slice, memoryview, types.CodeType, types.ModuleType, types.FrameType, types.TracebackType)  # fmt: skip
+_LEAVES = (
+    int,
+    float,
+    complex,
+    bool,
+    str,
+    bytes,
+    bytearray,
+    type(None),
+    type(...),
+    type(NotImplemented),
+    range,
+    slice,
+    memoryview,
+    types.CodeType,
+    types.ModuleType,
+    types.FrameType,
+    types.TracebackType,
+)
 _LEAF_KINDS = frozenset(_LEAVES)
 _FUNCTIONS = (types.FunctionType, types.MethodType, types.BuiltinMethodType, types.MethodWrapperType, functools.partial)
 _STARTED = (types.CoroutineType, types.GeneratorType, types.AsyncGeneratorType)
@@ -59,15 +76,13 @@ _CALLERS = (operator.methodcaller, operator.attrgetter)
 _FINDS_ANYTHING = frozenset(("exec", "eval", "globals", "locals", "vars", "__import__", "import_module"))
 _FINDS_BY_NAME = frozenset(("getattr", "attrgetter", "methodcaller"))
 # Methods that Python calls without their names, for an operator or from a function in C.
-_IMPLICIT = frozenset(
-    f"__{name}__"
-    for name in (
-        "add radd iadd sub rsub isub mul rmul imul truediv rtruediv itruediv floordiv rfloordiv ifloordiv mod rmod imod "
-        "pow rpow ipow lshift rlshift ilshift rshift rrshift irshift and rand iand or ror ior xor rxor ixor matmul "
-        "rmatmul imatmul neg pos invert abs lt le gt ge eq ne hash bool len length_hint contains getitem setitem "
-        "delitem missing iter next reversed aiter anext str repr format bytes int float index round await"
-    ).split()
-)
+_OPERATORS = """
+add radd iadd sub rsub isub mul rmul imul truediv rtruediv itruediv floordiv rfloordiv ifloordiv mod rmod imod
+pow rpow ipow lshift rlshift ilshift rshift rrshift irshift and rand iand or ror ior xor rxor ixor matmul
+rmatmul imatmul neg pos invert abs lt le gt ge eq ne hash bool len length_hint contains getitem setitem
+delitem missing iter next reversed aiter anext str repr format bytes int float index round await
+"""
+_IMPLICIT = frozenset(f"__{name}__" for name in _OPERATORS.split())
 _ENTERS = ("__enter__", "__exit__", "__aenter__", "__aexit__")
 # What instances of these have in hands is called by a thread or task whose own frames are read.
 _KEEPERS = (
@@ -137,7 +152,9 @@ class Reach:
         if self.anything or id(target) in self._in_use:
             return True
         return any(
-            target is ANY or touch.target is UNKNOWN or touch.target is target for name in names for touch in self.touches.get(name, ())
+            target is ANY or touch.target is UNKNOWN or touch.target is target
+            for name in names
+            for touch in self.touches.get(name, ())
         )
 
     # --- what to read -------------------------------------------------------------------------------------------
@@ -178,7 +195,7 @@ class Reach:
         else:
             self.add_value(root)
 
-    def _look_at(self, values: Iterable[object], by_library: bool) -> None:
+    def _look_at(self, values: "Iterable[Any]", by_library: bool) -> None:
         """What can be called from there: functions of the program's, methods of its objects. ``by_library``: what
         is found is in use."""
         pending = [(value, by_library) for value in values]
@@ -212,7 +229,7 @@ class Reach:
             elif not _is_keeper(value):
                 parts = _parts(value)
                 if len(parts) > MOST_OBJECTS:
-                    self.anything = self.anything or not set(map(type, parts)) <= _LEAF_KINDS
+                    self.anything = not set(map(type, parts)) <= _LEAF_KINDS
                     continue
                 used = used or _is_library_class(kind)
                 pending += [(part, used) for part in parts]
@@ -259,7 +276,7 @@ class Reach:
 
     def _add_class(self, kind: type, instance: object) -> None:
         if self._is_new((kind, instance)):
-            for base in (*kind.__mro__, *type(kind).__mro__):
+            for base in [*kind.__mro__, *type.mro(type(kind))]:
                 if is_program_class(base):
                     for member in list(vars(base).values()):
                         self._add_member(member, instance)
@@ -292,9 +309,7 @@ class Reach:
         if logging is not None and function.__globals__ is vars(logging):
             self._look_at((logging.root,), False)
 
-    def _add_code(
-        self, code: "CodeType", names: "dict[str, Any]", module_names: "dict[str, Any]", last: int
-    ) -> None:
+    def _add_code(self, code: "CodeType", names: "dict[str, Any]", module_names: "dict[str, Any]", last: int) -> None:
         """``last``: the offset of the instruction at which it is, -1 where it has not begun."""
         changing = steps_of(code).changing(last)
         known = {name: value for name, value in names.items() if name not in changing}
@@ -453,9 +468,9 @@ class Reach:
         hidden = issubclass(type(owner), type) or not _has(owner, name)
         self._touch(name, UNKNOWN if hidden else owner, code, step.line, step.offset)
         kind = type(owner)
-        if kind is not types.ModuleType and not issubclass(kind, (type, Primitive)):
-            if hidden or not is_program_class(kind):
-                self.add_value(owner)
+        plain = kind is types.ModuleType or issubclass(kind, (type, Primitive))
+        if not plain and (hidden or not is_program_class(kind)):
+            self.add_value(owner)
         if name in self._stored:
             return UNKNOWN
         self._relied_on.add(name)
@@ -518,7 +533,7 @@ def _parts(value: object) -> list[object]:
     """What an object has in it, one level deep."""
     kind = type(value)
     if kind in _CONTAINERS:
-        return list(value)  # type: ignore[call-overload]
+        return list(value)  # type: ignore[call-overload,no-any-return]
     if kind is dict:
         return [*value.keys(), *value.values()]  # type: ignore[attr-defined]
     return gc.get_referents(value)
@@ -697,7 +712,10 @@ def _functions_in(items: "list[tuple[str, Any]]", module: str) -> "Iterator[tupl
             inner = [value.fget, value.fset, value.fdel]
         elif hasattr(type(value), "__get__") and type(value) is not types.FunctionType:
             # A cached_property, or a descriptor of the program's.
-            inner = [getattr(value, "func", None), *(vars(type(value)).values() if is_program_class(type(value)) else ())]
+            inner = [
+                getattr(value, "func", None),
+                *(vars(type(value)).values() if is_program_class(type(value)) else ()),
+            ]
         for each in inner:
             if type(each) is types.FunctionType:
                 yield name, each

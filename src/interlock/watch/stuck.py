@@ -55,7 +55,7 @@ class _Search:
                 meaning = view.meaning(someone)
                 if meaning is not None and not meaning.outside:
                     self.meanings[id(someone)] = meaning
-        coroutines = [each.task.get_coro() for each in self.people if hasattr(each.task, "get_coro")]  # type: ignore[union-attr]
+        coroutines = [each.task.get_coro() for each in self.people if hasattr(each.task, "get_coro")]
         self._alive: Reach = Reach(id(getattr(each, "inside", each)) for each in coroutines)
         self._living: set[int] = set()  # whose code is in it
         self._reaches: dict[int, Reach] = {}

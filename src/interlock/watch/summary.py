@@ -282,7 +282,9 @@ class Summary:
         else:
             remarks.append("No event was dropped.")
         if self.story.hidden:
-            remarks.append(f"Not listed: {self.story.hidden:,} that the standard library made for itself (--internals).")
+            remarks.append(
+                f"Not listed: {self.story.hidden:,} that the standard library made for itself (--internals)."
+            )
         return remarks
 
     def tables(self) -> "list[Table]":
@@ -384,7 +386,7 @@ def wait_for(primitive: Primitive, call: str | None) -> str:
 
 
 def titled(primitive: Primitive) -> str:
-    """`Lock Pool._lock (pool.py:12)`; what has a name of its own goes by that: `result of job resize(3) in pool images`."""
+    """`Lock Pool._lock (pool.py:12)`; what has a name of its own goes by that: `result of job resize(3)`."""
     name = legible(primitive.name)
     place = legible(primitive.place, _PLACE, keep_end=True)
     place = f" ({place})" if place and place not in name else ""

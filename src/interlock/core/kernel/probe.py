@@ -125,8 +125,8 @@ class Entry:
     """What a recorder knows of a primitive, and of all of which it knows the same.
 
     Attributes: ``kind`` (the name of its class), ``label`` (its name, or None), ``maker`` (a `Maker`, or None where
-    it was made before anybody watched), ``inner`` (it is the lock that a condition has made for itself) and ``giver`` (the
-    code that ends waits for it, where that is known).
+    it was made before anybody watched), ``inner`` (it is the lock that a condition has made for itself) and ``giver``
+    (the code that ends waits for it, where that is known).
     """
 
     def __init__(self, *args: object, **kwargs: object):
@@ -146,7 +146,7 @@ class Record:
 
 
 def name_entry(what: Observed, label: str, giver: object) -> None:
-    """Have recordings call ``what`` by this name, and charge those who wait for it to this code, where it is recorded."""
+    """Have recordings call ``what`` by this name, and charge the waits for it to this code."""
     with cython.critical_section(what):
         record = what.record
     if isinstance(record, Record):

@@ -1,3 +1,4 @@
+from types import CodeType
 from typing import final
 
 from interlock.core.kernel.maker import Maker

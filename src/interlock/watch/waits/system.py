@@ -104,7 +104,7 @@ def bytes_in(number: int) -> tuple[int, int] | None:
 
 def holders_of(link: str) -> set[int]:
     """The processes that have this pipe (``pipe:[123]``) open, as far as they may be asked."""
-    found = set()
+    found: set[int] = set()
     try:
         processes = [each for each in os.listdir("/proc") if each.isdigit()]
     except OSError:
