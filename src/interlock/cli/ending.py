@@ -45,8 +45,8 @@ class Outputs:
 
     ``record`` and ``timeline``: their names, or None. ``events``: how many to keep, None for the usual number.
     ``path``: where python looks for modules. ``internals``: show what the standard library made for itself.
-    ``interrupted``: the program was ended by Ctrl-C. Exits where one of the files cannot be written: better now than
-    when the program has run.
+    ``interrupted``: the program was ended by Ctrl-C. Exits where one of the
+    files cannot be written: better now than when the program has run.
     """
 
     def __init__(

@@ -32,8 +32,9 @@ class Request:
 
     Attributes: ``program`` (a file, or a directory or zip file with a `__main__.py`, or "-" for stdin), ``module`` and
     ``code`` (to be run instead of a program, or None), ``arguments``, ``quiet`` (no report at the end), ``internals``
-    (report what the standard library made for itself, too), ``record`` and ``timeline`` (files for a recording of the
-    run and a page made of it, or None), ``events`` (how many a recording keeps, None for the usual number), ``stall`` (seconds that a single wait may last, None for any) and ``on_stall``
+    (report what the standard library made for itself, too), ``record`` and ``timeline`` (files for a recording
+    of the run and a page made of it, or None), ``events`` (how many a recording
+    keeps, None for the usual number), ``stall`` (seconds that a single wait may last, None for any) and ``on_stall``
     ("report", or "exit" to end the process).
     """
 

@@ -8,7 +8,6 @@ awake.
 import sys
 from collections.abc import Callable
 
-from interlock.core.primitives.outside import has_nothing_to_do
 from interlock.core.tasks.owner_watch import LoopWatch
 from interlock.watch import private
 
@@ -101,5 +100,7 @@ def _is_idle_worker(frame: "FrameType") -> bool:
     if (module, function) == ("trio._core._thread_cache", "_work"):
         return not private.has_job(frame.f_locals["self"])
     if (module, function) == ("threading", "run"):
-        return has_nothing_to_do(frame.f_locals.get("self"))
+        # Not imported for this: it imports `concurrent.futures`, which the program may not have done.
+        outside = sys.modules.get("interlock.core.primitives.outside")
+        return outside is not None and outside.has_nothing_to_do(frame.f_locals.get("self"))
     return False

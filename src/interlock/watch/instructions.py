@@ -11,7 +11,7 @@ from interlock.core.explain.places import is_installed, is_library
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from dis import Instruction, Positions
+    from dis import Instruction
     from types import CodeType
     from typing import Any
 
@@ -71,12 +71,12 @@ _Span = tuple[int, int, int, int]  # line, column, end line, end column
 
 class Step:
     """``what`` it does, and with which name or value: of an import the module, the level, and whether names of it are
-    wanted. ``called``: what it loads is called next. ``span``: the expression that it stands for, where known."""
+    wanted. ``called``: what it loads is called next. ``span``: the expression that it stands for, or None."""
 
     __slots__ = ("called", "line", "offset", "span", "value", "what")
 
     def __init__(
-        self, what: str, value: "Any", line: int, offset: int, span: _Span | None, called: bool = False
+        self, what: str, value: object, line: int, offset: int, span: _Span | None, called: bool = False
     ) -> None:
         self.span: _Span | None = span
         self.what: str = what
@@ -101,7 +101,10 @@ class Steps:
             if each.starts_line is not None:
                 found = getattr(each, "line_number", each.starts_line)
                 line = found if type(found) is int else line
-            span = _span_of(each.positions)
+            place = each.positions
+            span: Any = None
+            if place is not None and None not in place:
+                span = (place.lineno, place.col_offset, place.end_lineno, place.end_col_offset)
             if _jumps_back(each):
                 self.loops.append((each.argval, each.offset))
             elif each.opname in _TWO:
@@ -139,7 +142,8 @@ class Steps:
         return kept is not None and (step.span is None or not any(_is_inside(step.span, each) for each in kept))
 
     def _still_used(self, last: int) -> list[_Span] | None:
-        """The expressions under way at ``last``, and those of a `with` or `for` that may be; None: not known."""
+        """The expressions that are under way at ``last``, those of a `with` or `for` that may be, too; None where
+        that is not known."""
         # While it calls a function in Python, a frame is at the end of the call's inline cache.
         here = next((step.span for step in reversed(self.steps) if step.offset <= last), None)
         if here is None:
@@ -153,14 +157,6 @@ class Steps:
 
     def is_in_loop(self, offset: int) -> bool:
         return any(begin <= offset <= end for begin, end in self.loops)
-
-
-def _span_of(place: "Positions | None") -> _Span | None:
-    if place is None or place.lineno is None or place.end_lineno is None:
-        return None
-    if place.col_offset is None or place.end_col_offset is None:
-        return None
-    return place.lineno, place.col_offset, place.end_lineno, place.end_col_offset
 
 
 def _is_inside(inner: _Span, outer: _Span) -> bool:

@@ -136,14 +136,14 @@ def is_of_threads(future: object) -> bool:
 
 
 def call_when_submitted(function: "Callable[[Any, Any, Any, Any, Any], object]") -> None:
-    """`_WorkItem`, `_thread_name_prefix`: have ``function(future, name of the pool, function, args, keywords)`` called
-    for each job that a pool of threads is given. Without the names: never. Called when the module is there."""
+    """`_WorkItem`, `_thread_name_prefix`: have ``function(future, pool, function, args, keywords)`` called for each
+    job that a pool of threads is given. Without the names: never. Called when the module is there."""
     module: Any = sys.modules["concurrent.futures.thread"]
-    item: Any = getattr(module, "_WorkItem", None)
+    item = getattr(module, "_WorkItem", None)
     if item is None:
         return
 
-    class WorkItem(item):  # type: ignore[misc]
+    class WorkItem(item):  # type: ignore[misc,valid-type]
         def __init__(self, future: "Any", *rest: "Any") -> None:
             super().__init__(future, *rest)
             pool = sys._getframe(1).f_locals.get("self")

@@ -49,8 +49,23 @@ MOST_OBJECTS = 20_000  # that are looked at in a library's hands, or in a contai
 _MAKERS = ("__init__", "__new__", "__post_init__", "__attrs_post_init__")
 _BUILTINS = vars(builtins)
 _LEAVES = (
-    *(int, float, complex, bool, str, bytes, bytearray, type(None), type(...), type(NotImplemented)),
-    *(range, slice, memoryview, types.CodeType, types.ModuleType, types.FrameType, types.TracebackType),
+    int,
+    float,
+    complex,
+    bool,
+    str,
+    bytes,
+    bytearray,
+    type(None),
+    type(...),
+    type(NotImplemented),
+    range,
+    slice,
+    memoryview,
+    types.CodeType,
+    types.ModuleType,
+    types.FrameType,
+    types.TracebackType,
 )
 _LEAF_KINDS = frozenset(_LEAVES)
 _FUNCTIONS = (types.FunctionType, types.MethodType, types.BuiltinMethodType, types.MethodWrapperType, functools.partial)
@@ -61,13 +76,13 @@ _CALLERS = (operator.methodcaller, operator.attrgetter)
 _FINDS_ANYTHING = frozenset(("exec", "eval", "globals", "locals", "vars", "__import__", "import_module"))
 _FINDS_BY_NAME = frozenset(("getattr", "attrgetter", "methodcaller"))
 # Methods that Python calls without their names, for an operator or from a function in C.
-_IMPLICIT_WORDS = (
-    "add radd iadd sub rsub isub mul rmul imul truediv rtruediv itruediv floordiv rfloordiv ifloordiv mod rmod "
-    "imod pow rpow ipow lshift rlshift ilshift rshift rrshift irshift and rand iand or ror ior xor rxor ixor "
-    "matmul rmatmul imatmul neg pos invert abs lt le gt ge eq ne hash bool len length_hint contains getitem "
-    "setitem delitem missing iter next reversed aiter anext str repr format bytes int float index round await"
-)
-_IMPLICIT = frozenset(f"__{name}__" for name in _IMPLICIT_WORDS.split())
+_OPERATORS = """
+add radd iadd sub rsub isub mul rmul imul truediv rtruediv itruediv floordiv rfloordiv ifloordiv mod rmod imod
+pow rpow ipow lshift rlshift ilshift rshift rrshift irshift and rand iand or ror ior xor rxor ixor matmul
+rmatmul imatmul neg pos invert abs lt le gt ge eq ne hash bool len length_hint contains getitem setitem
+delitem missing iter next reversed aiter anext str repr format bytes int float index round await
+"""
+_IMPLICIT = frozenset(f"__{name}__" for name in _OPERATORS.split())
 _ENTERS = ("__enter__", "__exit__", "__aenter__", "__aexit__")
 # What instances of these have in hands is called by a thread or task whose own frames are read.
 _KEEPERS = (
@@ -180,10 +195,10 @@ class Reach:
         else:
             self.add_value(root)
 
-    def _look_at(self, values: Iterable[object], by_library: bool) -> None:
+    def _look_at(self, values: "Iterable[Any]", by_library: bool) -> None:
         """What can be called from there: functions of the program's, methods of its objects. ``by_library``: what
         is found is in use."""
-        pending: list[tuple[Any, bool]] = [(value, by_library) for value in values]
+        pending = [(value, by_library) for value in values]
         while pending and not self.anything:
             value, used = pending.pop()
             kind = type(value)
@@ -214,7 +229,7 @@ class Reach:
             elif not _is_keeper(value):
                 parts = _parts(value)
                 if len(parts) > MOST_OBJECTS:
-                    self.anything = self.anything or not set(map(type, parts)) <= _LEAF_KINDS
+                    self.anything = not set(map(type, parts)) <= _LEAF_KINDS
                     continue
                 used = used or _is_library_class(kind)
                 pending += [(part, used) for part in parts]
@@ -261,7 +276,7 @@ class Reach:
 
     def _add_class(self, kind: type, instance: object) -> None:
         if self._is_new((kind, instance)):
-            for base in (*kind.__mro__, *type(kind).__mro__):
+            for base in [*kind.__mro__, *type.mro(type(kind))]:
                 if is_program_class(base):
                     for member in list(vars(base).values()):
                         self._add_member(member, instance)
@@ -453,11 +468,8 @@ class Reach:
         hidden = issubclass(type(owner), type) or not _has(owner, name)
         self._touch(name, UNKNOWN if hidden else owner, code, step.line, step.offset)
         kind = type(owner)
-        if (
-            kind is not types.ModuleType
-            and not issubclass(kind, (type, Primitive))
-            and (hidden or not is_program_class(kind))
-        ):
+        plain = kind is types.ModuleType or issubclass(kind, (type, Primitive))
+        if not plain and (hidden or not is_program_class(kind)):
             self.add_value(owner)
         if name in self._stored:
             return UNKNOWN
@@ -517,13 +529,13 @@ def _is_nothing(value: object) -> bool:
 _NOWHERE = compile("", "<handed on>", "exec")
 
 
-def _parts(value: "Any") -> list[object]:
+def _parts(value: object) -> list[object]:
     """What an object has in it, one level deep."""
     kind = type(value)
     if kind in _CONTAINERS:
-        return list(value)
+        return list(value)  # type: ignore[call-overload,no-any-return]
     if kind is dict:
-        return [*value.keys(), *value.values()]
+        return [*value.keys(), *value.values()]  # type: ignore[attr-defined]
     return gc.get_referents(value)
 
 

@@ -386,7 +386,7 @@ def wait_for(primitive: Primitive, call: str | None) -> str:
 
 
 def titled(primitive: Primitive) -> str:
-    """`Lock Pool._lock (pool.py:12)`; what has a name of its own goes by that, as `result of job resize(3)`."""
+    """`Lock Pool._lock (pool.py:12)`; what has a name of its own goes by that: `result of job resize(3)`."""
     name = legible(primitive.name)
     place = legible(primitive.place, _PLACE, keep_end=True)
     place = f" ({place})" if place and place not in name else ""

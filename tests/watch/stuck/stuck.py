@@ -367,10 +367,8 @@ asyncio.run(main())
         """
 import tempfile
 d=tempfile.mkdtemp(); sys.path.insert(0,d)
-open(d+"/ma.py","w").write(
-    "import threading,time\\ndef f():\\n    import mb\\n"
-    "t=threading.Thread(target=f,name='inner'); t.start(); time.sleep(.2)\\nt.join()\\n"
-)
+open(d+"/ma.py","w").write("import threading,time\\ndef f():\\n    import mb\\nt=threading.Thread(target=f)\\n"
+    "t.start(); time.sleep(.2)\\nt.join()\\n")
 open(d+"/mb.py","w").write("import ma\\nma.x\\n")
 import ma
 """,

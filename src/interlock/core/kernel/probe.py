@@ -146,7 +146,7 @@ class Record:
 
 
 def name_entry(what: Observed, label: str, giver: object) -> None:
-    """Have recordings call ``what`` by this name and charge those who wait for it to this code."""
+    """Have recordings call ``what`` by this name, and charge the waits for it to this code."""
     with cython.critical_section(what):
         record = what.record
     if isinstance(record, Record):

@@ -4,7 +4,6 @@ import copy
 from threading import Thread
 
 from interlock.core.graph.waitgraph import Wait
-from interlock.core.primitives.outside import Outside
 from interlock.core.primitives.select import Choice
 from interlock.watch.waits import Meaning, futures, primitives, queues
 
@@ -18,6 +17,8 @@ def adapter(someone: "Someone", view: "View") -> Meaning | None:
     wait = someone.wait
     if wait is None or wait.alternatives is None or not isinstance(wait.at, Choice):
         return None
+    from interlock.core.primitives.outside import Outside  # which imports more than a program has that selects nothing
+
     choices = []
     for each in wait.alternatives:
         outside = wait.at.outside_of(each.at)
