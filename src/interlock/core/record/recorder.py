@@ -247,7 +247,7 @@ class Recorder(Sink):
             if mine.serial != self.serial or not self.knows(mine.number):
                 young = len(self.young)
                 mine.number = 0
-                if young < LAST_NUMBER - self.first:
+                if cython.cast(cython.size_t, young) < LAST_NUMBER - self.first:
                     mine.number = self.first + cython.cast(cython.uint, young)
                     self.young.append(mine.entry)
                 mine.serial = self.serial
