@@ -1286,9 +1286,8 @@ def locals_of(frame: types.FrameType) -> dict:
     Up to 3.12 a frame that was asked for `f_locals` puts what it has told then back after the next call of a trace
     function, over what others have done to its cells meanwhile. So it does that at once.
     """
-    found = frame.f_locals
+    found = dict(frame.f_locals)  # from 3.13 on a view of the frame
     if PY_VERSION_HEX < 0x030D0000:
-        found = dict(found)
         interlock_settle(frame)
     return found
 
