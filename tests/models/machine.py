@@ -48,6 +48,7 @@ class Model:
     """A party asks for something and gets it, or stands in the queue until it does."""
 
     barging = False
+    later: tuple[Any, ...] = ()  # other ways in which `serve` may be late
     tasks: frozenset[str] = frozenset()  # who is a task
 
     def __init__(self) -> None:
@@ -77,7 +78,7 @@ class Model:
         else:
             self.queue.append((who, want))
 
-    def serve(self, late: bool = False) -> None:
+    def serve(self, late: Any = False) -> None:
         """Something may have come free. `late`: the first is told, and everybody else is faster."""
         self.woken = late and self.barging and bool(self.queue) and self.fits(self.queue[0][1])
         self.woken = self.woken and self.queue[0][0] not in self.tasks
@@ -338,7 +339,7 @@ class Machine(RuleBasedStateMachine):
 
     def allowed(self, events: list[Event]) -> Iterator[Model]:
         """What may come of events that happen at once."""
-        lateness = (False, True) if self.model.barging else (False,)
+        lateness = (False, True, *self.model.later) if self.model.barging else (False,)
         after_all = (False, True) if any(event[0] == "interrupt" for event in events) else (False,)
         for order in itertools.permutations(events):
             if any(end[1] == begin[1] for n, begin in enumerate(order) if begin[0] == "call" for end in order[:n]):

@@ -1,7 +1,8 @@
 """Queue, LifoQueue and PriorityQueue do what their model does: see `machine.py`.
 
 A putter that can still be interrupted is given its place before it puts: `pending`. Meanwhile others may put, and a
-getter finds nothing of it. Everybody else is served in order.
+getter finds nothing of it. Of two that have their places, each in a thread or a loop of its own, either may be faster.
+Everybody else is served in order.
 """
 
 from functools import partial
@@ -16,10 +17,12 @@ from models.machine import FOREVER, INTERRUPTED, MAIN, NOT_AT_ALL, Call, Machine
 from interlock import Empty, Full, LifoQueue, PriorityQueue, Queue
 
 SIZE = 2
+OVERTAKEN = "overtaken"
 
 
 class QueueModel(Model):
     barging = True
+    later = (OVERTAKEN,)
 
     def __init__(self) -> None:
         super().__init__()
@@ -52,7 +55,7 @@ class QueueModel(Model):
         else:
             self.putters.append((who, item))
 
-    def serve(self, late: bool = False) -> None:
+    def serve(self, late: Any = False) -> None:
         if not late:
             for who, item in self.pending:
                 self.items.append(item)
@@ -71,6 +74,8 @@ class QueueModel(Model):
                     self.results[who] = None
             else:
                 break
+        if late == OVERTAKEN:
+            self.pending.reverse()
 
     always_pending = False
 

@@ -109,6 +109,8 @@ def _of_task(task: "Any", view: "View") -> Meaning:
 
 
 def _of_several(several: "list[Any]", someone: "Someone", view: "View") -> Meaning:
+    # Often out of a set: in the order of names, so that two reports of the same wait read alike.
+    several = sorted(several, key=lambda each: each.get_name() if hasattr(each, "get_name") else "")
     parts = [_of_task(each, view) if hasattr(each, "get_coro") else None for each in several]
     names = [part.what if part is not None else "a future" for part in parts]
     meaning = Meaning(_listed(names), target=several[0] if len(several) == 1 else None, gives=GIVES)
