@@ -104,7 +104,9 @@ class BuildExt(build_ext):
             self.build_lib, self.build_temp = LIB_DIR, TEMP_DIR
         else:
             self.build_temp = f"{WHEEL_DIR}-temp"
-        self.together = not (self.editable_mode or self.inplace or DEBUG) and links_together()
+        # Not the benchmark's floor either, which is built by this class, too.
+        ours = all(extension.name.startswith("interlock.") for extension in self.extensions)
+        self.together = ours and not (self.editable_mode or self.inplace or DEBUG) and links_together()
 
     def build_extensions(self):
         if self.compiler.compiler_type == "unix":

@@ -10,7 +10,7 @@ import time
 
 ORDERS_EACH = 20
 TAKING = 0.001  # seconds
-COOKING = 0.002
+COOKING = 0.01
 
 
 def take_orders(orders: "queue.Queue[str | None]", waiter: str) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).parents[2] / "machine"
-SECONDS = float(os.environ.get("STORM_SECONDS", "120"))
+SECONDS = float(os.environ.get("STORM_SECONDS", "10"))
 
 
 @pytest.mark.timeout(3 * SECONDS + 300)
