@@ -609,9 +609,6 @@ class Explorer:
         token = read_token(text)
         found = self.found
         self.run(DEFAULT)  # thrown away
-        # And once on the way that fails: what it does for the first time in a process (to fill a cache under a lock) the
-        # search, which ran it several times before it made the token, has not counted.
-        self.run(DEFAULT, token.choices, None)
         found.schedules = 0
         outcome = self.run(DEFAULT, token.choices, None, story=True)
         trace = self._trace(outcome)
