@@ -14,7 +14,6 @@ import pytest
 from interlock.explore.explorer import Explorer
 from tests.explore.test_corpus import BUGS, TWINS, load
 
-
 # What is promised is 10 seeds, 2,000 schedules and 20 processes: EXPLORE_AT_LENGTH=1, a quarter of an hour.
 AT_LENGTH = os.environ.get("EXPLORE_AT_LENGTH") == "1"
 SEEDS, SCHEDULES, PROCESSES = (10, 2_000, 20) if AT_LENGTH else (5, 400, 3)
