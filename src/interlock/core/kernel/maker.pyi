@@ -1,5 +1,5 @@
 from types import CodeType
-from typing import final
+from typing import Any, final
 
 @final
 class Maker:
@@ -20,4 +20,6 @@ class Maker:
     @property
     def first_line(self) -> int | None: ...
 
+def traits_of(code: CodeType) -> int: ...
+def constructors_of(kind: type) -> Any: ...
 def is_of_library(file: str) -> bool: ...

@@ -48,6 +48,10 @@ class Tally:
     def longest_ns(self) -> int: ...
 
 @final
+class Record:
+    def __init__(self) -> None: ...
+
+@final
 class Counter(Sink):
     def __init__(self, *args: object, **kwargs: object) -> None: ...
 

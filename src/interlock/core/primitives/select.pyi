@@ -3,6 +3,8 @@ from typing import Any, TypeVar, final, overload
 from interlock.core.kernel.primitive import Primitive
 from interlock.core.primitives.alternative import Alternative
 
+HOPELESS: object
+
 _T = TypeVar("_T")
 
 NOT_READY: object
