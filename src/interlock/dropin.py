@@ -289,13 +289,13 @@ class _Finder:
 
     def find_spec(self, name: str, path: object = None, target: ModuleType | None = None) -> "ModuleSpec | None":
         if name == "asyncio":
-            return spec_told(self, _find_asyncio, name, path, target)
+            return _spec_told(self, _find_asyncio, name, path, target)
         if name != "interlock.aio" and _is_imported() and not _is_being_imported("interlock.aio"):
             _find_asyncio()  # somebody had begun to import it when we came
         return None
 
 
-def spec_told(
+def _spec_told(
     asking: object, told: "Callable[[], object]", name: str, path: object, target: ModuleType | None
 ) -> "ModuleSpec | None":
     """What the other finders find, with a loader that calls ``told()`` when it has loaded."""
@@ -307,6 +307,28 @@ def spec_told(
                 spec.loader = _Loader(spec.loader, told)  # type: ignore[assignment]
             return spec
     return None
+
+
+def call_when_loaded(name: str, function: "Callable[[], object]") -> None:
+    """Have ``function()`` called once, when the program has loaded this module or has it already."""
+    if name in sys.modules and not _is_being_imported(name):
+        function()
+    else:
+        sys.meta_path.insert(0, _OnceFinder(name, function))
+
+
+class _OnceFinder:
+    """In `sys.meta_path` until the program imports the module. It finds what the others find."""
+
+    def __init__(self, name: str, function: "Callable[[], object]") -> None:
+        self.name = name
+        self.function = function
+
+    def find_spec(self, name: str, path: object = None, target: ModuleType | None = None) -> "ModuleSpec | None":
+        if name != self.name:
+            return None
+        sys.meta_path.remove(self)
+        return _spec_told(self, self.function, name, path, target)
 
 
 class _Loader:
@@ -364,7 +386,7 @@ class _TrioFinder:
     def find_spec(self, name: str, path: object = None, target: ModuleType | None = None) -> "ModuleSpec | None":
         if name != _TRIO_QUEUE:
             return None
-        return spec_told(self, self._found, name, path, target)
+        return _spec_told(self, self._found, name, path, target)
 
     def _found(self) -> None:
         _spare_trio()
@@ -451,7 +473,7 @@ class _PatchersFinder:
     def find_spec(self, name: str, path: object = None, target: ModuleType | None = None) -> "ModuleSpec | None":
         if name not in _PATCHERS:
             return None
-        return spec_told(self, lambda: _stand_before(name), name, path, target)
+        return _spec_told(self, lambda: _stand_before(name), name, path, target)
 
 
 _patchers_finder = _PatchersFinder()

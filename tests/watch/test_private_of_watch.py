@@ -135,17 +135,16 @@ def test_a_pool_of_threads() -> None:
         first, second = pool.submit(go.wait), pool.submit(int)
         called = [first.add_done_callback, print]
         second.add_done_callback(called.append)
-        assert private.is_of_threads(first), gone("Future._condition", PYTHON)
         assert private.condition_of(first) is not None, gone("Future._condition", PYTHON)
         assert private.callbacks_when_done(second) == [called.append], gone("Future._done_callbacks", PYTHON)
         workers = [each for each in private.threads_and_queues() if each[0].name.startswith("ThreadPoolExecutor")]
         assert workers, gone("concurrent.futures.thread._threads_queues", PYTHON)
         go.set()
 
-    async def look() -> bool:
-        return private.is_of_threads(asyncio.get_running_loop().create_future())
+    async def look() -> object:
+        return private.condition_of(asyncio.get_running_loop().create_future())
 
-    assert not asyncio.run(look())
+    assert asyncio.run(look()) is None
 
 
 def test_what_stands_in_a_queue() -> None:

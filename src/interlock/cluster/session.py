@@ -390,7 +390,7 @@ class Session:
             self.inbox.close()
             self.inbox.rest()
         if self.closing:
-            return  # whoever closes says it himself
+            return  # `close` says it
         until = now() + 2 * self.lease
         while now() < until and not self.cluster.closed:
             try:

@@ -331,7 +331,7 @@ static void serve(struct record *r) {
         }
         or_in(&r->word, QUEUED);
         if (load(&head->word) & GRANTED) {
-            return; /* somebody died while he granted; its owner is awake */
+            return; /* somebody died while it granted; the new owner is awake */
         }
         u64 word = load(&r->word);
         if (is_exclusive(r->kind) && !(head->flags & TASK)) {

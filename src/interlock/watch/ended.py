@@ -19,14 +19,13 @@ from interlock.core.explain.places import Place
 from interlock.core.kernel.deadlock import DeadlockError
 from interlock.core.kernel.primitive import Primitive
 from interlock.core.kernel.private import error_of
-from interlock.dropin import call_with_asyncio, spec_told
+from interlock.dropin import call_when_loaded, call_with_asyncio
 from interlock.watch import private
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from importlib.machinery import ModuleSpec
-    from types import ModuleType, TracebackType
+    from types import TracebackType
     from typing import Any
 
 MOST = 20
@@ -134,10 +133,7 @@ def watch(on_deadlock: "Callable[[], object] | None" = None) -> None:
     callback has ended by a DeadlockError and asyncio has said so, which is all that asyncio does about it."""
     private.call_when_ended_by_an_exception(note_thread)
     call_with_asyncio(lambda: _watch_tasks(on_deadlock))
-    if _STARTS_PROCESSES in sys.modules:
-        _watch_processes()
-    else:
-        sys.meta_path.insert(0, _Finder())
+    call_when_loaded(_STARTS_PROCESSES, _watch_processes)
 
 
 def note_thread(thread: threading.Thread) -> None:
@@ -178,16 +174,6 @@ def _innermost(trace: "TracebackType | None") -> Place | None:
             best = Place(code.co_filename, trace.tb_lineno, code.co_name)
         trace = trace.tb_next
     return best
-
-
-class _Finder:
-    """In `sys.meta_path` until the program imports what starts its processes. It finds what the others find."""
-
-    def find_spec(self, name: str, path: object = None, target: "ModuleType | None" = None) -> "ModuleSpec | None":
-        if name != _STARTS_PROCESSES:
-            return None
-        sys.meta_path.remove(self)
-        return spec_told(self, _watch_processes, name, path, target)
 
 
 _STARTS_PROCESSES = "multiprocessing.popen_fork"

@@ -7,7 +7,7 @@ without.
 import functools
 import os
 
-from interlock.core.explain.places import is_installed, is_library
+from interlock.core.explain.places import is_installed, is_standard_library
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -178,7 +178,7 @@ def _jumps_back(instruction: "Instruction") -> bool:
 @functools.lru_cache(maxsize=10_000)
 def is_program_file(file: str) -> bool:
     """Whether it is the program's own, and not of the standard library or an installed package."""
-    return not (file.startswith("<frozen ") or is_library(file) or is_installed(file) or _is_interlock(file))
+    return not (file.startswith("<frozen ") or is_standard_library(file) or is_installed(file) or _is_interlock(file))
 
 
 _OURS = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "")

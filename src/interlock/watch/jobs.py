@@ -9,18 +9,13 @@ import weakref
 
 from interlock.core.kernel.primitive import Primitive
 from interlock.core.kernel.probe import name_entry
-from interlock.dropin import spec_told
+from interlock.dropin import call_when_loaded
 from interlock.watch import private
 from interlock.watch.waits.futures import job_call, job_function
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from importlib.machinery import ModuleSpec
-    from types import ModuleType
     from typing import Any
-
-_POOLS = "concurrent.futures.thread"
-
 
 _called: "weakref.WeakKeyDictionary[Any, str]" = weakref.WeakKeyDictionary()
 
@@ -32,24 +27,7 @@ def called(future: "Any") -> str:
 
 def watch() -> None:
     """Name jobs from now on."""
-    if _POOLS in sys.modules:
-        _start()
-    else:
-        sys.meta_path.insert(0, _Finder())
-
-
-class _Finder:
-    """In `sys.meta_path` until the program imports pools. It finds what the others find."""
-
-    def find_spec(self, name: str, path: object = None, target: "ModuleType | None" = None) -> "ModuleSpec | None":
-        if name != _POOLS:
-            return None
-        sys.meta_path.remove(self)
-        return spec_told(self, _start, name, path, target)
-
-
-def _start() -> None:
-    private.call_when_submitted(_name)
+    call_when_loaded("concurrent.futures.thread", lambda: private.call_when_submitted(_name))
 
 
 def _name(future: "Any", pool: str, function: object, args: "tuple[Any, ...]", keywords: "dict[str, Any]") -> None:

@@ -126,13 +126,8 @@ def unfinished_of(queue: "Any") -> int:
 
 
 def condition_of(future: object) -> object:
-    """`_condition`: made with the future, so where it was made is where the job was submitted."""
+    """`_condition`, of a future of `concurrent.futures`: made where the job was submitted. None: one of asyncio's."""
     return getattr(future, "_condition", None)
-
-
-def is_of_threads(future: object) -> bool:
-    """`_condition`: whether it is a future of `concurrent.futures`, which has one, and not of asyncio."""
-    return hasattr(future, "_condition")
 
 
 def call_when_submitted(function: "Callable[[Any, Any, Any, Any, Any], object]") -> None:

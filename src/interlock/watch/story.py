@@ -1,4 +1,4 @@
-"""What a recording tells: who held what from when to when, who waited for it, who let him go on.
+"""What a recording tells: who held what from when to when, who waited for it, and who ended that wait.
 
 The events of a party are in its order; those of two parties are in the order of their clocks, which may differ from
 that of the primitive by the time between a deed and its writing down. So a lock may look taken before it looks

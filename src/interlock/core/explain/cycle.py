@@ -17,7 +17,7 @@ from interlock.core.explain.places import (
     frames_of,
     frames_of_task,
     is_installed,
-    is_library,
+    is_standard_library,
     known_as,
     place_of_hold,
     place_of_wait,
@@ -56,7 +56,7 @@ def is_own(primitive, frames: list) -> cython.bint:
 
 
 def is_foreign(file: str) -> cython.bint:
-    return is_library(file) or is_installed(file)
+    return is_standard_library(file) or is_installed(file)
 
 
 def find_in_tasks(primitive) -> tuple:

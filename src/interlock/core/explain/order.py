@@ -15,7 +15,7 @@ What it costs, which every lock that is taken pays:
     take, with something held                for each: one look into a small table of pairs without guards (`seen.pxd`)
       and the pair is not in that            the edge is looked up, and whether its guards are all held (`is_news`)
       and that would be news                 the graph, under the guard of the sink, and a search for cycles (`look`)
-    taken                                    the frame of the caller is noted in his hands
+    taken                                    the frame of the caller is noted in its hands
     given back                               it is taken out of the caller's hands
 
 The hands of a party are its own and go with it. A lock is kept by nobody's hands: they have its `Origin`, an object of
@@ -58,7 +58,7 @@ from cython.cimports.interlock.core.tasks.task import caller, caller_id
 from cython.cimports.libc.stdlib import calloc, free
 from cython.cimports.libc.string import memmove
 
-from interlock.core.explain.places import Place, is_library, short
+from interlock.core.explain.places import Place, is_standard_library, short
 from interlock.core.kernel.maker import is_of_library
 
 MOST_EDGES = cython.declare(cython.int, 10_000)  # between single objects there could be any number
@@ -410,7 +410,7 @@ class OrderSink(Sink):
         held: list = hands.copy()
         self.let_go(hands, held)
         frame = innermost_frame()
-        if frame is not None and frame.f_code.co_name == "wait_for" and is_library(frame.f_code.co_filename):
+        if frame is not None and frame.f_code.co_name == "wait_for" and is_standard_library(frame.f_code.co_filename):
             return 0  # asyncio's way to try for some time; up to Python 3.11 it has a task of its own for that
         hint = hints.get(me)
         for each in held:

@@ -91,7 +91,7 @@ def is_ours(frame) -> bool:
     return _CORE in frame.f_code.co_filename
 
 
-def is_library(file: str) -> bool:
+def is_standard_library(file: str) -> bool:
     return file.startswith(_LIBRARY) and "site-packages" not in file
 
 
@@ -143,10 +143,10 @@ def suspended_frames(task) -> list | None:
 def place_of_wait(frames: list) -> Place | None:
     """Where the party with these frames is: its innermost line in the program, else in an installed package."""
     for frame in frames:
-        if not is_library(frame.f_code.co_filename) and not is_installed(frame.f_code.co_filename):
+        if not is_standard_library(frame.f_code.co_filename) and not is_installed(frame.f_code.co_filename):
             return place_in(frame)
     for frame in frames:
-        if not is_library(frame.f_code.co_filename):
+        if not is_standard_library(frame.f_code.co_filename):
             return place_in(frame)
     return place_in(frames[0]) if frames else None
 

@@ -67,7 +67,7 @@ cdef extern from *:
     #endif
     }
 
-    static int interlock_fill_hold(interlock_hold *hold, PyObject *origin, PyObject *order) {
+    static void interlock_fill_hold(interlock_hold *hold, PyObject *origin, PyObject *order) {
         PyFrameObject *frame = PyThreadState_GetFrame(PyThreadState_Get());
         hold->origin = Py_NewRef(origin);
         hold->order = order == Py_None ? NULL : Py_NewRef(order);
@@ -78,7 +78,6 @@ cdef extern from *:
             hold->offset = PyFrame_GetLasti(frame);
             Py_DECREF(frame);
         }
-        return 0;
     }
     static void interlock_drop_hold(interlock_hold *hold) {
         Py_XDECREF(hold->order);
@@ -99,5 +98,5 @@ cdef extern from *:
     unsigned int interlock_next_serial() noexcept
     bint interlock_pair_seen(unsigned long long *seen, unsigned long long pair) noexcept
     void interlock_see_pair(unsigned long long *seen, unsigned long long pair) noexcept
-    int interlock_fill_hold(interlock_hold *hold, object origin, object order) noexcept
+    void interlock_fill_hold(interlock_hold *hold, object origin, object order) noexcept
     void interlock_drop_hold(interlock_hold *hold) noexcept

@@ -902,8 +902,8 @@ class Baton(Controller):
             return chosen
 
     def place_of(self, number: cython.int, steps: cython.long) -> tuple:
-        """Where a decision is made, as it stays when earlier ones are made otherwise: by whom, and at which point of
-        his; and the how manieth it is there."""
+        """Where a decision is made, as it stays when earlier ones are made otherwise: by which strand, at which of its
+        points, and how many were made there before."""
         if self.last_number == number and self.last_steps == steps:
             self.occurrence += 1
         else:

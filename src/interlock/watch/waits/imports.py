@@ -2,7 +2,7 @@
 
 import sys
 
-from interlock.core.explain.places import Place, is_library
+from interlock.core.explain.places import Place, is_standard_library
 from interlock.watch.waits import Meaning
 
 TYPE_CHECKING = False
@@ -39,6 +39,6 @@ def _importing(someone: "Someone", name: str) -> Place | None:
     module = sys.modules.get(name)
     file = getattr(module, "__file__", None)
     for frame in someone.frames:
-        if frame.f_code.co_filename == file and not is_library(file):
+        if frame.f_code.co_filename == file and not is_standard_library(file):
             return Place(file, frame.f_lineno, frame.f_code.co_name)
     return someone.place

@@ -173,7 +173,7 @@ def _source_of(awaited: "Any") -> "Any":
     """`wrap_future`: the future of `concurrent.futures` that sets this one."""
     for callback in callbacks_of(awaited):
         source = closure_of(callback).get("source")
-        if source is not None and private.is_of_threads(source):
+        if source is not None and private.condition_of(source) is not None:
             return source
     return None
 
