@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import queue
+import signal
 import subprocess
 import sys
 import threading
@@ -401,3 +402,33 @@ def test_the_timeline_shows_the_schedule_that_fails(tmp_path):
     assert "the schedule that fails" in text
     assert "Thread-1 (" in text
     assert "waited" in text
+
+
+class Alarm(BaseException):
+    pass
+
+
+def test_what_a_signal_handler_raises_in_a_destructor_is_not_lost():
+    class Rings:
+        def __del__(self):
+            signal.raise_signal(signal.SIGUSR1)
+
+    def handler(number, frame):
+        raise Alarm
+
+    calls = []
+
+    def test():
+        calls.append(1)
+        if len(calls) == 7:
+            Rings()
+
+    before = signal.signal(signal.SIGUSR1, handler)
+    hook = sys.unraisablehook
+    try:
+        with pytest.raises(Alarm):
+            interlock.explore(test, schedules=50)
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert len(calls) == 7
+    assert sys.unraisablehook is hook

@@ -20,6 +20,7 @@ from typing import Any
 from interlock.core.explain import order as lock_order
 from interlock.core.graph.waitgraph import primitives as every_primitive
 from interlock.core.kernel.probe import start_counting, stop_counting
+from interlock.core.primitives.condition_foreign import shows_handler
 from interlock.core.primitives.mutex import Mutex
 from interlock.explore.account import Teller, nameless, number_tasks
 from interlock.explore.engine.baton import Baton
@@ -161,6 +162,7 @@ class Explorer:
         self.directory: str = os.getcwd() if directory is None else directory
         self.is_program: Callable[[str], bool] = files or program_files(self.directory)
         self.passing = passing
+        self._interruption: BaseException | None = None  # raised by a signal handler, and not raised yet
         self.after_each: Callable[[], object] = after_each or (lambda: None)
         self.baton = baton = Baton()
         baton.limit = limit
@@ -233,6 +235,9 @@ class Explorer:
                 stop_counting()
             self.patches.clean_up()
             self.after_each()
+        interruption, self._interruption = self._interruption, None
+        if interruption is not None:
+            raise interruption
         options, choices = baton.decisions()
         outcome = Outcome(options, choices, baton, self.races)
         outcome.order = cycles[0] if cycles else None
@@ -275,9 +280,14 @@ class Explorer:
         self.began: float = time.perf_counter()
         self._watching = True
         _thread.start_new_thread(self._watch, (_thread.get_ident(),))
+        self._hook_before = sys.unraisablehook
+        self._hook: Any = self._keep_interruption
+        sys.unraisablehook = self._hook
         return self
 
     def __exit__(self, *raised: object) -> None:
+        if sys.unraisablehook is self._hook:
+            sys.unraisablehook = self._hook_before
         self._watching = False
         self.found.seconds = time.perf_counter() - self.began
         self.points.__exit__()
@@ -286,6 +296,16 @@ class Explorer:
         self.baton.on_stuck = None
         self.baton.place_now = None
         self.baton.close()
+
+    def _keep_interruption(self, unraisable: Any) -> None:
+        """`sys.unraisablehook`. What a signal handler raises in a destructor or a weakref callback is only printed by
+        Python, and each schedule has many of those. An alarm comes once: so it is raised at the end of the schedule.
+        """
+        error = unraisable.exc_value
+        if isinstance(error, KeyboardInterrupt) or (error is not None and shows_handler(error)):
+            self._interruption = error
+        else:
+            self._hook_before(unraisable)
 
     def _on_stuck(self, kind: str) -> str:
         if not self.telling:

@@ -13,7 +13,7 @@ cdef bint acquired_in_c(ConditionQueue condition) except -1
 cdef bint surely_not_taken(ConditionQueue condition, object owned, bint in_c) except -1
 cdef unsigned long depth_of(object lock) except 0
 cdef bint by_handler(object error) except -1
-cdef bint shows_handler(object error) except -1
+cpdef bint shows_handler(object error) except -1
 cdef object shield_for(TaskParty party)
 cdef bint was_cancelled(object error, TaskWaiter waiter) except -1
 cdef bint surely_not_taken_by_task(ConditionQueue condition, TaskWaiter waiter) except -1
