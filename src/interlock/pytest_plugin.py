@@ -256,35 +256,10 @@ def _run(item: pytest.Function, function: Callable[[], object], options: dict[st
         explorer = Explorer(function, passing=passing, directory=str(config.rootpath), **options)
     except ValueError as error:
         pytest.fail(f"the marker interlock: {error}", pytrace=False)
-    with _silence(), _alarm_passes(explorer.baton), explorer:
+    with _silence(), explorer:
         if token is not None:
             return explorer.replay(token)
         return explorer.search_all(schedules) if every else explorer.search(schedules, seconds)
-
-
-@contextlib.contextmanager
-def _alarm_passes(baton: Any) -> Iterator[None]:
-    """What the alarm of pytest-timeout raises ends the test, and is no failure of a schedule."""
-    there = signal.getsignal(signal.SIGALRM) if hasattr(signal, "SIGALRM") else None
-    if not callable(there) or threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    handler = there
-
-    def ring(number: int, frame: Any) -> None:
-        try:
-            handler(number, frame)
-        except BaseException as error:
-            baton.interrupt(error)
-            raise
-
-    signal.signal(signal.SIGALRM, ring)
-    try:
-        yield
-    finally:
-        # Not if another handler has come meanwhile.
-        if signal.getsignal(signal.SIGALRM) is ring:
-            signal.signal(signal.SIGALRM, there)
 
 
 def _report(item: pytest.Function, found: Any, before: str) -> None:

@@ -408,7 +408,8 @@ class Alarm(BaseException):
     pass
 
 
-def test_what_a_signal_handler_raises_in_a_destructor_is_not_lost():
+@pytest.mark.parametrize("where", ["in the test", "in a destructor"])
+def test_what_a_signal_handler_raises_is_raised(where):
     class Rings:
         def __del__(self):
             signal.raise_signal(signal.SIGUSR1)
@@ -420,8 +421,10 @@ def test_what_a_signal_handler_raises_in_a_destructor_is_not_lost():
 
     def test():
         calls.append(1)
-        if len(calls) == 7:
+        if len(calls) == 7 and where == "in a destructor":
             Rings()
+        elif len(calls) == 7:
+            signal.raise_signal(signal.SIGUSR1)
 
     before = signal.signal(signal.SIGUSR1, handler)
     hook = sys.unraisablehook

@@ -57,6 +57,7 @@ from cython.cimports.interlock.core.kernel.primitive import Primitive
 from cython.cimports.interlock.core.kernel.probe import Observed, Record, Tally, control
 from cython.cimports.interlock.core.kernel.timeouts import NEVER
 from cython.cimports.interlock.core.kernel.waiter import ThreadWaiter
+from cython.cimports.interlock.core.primitives.condition_foreign import shows_handler
 from cython.cimports.interlock.explore.engine.strand_local import (
     interlock_clear_locals,
     interlock_set_strand,
@@ -269,12 +270,11 @@ class Baton(Controller):
             except passing as error:
                 through = error
                 self.over = True
-            except KeyboardInterrupt as error:
-                if self.interruption is None:
-                    self.interruption = error
-                self.over = True
             except BaseException as error:
-                if not isinstance(error, SystemExit) or error.code:
+                # What a signal handler raises comes from outside of the schedule.
+                if isinstance(error, KeyboardInterrupt) or shows_handler(error):
+                    self.interrupt(error)
+                elif not isinstance(error, SystemExit) or error.code:
                     self.fail("error", "", error, me)
             me.quiet += 1
             self.finish(me)
@@ -1117,10 +1117,7 @@ class Baton(Controller):
             try:
                 PyErr_CheckSignals()
             except BaseException as error:
-                # It cannot be raised before it is this thread's turn.
-                if self.interruption is None:
-                    self.interruption = error
-                self.over = True
+                self.interrupt(error)  # it cannot be raised before it is this thread's turn
             finally:
                 me.quiet -= 1
 
