@@ -33,27 +33,27 @@ divided by the time of the other library, computed for each round. Below 1, inte
 METHOD = """\
 ## How it is measured
 
-- **Single operations** are measured by [pyperf](https://pyperf.readthedocs.io), each in its own process. The whole list
-  is measured {passes} times (A B C … A B C …). Each loop contains the statement {times} times, and pyperf calibrates the
-  number of iterations. No operation has to wait, so the figures are processor time.
+- **Single operations** are measured by [pyperf](https://pyperf.readthedocs.io), each in its own process. The whole
+  list is measured {passes} times (A B C … A B C …). Each loop contains the statement {times} times, and pyperf
+  calibrates the number of iterations. No operation has to wait, so the figures are processor time.
 - **Hand-offs, contention and growth** are measured in rounds that alternate between the libraries (A B B A …). Each
   round gives one ratio. The page shows the median and the quartiles of these ratios. If the machine becomes faster or
   slower, this affects both libraries.
 - **One CPU** means that all threads are pinned to one processor. The figure is then the cost of the hand-off, without
   the effect of where the system runs each thread. Growing queues of threads are measured in this way too.
-- **The floors.** *{floor}* is a class that does nothing, compiled like the core. It shows the cost of the interpreter.
-  *_thread.lock* is the plain lock of CPython. It shows the cost of the operating system.
-- **Threads, tasks of asyncio and tasks of trio** are measured in separate processes. Each imports only what is measured
-  there. If both asyncio and trio have been imported, interlock has to ask both of them which task calls. This costs a
-  task about a microsecond for each wait.
-- The Lock and the Semaphore of anyio are set not to yield when they need not wait, because the others do not yield. Those of
-  trio always yield. The garbage collector is off while growth is measured.
+- **The floors.** *{floor}* is a class that does nothing, compiled like the core. It shows the cost of the
+  interpreter. *_thread.lock* is the plain lock of CPython. It shows the cost of the operating system.
+- **Threads, tasks of asyncio and tasks of trio** are measured in separate processes. Each imports only what is
+  measured there. If both asyncio and trio have been imported, interlock has to ask both of them which task calls.
+  This costs a task about a microsecond for each wait.
+- The Lock and the Semaphore of anyio are set not to yield when they need not wait, because the others do not yield.
+  Those of trio always yield. The garbage collector is off while growth is measured.
 - **Whole programs** run in their own processes, pinned to one CPU. The figure is the processor time of all threads,
-  without the start of the interpreter. *The drop-in alone* is `interlock.install(asyncio=True)` before the program, with
-  nothing that observes it.
+  without the start of the interpreter. *The drop-in alone* is `interlock.install(asyncio=True)` before the program,
+  with nothing that observes it.
 - **Memory** is counted by Python's allocators. The memory of an import is the difference to a process that imports
-  nothing. It is shown twice: the memory of the process itself, and the same with the pages of the compiled files, which all
-  processes that import them share.
+  nothing. It is shown twice: the memory of the process itself, and the same with the pages of the compiled files,
+  which all processes that import them share.
 """
 
 
@@ -127,9 +127,7 @@ def row(cells: list[str]) -> str:
 
 def verdict_table(verdicts: list[Verdict]) -> str:
     head = row(["figure", "goal", "measured", ""]) + "|---|---|---|---|\n"
-    return head + "".join(
-        row([one.goal.figure, goal(one), measured(one), bold(holds(one))]) for one in verdicts
-    )
+    return head + "".join(row([one.goal.figure, goal(one), measured(one), bold(holds(one))]) for one in verdicts)
 
 
 def bold(said: str) -> str:
