@@ -2,7 +2,6 @@
 
 import faulthandler
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,9 +11,8 @@ sys.path += [str(HERE.parent / room.name) for room in HERE.iterdir() if room.is_
 
 
 @pytest.fixture(autouse=True)
-def as_long_as_it_says(request: pytest.FixtureRequest) -> Iterator[None]:
+def as_long_as_it_says(request: pytest.FixtureRequest) -> None:
     """faulthandler's limit is one for all tests (pyproject.toml); a test with a limit of its own has it moved."""
     limit = request.node.get_closest_marker("timeout")
     if limit is not None:
         faulthandler.dump_traceback_later(limit.args[0] + 30, exit=True, file=sys.__stderr__)
-    yield
