@@ -1,8 +1,9 @@
 """What the drop-in puts in the place of `threading`'s classes: interlock's, as far as programs look into `threading`'s.
 
-`threading` and `queue` write these in Python, so programs hang attributes on them, put a function of their own over one
-object's method, and look at private names. `interlock.Event` and the others pay for none of that. What the standard
-library writes in C (locks, `queue.SimpleQueue`) has neither attributes nor private names: there `interlock`'s own stand.
+`threading` and `queue` write these in Python, so programs hang attributes on them, put a function of their own over
+one object's method, and look at private names. `interlock.Event` and the others pay for none of that. What the
+standard library writes in C (locks, `queue.SimpleQueue`) has neither attributes nor private names: there `interlock`'s
+own stand.
 """
 
 from collections import deque

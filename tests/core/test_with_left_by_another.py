@@ -242,7 +242,7 @@ def rebind_name(lock: Lock, other: Lock, enter: Callable[[Lock], None]) -> None:
 def rebind_in_loop(lock: Lock, other: Lock, enter: Callable[[Lock], None]) -> None:
     for guard in (other,):
         with guard:
-            for guard in (lock,):  # noqa: B020, PLW2901
+            for guard in (lock,):
                 enter(guard)
 
 

@@ -137,6 +137,10 @@ class View:
         """Find out what everybody holds, also where nobody waits for it. Returns the view itself."""
         for primitive in every_primitive():
             self._add_holders(primitive, ended=False)
+        return self.find_mistakes()
+
+    def find_mistakes(self) -> "View":
+        """Find the locks that tasks took by `await lock.acquire()`, among all objects. Returns the view itself."""
         self.mistakes = {id(taken): (place, task) for taken, place, task in awaited_by_mistake()}
         return self
 
