@@ -528,3 +528,17 @@ def test_a_condition_of_tasks() -> None:
     for party in "waiter", "late":
         of_it = [what for _, what, who, name, _ in seen.rows() if (who, name) == (party, "lock")]
         assert of_it == ["acquired", "let go", "requeued", "released"]
+
+
+def test_the_event_by_which_numbers_are_forgotten_keeps_its_own() -> None:
+    """Every so many primitives those are forgotten that no event names: not the one that is about to be named."""
+    kept = 65_536
+    with recorded(2 * IN_CHUNK) as seen:
+        for _ in range(kept - 40):
+            with interlock.Lock():
+                pass
+        for n in range(80):
+            with interlock.Lock(name=f"late {n}"):
+                pass
+    assert len(seen.taken.entries) < kept
+    assert {name for _, _, _, name, _ in seen.rows() if name is not None} == {f"late {n}" for n in range(80)}

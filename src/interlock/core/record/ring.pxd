@@ -62,6 +62,7 @@ cdef extern from *:
         struct interlock_slot *prev;
         interlock_chunk *chunk;
         unsigned int serial;        /* of the recording that the rest belongs to */
+        unsigned int claimed;       /* the number of a primitive that the next event will name */
         /* Code objects and parties that the recorder knows already: direct-mapped, a miss costs a look-up. The lowest bit
            of a code says that it is the library's. */
         size_t codes[INTERLOCK_CODES];
@@ -290,6 +291,19 @@ cdef extern from *:
         return interlock_slot_make_room(serial);
     }
 
+    /* Say which number the next event names, before it does. Who forgets numbers says so first and looks for claims then;
+       the caller claims first, and looks then whether anybody forgets. So one of the two sees the other. With the GIL
+       nobody comes between the claim and the event. */
+    static inline void interlock_slot_claim(interlock_slot *slot, unsigned int number) {
+        #ifdef Py_GIL_DISABLED
+          __atomic_store_n(&slot->claimed, number, __ATOMIC_RELAXED);
+          __atomic_thread_fence(__ATOMIC_SEQ_CST);
+        #else
+          (void) slot;
+          (void) number;
+        #endif
+    }
+
     /* No Python call between interlock_slot_get() and here. */
     static inline void interlock_slot_write(interlock_slot *slot, long long time, unsigned long long party,
             unsigned long long other, long long waited, void *code, unsigned int primitive, unsigned int spot) {
@@ -415,6 +429,15 @@ cdef extern from *:
         interlock_chunk *chunk;
         interlock_slot *slot;
         interlock_ring_lock();
+        #ifdef Py_GIL_DISABLED
+          __atomic_thread_fence(__ATOMIC_SEQ_CST);
+          for (slot = interlock_ring.slots; slot != NULL; slot = slot->next) {
+              size_t number = __atomic_load_n(&slot->claimed, __ATOMIC_RELAXED);
+              if (number < numbers) {
+                  used[number >> 3] |= (unsigned char) (1 << (number & 7));
+              }
+          }
+        #endif
         if (serial == interlock_ring.serial) {
             INTERLOCK_EACH_CHUNK(serial,
                 unsigned int filled = interlock_read_published(&chunk->count);
@@ -440,6 +463,7 @@ cdef extern from *:
     void interlock_ring_clear() noexcept
     void interlock_ring_in_child() noexcept
     interlock_slot *interlock_slot_get(unsigned int serial) noexcept
+    void interlock_slot_claim(interlock_slot *slot, unsigned int number) noexcept
     void interlock_slot_write(
         interlock_slot *slot,
         long long time,
