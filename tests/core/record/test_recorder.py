@@ -6,6 +6,7 @@ import os
 import struct
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -542,3 +543,24 @@ def test_the_event_by_which_numbers_are_forgotten_keeps_its_own() -> None:
                 pass
     assert len(seen.taken.entries) < kept
     assert {name for _, _, _, name, _ in seen.rows() if name is not None} == {f"late {n}" for n in range(80)}
+
+
+def test_the_times_of_events_are_those_of_the_clock() -> None:
+    """A thread asks the system for the time once in a while, and counts the processor's ticks in between."""
+    lock = interlock.Lock(name="lock")
+    asked: list[tuple[int, int]] = []
+    with recorded() as seen:
+        end = time.monotonic_ns() + 60_000_000
+        while time.monotonic_ns() < end:
+            before = time.monotonic_ns()
+            lock.acquire()
+            asked.append((before, time.monotonic_ns()))
+            lock.release()
+            if len(asked) % 1000 == 0:
+                time.sleep(0.005)
+    times = [at for at, what, *_ in seen.rows() if what == "acquired"]
+    assert len(times) == min(len(asked), len(times)) >= 100
+    near = 50_000  # nanoseconds: what a clock is adjusted by in a millisecond is less than one
+    for (before, after), at in zip(asked[-len(times) :], times, strict=True):
+        assert before - near <= at <= after + near
+    assert times == sorted(times)

@@ -58,6 +58,7 @@ from cython.cimports.interlock.core.record.ring import (
     interlock_ring_copy_news,
     interlock_ring_in_child,
     interlock_ring_mark,
+    interlock_ring_now,
     interlock_ring_setup,
     interlock_slot,
     interlock_slot_claim,
@@ -118,7 +119,7 @@ class Recorder(Sink):
     def happened(
         self, happening: Happening, what: Observed, other: cython.ulonglong, waited: cython.longlong
     ) -> cython.void:
-        time: cython.longlong = interlock_now()
+        time: cython.longlong = interlock_ring_now()
         serial: cython.uint = self.serial
         mine: Record
         with cython.critical_section(what):
@@ -161,7 +162,7 @@ class Recorder(Sink):
         offset: cython.int,
     ) -> cython.ulonglong:
         """The same, at this instruction of this code, wherever the caller is. Returns the id of the calling party."""
-        time: cython.longlong = interlock_now()
+        time: cython.longlong = interlock_ring_now()
         serial: cython.uint = self.serial
         with cython.critical_section(what):
             record = what.record
