@@ -6,9 +6,9 @@ import os
 import struct
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from time import monotonic_ns, sleep
 from typing import Any
 
 import pytest
@@ -550,14 +550,14 @@ def test_the_times_of_events_are_those_of_the_clock() -> None:
     lock = interlock.Lock(name="lock")
     asked: list[tuple[int, int]] = []
     with recorded() as seen:
-        end = time.monotonic_ns() + 60_000_000
-        while time.monotonic_ns() < end:
-            before = time.monotonic_ns()
+        end = monotonic_ns() + 60_000_000
+        while monotonic_ns() < end:
+            before = monotonic_ns()
             lock.acquire()
-            asked.append((before, time.monotonic_ns()))
+            asked.append((before, monotonic_ns()))
             lock.release()
             if len(asked) % 1000 == 0:
-                time.sleep(0.005)
+                sleep(0.005)
     times = [at for at, what, *_ in seen.rows() if what == "acquired"]
     assert len(times) == min(len(asked), len(times)) >= 100
     near = 50_000  # nanoseconds: what a clock is adjusted by in a millisecond is less than one
