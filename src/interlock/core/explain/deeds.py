@@ -67,7 +67,20 @@ class Deeds:
         code = None
         offset: cython.int = -1
         up: cython.int = 0
+        index: cython.int = -1
+        now: cython.longlong = interlock_now()
         frame = interlock_frame()
+        if frame is not None:
+            # Mostly it is done again where it was done before, without the library between.
+            code = interlock_code_of(frame)
+            offset = interlock_lasti_of(frame)
+            with cython.critical_section(self):
+                index = self.find(me, happening, cython.cast(cython.p_void, code), offset)
+                if index >= 0:
+                    self.deeds[index].times += 1
+                    self.deeds[index].time = now
+            if index >= 0:
+                return False
         while frame is not None and up < FRAMES_UP:
             here = interlock_code_of(frame)
             inside: cython.bint = is_in_library(here)
@@ -79,8 +92,6 @@ class Deeds:
             frame = interlock_frame_below(frame)
             up += 1
         address: cython.p_void = cython.NULL if code is None else cython.cast(cython.p_void, code)
-        now: cython.longlong = interlock_now()
-        index: cython.int
         with cython.critical_section(self):
             index = self.find(me, happening, address, offset)
             if index >= 0:
