@@ -350,7 +350,7 @@ def what_is_missing(wait: Wait) -> str:
     if isinstance(at, Event):
         return "nobody has set it since it was cleared" if deeds.has(at, "set") else "nobody has set it"
     if isinstance(at, Condition):
-        return "nobody has notified it"
+        return f"nobody has notified it{' since this wait began' if deeds.has(at, 'notified') else ''}"
     if isinstance(at, WaitQueue):
         return "nobody has unparked it"
     if isinstance(at, Join):
