@@ -8,11 +8,12 @@ import pytest
 import interlock
 from interlock import aio, substitutes
 
-HAVE_NAMES = (
-    "Barrier BoundedSemaphore Condition Event KeyedLock Latch LifoQueue Lock PriorityQueue Queue RWLock Semaphore "
-    "SimpleQueue WaitQueue"
-).split()
-KINDS = [getattr(room, name) for room in (interlock, aio, substitutes) for name in HAVE_NAMES if hasattr(room, name)]
+HAVE_NAMES = [
+    *("Barrier", "BoundedSemaphore", "Condition", "Event", "KeyedLock", "Latch", "LifoQueue", "Lock", "PriorityQueue"),
+    *("Queue", "RWLock", "Semaphore", "SimpleQueue", "WaitQueue"),
+]
+ROOMS = (interlock, aio, substitutes)
+KINDS = [getattr(room, name) for room in ROOMS for name in HAVE_NAMES if hasattr(room, name)]
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: f"{kind.__module__}.{kind.__name__}")
