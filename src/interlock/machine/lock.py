@@ -86,7 +86,7 @@ class Lock(Shared):
             self.release()
 
     def acquire(self, blocking: cython.bint = True, timeout: object = -1) -> bool:
-        """Take the lock.
+        """Acquire the lock.
 
         ``blocking``: whether to wait if the lock is held. ``timeout``: how many seconds to wait at most; -1 means no
         limit.
@@ -147,7 +147,7 @@ class Lock(Shared):
         return None
 
     def look_at_class(self):
-        """What a subclass makes of `acquire` and `release` is what `with` does."""
+        """For a subclass that overrides `acquire` or `release`: `with` calls these."""
         kind = type(self)
         self.direct = kind is Lock or "_direct" in kind.__dict__
 
