@@ -376,7 +376,7 @@ class Permits(Shared):
         return ticket
 
     def entered(self, ticket: Ticket) -> None:
-        """By `with`: whoever has entered leaves it."""
+        """By `with`: the party that has entered leaves it."""
         if ticket.board is not None and self.kind == "lock":
             ticket.board.taken(waited=True, alone=True)
 

@@ -200,7 +200,7 @@ def open_arena() -> None:
 
 
 def check_removed() -> None:
-    """Warn, once, where somebody has removed the file: whoever opens a name from now on is in another one."""
+    """Warn, once, if the file was removed: a process that opens a name from now on uses another file."""
     global identity
     if identity is None:
         return
@@ -413,7 +413,7 @@ class Asking:
         return kind == BARRIER and (self.shared.r.turn & 1 != 0 or self.shared.r.turn >> 1 != self.w.begun)
 
     def post_to(self, fifo: u32) -> int:
-        """Whoever wakes it writes to that FIFO. Returns by which number."""
+        """Set the FIFO that a wake-up is written to. Returns by which number."""
         if self.w.node != 0:
             node_at(self.w.node).fifo = fifo
         return self.w.node

@@ -6,7 +6,7 @@
     READ | n [| QUEUED]      n read: each has a hold, a node that says whose it is
     ... | ABANDONED          a writer died, and no writer has released it since
 
-Whoever releases it hands it on: letting newcomers pass would starve one side. A reader that dies gives its hold back.
+A release hands it on: letting newcomers pass would starve one side. The hold of a reader that dies is released.
 """
 
 import cython

@@ -8,8 +8,8 @@
 #
 #   chunk     in            written by          read
 #   current   a slot        the slot's thread   up to `count`, which is published after the event is
-#   full      the list      nobody              by whoever holds the guard
-#   orphan    the orphans   nobody              by whoever holds the guard
+#   full      the list      nobody              by the holder of the guard
+#   orphan    the orphans   nobody              by the holder of the guard
 #
 # A chunk changes its place under `guard` alone, a lock that is held for a few instructions without any Python call: no
 # signal handler, destructor or other thread state can come in between, and a thread that ends may take it without one.
