@@ -119,6 +119,10 @@ class Lock(_Awaited, _lock.Lock):
     def __init__(self, *, name: str | None = None) -> None:
         super().__init__(name=name)
 
+    @property
+    def _locked(self) -> bool:
+        return self.locked()
+
     def __repr__(self) -> str:
         return _shown(self, "locked" if self.locked() else "unlocked")
 
@@ -142,6 +146,17 @@ class Event(_Peeked, _event.Event):
 
     def __init__(self, *, name: str | None = None) -> None:
         super().__init__(name=name)
+
+    @property
+    def _value(self) -> bool:
+        return self.is_set()
+
+    @_value.setter
+    def _value(self, value: bool) -> None:
+        if value:
+            self.set()
+        else:
+            self.clear()
 
     def __repr__(self) -> str:
         return _shown(self, "set" if self.is_set() else "unset")
@@ -194,6 +209,10 @@ class BoundedSemaphore(_Awaited, _Counted, _semaphore.BoundedSemaphore):
 
     def __init__(self, value: int = 1, *, name: str | None = None) -> None:
         super().__init__(value, name=name)
+
+    @property
+    def _bound_value(self) -> int:
+        return self._most
 
 
 class Barrier(_Peeked, _barrier.Barrier):
@@ -332,6 +351,14 @@ class _Queued:
     @_queue.setter
     def _queue(self, container: Any) -> None:
         self.queue = container
+
+    @property
+    def _maxsize(self) -> int:
+        return self.maxsize
+
+    @_maxsize.setter
+    def _maxsize(self, maxsize: int) -> None:
+        self.maxsize = maxsize
 
     @property
     def _getters(self) -> tuple[Any, ...]:

@@ -169,8 +169,10 @@ def _still_waiting(still: "Sequence[StillWaiting]", bold: str, plain: str) -> li
         [("STILL WAITING", "AT", "SO FAR"), *((party, at, time) for party, _, at, time in cells)], 2
     )
     lines = ["", f"{bold}{titles}{plain}"]
-    for row, (_, what, _, _) in zip(table, cells, strict=True):
+    for row, (_, what, _, _), wait in zip(table, cells, still, strict=False):
         lines += [row, f"    for {what}"]
+        if wait.mistake:
+            lines.append(f"    {legible(wait.mistake, 4 * LABEL, keep_end=True)}")
     if len(still) > _STILL:
         lines.append(f"and {len(still) - _STILL:,} more")
     return lines

@@ -197,12 +197,9 @@ def _block(someone: Someone, view: View) -> list[str]:
         poll = view.polls.get(id(someone))
         polling = [] if poll is None else [str(poll)]
         lines += [f"      {line}" for line in [*polling, *meaning.lines, *_dead(meaning)]]
-        if wait is not None and id(wait.at) in view.mistakes:
-            taken_at, task = view.mistakes[id(wait.at)]
-            who = "a task" if task is None else f"task {task}"
-            lines += _sentence(
-                f"{who} took it and ended by a TypeError: acquire() is not awaited", "taken at", taken_at
-            )
+        mistake = None if wait is None else mistake_of(wait, view)
+        if mistake is not None:
+            lines += _sentence(mistake[0], "taken at", mistake[1])
     elif someone.place is not None:
         lines += _sentence("is", "at", someone.place)
     cut = handler_of(someone.frames)
@@ -213,6 +210,15 @@ def _block(someone: Someone, view: View) -> list[str]:
     if len(someone.holds) > MOST_HELD:
         lines.append(f"      holds {len(someone.holds) - MOST_HELD:,} more")
     return lines
+
+
+def mistake_of(wait: Wait, view: View) -> tuple[str, Place] | None:
+    """Who took what this wait is for by `await lock.acquire()`, in words, and where."""
+    if id(wait.at) not in view.mistakes:
+        return None
+    taken_at, task = view.mistakes[id(wait.at)]
+    who = "a task" if task is None else f"task {task}"
+    return f"{who} took it and ended by a TypeError: acquire() is not awaited", taken_at
 
 
 def _dead(meaning: Meaning) -> list[str]:

@@ -1,6 +1,7 @@
 """Everybody at one moment: who runs where, who waits for what and for how long, who holds what and since which line."""
 
 import sys
+import threading
 import time
 from collections.abc import Iterable
 
@@ -86,6 +87,8 @@ class View:
     def __init__(self) -> None:
         self.mistakes: dict[int, tuple[Place, str | None]] = {}  # locks that tasks took by `await lock.acquire()`
         frames = sys._current_frames()
+        # Not this very frame, which holds them: all that the program has in its frames would live until a collection.
+        frames[threading.get_ident()] = sys._getframe(1)
         self.now: int = time.monotonic_ns()
         self.people: list[Someone] = _everybody(frames)
         found = {each.party.id: each for each in self.people if each.party is not None}
@@ -134,6 +137,10 @@ class View:
         """Find out what everybody holds, also where nobody waits for it. Returns the view itself."""
         for primitive in every_primitive():
             self._add_holders(primitive, ended=False)
+        return self.find_mistakes()
+
+    def find_mistakes(self) -> "View":
+        """Find the locks that tasks took by `await lock.acquire()`, among all objects. Returns the view itself."""
         self.mistakes = {id(taken): (place, task) for taken, place, task in awaited_by_mistake()}
         return self
 

@@ -14,6 +14,7 @@ cdef bint is_it(object found, object primitive)
 cdef list suspended_frames(object task)
 cdef Place place_in(object frame)
 cdef Place hold_in(object frame, object primitive, bint by_with=*)
+cdef bint may_have_changed(object node, object expression, object frame, object primitive) except -1
 cdef bint is_in_with(object frame, object primitive) except -1
 cdef object loop_of(object party)
 cdef dict scopes_of(str file, dict module_globals)

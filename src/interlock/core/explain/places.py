@@ -387,11 +387,47 @@ def hold_in(frame, primitive, by_with: bool = False) -> Place | None:
                 # `with a, b:` enters and leaves each of its items at its own beginning.
                 taken = [item.context_expr for item in node.items[: entered_by(frame, here)]]
         for expression in taken:
-            if is_it(look_up(expression, frame), primitive) and (best is None or start(expression) > start(best)):
+            if not is_it(look_up(expression, frame), primitive) or (
+                by_with and may_have_changed(node, expression, frame, primitive)
+            ):
+                continue
+            if best is None or start(expression) > start(best):
                 best = expression
     if best is None:
         return None
     return Place(frame.f_code.co_filename, best.lineno, frame.f_code.co_name, named(best))
+
+
+def may_have_changed(node, expression, frame, primitive) -> cython.bint:
+    """Whether the code inside of this `with` gives another meaning to what stands behind `with`, or releases it.
+
+    Then the `with` may have entered another than `primitive`, which is held in some way that is not to be seen.
+    """
+    import ast
+
+    names = set()
+    has_items: cython.bint = False
+    for part in ast.walk(expression):
+        if isinstance(part, (ast.Name, ast.Attribute)):
+            names.add(part.id if isinstance(part, ast.Name) else part.attr)
+        has_items = has_items or isinstance(part, ast.Subscript)
+    entered = [item.context_expr for item in node.items].index(expression)
+    inside = [*node.items[entered + 1 :], *node.body]
+    if node.items[entered].optional_vars is not None:
+        inside.append(node.items[entered].optional_vars)
+    for part in [part for each in inside for part in ast.walk(each)]:
+        if isinstance(getattr(part, "ctx", None), (ast.Store, ast.Del)):
+            if isinstance(part, ast.Subscript):
+                if has_items:
+                    return True
+            elif getattr(part, "id", None) in names or getattr(part, "attr", None) in names:
+                return True
+        elif isinstance(part, ast.Attribute) and part.attr == "release":
+            if is_it(look_up(part.value, frame), primitive):
+                return True
+        elif getattr(part, "name", None) in names or getattr(part, "asname", None) in names:
+            return True  # a function, a class, an import, an exception
+    return False
 
 
 def name_at(frame) -> str | None:
