@@ -70,7 +70,9 @@ SMALL = (
     "interlock.machine.",
 )
 NOT_SMALL = (
-    "interlock.core.explain.order",  # every lock that is acquired under `interlock run`
+    # Every operation under `interlock run`.
+    "interlock.core.explain.deeds",
+    "interlock.core.explain.order",
     "interlock.machine.event",
     "interlock.machine.lock",
     "interlock.machine.queue",

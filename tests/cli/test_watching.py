@@ -499,6 +499,7 @@ for target in [work] * 20 + [other]:
 """
     told = run(tmp_path, program)
     assert told.err.count("interlock.DeadlockError: ") == told.err.count("use an RLock") == 2
+    assert "\n  Thread-2 (work) and 18 more\n" in told.err  # of 21 the last 20 are kept
     assert told.err.endswith(
         "\nNot shown: 19 more threads ended by a DeadlockError at prog.py:6, by the lines of the one above.\n"
     )

@@ -129,6 +129,18 @@ class View:
         """Those of them who are here."""
         return [self._found[party.id] for party in parties if party.id in self._found]
 
+    def waits_at(self, party: int, primitive: Primitive) -> bool:
+        """Whether the party with this id waits for this primitive."""
+        someone = self._found.get(party)
+        if someone is None or someone.wait is None:
+            return False
+        return any(each.at is primitive for each in someone.wait.alternatives or [someone.wait])
+
+    def has_ended(self, party: int) -> bool:
+        """Whether the party with this id is no more."""
+        someone = self._found.get(party)
+        return someone is None or someone.party is None or someone.party.ended
+
     def seconds(self, wait: Wait) -> float:
         """For how long it has lasted."""
         return max(0, self.now - wait.since) / 1e9
