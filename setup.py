@@ -49,12 +49,14 @@ DIRECTIVES = {
 
 # -O2, but for these. By the instructions of whole operations -O3 is at most 1 % faster, and a tenth larger.
 FASTEST = ("interlock.core.primitives.lock", "interlock.core.primitives.rlock", "interlock.core.primitives.semaphore")
-# Small rather than fast: runs when something was found or is searched, or blocks anyway, or ends in system calls.
+# Small rather than fast: runs when something was found or is searched, blocks anyway, ends in system calls, or is rare.
 SMALL = (
     "interlock.core.explain.",
     "interlock.core.graph.",
     "interlock.core.kernel.arguments",
+    "interlock.core.kernel.control",
     "interlock.core.kernel.deadlock",
+    "interlock.core.kernel.maker",
     "interlock.core.kernel.private",
     "interlock.core.primitives.alternative",
     "interlock.core.primitives.barrier",
@@ -62,8 +64,10 @@ SMALL = (
     "interlock.core.primitives.condition_tasks",
     "interlock.core.primitives.join",
     "interlock.core.primitives.latch",
+    "interlock.core.primitives.priority_queue",
     "interlock.core.primitives.queue_open",
     "interlock.core.primitives.remote",
+    "interlock.core.primitives.rwlock",
     "interlock.core.primitives.waitqueue",
     "interlock.core.tasks.owner_watch",
     "interlock.explore.",
@@ -83,7 +87,7 @@ NOT_SMALL = (
 # together, and optimized then, they are a third smaller: each alone has its own copy of what Cython adds to a module.
 # Two, since a module is found by its last name, and both `core` and `machine` have a `lock`. In src/ each is a file of
 # its own, so that one that has changed is compiled alone.
-PACKED = ("-fno-align-jumps", "-fno-align-labels", "-fno-align-loops")
+PACKED = ("-fno-align-functions", "-fno-align-jumps", "-fno-align-labels", "-fno-align-loops")
 TOGETHER = {"core": "interlock/core/compiled", "machine": "interlock/machine/compiled"}
 
 

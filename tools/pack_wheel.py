@@ -26,7 +26,7 @@ class Compressor:
 
     def flush(self) -> bytes:
         # Deflated data with a header of two bytes and a checksum of four: a zip has its own.
-        return zopfli.zlib.compress(self.data, numiterations=5)[2:-4]
+        return zopfli.zlib.compress(self.data, numiterations=15)[2:-4]
 
 
 def pack(wheel: Path) -> None:
