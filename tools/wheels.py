@@ -17,8 +17,6 @@ import tomllib
 import zipfile
 from pathlib import Path
 
-from pack_wheel import pack
-
 ROOT = Path(__file__).parents[1]
 DIST = ROOT / "dist"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -111,7 +109,7 @@ def build(python: str, sdist: Path, work: Path) -> Path:
         command = [sys.executable, "-m", "auditwheel", "repair", "--strip", "--wheel-dir", str(repaired), str(wheel)]
         run(command, env={**os.environ, "PATH": path})
         [wheel] = repaired.glob("*.whl")
-    pack(wheel)
+    run([sys.executable, str(ROOT / "tools" / "pack_wheel.py"), str(wheel.parent)])
     return Path(shutil.copy(wheel, DIST))
 
 
