@@ -120,9 +120,6 @@ class Lock(_Awaited, _lock.Lock):
 
     acquire = _lock.Lock.acquire_async  # type: ignore[assignment]
 
-    def __init__(self, *, name: str | None = None) -> None:
-        super().__init__(name=name)
-
     @property
     def _locked(self) -> bool:
         return self.locked()
@@ -136,9 +133,6 @@ class RLock(_Awaited, _rlock.RLock):
 
     acquire = _rlock.RLock.acquire_async  # type: ignore[assignment]
 
-    def __init__(self, *, name: str | None = None) -> None:
-        super().__init__(name=name)
-
     def __repr__(self) -> str:
         return _shown(self, "locked" if self.locked() else "unlocked")
 
@@ -147,9 +141,6 @@ class Event(_Peeked, _event.Event):
     """Event(*, name=None): `asyncio.Event`."""
 
     wait = _event.Event.wait_async  # type: ignore[assignment]
-
-    def __init__(self, *, name: str | None = None) -> None:
-        super().__init__(name=name)
 
     @property
     def _value(self) -> bool:
@@ -171,9 +162,6 @@ class Condition(_Awaited, _condition.Condition):
 
     wait = _condition.Condition.wait_async  # type: ignore[assignment]
     wait_for = _condition.Condition.wait_for_async  # type: ignore[assignment]
-
-    def __init__(self, lock: Any = None, *, name: str | None = None) -> None:
-        super().__init__(lock, name=name)
 
     def acquire(self, timeout: float | None = None) -> Coroutine[Any, Any, bool]:  # type: ignore[override]
         """Acquire the lock: ``await condition.acquire()``. ``timeout``: in seconds, for a lock that accepts one."""
@@ -202,17 +190,11 @@ class Semaphore(_Awaited, _Counted, _semaphore.Semaphore):
 
     acquire = _semaphore.Semaphore.acquire_async  # type: ignore[assignment]
 
-    def __init__(self, value: int = 1, *, name: str | None = None) -> None:
-        super().__init__(value, name=name)
-
 
 class BoundedSemaphore(_Awaited, _Counted, _semaphore.BoundedSemaphore):
     """BoundedSemaphore(value=1, *, name=None): `asyncio.BoundedSemaphore`."""
 
     acquire = _semaphore.Semaphore.acquire_async  # type: ignore[assignment]
-
-    def __init__(self, value: int = 1, *, name: str | None = None) -> None:
-        super().__init__(value, name=name)
 
     @property
     def _bound_value(self) -> int:
