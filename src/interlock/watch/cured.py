@@ -108,8 +108,8 @@ def _text_of_lost(condition: "Primitive", where: "Place | None") -> str:
     at = "" if notified is None else f" at {notified}"
     lines += [
         "    It works here because interlock notifies the next one that waits in its place. asyncio's own Condition in",
-        f"    Python {version} loses the notification: the others would sleep until somebody notifies again, or for ever.",
-        f"    Use notify_all(){at}, or notify again where wait() was cancelled.",
+        f"    Python {version} loses the notification: the others would sleep until somebody notifies again, or for",
+        f"    ever. Use notify_all(){at}, or notify again where wait() was cancelled.",
     ]
     return "\n".join(lines)
 
