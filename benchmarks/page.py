@@ -73,7 +73,7 @@ def sections(results: Results, drawn: list[str]) -> Iterator[str]:
     others = [one for one in results.verdicts if one.goal not in GOALS]
     yield "## Goals\n"
     count = len(results.verdicts)
-    yield f"{count - len(results.missed)} of {count} hold.\n"
+    yield f"{count - len(results.missed)} of {count} goals are met.\n"
     yield verdict_table(listed)
     slower = [one for one in others if not one.holds]
     hold, even = len(others) - len(slower), sum(one.even for one in others)

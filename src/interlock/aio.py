@@ -34,7 +34,11 @@ if TYPE_CHECKING:
     # Only for annotations, as in dropin.py. asyncio itself does without from Python 3.14 on.
     from collections.abc import Coroutine
     from types import TracebackType
-    from typing import Any, NoReturn
+    from typing import Any, NoReturn, TypeVar
+
+    _T = TypeVar("_T")
+else:
+    _T = "T"
 
 __all__ = [
     "Barrier",
@@ -116,9 +120,6 @@ class Lock(_Awaited, _lock.Lock):
 
     acquire = _lock.Lock.acquire_async  # type: ignore[assignment]
 
-    def __init__(self, *, name: str | None = None) -> None:
-        super().__init__(name=name)
-
     @property
     def _locked(self) -> bool:
         return self.locked()
@@ -132,9 +133,6 @@ class RLock(_Awaited, _rlock.RLock):
 
     acquire = _rlock.RLock.acquire_async  # type: ignore[assignment]
 
-    def __init__(self, *, name: str | None = None) -> None:
-        super().__init__(name=name)
-
     def __repr__(self) -> str:
         return _shown(self, "locked" if self.locked() else "unlocked")
 
@@ -143,9 +141,6 @@ class Event(_Peeked, _event.Event):
     """Event(*, name=None): `asyncio.Event`."""
 
     wait = _event.Event.wait_async  # type: ignore[assignment]
-
-    def __init__(self, *, name: str | None = None) -> None:
-        super().__init__(name=name)
 
     @property
     def _value(self) -> bool:
@@ -167,9 +162,6 @@ class Condition(_Awaited, _condition.Condition):
 
     wait = _condition.Condition.wait_async  # type: ignore[assignment]
     wait_for = _condition.Condition.wait_for_async  # type: ignore[assignment]
-
-    def __init__(self, lock: Any = None, *, name: str | None = None) -> None:
-        super().__init__(lock, name=name)
 
     def acquire(self, timeout: float | None = None) -> Coroutine[Any, Any, bool]:  # type: ignore[override]
         """Acquire the lock: ``await condition.acquire()``. ``timeout``: in seconds, for a lock that accepts one."""
@@ -198,17 +190,11 @@ class Semaphore(_Awaited, _Counted, _semaphore.Semaphore):
 
     acquire = _semaphore.Semaphore.acquire_async  # type: ignore[assignment]
 
-    def __init__(self, value: int = 1, *, name: str | None = None) -> None:
-        super().__init__(value, name=name)
-
 
 class BoundedSemaphore(_Awaited, _Counted, _semaphore.BoundedSemaphore):
     """BoundedSemaphore(value=1, *, name=None): `asyncio.BoundedSemaphore`."""
 
     acquire = _semaphore.Semaphore.acquire_async  # type: ignore[assignment]
-
-    def __init__(self, value: int = 1, *, name: str | None = None) -> None:
-        super().__init__(value, name=name)
 
     @property
     def _bound_value(self) -> int:
@@ -400,7 +386,7 @@ class _Queued:
         return f"<{type(self).__name__} {self._format()}>"
 
 
-class Queue(_Peeked, _Queued, _queue.Queue["Any"]):
+class Queue(_Peeked, _Queued, _queue.Queue[_T]):
     """Queue(maxsize=0, *, name=None): `asyncio.Queue`."""
 
     get = _queue.Queue.get_async  # type: ignore[assignment]
@@ -411,11 +397,11 @@ class Queue(_Peeked, _Queued, _queue.Queue["Any"]):
 
 
 # The core's class first: it is the one whose objects these are.
-class LifoQueue(_queue.LifoQueue["Any"], Queue):
+class LifoQueue(_queue.LifoQueue[_T], Queue[_T]):
     """LifoQueue(maxsize=0, *, name=None): `asyncio.LifoQueue`."""
 
 
-class PriorityQueue(_priority_queue.PriorityQueue["Any"], Queue):
+class PriorityQueue(_priority_queue.PriorityQueue[_T], Queue[_T]):
     """PriorityQueue(maxsize=0, *, name=None): `asyncio.PriorityQueue`."""
 
 

@@ -1,8 +1,8 @@
-"""How a task waits between processes: its loop reads a FIFO into which whoever wakes the task writes.
+"""How a task waits between processes: its loop reads a FIFO, and the party that wakes the task writes into it.
 
 One FIFO for each loop, in the folder of the arena, named by the process and a number. A wake is two steps: the word
 of the
-node, then the bytes in the FIFO. Should whoever wakes die between them, or a holder die (which nobody tells a loop),
+node, then the bytes in the FIFO. If the waking process dies between them, or a holder dies (which no loop is told),
 the
 timer of the loop, which runs only while a task of it waits, looks within 50 ms. No thread is needed.
 """
@@ -199,7 +199,7 @@ async def enter(target: Any, timeout: float | None) -> None:
 
 
 async def acquire(target: Any, timeout: float | None, flags: int, want: int = 1) -> bool:
-    """Wait for what ``target`` gives. Returns whether it was to be had in time."""
+    """Wait for what ``target`` gives. Returns whether it got it in time."""
     from interlock.machine.kernel import Asking
 
     until = _deadline(timeout)
