@@ -133,11 +133,7 @@ class Barrier(Shared):
         return await tasks.wait_at_barrier(self, self.timeout if timeout is None else timeout, self.action)
 
     def _finish(self, asking: Asking, well: cython.bint) -> int:
-        i = caller()
-        self.enter_guard(i)
-        step: cython.int = barrier_finish(self.r, cython.address(asking.w), well)
-        guard_unlock(i, self.r)
-        return self.ended(step, cython.address(asking.w))
+        return self.finish(caller(), cython.address(asking.w), well)
 
     def _leave(self, asking: Asking) -> int:
         return self.leave(caller(), cython.address(asking.w))
@@ -205,15 +201,24 @@ class Barrier(Shared):
         return w.want
 
     def act(self, i: cython.pointer(me), w: cython.pointer(Waiting)):
-        step: cython.int
         try:
             self.action()
         except BaseException:
-            self.enter_guard(i)
-            barrier_finish(self.r, w, False)
-            guard_unlock(i, self.r)
+            try:
+                self.finish(i, w, False)
+            except BrokenBarrierError:
+                pass
             raise
-        self.enter_guard(i)
-        step = barrier_finish(self.r, w, True)
+        return self.finish(i, w, True)
+
+    def finish(self, i: cython.pointer(me), w: cython.pointer(Waiting), well: cython.bint):
+        try:
+            self.enter_guard(i)
+        except BaseException:
+            barrier_break_outside(self.r, w.begun)
+            store_u32(cython.address(node_at(w.node).word), 0)
+            w.node = 0
+            raise
+        step: cython.int = barrier_finish(self.r, w, well)
         guard_unlock(i, self.r)
         return self.ended(step, w)

@@ -136,7 +136,9 @@ class Condition(Shared):
                     raise error or RuntimeError("a signal handler has forked, and the child does not hold the lock")
             if error is not None or step == LATE:
                 with cython.nogil:
-                    condition_give_up(i, cython.address(w))
+                    step = condition_give_up(i, cython.address(w))
+                if step == TAKEN:
+                    break
         if self.reentrant:
             store(cython.address(held.task), task)
             store(cython.address(held.count), depth)

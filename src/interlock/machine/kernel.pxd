@@ -22,9 +22,9 @@ cdef extern from "kernel.h" nogil:
         u64 word, bound, count, task
         u32 died_pid
         u64 died_when
-        char died_program[32]
+        char died_program[28]
         char name[96]
-        u32 pages, guard
+        u32 pages, guard, owed, paid
 
     cdef struct ring:
         u64 lost
@@ -74,12 +74,14 @@ cdef extern from "kernel.h" nogil:
     bint lock_try(me *, record *, u64) noexcept
     bint lock_untie(me *, record *, u64) noexcept
     void lock_release(me *, record *, int) noexcept
-    bint lock_free_outside(me *, record *) noexcept
+    bint lock_free_outside(me *, record *, int) noexcept
     bint permits_try(record *) noexcept
     bint permits_add(record *) noexcept
     void permits_release(record *, u64) noexcept
     u64 permits_give(me *, record *, u64) noexcept
     u64 permits_held(record *) noexcept
+    void permits_release_outside(record *, u32) noexcept
+    u64 leave_holds_outside(me *, record *, u64) noexcept
     bint reader_release(me *, record *) noexcept
     void writer_release(me *, record *, int) noexcept
     bint event_try_set(record *) noexcept
@@ -105,6 +107,8 @@ cdef extern from "kernel.h" nogil:
     int queue_try(me *, Waiting *) noexcept
     bint queue_finish(me *, record *, u64) noexcept
     bint queue_task_done(me *, record *) noexcept
+    bint queue_finish_outside(me *, record *, u64) noexcept
+    bint queue_task_done_outside(me *, record *) noexcept
     void queue_shut(record *, u32) noexcept
     void queue_reap(record *) noexcept
     void free_node(node *) noexcept
@@ -144,6 +148,7 @@ cdef class Asking:
 # The calling thread, with a slot.
 cdef me *caller() except NULL
 cdef object enrol_caller()
+cdef object name_slot(me *i)
 cdef bint is_private() except -1
 cdef u64 deadline_in(double seconds) noexcept
 cdef double seconds_of(object timeout) except? 7

@@ -8,7 +8,7 @@ two instructions, so the order of stores is the algorithm. `layout.h` says what 
 import os
 import sys
 import warnings
-from _thread import allocate_lock, get_ident
+from _thread import RLock, allocate_lock, get_ident
 from collections import deque
 from typing import NamedTuple
 
@@ -16,11 +16,13 @@ import cython
 from cython.cimports.cpython.exc import PyErr_CheckSignals
 from cython.cimports.interlock.machine.process import (
     ARENA_SIZE,
+    BUSY,
     begin_process,
     check_stamp,
     close_record,
     enrol,
     found,
+    introduce,
     map_arena,
     open_record,
     reopen_record,
@@ -37,7 +39,7 @@ from interlock.core.kernel.private import listed_thread
 from interlock.errors import DeadlockError, ShutDown
 
 TIMEOUT_MAX = 2.0**63 / 1e9  # seconds, as threading's
-LAYOUT = 2
+LAYOUT = 3
 KINDS = (
     "",
     "Lock",
@@ -86,6 +88,8 @@ class Died(NamedTuple):
 registry = cython.declare(object, allocate_lock())  # of the two below
 opened = cython.declare(dict, {})  # (index, serial) -> how many objects here stand for that record
 dropped = cython.declare(list, [])  # what is to be closed when the registry is free
+mapping = cython.declare(object, RLock())  # held while the arena is opened; a signal handler may open one in between
+unopened = cython.declare(dict, {})  # a child: as `opened`, what its parent had open and this process has not noted yet
 place = cython.declare(object, None)  # the path of the arena, once mapped
 identity = cython.declare(object, None)  # (device, inode) of the file there; None: it was removed, and that was told
 private = cython.declare(cython.bint, False)  # nobody but this user can write into it
@@ -148,9 +152,13 @@ def make_arena(path: str, boot: str, namespace: int) -> None:
 
 def open_arena() -> None:
     """Map the arena of this user. Raises OSError where it cannot be had."""
+    if place is None:
+        with mapping:
+            find_arena()
+
+
+def find_arena() -> None:
     global place, private, identity
-    if place is not None:
-        return
     boot = read_text("/proc/sys/kernel/random/boot_id")
     namespace = os.stat("/proc/self/ns/pid").st_ino
     within = folder()
@@ -183,18 +191,24 @@ def open_arena() -> None:
             unmap_arena(head)
             what = {1: "another version of interlock", 3: "another namespace of process ids (a container?)"}[wrong]
             raise OSError(f"interlock.machine: {path} was made by {what}; set INTERLOCK_MACHINE_DIR to another folder")
-        use_arena(head)
-        memset(this_process.folder, 0, 256)
         encoded = os.fsencode(within)[:255]
-        memcpy(this_process.folder, cython.cast(cython.p_char, encoded), len(encoded))
-        place = path
-        identity = stat.st_dev, stat.st_ino
-        private = (
+        alone = (
             stat.st_uid == os.geteuid()
             and not stat.st_mode & 0o022
             and os.stat(within).st_uid in (stat.st_uid, 0)
             and not is_shared(within)
         )
+        same = stat.st_dev, stat.st_ino
+        if place is not None:  # a signal handler was faster
+            unmap_arena(head)
+            return
+        # From here on no Python code runs.
+        use_arena(head)
+        memset(this_process.folder, 0, 256)
+        memcpy(this_process.folder, cython.cast(cython.p_char, encoded), len(encoded))
+        identity = same
+        private = alone
+        place = path
         return
     raise OSError(f"interlock.machine: {path} cannot be opened")
 
@@ -240,13 +254,24 @@ def caller() -> cython.pointer(me):
 
 def enrol_caller():
     """Give the calling thread its slot."""
-    with cython.nogil:
-        done: cython.int = enrol()
-    if not done:
+    if unopened:
+        note_inherited()
+    done: cython.int
+    while True:
+        with cython.nogil:
+            done = enrol()
+        if done != BUSY:
+            break
+        PyErr_CheckSignals()
+    if done != 0:
         raise OSError(
             "interlock.machine: no room for another thread: 8192 take part, or the memory of the folder is full"
         )
     i: cython.pointer(me) = ilk_me()
+    name_slot(i)
+
+
+def name_slot(i: cython.pointer(me)):
     thread = listed_thread(get_ident())
     name = thread.name if thread is not None else "MainThread" if i.tid == this_process.pid else f"Thread-{i.tid}"
     encoded: bytes = name.encode("utf-8", "replace")[:31]
@@ -367,7 +392,7 @@ class Asking:
         step: cython.int
         if i.id != self.mine:
             raise RuntimeError("a task goes on in the thread in which it began to wait")
-        self.w.deadline = now() + 50000000
+        self.w.deadline = now() + 1000000  # should somebody be stopped in the guard, the loop goes on
         with cython.nogil:
             if self.shared.kind == BARRIER:
                 step = barrier_step(i, cython.address(self.w), 0, self.acts)
@@ -385,10 +410,12 @@ class Asking:
             step = any_leave(i, cython.address(self.w))
         return step != 0
 
-    def give_up(self) -> None:
-        """Condition: time is up, or it was cancelled. It has to get the lock back."""
+    def give_up(self) -> bool:
+        """Condition: time is up, or it was cancelled. It has to get the lock back. Returns whether it never let it go."""
+        step: cython.int
         with cython.nogil:
-            condition_give_up(ilk_me(), cython.address(self.w))
+            step = condition_give_up(ilk_me(), cython.address(self.w))
+        return step == TAKEN
 
     def take_back(self) -> None:
         self.shared.take_back(cython.address(self.w))
@@ -468,13 +495,17 @@ class Shared:
         at: u32 = 0 if lock is None else lock.index
         raw: cython.p_char = encoded
         drain()
-        with registry:
-            open_arena()
-            i = caller()
-            with cython.nogil:
-                wrong = open_record(i, raw, digest, kind, bound, at, cython.address(f))
-            if wrong == 0:
-                self.adopt(f.index, f.serial, kind)
+        open_arena()
+        i = caller()
+        while True:
+            with registry:  # no Python code runs inside: a signal handler may open one too
+                with cython.nogil:
+                    wrong = open_record(i, raw, digest, kind, bound, at, cython.address(f))
+                if wrong == 0:
+                    self.adopt(f.index, f.serial, kind)
+            if wrong != BUSY:
+                break
+            PyErr_CheckSignals()
         drain()
         self.name = name
         check_removed()
@@ -503,15 +534,19 @@ class Shared:
         """Join the record that another process has told of."""
         f: found
         wrong: cython.int
-        with registry:
-            open_arena()
-            i = caller()
-            with cython.nogil:
-                wrong = -5
-                if this_process.arena.id == arena:  # the file was not removed in between
-                    wrong = reopen_record(i, index, serial, kind, cython.address(f))
-            if wrong == 0:
-                self.adopt(index, serial, kind)
+        open_arena()
+        i = caller()
+        while True:
+            with registry:
+                with cython.nogil:
+                    wrong = -5
+                    if this_process.arena.id == arena:  # the file was not removed in between
+                        wrong = reopen_record(i, index, serial, kind, cython.address(f))
+                if wrong == 0:
+                    self.adopt(index, serial, kind)
+            if wrong != BUSY:
+                break
+            PyErr_CheckSignals()
         self.name = name
         if wrong:
             raise OSError(
@@ -595,6 +630,12 @@ class Shared:
             if rc == 0:
                 return True
             PyErr_CheckSignals()
+
+    @property
+    def _inside(self) -> int:
+        """The thread (its number in the system) that is in the guard of this record now, 0: none."""
+        r: cython.pointer(record) = self.r if self.kind != CONDITION else record_at(self.r.lock)
+        return load_u32(cython.address(r.guard)) & 0x3FFFFFFF
 
     @property
     def waiters(self) -> tuple:
@@ -713,7 +754,7 @@ def seen() -> list:
             if owner is not None:
                 holders.append(owner)
         elif kind == SEMAPHORE or kind == BOUNDED:
-            value = r.word & PERMITS
+            value = (r.word & PERMITS) + (r.owed - r.paid if kind == SEMAPHORE else 0)
         elif kind == LATCH:
             value = 0 if r.turn & 1 else r.word & PERMITS
         elif kind == QUEUE:
@@ -737,41 +778,82 @@ def seen() -> list:
     return found
 
 
+def inside_arena() -> int:
+    """The thread (its number in the system) that is in the guard of the arena now, 0: none."""
+    return load_u32(cython.address(this_process.arena.guard)) & 0x3FFFFFFF
+
+
 def drain():
-    """Close what has been dropped. An object may be dropped at any moment, also while the registry is in use here."""
-    while dropped and registry.acquire(False):
+    """Close what has been dropped. An object may be dropped at any moment, also while the registry is in use here. Where
+    somebody is stopped in the guard of the arena it is closed later.
+    """
+    done: cython.bint = True
+    while dropped and done and registry.acquire(False):
         try:
-            while dropped:
-                close(*dropped.pop())
+            while dropped and done:
+                which = dropped.pop()
+                done = close(which[0], which[1])
+                if not done:
+                    dropped.append(which)
         except IndexError:
             pass
         finally:
             registry.release()
 
 
-def close(index, serial):
-    left = opened.get((index, serial), 0) - 1
+def close(index, serial) -> cython.bint:
+    key = index, serial
+    left = opened.get(key, 0) - 1
     if left > 0:
-        opened[index, serial] = left
-        return
-    opened.pop((index, serial), None)
-    i = caller()
+        opened[key] = left
+        return True
+    i: cython.pointer(me) = introduce()
     at: u32 = index
     which: u32 = serial
-    with cython.nogil:
-        close_record(i, at, which)
+    if key in opened and key not in unopened:
+        with cython.nogil:
+            done: cython.int = close_record(i, at, which)
+        if done == BUSY:
+            return False
+    opened.pop(key, None)
+    unopened.pop(key, None)
+    return True
 
 
 def _in_child():
     """What the parent had open is open in the child too."""
-    global registry
+    global registry, mapping
     registry = allocate_lock()
+    mapping = RLock()
     del dropped[:]
+    unopened.clear()
+    unopened.update(opened)
+    if unopened:
+        note_what_is_free()
+
+
+def note_what_is_free() -> cython.bint:
+    """Note what the parent had open. Returns False where somebody is stopped in the guard of the arena."""
     f: found
-    for index, serial in list(opened):
-        kind: u32 = record_at(index).kind
-        if reopen_record(caller(), index, serial, kind, cython.address(f)):
-            del opened[index, serial]
+    i: cython.pointer(me) = introduce()
+    for index, serial in list(unopened):
+        at: u32 = index
+        which: u32 = serial
+        kind: u32 = record_at(at).kind
+        with cython.nogil:
+            done: cython.int = reopen_record(i, at, which, kind, cython.address(f))
+        if done == BUSY:
+            return False
+        unopened.pop((index, serial), None)
+        if done != 0:
+            opened.pop((index, serial), None)
+    return True
+
+
+def note_inherited():
+    """The same, before the child uses any of it."""
+    while not note_what_is_free():
+        PyErr_CheckSignals()
 
 
 def _program() -> bytes:

@@ -225,7 +225,7 @@ class Lock(Shared):
         try:
             self.enter_guard(i)
         except BaseException:
-            lock_free_outside(i, self.r)
+            lock_free_outside(i, self.r, keep)
             raise
         if load(cython.address(self.r.word)) & ID_MASK != owner:
             guard_unlock(i, self.r)

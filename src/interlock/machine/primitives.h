@@ -97,14 +97,14 @@ static void lock_release(struct me *me, struct record *r, int keep) {
     guard_unlock(me, r);
 }
 
-/* Where the guard is not to be had (somebody is stopped inside) and the caller must go on: free, all who wait look. */
-static int lock_free_outside(struct me *me, struct record *r) {
+/* Past the guard (somebody is stopped inside, and the caller must go on): free, all who wait look. Also for a writer. */
+static int lock_free_outside(struct me *me, struct record *r, int keep) {
     u64 word = load(&r->word);
     do {
-        if ((word & ID_MASK) != me->id) {
+        if ((word & READ) || (word & ID_MASK) != me->id) {
             return 0;
         }
-    } while (!cas(&r->word, &word, QUEUED));
+    } while (!cas(&r->word, &word, QUEUED | (keep ? word & ABANDONED : 0)));
     rouse_all(r);
     return 1;
 }
@@ -191,6 +191,47 @@ static u64 permits_give(struct me *me, struct record *r, u64 count) {
     }
     serve(r);
     return count;
+}
+
+/* Past the guard. The first who waits is woken by the stroke that adds the permits. */
+static void permits_release_outside(struct record *r, u32 count) {
+    u32 number = number_of(r), chunks = load(&ilk->arena->chunks);
+    struct node *first = NULL;
+    for (u32 index = 1; index < chunks * CHUNK; index++) {
+        struct node *n = node_at(index);
+        if (is_node(index) && load(&n->at) == number && load(&n->word) == PARKED && !is_dead(n->owner) &&
+            (first == NULL || n->ticket < first->ticket)) {
+            first = n;
+        }
+    }
+    if (first != NULL && count < 2048) {
+        futex_change(&first->word, 1, &r->owed, FUTEX_OP_ADD, count);
+    } else {
+        add_in(&r->owed, count);
+    }
+    rouse_all(r);
+}
+
+/* Past the guard: `count` permits (or one reading) of holds are given back, of the caller's own first. Returns how many
+   could not be: part of a hold of several. */
+static u64 leave_holds_outside(struct me *me, struct record *r, u64 count) {
+    u32 number = number_of(r), chunks = load(&ilk->arena->chunks);
+    u64 left = count;
+    for (int own = 1; own >= (r->kind == RWLOCK); own--) {
+        for (u32 index = 1; index < chunks * CHUNK && left > 0; index++) {
+            struct node *n = node_at(index);
+            u32 word = is_node(index) && load(&n->at) == number ? load(&n->word) : 0;
+            u64 want = r->kind == RWLOCK ? 1 : n->want;
+            if ((word & HOLDING) && !(word & (LEFT | CANCELLED)) && (n->owner == me->id) == own && want <= left &&
+                cas(&n->word, &word, word | LEFT)) {
+                left -= want;
+            }
+        }
+    }
+    if (left != count) {
+        rouse_all(r);
+    }
+    return left;
 }
 
 static u64 permits_held(struct record *r) {
@@ -302,7 +343,7 @@ static int event_step(struct me *me, struct wait *w, int sliced) {
             return TAKEN;
         }
         if (!(seen & bit)) {
-            int rc = guard_lock(me, r, w->deadline);
+            int rc = guard_for_step(me, r, w->deadline);
             if (rc != 0) {
                 return rc == EINTR ? SIGNAL : LATE;
             }
@@ -370,7 +411,7 @@ static int condition_step(struct me *me, struct wait *w, int sliced) {
             w->noticed = w->noticed == 0 ? 1 : w->noticed;
             return TAKEN;
         }
-        int rc = guard_lock(me, r, w->noticed == 0 ? w->deadline : NEVER);
+        int rc = guard_for_step(me, r, w->noticed == 0 ? w->deadline : NEVER);
         if (rc != 0) {
             return rc == EINTR ? SIGNAL : LATE;
         }
@@ -412,14 +453,20 @@ static int condition_step(struct me *me, struct wait *w, int sliced) {
     }
 }
 
-/* The wait is over without a notification: into the queue of the lock, unless one has come meanwhile. */
+/* The wait is over without a notification: into the queue of the lock, unless one has come meanwhile. Returns TAKEN where
+   the lock was never let go (somebody is stopped in the guard), SIGNAL where it is to be tried again, or 0. */
 static int condition_give_up(struct me *me, struct wait *w) {
     struct record *c = record_at(w->record), *r = record_at(c->lock);
     struct node *n = node_at(w->node);
     if (w->noticed != 0) {
         return 0;
     }
-    int rc = guard_lock(me, r, NEVER);
+    if (load(&n->word) == NEW) {
+        store(&n->word, IDLE);
+        w->node = 0;
+        return TAKEN;
+    }
+    int rc = guard_for_step(me, r, NEVER);
     if (rc != 0) {
         return SIGNAL;
     }
@@ -557,7 +604,7 @@ static int barrier_step(struct me *me, struct wait *w, int sliced, int action) {
             w->node = 0;
             return spoilt ? SPOILED : TAKEN;
         }
-        int rc = guard_lock(me, r, w->deadline);
+        int rc = guard_for_step(me, r, w->deadline);
         if (rc != 0) {
             if (w->begun == NEVER) {
                 store(&n->word, IDLE);

@@ -40,9 +40,11 @@ from cython.cimports.interlock.machine.kernel import (
     node,
     process_address,
     queue_finish,
+    queue_finish_outside,
     queue_reap,
     queue_shut,
     queue_task_done,
+    queue_task_done_outside,
     queue_try,
     ring_of,
     room_for,
@@ -173,7 +175,11 @@ class Queue(Shared):
     def task_done(self) -> None:
         """Say that an item that was got is done with. Raises ValueError where all have been."""
         i = caller()
-        self.enter_guard(i)
+        try:
+            self.enter_guard(i)
+        except BaseException:
+            queue_task_done_outside(i, self.r)
+            raise
         done: cython.bint = queue_task_done(i, self.r)
         guard_unlock(i, self.r)
         if not done:
@@ -383,7 +389,11 @@ class Queue(Shared):
 
     def finish(self, at: u64) -> cython.bint:
         i = caller()
-        self.enter_guard(i)
+        try:
+            self.enter_guard(i)
+        except BaseException:
+            queue_finish_outside(i, self.r, at)
+            raise
         mine: cython.bint = queue_finish(i, self.r, at)
         guard_unlock(i, self.r)
         return mine

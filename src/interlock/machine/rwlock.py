@@ -28,7 +28,9 @@ from cython.cimports.interlock.machine.kernel import (
     died_of,
     guard_unlock,
     ilk_use,
+    leave_holds_outside,
     load,
+    lock_free_outside,
     lock_try,
     lock_untie,
     party_of,
@@ -137,7 +139,11 @@ class RWLock(Shared):
 
     def give_read(self):
         i = caller()
-        self.enter_guard(i)
+        try:
+            self.enter_guard(i)
+        except BaseException:
+            leave_holds_outside(i, self.r, 1)
+            raise
         given: cython.bint = reader_release(i, self.r)
         guard_unlock(i, self.r)
         if not given:
@@ -147,7 +153,11 @@ class RWLock(Shared):
         i = caller()
         if not keep and lock_untie(i, self.r, ENTERED):
             return
-        self.enter_guard(i)
+        try:
+            self.enter_guard(i)
+        except BaseException:
+            lock_free_outside(i, self.r, keep)
+            raise
         word: u64 = load(cython.address(self.r.word))
         mine: cython.bint = not word & READ and word & ID_MASK == i.id
         if mine:

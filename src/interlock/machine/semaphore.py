@@ -23,12 +23,14 @@ from cython.cimports.interlock.machine.kernel import (
     deadline_after,
     guard_unlock,
     ilk_use,
+    leave_holds_outside,
     load,
     named,
     permits_add,
     permits_give,
     permits_held,
     permits_release,
+    permits_release_outside,
     permits_try,
     process_address,
     serve,
@@ -137,7 +139,11 @@ class Semaphore(Shared):
 
     @property
     def _value(self) -> int:
-        return load(cython.address(self.r.word)) & PERMITS
+        return (load(cython.address(self.r.word)) & PERMITS) + self.unpaid()
+
+    def unpaid(self) -> u32:
+        """How many were released past the guard, and are not in the word yet."""
+        return 0 if self.bounded else self.r.owed - self.r.paid
 
     def __repr__(self):
         more = f"value={self._value}"
@@ -172,7 +178,14 @@ class Semaphore(Shared):
 
     def give(self, count: u64, held: cython.bint):
         i = caller()
-        self.enter_guard(i)
+        try:
+            self.enter_guard(i)
+        except BaseException:
+            if held:
+                leave_holds_outside(i, self.r, count)
+            else:
+                permits_release_outside(self.r, cython.cast(u32, count))
+            raise
         wrong: cython.bint = False
         if not held:
             if (load(cython.address(self.r.word)) & PERMITS) + count > cython.cast(u64, MOST):

@@ -46,7 +46,7 @@ struct wait {
 
 static void queue_serve(struct record *r);
 static void queue_reap(struct record *r);
-static void queue_rebuild(struct record *r);
+static void queue_rebuild(struct record *r, int why);
 static int queue_got(struct record *r, struct node *n);
 
 /* --- words: what fits, and what the word becomes ------------------------------------------------------------------ */
@@ -63,11 +63,12 @@ static void note_death(struct record *r, u64 id) {
     r->died_program[0] = 0;
     if (load(&slot->gen) == gen_of(id)) {
         r->died_pid = slot->pid;
-        memcpy(r->died_program, slot->program, TEXT);
+        memcpy(r->died_program, slot->program, TEXT - 5);
     } else if (slot->gen_before == gen_of(id)) {
         r->died_pid = slot->pid_before;
-        memcpy(r->died_program, slot->program_before, TEXT);
+        memcpy(r->died_program, slot->program_before, TEXT - 5);
     }
+    r->died_program[TEXT - 5] = 0;
     r->died_when = (u64) t.tv_sec * 1000000000ull + (u64) t.tv_nsec;
 }
 
@@ -221,6 +222,13 @@ static void settle_intent(struct record *r) {
         store(&r->intent, 0);
         return;
     }
+    if (r->intent_kind == PAY) {
+        if (load(&r->paid) != r->intent_want) {
+            store(&r->word, r->intent_before);
+        }
+        store(&r->intent, 0);
+        return;
+    }
     u32 word = load(&node_at(index)->word);
     int done = r->intent_kind == TAKE   ? !(word & CANCELLED) && (word == IDLE || (word & (GRANTED | HOLDING)) != 0)
                : r->intent_kind == GIVE ? !(word & HOLDING)
@@ -271,7 +279,7 @@ static int reap_holds(struct record *r) {
     for (u32 index = r->holds; index != 0;) {
         struct node *n = node_at(index);
         index = n->next;
-        if (!is_dead(n->owner)) {
+        if (!is_dead(n->owner) && !(load(&n->word) & LEFT)) {
             continue;
         }
         u64 word = load(&r->word);
@@ -288,6 +296,23 @@ static int reap_holds(struct record *r) {
         reaped = 1;
     }
     return reaped;
+}
+
+/* Semaphore: the word gets what was released past the guard. */
+static void pay(struct record *r) {
+    u32 owed = load(&r->owed), paid = load(&r->paid);
+    if (owed == paid) {
+        return;
+    }
+    u64 word = or_in(&r->word, QUEUED) | QUEUED;
+    r->intent_before = word;
+    r->intent_want = owed;
+    r->intent_kind = PAY;
+    fence();
+    store(&r->intent, 1);
+    store(&r->word, word + (u32) (owed - paid));
+    store(&r->paid, owed);
+    store(&r->intent, 0);
 }
 
 /* The first who waits and lives; who has left or died is taken out. */
@@ -408,9 +433,20 @@ static int take(struct me *me, struct record *r, struct node *n, int queued) {
 
 static void barrier_break(struct record *r);
 
-/* --- after a death in the guard ----------------------------------------------------------------------------------- */
+/* --- after a death in the guard, or a change past it -------------------------------------------------------------- */
 
-static void rebuild_queue(struct record *r) {
+/* Whether it watches whom it should: see I1 and I2. */
+static int watches_well(struct record *r, struct node *n) {
+    if (r->kind == BARRIER) {
+        return 1;
+    }
+    if (n->prev != 0) {
+        return n->watch == node_at(n->prev)->owner;
+    }
+    return n->watch == (r->kind == CONDITION ? 0 : watched_by_head(r));
+}
+
+static void rebuild_queue(struct record *r, int why) {
     u32 number = number_of(r), chunks = load(&ilk->arena->chunks), spoilt = 0;
     r->head = r->tail = r->holds = 0;
     r->count = r->kind == BARRIER ? 0 : r->count;
@@ -448,6 +484,12 @@ static void rebuild_queue(struct record *r) {
     if (r->kind == LATCH && (load(&r->turn) & 1)) {
         store(&r->word, 0);
     }
+    if (r->kind == SEMAPHORE) {
+        pay(r);
+    }
+    if (r->kind == SEMAPHORE || r->kind == BOUNDED || r->kind == RWLOCK) {
+        reap_holds(r);
+    }
     if (r->kind != BARRIER && r->kind != EVENT && r->kind != CONDITION && r->kind != LATCH && r->kind != QUEUE) {
         if (r->head != 0 || r->asked) {
             or_in(&r->word, QUEUED);
@@ -459,23 +501,26 @@ static void rebuild_queue(struct record *r) {
         barrier_break(r);
     }
     if (r->kind == QUEUE) {
-        queue_rebuild(r);
+        queue_rebuild(r, why);
     }
+    /* What the one who died was about to do nobody knows: all look. Without a death (the mutant of the tests) that would
+       have two wake each other for ever. */
     for (u32 index = r->head; index != 0; index = node_at(index)->next) {
-        rouse(node_at(index), WOKEN);
+        if (why != MUTANT || !watches_well(r, node_at(index))) {
+            rouse(node_at(index), WOKEN);
+        }
     }
 }
 
-static void rebuild(struct me *me, struct record *guarded) {
-    (void) me;
+static void rebuild(struct record *guarded, int why) {
     settle_intent(guarded);
     u32 condition = is_exclusive(guarded->kind) ? guarded->lock : 0;
     for (u32 index = condition; index != 0; index = (u32) record_at(index)->bound) {
         guarded->asked |= record_at(index)->asked != 0;
     }
-    rebuild_queue(guarded);
+    rebuild_queue(guarded, why);
     for (u32 index = condition; index != 0; index = (u32) record_at(index)->bound) {
-        rebuild_queue(record_at(index));
+        rebuild_queue(record_at(index), why);
     }
 }
 
@@ -702,9 +747,11 @@ static u32 new_node(struct me *me, u32 flags, u32 want) {
     return new_node(me, flags, want);
 }
 
-/* Has all who are queued at `r` look, without the guard: they come for it, and sleep on it if need be. */
+/* Something was changed past the guard: all who are queued at `r` look. They come for the guard, and sleep on it if need
+   be; whoever is in it first makes the links anew. */
 static void rouse_all(struct record *r) {
     u32 number = number_of(r), chunks = load(&ilk->arena->chunks);
+    store(&guard_of(r)->stale, 1);
     for (u32 index = 1; index < chunks * CHUNK; index++) {
         if (is_node(index) && load(&node_at(index)->at) == number && (load(&node_at(index)->word) & PARKED)) {
             rouse(node_at(index), WOKEN);
@@ -723,6 +770,17 @@ static inline int has(struct node *n) {
 
 static int closes_circle(struct me *me, struct wait *w);
 
+/* For one step of a wait: no longer than a slice, since the caller has to look at signals, nor shorter than whoever is
+   inside needs if it is not stopped. Returns 0: inside; EINTR; ETIMEDOUT. */
+static int guard_for_step(struct me *me, struct record *guarded, u64 deadline) {
+    if (guard_try(me, guarded)) {
+        return 0;
+    }
+    u64 begun = now(), until = deadline < begun + DUE ? begun + DUE : deadline < begun + SLICE ? deadline : begun + SLICE;
+    int rc = guard_lock(me, guarded, until);
+    return rc == 0 ? 0 : rc == EINTR || until < deadline ? EINTR : ETIMEDOUT;
+}
+
 /* One step of a wait in the queue of a record: until it has what it wants, time is up, or signals are to be looked at. */
 static int wait_step(struct me *me, struct wait *w, int sliced) {
     struct record *r = record_at(w->record);
@@ -736,7 +794,7 @@ static int wait_step(struct me *me, struct wait *w, int sliced) {
         if (has(n)) {
             return TAKEN;
         }
-        int rc = guard_lock(me, g, w->deadline == 0 ? now() + SLICE : w->deadline);
+        int rc = guard_for_step(me, g, w->deadline == 0 ? now() + SLICE : w->deadline);
         if (rc != 0) {
             return rc == EINTR ? SIGNAL : LATE;
         }
