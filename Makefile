@@ -11,8 +11,8 @@ PYTHON ?= python3
 VENV := $(if $(filter python3,$(PYTHON)),.venv,.venv-$(notdir $(PYTHON)))
 DEMO ?= examples/condition_producer_consumer.py
 ARGS ?=
-# How many processes share the tests: pytest-xdist's `auto` is one for each processor.
-JOBS ?= auto
+# How many processes share the tests: two for each processor, since many tests wait for something.
+JOBS ?= $(shell echo $$((2 * $$(getconf _NPROCESSORS_ONLN))))
 
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip --disable-pip-version-check --quiet install

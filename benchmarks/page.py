@@ -20,36 +20,40 @@ DATA = "results.json"
 HEAD = """\
 # Measured
 
-What interlock's primitives cost, beside `threading`, `asyncio`, [aiologic](https://github.com/x42005e1f/aiologic),
-[anyio](https://github.com/agronholm/anyio), [trio](https://github.com/python-trio/trio) and `multiprocessing` in the
-same run. `make bench` writes this page, in {seconds:.0f} seconds this time; `make bench-quick` prints the same ratios
-in less than 90. All that is printed here is computed from [{data}]({beside}/{data}).
+This page shows what the primitives of interlock cost. `threading`, `asyncio`,
+[aiologic](https://github.com/x42005e1f/aiologic), [anyio](https://github.com/agronholm/anyio),
+[trio](https://github.com/python-trio/trio) and `multiprocessing` are measured in the same run. `make bench` writes this
+page. It took {seconds:.0f} seconds this time. `make bench-quick` prints the same ratios in less than 90 seconds. Every
+figure on this page is computed from [{data}]({beside}/{data}).
 
-Every number has its spread beside it: *median (lower quartile–upper quartile)*. A ratio is ours divided by the
-other's, round by round: below 1 we are faster.
+Every figure is a median with its quartiles: *median (lower quartile–upper quartile)*. A ratio is the time of interlock
+divided by the time of the other library, computed for each round. Below 1, interlock is faster.
 """
 
 METHOD = """\
 ## How it is measured
 
-- **Single operations** by [pyperf](https://pyperf.readthedocs.io): each in a process of its own, with a calibrated
-  loop, {passes} times over all of them (A B C … A B C …). A statement stands {times} times in the loop. Nothing waits
-  there, so it is the processor's time that is taken.
-- **Hand-offs, contention and growth** in rounds in turn (A B B A …); the ratio of each round, then their median and
-  quartiles. A machine that speeds up or slows down does so for both.
-- **One CPU** means that all threads are pinned to one processor: what is left is the cost of passing on, without the
-  system's choice of where to run whom. Threads in growing queues are measured so, too.
-- **The floors.** *{floor}* is a class that does nothing, compiled as the core is: what the interpreter itself costs.
-  *_thread.lock* is the bare lock of CPython: what the operating system costs.
-- **Each kind of party in a process of its own**, which imports only what is measured there. Where both asyncio and trio
-  have been imported, interlock has to ask both who calls, which costs a task about a microsecond for each wait.
-- anyio's Lock and Semaphore are asked not to yield where they need not wait, as the others do not; trio's always do.
-  The garbage collector does not run while growth is measured.
-- **Whole programs** in processes of their own, pinned to one CPU: the processor's time of all threads of the program,
-  without the start of the interpreter. *The drop-in alone* is `interlock.install(asyncio=True)` before the program, and
-  nothing that looks on.
-- **Memory** as Python's allocators count it. That of an import is what the process has beyond one that imports nothing:
-  of its own, and with the pages of the compiled files, which all processes that import them share.
+- **Single operations** are measured by [pyperf](https://pyperf.readthedocs.io), each in its own process. The whole
+  list is measured {passes} times (A B C … A B C …). Each loop contains the statement {times} times, and pyperf
+  calibrates the number of iterations. No operation has to wait, so the figures are processor time.
+- **Hand-offs, contention and growth** are measured in rounds that alternate between the libraries (A B B A …). Each
+  round gives one ratio. The page shows the median and the quartiles of these ratios. If the machine becomes faster or
+  slower, this affects both libraries.
+- **One CPU** means that all threads are pinned to one processor. The figure is then the cost of the hand-off, without
+  the effect of where the system runs each thread. Growing queues of threads are measured in this way too.
+- **The floors.** *{floor}* is a class that does nothing, compiled like the core. It shows the cost of the
+  interpreter. *_thread.lock* is the plain lock of CPython. It shows the cost of the operating system.
+- **Threads, tasks of asyncio and tasks of trio** are measured in separate processes. Each imports only what is
+  measured there. If both asyncio and trio have been imported, interlock has to ask both of them which task calls.
+  This costs a task about a microsecond for each wait.
+- The Lock and the Semaphore of anyio are set not to yield when they need not wait, because the others do not yield.
+  Those of trio always yield. The garbage collector is off while growth is measured.
+- **Whole programs** run in their own processes, pinned to one CPU. The figure is the processor time of all threads,
+  without the start of the interpreter. *The drop-in alone* is `interlock.install(asyncio=True)` before the program,
+  with nothing that observes it.
+- **Memory** is counted by Python's allocators. The memory of an import is the difference to a process that imports
+  nothing. It is shown twice: the memory of the process itself, and the same with the pages of the compiled files,
+  which all processes that import them share.
 """
 
 
@@ -65,24 +69,24 @@ def text(results: Results, drawn: list[str]) -> str:
 
 
 def sections(results: Results, drawn: list[str]) -> Iterator[str]:
-    of_issues = [one for one in results.verdicts if one.goal in GOALS]
+    listed = [one for one in results.verdicts if one.goal in GOALS]
     others = [one for one in results.verdicts if one.goal not in GOALS]
     yield "## Goals\n"
     count = len(results.verdicts)
     yield f"{count - len(results.missed)} of {count} hold.\n"
-    yield verdict_table(of_issues)
+    yield verdict_table(listed)
     slower = [one for one in others if not one.holds]
     hold, even = len(others) - len(slower), sum(one.even for one in others)
     yield f"""\
-Beyond these, issue 6 wants nothing to be slower than `threading` or `asyncio` anywhere below, and of {len(others)}
-comparisons {hold} hold. Where the median is above 1 by less than {EVEN - 1:.0%} and the lower quartile below 1, the
-rounds do not tell the two apart: {even} of those that hold are even in this sense.
+In addition, no operation below should be slower than that of `threading` or `asyncio`. This holds for {hold} of
+{len(others)} comparisons. A comparison also holds if its median is above 1 by less than {EVEN - 1:.0%} and its lower
+quartile is below 1, because such rounds do not show which one is faster. This is so for {even} of those that hold.
 """
     if slower:
         yield verdict_table(slower)
     missed = results.missed
     if missed:
-        yield "### Why\n"
+        yield "### Why goals are missed\n"
         yield "".join(reasons(missed))
     yield "## The machine\n"
     yield machine_table(results)
@@ -114,7 +118,7 @@ def reasons(missed: list[Verdict]) -> Iterator[str]:
             yield f"- {'; '.join(dict.fromkeys(about))}: {reason.why}\n"
             left = [name for name in left if name not in about]
     if left:
-        yield f"- {'; '.join(dict.fromkeys(left))}: not looked into yet.\n"
+        yield f"- {'; '.join(dict.fromkeys(left))}: the reason is not known yet.\n"
 
 
 def row(cells: list[str]) -> str:
@@ -122,10 +126,8 @@ def row(cells: list[str]) -> str:
 
 
 def verdict_table(verdicts: list[Verdict]) -> str:
-    head = row(["figure", "goal", "measured", "", "issue"]) + "|---|---|---|---|---|\n"
-    return head + "".join(
-        row([one.goal.figure, goal(one), measured(one), bold(holds(one)), str(one.goal.issue)]) for one in verdicts
-    )
+    head = row(["figure", "goal", "measured", ""]) + "|---|---|---|---|\n"
+    return head + "".join(row([one.goal.figure, goal(one), measured(one), bold(holds(one))]) for one in verdicts)
 
 
 def bold(said: str) -> str:

@@ -18,76 +18,82 @@ class Reason:
 REASONS = [
     Reason(
         ("Lock() / construction",),
-        "a lock that knows its owner, its queue and its name, can be subclassed and may stand in a cycle of "
-        "references, is an object of 112 bytes that the garbage collector tracks; `threading.Lock` is a function that "
-        "makes one that is not tracked, around a semaphore of the system. `perf` finds a third of our time in putting "
-        "the object on the collector's list and taking it off, which CPython does once for each level of the class.",
+        "a lock of interlock knows its owner, its queue and its name, can be subclassed, and may be part of a "
+        "reference cycle. So it is an object of 112 bytes that the garbage collector tracks. `threading.Lock` is a "
+        "function that creates a smaller object, which is not tracked, around a semaphore of the system. `perf` "
+        "finds a third of our time in adding the object to the list of the collector and removing it. CPython does "
+        "this once for each level of the class hierarchy.",
     ),
     Reason(
         ("Condition() / construction",),
-        "it is two objects, itself and its lock, and both are on the collector's list. What is left beyond that is "
-        "reference counts of None, which every empty field holds before 3.12.",
+        "it consists of two objects, itself and its lock, and the collector tracks both. The rest is reference "
+        "counting of None, which every empty field holds before Python 3.12.",
     ),
     Reason(
         ("Lock as a signal, *",),
-        "`threading.Lock` is the floor here: it is the system's semaphore and nothing else. Of our time `perf` finds "
-        "81 % in the kernel and 5 % in interlock. The rest of the difference: who waits for an owner wakes up twice a "
-        "second to see whether that can still come, so the kernel sets a timer for each wait (4 %).",
+        "`threading.Lock` is the floor here: it is the semaphore of the system and nothing else. `perf` finds 81 % "
+        "of our time in the kernel and 5 % in interlock. The rest of the difference is a timer (4 %): a thread that "
+        "waits for an owner wakes up twice a second to check whether the owner still exists, so the kernel sets a "
+        "timer for each wait.",
     ),
     Reason(
         ("*, hand-off / ping-pong* / thread",),
-        "80 % of a hand-off is the kernel's, for us and for `threading`. The one who is woken wakes up twice: for the "
-        "hand-off, and for the GIL, which the other still holds in the call that wakes. Letting go of the GIL in that "
-        "call was turned down: a `release` that somebody waits for would cost a thread its turn.",
+        "80 % of a hand-off is time in the kernel, with interlock and with `threading`. The woken thread wakes up "
+        "twice: once for the hand-off, and once for the GIL, which the other thread still holds during the call "
+        "that wakes. Rejected: to release the GIL in that call. Then a `release` with waiters would cost the "
+        "releasing thread its turn.",
     ),
     Reason(
         ("Event, * wait when set / *",),
-        "half of the time is the interpreter's own for the call and the `await` (see the floor).",
+        "half of the time is the interpreter's, for the call and the `await` (see the floor).",
     ),
     Reason(
         ("*, hand-off / ping-pong / asyncio task",),
-        "`callgrind` finds three quarters of a hand-off in the loop itself (the queue of handles, `select`, the step "
-        "of the task); a hand-off written by hand with a bare future is 0.83 of asyncio's.",
+        "`callgrind` finds three quarters of a hand-off in the loop itself (the queue of handles, `select`, the "
+        "step of the task). A hand-off written by hand with a plain future takes 0.83 of the time of asyncio.",
     ),
     Reason(
         ("*, wake * / 1 wait / asyncio tasks", "*, wake * / 10 wait / asyncio tasks"),
-        "with one that waits nearly all is the loop's (`callgrind`: 136,000 instructions for an event and a task that "
-        "is made, waits and is woken once with asyncio's, 150,000 with ours). Ours looks up which task calls, once for "
-        "each step, and remembers each new task as a party; where many wait the rest is quicker by more than that.",
+        "with one waiter nearly all of the time is the loop's. For an event, and a task that is created, waits and "
+        "is woken once, `callgrind` counts 136,000 instructions with asyncio and 150,000 with interlock. interlock "
+        "looks up the calling task once for each step, and registers each new task as a party. With many waiters, "
+        "the rest is faster by more than that.",
     ),
     Reason(
         ("*, wake * / asyncio tasks",),
-        "besides what the loop does for each task, ours makes a waiter and looks up which task calls.",
+        "in addition to the work of the loop for each task, interlock creates a waiter and looks up the calling task.",
     ),
     Reason(
         ("*, cancel in the middle / *",),
-        "nearly all is asyncio's cancellation of a task, and asyncio searches its queue for the one that leaves, which "
-        "is quick where few wait. `callgrind` counts 65,000 instructions with asyncio's semaphore, 72,000 with ours: "
-        "half of the difference is a new task remembered as a party, a third the traceback that each compiled function "
-        "adds to a cancellation which passes through it.",
+        "nearly all of the time is asyncio's, for the cancellation of a task. asyncio searches its queue for the "
+        "waiter that leaves, which is fast with few waiters. `callgrind` counts 65,000 instructions with the "
+        "semaphore of asyncio and 72,000 with ours. Half of the difference is the registration of a new task as a "
+        "party. A third is the traceback entry that each compiled function adds to a cancellation which passes "
+        "through it.",
     ),
     Reason(
         ("*, async with / 8 tasks, * / asyncio tasks", "*, pass through / *"),
-        "every turn goes through the loop, which is most of it; ours looks up besides which task calls.",
+        "every hand-off goes through the loop, which is most of the time. In addition, interlock looks up the "
+        "calling task.",
     ),
     Reason(
         ("*, blocking work inside* / 4 threads", "* / threads", "Condition, notify_all / 64 threads wait*"),
-        "the threads sleep and wake in an order that the system's scheduler makes, so rounds differ by more than the "
-        "libraries do: see the quartiles.",
+        "the scheduler of the system decides in which order the threads sleep and wake. So the rounds differ by "
+        "more than the libraries do: see the quartiles.",
     ),
     Reason(
         ("*with / uncontended / *",),
-        "nearly all is the interpreter's own: see the floor, a class that does nothing.",
+        "nearly all of the time is the interpreter's: see the floor, a class that does nothing.",
     ),
     Reason(
         ("with lock / interlock run --record / whole program",),
-        "a program that does nothing but take and release a lock records an event every 150 ns. `perf` finds 40 % of "
-        "its time in the interpreter, 19 % in reading the clock, and the rest in the caller's frame, in counting, in "
-        "watching the order and in the ring.",
+        "a program that only acquires and releases a lock records an event every 150 ns. `perf` finds 40 % of its "
+        "time in the interpreter and 19 % in reading the clock. The rest is for the frame of the caller, for "
+        "counting, for watching the order of locks and for writing the event.",
     ),
     Reason(
         ("* / a recording, for each event / thread",),
-        "an event costs what its line costs to find: the frame of the caller, and of its caller where that is the "
-        "standard library's.",
+        "most of the cost of an event is finding its line: the frame of the caller, and the frame of its caller if "
+        "the first one belongs to the standard library.",
     ),
 ]

@@ -157,9 +157,9 @@ def work(which: int, seed: int) -> None:
     random.seed(seed)
     uses = [use_lock, use_lock_with_timeout, use_rlock, use_rwlock, use_condition, use_barrier, use_event, use_queue]
     uses += [lambda which: use_permits(which, bounded), lambda which: use_permits(which, plain)]
-    while not stop.get():
-        random.choice(uses)(which)
-    with suppress(ShutDown):
+    with suppress(ShutDown):  # at any time from the end of the storm on
+        while not stop.get():
+            random.choice(uses)(which)
         while True:
             use_queue(which)
 

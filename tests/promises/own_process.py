@@ -24,9 +24,9 @@ import pytest
 
 TESTS = Path(__file__).resolve().parents[1]
 
-# How long each test that goes on for a while does so. A second finds what is badly wrong, two are what `make test-all`
-# asks for; what is a little wrong is found by STRESS_SECONDS=600.
-SECONDS = float(os.environ.get("STRESS_SECONDS", "1"))
+# How long each test that goes on for a while does so. Half a second finds what is badly wrong; `make test-all` asks for
+# two; what is a little wrong is found by STRESS_SECONDS=600.
+SECONDS = float(os.environ.get("STRESS_SECONDS", "0.5"))
 
 # Nothing takes this long unless it hangs; the test itself is given up a little later (see `conftest.py`).
 LIMIT = 80 + 2 * SECONDS

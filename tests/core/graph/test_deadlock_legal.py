@@ -22,7 +22,7 @@ from parties import PATIENCE, fail_with_stacks, needs_signals
 import interlock
 from interlock import Barrier, Condition, Event, Lock, RLock, RWLock, Semaphore
 
-ROUNDS = int(float(os.environ.get("STRESS_SECONDS", "0")) * 20) or 300  # of each program; more where time is given
+ROUNDS = max(300, int(float(os.environ.get("STRESS_SECONDS", "0")) * 20))  # of each program; more where time is given
 
 Delay = Callable[[], None]
 Program = Callable[[Delay], None]

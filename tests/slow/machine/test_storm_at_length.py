@@ -31,9 +31,11 @@ def test_storm(tmp_path: Path, variable: str) -> None:
 @pytest.mark.parametrize("variable", ["INTERLOCK_MACHINE_MUTANT=3", "INTERLOCK_MACHINE_OLD_KERNEL=1"])
 def test_primitives_so(variable: str, tmp_path: Path) -> None:
     """The ordinary tests, with the links made anew in every guard; and as before Linux 5.16."""
+    # Where each look makes the links anew, and that sends all others to look, nobody sleeps.
+    but = "not waits_for_ever_behind_a_dead_one_sleeps" if "MUTANT" in variable else ""
     files = ["test_primitives.py", "test_death.py", "test_queue.py", "test_tasks.py"]
     ran = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider"]
+        [sys.executable, "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", "-k", but]
         + [str(HERE / file) for file in files],
         env=os.environ | dict([variable.split("=")]) | {"TMPDIR": str(tmp_path)},
         capture_output=True,
