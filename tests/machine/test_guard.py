@@ -1,8 +1,9 @@
-"""Somebody is stopped inside a guard: who comes leaves when its time is up or Ctrl-C comes, and nothing is half done."""
+"""Somebody is stopped inside a guard: who comes leaves when its time is up or Ctrl-C comes. Nothing is half done."""
 
 import ctypes
 import os
 import signal
+import time
 from collections.abc import Callable
 
 import pytest
@@ -72,13 +73,17 @@ def interrupted(others: Others, prepare: Callable[[], object], work: Callable[[]
 
 
 def interrupt(others: Others, pid: int, go: machine.Event) -> None:
-    """Send Ctrl-C until it ends: it may not have come to where it waits."""
+    """Send Ctrl-C now and then until it ends: it may not have come to where it waits."""
     go.set()
+    sent = 0.0
 
     def ended() -> bool:
+        nonlocal sent
         done, status = os.waitpid(pid, os.WNOHANG)
         if not done:
-            os.kill(pid, signal.SIGINT)
+            if time.monotonic() - sent > 0.2:
+                sent = time.monotonic()
+                os.kill(pid, signal.SIGINT)
             return False
         others.alive.discard(pid)
         assert os.waitstatus_to_exitcode(status) == 3
@@ -88,7 +93,6 @@ def interrupt(others: Others, pid: int, go: machine.Event) -> None:
 
 
 HOW = pytest.mark.parametrize("how", ["killed", "goes on"])
-
 
 
 @HOW

@@ -1,4 +1,5 @@
 cimport cython
+from interlock.core.kernel.probe cimport Happening
 from libc.stdint cimport uint32_t as u32, uint64_t as u64
 
 cdef extern from "kernel.h" nogil:
@@ -7,7 +8,7 @@ cdef extern from "kernel.h" nogil:
         ENTER, HOLD, READING, TASK, TIMED, STRICT, JOINING
         TAKEN, LATE, SIGNAL, FULL, SPOILED, ACTING, CIRCULAR, SHUT_DOWN
         SHUT, DROP, PICKLED, PAGE, RING_PAGES
-        PARKED, GRANTED, HOLDING, CANCELLED
+        PARKED, GRANTED, HOLDING, CANCELLED, LEFT
     u64 ID_MASK, PERMITS, READ, ABANDONED, ENTERED, QUEUED, NEVER, PASSING
 
     cdef struct slot:
@@ -41,7 +42,7 @@ cdef extern from "kernel.h" nogil:
         u32 circle_records[16]
         u64 circle_ids[16]
         int noticed
-        u32 member, sort
+        u32 member, sort, fifo
         u64 size, room
         const char *data
         char *got
@@ -64,6 +65,8 @@ cdef extern from "kernel.h" nogil:
     void store_u32 "store"(u32 *, u32) noexcept
     u64 now() noexcept
     bint is_dead(u64) noexcept
+    void note_place(me *, u32, u32, const char *) noexcept
+    bint place_of(slot *, u32, u32, char *) noexcept
     slot *slot_of(u64) noexcept
     int any_step(me *, Waiting *, int) noexcept
     int any_leave(me *, Waiting *) noexcept
@@ -113,6 +116,7 @@ cdef extern from "kernel.h" nogil:
     void queue_reap(record *) noexcept
     void free_node(node *) noexcept
     bint has(node *) noexcept
+    void take_letter(node *, u64) noexcept
 
 
 cdef void *process_address() noexcept
@@ -124,6 +128,7 @@ cdef class Shared:
     cdef u32 serial
     cdef u32 kind
     cdef readonly object name
+    cdef object board # what stands for it in recordings, made when it is first watched
     cdef object __weakref__
 
     cdef object open(self, u32 kind, object name, u64 bound, Shared lock)
@@ -133,6 +138,10 @@ cdef class Shared:
     cdef str circle(self, Waiting *w)
     cdef bint enter_guard(self, me *i) except -1
     cdef list all_waiters(self)
+    cdef object tell(self, Happening happening, long long waited)
+    cdef object note_taken(self, me *i)
+    cdef object make_board(self)
+    cdef bint drive_on(self, Waiting *w) except -1
     cdef str describe(self, str state, str more)
 
 
@@ -141,6 +150,7 @@ cdef class Asking:
     cdef Shared shared
     cdef u64 mine
     cdef int acts
+    cdef u64 told_at
     cdef object data
     cdef Waiting w
 

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import cython
 from cython.cimports.cpython.exc import PyErr_CheckSignals
+from cython.cimports.interlock.core.kernel.probe import Happening, Observed, happened, probing
 from cython.cimports.interlock.machine.process import (
     ARENA_SIZE,
     BUSY,
@@ -376,6 +377,7 @@ class Asking:
         self.w.node = 0
         self.w.flags = flags | TASK
         self.w.want = want
+        self.w.fifo = 0
         self.w.noticed = 0
         self.w.begun = NEVER if shared.kind == BARRIER else 0
         self.w.member = 0
@@ -392,7 +394,7 @@ class Asking:
         step: cython.int
         if i.id != self.mine:
             raise RuntimeError("a task goes on in the thread in which it began to wait")
-        self.w.deadline = now() + 1000000  # should somebody be stopped in the guard, the loop goes on
+        self.w.deadline = now() + 10000000  # should somebody be stopped in the guard, the loop goes on
         with cython.nogil:
             if self.shared.kind == BARRIER:
                 step = barrier_step(i, cython.address(self.w), 0, self.acts)
@@ -411,7 +413,7 @@ class Asking:
         return step != 0
 
     def give_up(self) -> bool:
-        """Condition: time is up, or it was cancelled. It has to get the lock back. Returns whether it never let it go."""
+        """Condition: time is up, or it was cancelled. It has to get the lock back. Returns whether it never let go."""
         step: cython.int
         with cython.nogil:
             step = condition_give_up(ilk_me(), cython.address(self.w))
@@ -439,10 +441,39 @@ class Asking:
             return self.shared.r.turn & 1 != 0 or self.shared.r.turn >> 3 != self.w.begun
         return kind == BARRIER and (self.shared.r.turn & 1 != 0 or self.shared.r.turn >> 1 != self.w.begun)
 
-    def post_to(self, fifo: u32) -> int:
-        """Whoever wakes it writes to that FIFO. Returns by which number."""
+    def blocked(self):
+        """What it waits for, as others see it; None where it does not."""
+        return wait_at(self.w.node, self.mine) if self.w.node != 0 else None
+
+    def limit(self) -> None:
+        """It has a timeout."""
+        self.w.flags |= TIMED
+
+    def tell(self, outcome: cython.int) -> None:
+        """To whoever records: 0 it begins to wait, 1 it has got it, 2 not in time, 3 it was cancelled."""
+        if not probing:
+            return
+        if outcome == 0:
+            self.told_at = now()
+            self.shared.tell(Happening.WAITING, 0)
+        elif self.told_at != 0:
+            happening = (
+                Happening.GRANTED if outcome == 1 else Happening.TIMED_OUT if outcome == 2 else Happening.CANCELLED
+            )
+            self.shared.tell(happening, now() - self.told_at)
+            self.told_at = 0
+
+    def post_to(self, fifo: u32) -> None:
+        """Whoever wakes it writes to that FIFO: to be said before the first step."""
+        self.w.fifo = fifo
+
+    def letter(self, granted: u64) -> None:
+        """Its loop has got a letter."""
         if self.w.node != 0:
-            node_at(self.w.node).fifo = fifo
+            take_letter(node_at(self.w.node), granted)
+
+    def number(self) -> int:
+        """By which number that mail comes."""
         return self.w.node
 
     def carry(self, data: bytes, sort: u32) -> None:
@@ -509,6 +540,8 @@ class Shared:
         drain()
         self.name = name
         check_removed()
+        if wrong == 0 and probing:
+            self.make_board()
         if wrong == -1:
             raise OSError(
                 f"interlock.machine: no room in {place} for another primitive: 65,535 are open, or the disk is full"
@@ -568,8 +601,41 @@ class Shared:
             raise ShutDown
         raise MemoryError("interlock.machine: no memory for another wait")
 
+    def make_board(self):
+        from interlock.machine.boards import BOARDS
+
+        called = self.name if self.name is not None else f"#{self.index}"
+        self.board = BOARDS[KINDS[self.kind]](called)
+
+    def tell(self, happening: Happening, waited: cython.longlong):
+        """To whoever records."""
+        if self.board is None:
+            self.make_board()
+        happened(happening, cython.cast(Observed, self.board), 0, waited)
+
     def drive(self, w: cython.pointer(Waiting)) -> cython.bint:
         """Wait, with Ctrl-C. Returns whether the caller has it."""
+        if not probing:
+            return self.drive_on(w)
+        begun: u64 = now()
+        if w.deadline == 0:
+            if not self.drive_on(w):
+                return False
+            self.tell(Happening.ACQUIRED, 0)
+        else:
+            self.tell(Happening.WAITING, 0)
+            try:
+                got: cython.bint = self.drive_on(w)
+            except BaseException:
+                self.tell(Happening.CANCELLED, now() - begun)
+                raise
+            self.tell(Happening.GRANTED if got else Happening.TIMED_OUT, now() - begun)
+            if not got:
+                return False
+        self.note_taken(ilk_me())
+        return True
+
+    def drive_on(self, w: cython.pointer(Waiting)) -> cython.bint:
         i = caller()
         mine: u64 = i.id
         sliced: cython.int = i.tid == this_process.pid
@@ -630,6 +696,20 @@ class Shared:
             if rc == 0:
                 return True
             PyErr_CheckSignals()
+
+    def note_taken(self, i: cython.pointer(me)):
+        """The caller has taken it, and is watched: where?"""
+        if self.kind == EVENT or self.kind == LATCH or self.kind == BARRIER or self.kind == QUEUE:
+            return
+        frame = sys._getframe(0)
+        while frame is not None and frame.f_globals.get("__name__", "").startswith("interlock."):
+            frame = frame.f_back
+        if frame is None:
+            return
+        line: bytes = f":{frame.f_lineno}".encode()
+        file: bytes = os.path.basename(frame.f_code.co_filename).encode("utf-8", "replace")
+        line = file[: 55 - len(line)] + line
+        note_place(i, self.index, self.serial, line)
 
     @property
     def _inside(self) -> int:
@@ -721,6 +801,84 @@ def rebuild(cls, name, arena: u64, index: u32, serial: u32, kind: u32, bound: u6
 sent = deque(maxlen=4096)
 
 
+class Holding(NamedTuple):
+    """Who holds it, and the line where it took it; "" where nobody watched that process."""
+
+    party: Party
+    place: str
+
+
+class Blocked(NamedTuple):
+    """A wait between processes. ``since``: as `time.monotonic_ns` counts."""
+
+    kind: str
+    name: str | None
+    number: int
+    since: int
+    timed: bool
+    holders: tuple[Holding, ...]
+
+    def __str__(self) -> str:
+        called = f"machine.{self.kind} " + (repr(self.name) if self.name is not None else f"#{self.number}")
+        if not self.holders:
+            return called
+        shown = [f"{party}{f' at {place}' if place else ''}" for party, place in self.holders[:3]]
+        more = f" and {len(self.holders) - 3} more" if len(self.holders) > 3 else ""
+        return f"{called}, held by {', '.join(shown)}{more}"
+
+
+def wait_of_thread(native: int):
+    """The wait in which a thread of this process is, by its number in the system; None: in none."""
+    if place is None:
+        return None
+    index: u32
+    for index in range(this_process.arena.slots):
+        id: u64 = (index + 1) | cython.cast(u64, slot_of(index + 1).gen) << 16
+        there: cython.pointer(slot) = slot_of(index + 1)
+        if there.pid == this_process.pid and there.tid == native and not is_dead(id):
+            number: u32 = load_u32(cython.address(there.wait))
+            return wait_at(number, id) if number else None
+    return None
+
+
+def wait_at(number: u32, id: u64):
+    """What the owner of that node waits for."""
+    n: cython.pointer(node) = node_at(number)
+    word: u32 = load_u32(cython.address(n.word))
+    at: u32 = load_u32(cython.address(n.at))
+    if n.owner != id or not word & PARKED or word & (GRANTED | CANCELLED) or at == 0:
+        return None
+    r: cython.pointer(record) = record_at(at)
+    return Blocked(KINDS[r.kind], text(r.name) or None, at, n.since, n.flags & TIMED != 0, tuple(holders_of(at)))
+
+
+def holders_of(at: u32) -> list:
+    """Who holds that record."""
+    r: cython.pointer(record) = record_at(at)
+    ids = []
+    kind: u32 = r.kind
+    word: u64 = load(cython.address(r.word))
+    if kind == CONDITION:
+        return []
+    if kind == LOCK or kind == RLOCK or (kind == RWLOCK and not word & READ):
+        ids.append(word & ID_MASK)
+    elif kind == SEMAPHORE or kind == BOUNDED or kind == RWLOCK or kind == QUEUE:
+        index: u32
+        for index in range(1, this_process.arena.chunks * 8):
+            n: cython.pointer(node) = node_at(index)
+            holds: cython.bint = n.at == at and n.word & HOLDING and not n.word & (CANCELLED | LEFT)
+            if index % 8 and holds and (kind != QUEUE or n.holding != 0):
+                ids.append(n.owner)
+    found_holders = []
+    line: cython.char[56]
+    for id in ids:
+        party = party_of(id, 0)
+        if party is not None:
+            known: cython.bint = place_of(slot_of(id), at, r.serial, line)
+            found_holders.append(Holding(party, text(line) if known else ""))
+    return found_holders
+
+
 def seen() -> list:
     """What all processes have open, who holds it and who waits: plain data for `interlock ps`."""
     open_arena()
@@ -736,7 +894,7 @@ def seen() -> list:
         party = party_of(n.owner, n.since)
         if party is None:
             continue
-        if word & HOLDING and not word & CANCELLED:
+        if word & HOLDING and not word & (CANCELLED | LEFT):
             if record_at(n.at).kind == QUEUE and n.holding == 0:
                 continue
             holds.setdefault(n.at, []).append(party)
@@ -784,8 +942,8 @@ def inside_arena() -> int:
 
 
 def drain():
-    """Close what has been dropped. An object may be dropped at any moment, also while the registry is in use here. Where
-    somebody is stopped in the guard of the arena it is closed later.
+    """Close what has been dropped. An object may be dropped at any moment, also while the registry is in use here. If
+    somebody is stopped in the guard of the arena, it is closed later.
     """
     done: cython.bint = True
     while dropped and done and registry.acquire(False):

@@ -43,8 +43,9 @@ enum { SLOTS = 8192, RECORDS = 65536, CHUNKS = 65536, SHEETS = 16384, BUCKETS = 
                   the grant did not happen
        +SPOILT    its round of the barrier was reset
        HOLDING    a hold: of permits, of a reader; of a place among the members of a barrier
+       +UNSURE    a task's: whoever granted it died before that showed, and it was taken back: no mail of that wait counts
        +LEFT      given back while somebody else was in the guard; whoever is in it next does the rest */
-enum { IDLE = 0, PARKED = 1, WOKEN = 2, GRANTED = 4, HOLDING = 8, CANCELLED = 16, NEW = 32, SPOILT = 64, LEFT = 128 };
+enum { IDLE = 0, PARKED = 1, WOKEN = 2, GRANTED = 4, HOLDING = 8, CANCELLED = 16, NEW = 32, SPOILT = 64, LEFT = 128, UNSURE = 256 };
 
 /* The flags of a node: what its wait is. */
 enum {
@@ -63,6 +64,13 @@ enum { FREE = 0, LOCK, RLOCK, SEMAPHORE, BOUNDED, EVENT, CONDITION, BARRIER, RWL
 /* What `intent` says: the word of the record is right if its node shows this, and was `intent_before` if not. */
 enum { TAKE = 1, GIVE = 2, PART = 3, GOT = 4, LOSE = 5, PAY = 6 };
 
+/* The line where a thread took a record last. Whoever shows it makes sure that it holds that. */
+enum { PLACES = 3, PLACE = 56 };
+struct place {
+    u32 record, serial;
+    char text[PLACE];
+};
+
 struct slot {
     pthread_mutex_t life;
     u32 gen;
@@ -75,6 +83,8 @@ struct slot {
     u32 pid_before; /* who had the slot last, for who asks late */
     u32 gen_before;
     char program_before[TEXT];
+    struct place places[PLACES]; /* written by itself, while it is watched */
+    u32 next_place;
 } __attribute__((aligned(64)));
 
 struct record {
@@ -183,6 +193,6 @@ struct arena {
 
 _Static_assert(sizeof(struct node) == 64 && sizeof(struct chunk_head) == 64, "a node is a line of the cache");
 _Static_assert(sizeof(struct ring) == 64 && sizeof(struct entry) == 32, "an entry is not split by the end of the ring");
-_Static_assert(sizeof(struct record) <= 256 && sizeof(struct slot) <= 256, "little is shared by accident");
+_Static_assert(sizeof(struct record) <= 256 && sizeof(struct slot) <= 384, "little is shared by accident");
 
 #endif

@@ -325,7 +325,7 @@ static int event_step(struct me *me, struct wait *w, int sliced) {
         if (w->deadline == 0) {
             return LATE;
         }
-        if ((w->node = new_node(me, w->flags, 0)) == 0) {
+        if ((w->node = wait_node(me, w, w->flags, 0)) == 0) {
             return FULL;
         }
         w->begun = seen >> 3;
@@ -402,7 +402,7 @@ static int latch_down(struct record *r, u64 count) {
 static int condition_step(struct me *me, struct wait *w, int sliced) {
     struct record *c = record_at(w->record), *r = record_at(c->lock);
     struct watch watch;
-    if (w->node == 0 && (w->node = new_node(me, w->flags | STRICT, 1)) == 0) {
+    if (w->node == 0 && (w->node = wait_node(me, w, w->flags | STRICT, 1)) == 0) {
         return FULL;
     }
     struct node *n = node_at(w->node);
@@ -511,11 +511,8 @@ static void barrier_end(struct record *r, u32 operation, u32 argument) {
     futex_change(&r->turn, INT_MAX, &r->turn, operation, argument);
     while (r->head != 0) {
         struct node *n = node_at(r->head);
-        u32 flags = n->flags;
         unlink_node(r, n);
-        if (flags & TASK) {
-            rouse(n, WOKEN);
-        }
+        mail_to(n);
         store(&n->at, 0);
     }
     r->count = 0;
@@ -590,7 +587,7 @@ static int barrier_step(struct me *me, struct wait *w, int sliced, int action) {
     struct watch watch;
     u32 spare = 0;
     if (w->node == 0) {
-        if ((w->node = new_node(me, w->flags, 0)) == 0 || (spare = new_node(me, 0, 0)) == 0) {
+        if ((w->node = wait_node(me, w, w->flags, 0)) == 0 || (spare = new_node(me, 0, 0)) == 0) {
             return FULL;
         }
         w->begun = NEVER;

@@ -25,8 +25,13 @@ static struct mail mails[MAILS];
 static u32 next_mail;
 static char mail_busy;
 
+struct letter {
+    u64 granted; /* since when the wait lasted that has been granted, 0: look */
+    u64 node;
+};
+
 /* In a guard. The number of the node goes to the loop of its task. Where that is full there is something to read anyway. */
-static void send_mail(struct process *process, struct node *n, u32 index) {
+static void send_mail(struct process *process, struct node *n, u32 index, u64 granted) {
     struct slot *slot = slot_of(n->owner);
     u32 pid = slot->pid, fifo = n->fifo;
     u64 start = slot->start;
@@ -54,7 +59,8 @@ static void send_mail(struct process *process, struct node *n, u32 index) {
         }
     }
     if (fd >= 0) {
-        ssize_t sent = write(fd, &index, sizeof index);
+        struct letter letter = {granted, index};
+        ssize_t sent = write(fd, &letter, sizeof letter);
         (void) sent;
     }
     __atomic_clear(&mail_busy, __ATOMIC_RELEASE);
@@ -159,6 +165,7 @@ static int enrol(void) {
             slot->start = this_process.start;
             memcpy(slot->program, this_process.program, TEXT);
             slot->thread[0] = 0;
+            memset(slot->places, 0, sizeof slot->places);
             me->slot = slot;
             me->chunks = 0;
             me->id = (u64) (index + 1) | (u64) slot->gen << 16;

@@ -138,9 +138,7 @@ static void commit_entry(struct entry *e, u32 state, struct node *woken) {
     } else {
         futex_change(&woken->word, 1, &e->state, FUTEX_OP_SET, state);
     }
-    if (woken->flags & TASK) {
-        ilk->mail(ilk, woken, index_of(woken));
-    }
+    mail_to(woken);
 }
 
 /* Joiners look, now and before anything else happens: they come for the guard. */
@@ -594,7 +592,7 @@ static int join_step(struct me *me, struct wait *w, int sliced) {
                 queue_leave(me, w);
                 return done;
             }
-            if ((w->node = new_node(me, w->flags, 0)) == 0) {
+            if ((w->node = wait_node(me, w, w->flags, 0)) == 0) {
                 return FULL;
             }
             struct node *n = node_at(w->node);
@@ -663,7 +661,7 @@ static int queue_step(struct me *me, struct wait *w, int sliced) {
             return done == 0 ? LATE : done;
         }
         if (n == NULL) {
-            w->node = new_node(me, w->flags | (w->deadline == NEVER ? 0 : TIMED), w->flags & READING ? 0 : (u32) (room_for(w->size) / 32));
+            w->node = wait_node(me, w, w->flags | (w->deadline == NEVER || (w->flags & TASK) ? 0 : TIMED), w->flags & READING ? 0 : (u32) (room_for(w->size) / 32));
             if (w->node == 0) {
                 return FULL;
             }

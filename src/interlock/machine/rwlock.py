@@ -10,6 +10,7 @@ Whoever releases it hands it on: letting newcomers pass would starve one side. A
 """
 
 import cython
+from cython.cimports.interlock.core.kernel.probe import Happening, probing
 from cython.cimports.interlock.machine.kernel import (
     ABANDONED,
     ENTER,
@@ -102,6 +103,9 @@ class RWLock(Shared):
     def take(self, flags: u32, deadline: u64) -> cython.bint:
         i = caller()
         if not flags & READING and lock_try(i, self.r, ENTERED):
+            if probing:
+                self.tell(Happening.ACQUIRED, 0)
+                self.note_taken(i)
             return True
         w: Waiting
         w.record = self.index
@@ -139,6 +143,8 @@ class RWLock(Shared):
 
     def give_read(self):
         i = caller()
+        if probing:
+            self.tell(Happening.RELEASED, 0)
         try:
             self.enter_guard(i)
         except BaseException:
@@ -151,6 +157,8 @@ class RWLock(Shared):
 
     def give_write(self, keep: cython.bint):
         i = caller()
+        if probing:
+            self.tell(Happening.RELEASED, 0)
         if not keep and lock_untie(i, self.r, ENTERED):
             return
         try:

@@ -11,6 +11,7 @@ a thousand and gives back none, and its death must not make them appear. Who wai
 """
 
 import cython
+from cython.cimports.interlock.core.kernel.probe import Happening, probing
 from cython.cimports.interlock.machine.kernel import (
     BOUNDED,
     HOLD,
@@ -90,9 +91,13 @@ class Semaphore(Shared):
             if timeout is not None:
                 raise ValueError("can't specify timeout for non-blocking acquire")
             if wanted == 1 and not self.bounded and permits_try(self.r):
+                if probing:
+                    self.tell(Happening.ACQUIRED, 0)
                 return True
             return self.take(HOLD if self.bounded else 0, wanted, 0)
         if wanted == 1 and not self.bounded and permits_try(self.r):
+            if probing:
+                self.tell(Happening.ACQUIRED, 0)
             return True
         return self.take(HOLD if self.bounded else 0, wanted, deadline_after(timeout))
 
@@ -103,7 +108,7 @@ class Semaphore(Shared):
         count: cython.long = n
         if count < 1:
             raise ValueError("n must be one or more")
-        if self.bounded or count != 1 or not permits_add(self.r):
+        if self.bounded or count != 1 or probing or not permits_add(self.r):
             self.give(count, self.bounded)
 
     def __aenter__(self) -> object:
@@ -178,6 +183,8 @@ class Semaphore(Shared):
 
     def give(self, count: u64, held: cython.bint):
         i = caller()
+        if probing:
+            self.tell(Happening.RELEASED, 0)
         try:
             self.enter_guard(i)
         except BaseException:

@@ -37,6 +37,7 @@ struct wait {
     u64 circle_ids[CIRCLE];
     int noticed; /* Condition: 0 waits, 1 was notified, 2 timed out */
     u32 member;  /* Queue: a node for its member, until it is one */
+    u32 fifo;    /* of a task's loop */
     u32 sort;    /* Queue: of the item put or got */
     u64 size;
     const char *data; /* Queue: the item put */
@@ -121,10 +122,32 @@ static void enqueue(struct record *r, struct node *n) {
     r->tail = index;
 }
 
+static inline void mail_to(struct node *n) {
+    if (n->flags & TASK) {
+        ilk->mail(ilk, n, index_of(n), 0);
+    }
+}
+
 static void rouse(struct node *n, u32 bits) {
     futex_change(&n->word, 1, &n->word, FUTEX_OP_OR, bits);
-    if (n->flags & TASK) {
-        ilk->mail(ilk, n, index_of(n));
+    mail_to(n);
+}
+
+/* A task is granted by letter: its loop makes the word show it where the one who wrote has not done so yet, or never
+   will. So no death comes between the two. Returns whether the task was still there. */
+static int grant_by_letter(struct node *n, u32 bits) {
+    ilk->mail(ilk, n, index_of(n), n->since);
+    u32 word = load(&n->word);
+    while ((word & PARKED) && !(word & (GRANTED | CANCELLED)) && !cas(&n->word, &word, word | bits)) {
+    }
+    return !(word & CANCELLED);
+}
+
+/* The loop has got the letter. */
+static inline void take_letter(struct node *n, u64 granted) {
+    u32 word = PARKED;
+    if (granted != 0 && n->since == granted && load(&n->at) != 0) {
+        cas(&n->word, &word, PARKED | GRANTED | (n->flags & HOLD ? HOLDING : 0));
     }
 }
 
@@ -229,12 +252,16 @@ static void settle_intent(struct record *r) {
         store(&r->intent, 0);
         return;
     }
-    u32 word = load(&node_at(index)->word);
+    /* A letter may be on its way: from here on it does not count. */
+    u32 word = r->intent_kind == TAKE ? or_in(&node_at(index)->word, UNSURE) : load(&node_at(index)->word);
     int done = r->intent_kind == TAKE   ? !(word & CANCELLED) && (word == IDLE || (word & (GRANTED | HOLDING)) != 0)
                : r->intent_kind == GIVE ? !(word & HOLDING)
                                         : node_at(index)->want == r->intent_want;
     if (!done) {
         store(&r->word, r->intent_before);
+    }
+    if (r->intent_kind == TAKE && (done || !(node_at(index)->flags & TASK))) {
+        and_in(&node_at(index)->word, ~(u32) UNSURE);
     }
     store(&r->intent, 0);
 }
@@ -245,23 +272,23 @@ static void settle_intent(struct record *r) {
    whether it was still there. From the system call on its owner may run, and leave. */
 static int grant(struct record *r, struct record *q, struct node *n, u64 after) {
     u32 bits = GRANTED | (n->flags & HOLD ? HOLDING : 0);
-    int holds = (n->flags & HOLD) != 0, mail = (n->flags & TASK) != 0;
+    int holds = (n->flags & HOLD) != 0;
+    int there = 1;
     intend(r, n, TAKE, is_exclusive(r->kind) ? after : after | QUEUED);
-    if (ilk->mutant == 1) {
+    if (n->flags & TASK) {
+        there = grant_by_letter(n, bits);
+    } else if (ilk->mutant == 1) {
         or_in(&n->word, bits);
         futex_wake(&n->word, 1);
     } else {
         futex_change(&n->word, 1, &n->word, FUTEX_OP_OR, bits);
     }
-    if (load(&n->word) & CANCELLED) {
+    if (!there || (load(&n->word) & CANCELLED)) {
         store(&r->word, r->intent_before);
         store(&r->intent, 0);
         dequeue(q, n);
         free_node(n);
         return 0;
-    }
-    if (mail) {
-        ilk->mail(ilk, n, index_of(n));
     }
     fulfil(r);
     dequeue(q, n);
@@ -747,6 +774,15 @@ static u32 new_node(struct me *me, u32 flags, u32 want) {
     return new_node(me, flags, want);
 }
 
+/* For a wait. */
+static u32 wait_node(struct me *me, struct wait *w, u32 flags, u32 want) {
+    u32 index = new_node(me, flags, want);
+    if (index != 0) {
+        node_at(index)->fifo = flags & TASK ? w->fifo : 0;
+    }
+    return index;
+}
+
 /* Something was changed past the guard: all who are queued at `r` look. They come for the guard, and sleep on it if need
    be; whoever is in it first makes the links anew. */
 static void rouse_all(struct record *r) {
@@ -786,7 +822,7 @@ static int wait_step(struct me *me, struct wait *w, int sliced) {
     struct record *r = record_at(w->record);
     struct record *g = guard_of(r);
     struct watch watch;
-    if (w->node == 0 && (w->node = new_node(me, w->flags | (w->deadline == NEVER ? 0 : TIMED), w->want)) == 0) {
+    if (w->node == 0 && (w->node = wait_node(me, w, w->flags | (w->deadline == NEVER || (w->flags & TASK) ? 0 : TIMED), w->want)) == 0) {
         return FULL;
     }
     struct node *n = node_at(w->node);
