@@ -26,6 +26,7 @@ from cython.cimports.interlock.machine.kernel import (
     barrier_finish,
     barrier_reset,
     barrier_step,
+    barrier_withdraw,
     caller,
     deadline_after,
     guard_lock,
@@ -120,16 +121,13 @@ class Barrier(Shared):
                 PyErr_CheckSignals()
             except BaseException:
                 if i.id == mine and w.node != 0:
-                    try:
-                        self.leave(i, cython.address(w))
-                    except BrokenBarrierError:
-                        pass
+                    barrier_withdraw(i, self.r, cython.address(w))
                 raise
             if i.id != mine:
                 raise BrokenBarrierError("a signal handler has forked, and the child has not come")
 
     async def wait_async(self, timeout: object = None) -> int:
-        """`wait` for the calling task. Cancelling it breaks the barrier."""
+        """`wait` for the calling task. One that is cancelled has not come."""
         return await tasks.wait_at_barrier(self, self.timeout if timeout is None else timeout, self.action)
 
     def _finish(self, asking: Asking, well: cython.bint) -> int:
@@ -137,6 +135,10 @@ class Barrier(Shared):
 
     def _leave(self, asking: Asking) -> int:
         return self.leave(caller(), cython.address(asking.w))
+
+    def _withdraw(self, asking: Asking) -> None:
+        if asking.w.node != 0:
+            barrier_withdraw(caller(), self.r, cython.address(asking.w))
 
     def _extra(self) -> object:
         return self.action, self.timeout

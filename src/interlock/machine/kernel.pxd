@@ -82,7 +82,7 @@ cdef extern from "kernel.h" nogil:
     bint permits_add(record *) noexcept
     void permits_release(record *, u64) noexcept
     u64 permits_give(me *, record *, u64) noexcept
-    u64 permits_held(record *) noexcept
+    u64 permits_held(record *, u64) noexcept
     void permits_release_outside(record *, u32) noexcept
     u64 leave_holds_outside(me *, record *, u64) noexcept
     bint reader_release(me *, record *) noexcept
@@ -98,6 +98,7 @@ cdef extern from "kernel.h" nogil:
     void condition_notify(record *, u32) noexcept
     int barrier_step(me *, Waiting *, int, int) noexcept
     int barrier_finish(record *, Waiting *, int) noexcept
+    bint barrier_withdraw(me *, record *, Waiting *) noexcept
     void barrier_break(record *) noexcept
     bint barrier_break_outside(record *, u64) noexcept
     void barrier_reset(record *) noexcept
@@ -166,4 +167,5 @@ cdef u64 lock_deadline(bint blocking, object timeout) except? 7
 cdef u64 deadline_after(object timeout) except? 7
 cdef object party_of(u64 id, u64 since)
 cdef object died_of(record *r)
+cdef bint is_past(u32 kind, u32 turn, u32 want)
 cdef tuple named(object first, object second, object name, object default)

@@ -365,6 +365,13 @@ def named(first, second, name, default) -> tuple:
 # --- a primitive ------------------------------------------------------------------------------------------------------
 
 
+def is_past(kind: u32, turn: u32, want: u32) -> cython.bint:
+    """Whether the event was set, or the round of the barrier is over, since a wait with that number began."""
+    if kind == BARRIER:
+        return turn & 1 != 0 or want != turn >> 1
+    return (kind == EVENT or kind == LATCH) and (turn & 1 != 0 or want != turn >> 3)
+
+
 class Asking:
     """The wait of a task: what `Shared.drive` is for a thread, in steps between which its loop runs."""
 
@@ -732,8 +739,8 @@ class Shared:
             n: cython.pointer(node) = node_at(index)
             if index % 8 == 0 or n.at != self.index or not n.word & PARKED or n.word & (GRANTED | CANCELLED):
                 continue
-            if self.kind == BARRIER and (turn & 1 or n.want != turn >> 1):
-                continue  # its round is over, and it has not run yet
+            if is_past(self.kind, turn, n.want):
+                continue  # it has not run yet
             ticket: u64 = n.ticket
             party = party_of(n.owner, n.since)
             if party is not None:
@@ -849,6 +856,8 @@ def wait_at(number: u32, id: u64):
     if n.owner != id or not word & PARKED or word & (GRANTED | CANCELLED) or at == 0:
         return None
     r: cython.pointer(record) = record_at(at)
+    if is_past(r.kind, r.turn, n.want):
+        return None
     return Blocked(KINDS[r.kind], text(r.name) or None, at, n.since, n.flags & TIMED != 0, tuple(holders_of(at)))
 
 
@@ -899,6 +908,8 @@ def seen() -> list:
                 continue
             holds.setdefault(n.at, []).append(party)
         elif word & PARKED and not word & (GRANTED | CANCELLED):
+            if is_past(record_at(n.at).kind, record_at(n.at).turn, n.want):
+                continue
             waits.setdefault(n.at, []).append((n.ticket, n.since, party))
     for index in range(1, this_process.arena.records):
         r: cython.pointer(record) = record_at(index)

@@ -234,10 +234,11 @@ static u64 leave_holds_outside(struct me *me, struct record *r, u64 count) {
     return left;
 }
 
-static u64 permits_held(struct record *r) {
+/* By `owner`, or by all: 0. */
+static u64 permits_held(struct record *r, u64 owner) {
     u64 held = 0;
     for (u32 index = r->holds; index != 0; index = node_at(index)->next) {
-        held += node_at(index)->want;
+        held += owner == 0 || node_at(index)->owner == owner ? node_at(index)->want : 0;
     }
     return held;
 }
@@ -325,7 +326,7 @@ static int event_step(struct me *me, struct wait *w, int sliced) {
         if (w->deadline == 0) {
             return LATE;
         }
-        if ((w->node = wait_node(me, w, w->flags, 0)) == 0) {
+        if ((w->node = wait_node(me, w, w->flags, seen >> 3)) == 0) {
             return FULL;
         }
         w->begun = seen >> 3;
@@ -581,6 +582,51 @@ static int barrier_join(struct me *me, struct record *r, struct node *spare) {
     return 1;
 }
 
+/* The first place that nobody has who has come: some may have left again. */
+static u32 barrier_place(struct record *r) {
+    u32 place = 0, index = r->head;
+    while (index != 0) {
+        if (node_at(index)->holding == place) {
+            place += 1;
+            index = r->head;
+        } else {
+            index = node_at(index)->next;
+        }
+    }
+    return place;
+}
+
+/* The wait of the caller was cut off: as if it had never come. Returns whether its round was over. */
+static int barrier_withdraw(struct me *me, struct record *r, struct wait *w) {
+    struct node *n = node_at(w->node);
+    u32 word = PARKED;
+    int rc;
+    if (w->begun == NEVER) {
+        store(&n->word, IDLE);
+        w->node = 0;
+        return 0;
+    }
+    u64 patience = now() + 2 * SLICE;
+    while ((rc = guard_lock(me, r, patience)) == EINTR) {
+    }
+    w->node = 0;
+    if (rc != 0) {
+        /* Somebody is stopped inside: the node stays behind, and whoever is in it next counts anew. */
+        while (!cas(&n->word, &word, word | CANCELLED)) {
+        }
+        rouse_all(r);
+        return 0;
+    }
+    int over = load(&n->at) == 0;
+    if (!over) {
+        unlink_node(r, n);
+        r->count -= 1;
+    }
+    guard_unlock(me, r);
+    free_node(n);
+    return over;
+}
+
 /* `want` of the wait: its place in the round, when it returns. */
 static int barrier_step(struct me *me, struct wait *w, int sliced, int action) {
     struct record *r = record_at(w->record);
@@ -633,7 +679,7 @@ static int barrier_step(struct me *me, struct wait *w, int sliced, int action) {
                 rouse(node_at(index), WOKEN); /* they do not watch the caller yet */
             }
             w->begun = turn >> 1;
-            w->want = (u32) r->count;
+            w->want = barrier_place(r);
             if (last && !action) {
                 barrier_end(r, FUTEX_OP_ADD, 2);
                 guard_unlock(me, r);
@@ -643,6 +689,7 @@ static int barrier_step(struct me *me, struct wait *w, int sliced, int action) {
             }
             n->since = w->since = now();
             n->want = turn >> 1;
+            n->holding = w->want;
             n->ticket = r->tickets++;
             store(&n->word, PARKED);
             store(&n->at, number_of(r));

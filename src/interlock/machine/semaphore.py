@@ -167,7 +167,19 @@ class Semaphore(Shared):
         return self.drive(cython.address(w))
 
     def take_back(self, w: cython.pointer(Waiting)):
-        self.give(w.want, w.flags & HOLD)
+        if not w.flags & HOLD:
+            self.give(w.want, False)
+            return
+        i = caller()
+        try:
+            self.enter_guard(i)
+        except BaseException:
+            leave_holds_outside(i, self.r, w.want)
+            return  # what is being raised already is as good
+        # Another party may have released it meanwhile.
+        if permits_held(self.r, i.id) >= w.want:
+            permits_give(i, self.r, w.want)
+        guard_unlock(i, self.r)
 
     def checked(self, permits) -> cython.long:
         wanted: cython.long = permits
@@ -200,7 +212,7 @@ class Semaphore(Shared):
             else:
                 permits_release(self.r, count)
         else:
-            wrong = permits_held(self.r) < count
+            wrong = permits_held(self.r, 0) < count
             if not wrong:
                 permits_give(i, self.r, count)
         if wrong:

@@ -321,8 +321,7 @@ async def wait_at_barrier(barrier: Any, timeout: float | None, action: Callable[
         try:
             await box.sleep(asking, until, step == -1)
         except BaseException:
-            with suppress(BrokenBarrierError):
-                barrier._leave(asking)
+            barrier._withdraw(asking)
             raise
 
 

@@ -738,6 +738,7 @@ static u32 new_node(struct me *me, u32 flags, u32 want) {
                 n->next = n->prev = 0;
                 n->watch = 0;
                 n->holding = 0;
+                n->ticket = 0;
                 store(&n->word, NEW);
                 return index;
             }
