@@ -70,7 +70,8 @@ COLD = (
     "interlock.machine.rwlock",
     "interlock.machine.tasks",
 )
-HOT = ("interlock.core.explain.order",)  # every lock that is taken under `interlock run`
+# Every operation under `interlock run`.
+HOT = ("interlock.core.explain.order", "interlock.core.explain.deeds")
 # What it does ends in system calls.
 WARM = ("interlock.core.graph.", "interlock.machine.")
 

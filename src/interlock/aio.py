@@ -116,8 +116,9 @@ class Lock(_Awaited, _lock.Lock):
 
     acquire = _lock.Lock.acquire_async  # type: ignore[assignment]
 
-    def __init__(self, *, name: str | None = None) -> None:
-        super().__init__(name=name)
+    @property
+    def _locked(self) -> bool:
+        return self.locked()
 
     def __repr__(self) -> str:
         return _shown(self, "locked" if self.locked() else "unlocked")
@@ -128,9 +129,6 @@ class RLock(_Awaited, _rlock.RLock):
 
     acquire = _rlock.RLock.acquire_async  # type: ignore[assignment]
 
-    def __init__(self, *, name: str | None = None) -> None:
-        super().__init__(name=name)
-
     def __repr__(self) -> str:
         return _shown(self, "locked" if self.locked() else "unlocked")
 
@@ -140,8 +138,16 @@ class Event(_Peeked, _event.Event):
 
     wait = _event.Event.wait_async  # type: ignore[assignment]
 
-    def __init__(self, *, name: str | None = None) -> None:
-        super().__init__(name=name)
+    @property
+    def _value(self) -> bool:
+        return self.is_set()
+
+    @_value.setter
+    def _value(self, value: bool) -> None:
+        if value:
+            self.set()
+        else:
+            self.clear()
 
     def __repr__(self) -> str:
         return _shown(self, "set" if self.is_set() else "unset")
@@ -152,9 +158,6 @@ class Condition(_Awaited, _condition.Condition):
 
     wait = _condition.Condition.wait_async  # type: ignore[assignment]
     wait_for = _condition.Condition.wait_for_async  # type: ignore[assignment]
-
-    def __init__(self, lock: Any = None, *, name: str | None = None) -> None:
-        super().__init__(lock, name=name)
 
     def acquire(self, timeout: float | None = None) -> Coroutine[Any, Any, bool]:  # type: ignore[override]
         """Acquire the lock: ``await condition.acquire()``. ``timeout``: in seconds, for a lock that accepts one."""
@@ -183,17 +186,15 @@ class Semaphore(_Awaited, _Counted, _semaphore.Semaphore):
 
     acquire = _semaphore.Semaphore.acquire_async  # type: ignore[assignment]
 
-    def __init__(self, value: int = 1, *, name: str | None = None) -> None:
-        super().__init__(value, name=name)
-
 
 class BoundedSemaphore(_Awaited, _Counted, _semaphore.BoundedSemaphore):
     """BoundedSemaphore(value=1, *, name=None): `asyncio.BoundedSemaphore`."""
 
     acquire = _semaphore.Semaphore.acquire_async  # type: ignore[assignment]
 
-    def __init__(self, value: int = 1, *, name: str | None = None) -> None:
-        super().__init__(value, name=name)
+    @property
+    def _bound_value(self) -> int:
+        return self._most
 
 
 class Barrier(_Peeked, _barrier.Barrier):
@@ -332,6 +333,14 @@ class _Queued:
     @_queue.setter
     def _queue(self, container: Any) -> None:
         self.queue = container
+
+    @property
+    def _maxsize(self) -> int:
+        return self.maxsize
+
+    @_maxsize.setter
+    def _maxsize(self, maxsize: int) -> None:
+        self.maxsize = maxsize
 
     @property
     def _getters(self) -> tuple[Any, ...]:

@@ -43,10 +43,18 @@ from types import ModuleType
 from interlock.core.kernel.private import is_being_imported
 from interlock.core.primitives.join import Join
 from interlock.core.primitives.lock import Lock
-from interlock.core.primitives.priority_queue import PriorityQueue
-from interlock.core.primitives.queue import LifoQueue, Queue, SimpleQueue
+from interlock.core.primitives.queue import SimpleQueue
 from interlock.core.primitives.rlock import RLock
-from interlock.substitutes import Barrier, BoundedSemaphore, Condition, Event, Semaphore
+from interlock.substitutes import (
+    Barrier,
+    BoundedSemaphore,
+    Condition,
+    Event,
+    LifoQueue,
+    PriorityQueue,
+    Queue,
+    Semaphore,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -1,8 +1,9 @@
 """What the drop-in puts in the place of `threading`'s classes: interlock's, as far as programs look into `threading`'s.
 
-`threading` writes these five in Python, so programs hang attributes on them, put a function of their own over one
-object's method, and look at private names. `interlock.Event` and the others pay for none of that. A lock of
-`threading` is written in C and has neither attributes nor private names: there `interlock.Lock` and `RLock` stand.
+`threading` and `queue` write these in Python, so programs hang attributes on them, put a function of their own over
+one object's method, and look at private names. `interlock.Event` and the others pay for none of that. What the
+standard library writes in C (locks, `queue.SimpleQueue`) has neither attributes nor private names: there `interlock`'s
+own stand.
 """
 
 from collections import deque
@@ -12,6 +13,9 @@ from interlock.core.primitives import semaphore as _semaphore
 from interlock.core.primitives.barrier import Barrier as _Barrier
 from interlock.core.primitives.event import Event as _Event
 from interlock.core.primitives.lock import Lock
+from interlock.core.primitives.priority_queue import PriorityQueue as _PriorityQueue
+from interlock.core.primitives.queue import LifoQueue as _LifoQueue
+from interlock.core.primitives.queue import Queue as _Queue
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -147,8 +151,28 @@ class Barrier(_Barrier):
         return inside
 
 
-for _kind in (Event, Condition, Semaphore, BoundedSemaphore, Barrier):
-    _kind.__module__ = "interlock"
+class Queue(_Queue["Any"]):
+    """Queue(maxsize=0, *, name=None): `queue.Queue`."""
+
+    # By `put` and `get`: they may be a subclass's, or functions of the program's.
+
+    def put_nowait(self, item: object) -> None:
+        """Put an item in, or raise `queue.Full`."""
+        self.put(item, block=False)
+
+    def get_nowait(self) -> object:
+        """Remove and return an item, or raise `queue.Empty`."""
+        return self.get(block=False)
+
+
+# The core's class first: it is the one whose objects these are.
+class LifoQueue(_LifoQueue["Any"], Queue):
+    """LifoQueue(maxsize=0, *, name=None): `queue.LifoQueue`."""
+
+
+class PriorityQueue(_PriorityQueue["Any"], Queue):
+    """PriorityQueue(maxsize=0, *, name=None): `queue.PriorityQueue`."""
+
 
 _condition.stand_in(Condition)
 _semaphore.stand_in(Semaphore, BoundedSemaphore)

@@ -81,7 +81,7 @@ def test_nothing_acquired() -> None:
 def still(party: str, seconds: float | None) -> Any:
     nanoseconds = None if seconds is None else int(seconds * SECOND)
     return SimpleNamespace(
-        party=party, what="Event ready: nobody has set it", where="a.py:3 in f", nanoseconds=nanoseconds
+        party=party, what="Event ready: nobody has set it", where="a.py:3 in f", mistake="", nanoseconds=nanoseconds
     )
 
 

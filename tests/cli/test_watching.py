@@ -23,6 +23,26 @@ def run(directory: Path, program: str, *options: str) -> Ending:
     return python(*INTERLOCK, "run", *options, "prog.py", cwd=directory)
 
 
+AWAITED = """
+import asyncio, interlock
+orders = interlock.Lock(name="orders")
+async def take(): await orders.acquire()
+async def other():
+    async with orders: pass
+async def main():
+    results = await asyncio.gather(take(), return_exceptions=True)
+    await other()
+asyncio.run(main())
+"""
+
+
+def test_the_report_says_who_took_a_lock_by_an_awaited_acquire(tmp_path: Path) -> None:
+    told = run(tmp_path, AWAITED, "--stall", "0.5", "--on-stall=exit")
+    assert told.status == 3
+    still = told.err.partition("STILL WAITING")[2]
+    assert "took it and ended by a TypeError: acquire() is not awaited, at prog.py:4 in take\n" in still
+
+
 # --- nobody is left -----------------------------------------------------------------------------------------------
 
 BARRIER = """
@@ -479,6 +499,7 @@ for target in [work] * 20 + [other]:
 """
     told = run(tmp_path, program)
     assert told.err.count("interlock.DeadlockError: ") == told.err.count("use an RLock") == 2
+    assert "\n  Thread-2 (work) and 18 more\n" in told.err  # of 21 the last 20 are kept
     assert told.err.endswith(
         "\nNot shown: 19 more threads ended by a DeadlockError at prog.py:6, by the lines of the one above.\n"
     )
@@ -673,3 +694,14 @@ def test_who_ignores_it_is_left_alone(tmp_path: Path) -> None:
         check=True,
     )
     assert shell.stdout == b"True\n"
+
+
+def test_programs_that_a_shell_starts_are_told(tmp_path: Path) -> None:
+    program = """
+import os, subprocess
+os.system("X=1 python3 -c 1 && echo python3 that.py")
+subprocess.run("cd / && exec python3 -c 2; true", shell=True)
+os.system("echo 'unclosed 2>&1")
+"""
+    told = run(tmp_path, program)
+    assert "\nNot seen: what happened in 2 Python programs that were started: -c 1, -c 2 (pid " in told.err

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from parties import PATIENCE, Parties, blocked
+from parties import PATIENCE, Parties, blocked, wait_until
 
 import interlock
 from interlock import Condition, DeadlockError, Lock, RLock, aio
@@ -223,6 +223,92 @@ def test_names_that_mean_another_lock_by_now_say_nothing() -> None:
     with other, lock:
         pass
     thread.join(PATIENCE)
+
+
+class Box:
+    """With a lock that may be another by now."""
+
+    def __init__(self, lock: Lock) -> None:
+        self.lock = lock
+
+
+def rebind_name(lock: Lock, other: Lock, enter: Callable[[Lock], None]) -> None:
+    guard = other
+    with guard:
+        guard = lock
+        enter(guard)
+
+
+def rebind_in_loop(lock: Lock, other: Lock, enter: Callable[[Lock], None]) -> None:
+    for guard in (other,):
+        with guard:
+            for guard in (lock,):
+                enter(guard)
+
+
+def rebind_attribute(lock: Lock, other: Lock, enter: Callable[[Lock], None]) -> None:
+    box = Box(other)
+    with box.lock:
+        box.lock = lock
+        enter(lock)
+
+
+def rebind_item(lock: Lock, other: Lock, enter: Callable[[Lock], None]) -> None:
+    guards = [other]
+    with guards[0]:
+        guards[0] = lock
+        enter(lock)
+
+
+def rebind_by_with(lock: Lock, other: Lock, enter: Callable[[Lock], None]) -> None:
+    guard = other
+    with guard, contextlib.nullcontext(lock) as guard:
+        enter(guard)
+
+
+def release_inside(lock: Lock, other: Lock, enter: Callable[[Lock], None]) -> None:
+    with lock:
+        lock.release()
+        enter(lock)
+        lock.acquire()
+
+
+REBIND = [rebind_name, rebind_in_loop, rebind_attribute, rebind_item, rebind_by_with, release_inside]
+
+
+@pytest.mark.parametrize("rebind", REBIND)
+def test_a_with_whose_name_has_got_another_meaning_inside_is_not_certain(
+    rebind: Callable[[Lock, Lock, Callable[[Lock], None]], None],
+) -> None:
+    """What its name stands for by now is held through a generator, and left by a third one."""
+    lock, other, wanted = Lock(), Lock(), Lock()
+    managers: list[Any] = []
+
+    def enter(lock: Lock) -> None:
+        managers.append(session(lock))
+        managers[0].__enter__()
+        with wanted:
+            pass
+
+    def close_the_circle() -> None:
+        with wanted:
+            started.wait(PATIENCE)
+            blocked(wanted, 1)
+            with lock:
+                pass
+
+    started = threading.Event()
+    with ThreadPoolExecutor(2) as pool:
+        circle = pool.submit(close_the_circle)
+        wait_until(wanted.locked, "it is held")
+        work = pool.submit(rebind, lock, other, enter)
+        started.set()
+        blocked(lock, 1)
+        # Both have looked, and look again.
+        assert [cycle["certain"] for cycle in interlock.snapshot()["cycles"]] == [False]
+        managers[0].__exit__(None, None, None)
+        circle.result(PATIENCE)
+        work.result(PATIENCE)
 
 
 def test_a_program_that_stands_on_the_command_line_is_read() -> None:

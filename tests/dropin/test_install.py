@@ -1,5 +1,6 @@
 """What `install` and `uninstall` do to the names, in every order."""
 
+import pickle
 import queue
 import sys
 import threading
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 
 import interlock
-from interlock.dropin import NAMES, install, uninstall
+from interlock.dropin import ASYNCIO_NAMES, NAMES, install, uninstall
 
 FOUND = {name: name.stands_for() for name in NAMES}
 QUEUES = ["LifoQueue", "PriorityQueue", "Queue", "SimpleQueue"]
@@ -36,8 +37,16 @@ def test_public_names(attribute: str) -> None:
 @pytest.mark.parametrize("attribute", QUEUES)
 def test_queues(attribute: str) -> None:
     with install():
-        assert getattr(queue, attribute) is getattr(interlock, attribute)
-    assert getattr(queue, attribute) is not getattr(interlock, attribute)
+        assert issubclass(getattr(queue, attribute), getattr(interlock, attribute))
+    assert not issubclass(getattr(queue, attribute), getattr(interlock, attribute))
+
+
+def test_a_class_is_pickled_by_its_name() -> None:
+    """So it reaches a process that `multiprocessing` spawns: its managers have some."""
+    with install(asyncio=True):
+        for name in [*NAMES, *ASYNCIO_NAMES]:
+            if isinstance(name.ours, type):
+                assert pickle.loads(pickle.dumps(name.stands_for())) is name.ours
 
 
 def test_names_that_threading_uses_inside() -> None:

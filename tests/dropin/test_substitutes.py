@@ -1,5 +1,6 @@
 """What programs do with `threading`'s objects beside their methods, done with ours."""
 
+import queue
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -17,6 +18,9 @@ MAKE: dict[str, Callable[[], Any]] = {
     "Semaphore": lambda: threading.Semaphore(1),
     "BoundedSemaphore": lambda: threading.BoundedSemaphore(1),
     "Barrier": lambda: threading.Barrier(2),
+    "Queue": lambda: queue.Queue(),
+    "LifoQueue": lambda: queue.LifoQueue(),
+    "PriorityQueue": lambda: queue.PriorityQueue(),
 }
 
 
@@ -30,7 +34,7 @@ def installed() -> Iterator[None]:
 def test_it_is_one_of_ours_and_says_so(kind: str) -> None:
     made = MAKE[kind]()
     assert isinstance(made, getattr(interlock, kind))
-    assert isinstance(made, getattr(threading, kind))
+    assert isinstance(made, getattr(threading, kind, getattr(queue, kind, None)))
     assert repr(made).startswith(f"<interlock.{kind} at ")
 
 
@@ -41,10 +45,10 @@ def test_attributes_are_hung_on_it(kind: str) -> None:
     assert (made.result, vars(made)["result"]) == (42, 42)
 
 
-@pytest.mark.parametrize("kind", ["Event", "Condition", "Semaphore", "BoundedSemaphore", "Barrier"])
+@pytest.mark.parametrize("kind", MAKE)
 def test_a_method_is_replaced_on_one_object(kind: str) -> None:
     made, other = MAKE[kind](), MAKE[kind]()
-    name = "wait" if hasattr(made, "wait") else "acquire"
+    name = next(name for name in ("wait", "acquire", "get") if hasattr(made, name))
     with mock.patch.object(made, name, return_value="patched"):
         assert getattr(made, name)() == "patched"
         assert getattr(other, name) != getattr(made, name)
@@ -66,6 +70,44 @@ def test_notify_all_notifies_by_the_notify_of_the_object() -> None:
     with condition, mock.patch.object(condition, "notify") as notify:
         condition.notify_all()
     assert notify.call_count == 1
+
+
+@pytest.mark.parametrize("kind", [kind for kind in MAKE if kind.endswith("Queue")])
+def test_what_does_not_wait_goes_by_the_put_and_get_of_the_object(kind: str) -> None:
+    calls: list[str] = []
+
+    class Logged(getattr(queue, kind)):  # type: ignore[misc]
+        def put(self, item: object, block: bool = True, timeout: float | None = None) -> None:
+            calls.append(f"put {item} {block}")
+            super().put(item, block, timeout)
+
+        def get(self, block: bool = True, timeout: float | None = None) -> object:
+            calls.append(f"get {block}")
+            return super().get(block, timeout)
+
+    logged = Logged(1)
+    logged.put_nowait(1)
+    with pytest.raises(queue.Full):
+        logged.put_nowait(2)
+    assert logged.get_nowait() == 1
+    with pytest.raises(queue.Empty):
+        logged.get_nowait()
+    assert calls == ["put 1 False", "put 2 False", "get False", "get False"]
+    plain = MAKE[kind]()
+    with mock.patch.object(plain, "put") as put:
+        plain.put_nowait(3)
+    put.assert_called_once_with(3, block=False)
+    assert plain.empty()
+
+
+def test_the_kinds_of_queues_are_related_as_ever() -> None:
+    for kind in (queue.LifoQueue, queue.PriorityQueue):
+        made = kind()
+        assert isinstance(made, queue.Queue)
+        for item in (2, 1, 3):
+            made.put(item)
+        assert made.get() == (3 if kind is queue.LifoQueue else 1)
+        assert len(made.queue) == 2
 
 
 def test_an_event_from_inside() -> None:

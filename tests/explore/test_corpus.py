@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import interlock
-from interlock.explore import ScheduleError, Undecided
+from interlock.explore import ScheduleError
 
 CORPUS = Path(__file__).with_name("corpus")
 BUGS = sorted(CORPUS.glob("*_bug.py"))
@@ -29,15 +29,8 @@ def test_each_bug_has_a_twin():
     assert [path.stem.removesuffix("_bug") for path in BUGS] == [path.stem.removesuffix("_ok") for path in TWINS]
 
 
-# A known fault: how many lines asyncio's loop passes on its way through an exception depends, from 3.12 on, on what ran
-# before, so this token is refused as one of another program.
-NOT_REPLAYED = {"thread_to_loop_bug"} if sys.version_info >= (3, 12) else set()
-
-
 @pytest.mark.parametrize("path", BUGS, ids=lambda path: path.stem)
-def test_a_bug_is_found_and_replayed(path, request):
-    if path.stem in NOT_REPLAYED:
-        request.applymarker(pytest.mark.xfail(raises=Undecided, strict=False, reason="its token is refused"))
+def test_a_bug_is_found_and_replayed(path):
     function = load(path)
     with pytest.raises(ScheduleError) as caught:
         interlock.explore(function, schedules=200)

@@ -350,6 +350,23 @@ def test_sets_of_tasks_have_one_order():
     assert (asyncio.Task, asyncio.Future) == kinds
 
 
+def test_as_completed_starts_coroutines_in_their_order():
+    """It makes a set of them, whose order is that of their addresses."""
+    began = []
+
+    async def work(i):
+        began.append(i)
+
+    async def main():
+        jobs = sorted((work(i) for i in range(8)), key=id, reverse=True)
+        order = [each.cr_frame.f_locals["i"] for each in jobs]
+        for each in asyncio.as_completed(jobs):
+            await each
+        assert began[-8:] == order
+
+    assert interlock.explore(lambda: asyncio.run(main()), schedules=4, order="fifo").kind is None
+
+
 def test_clocks_that_are_defaults_are_virtual(monkeypatch):
     module = types.ModuleType("clocked")
     source = """
@@ -389,11 +406,18 @@ def default(sleep=time.sleep):
 def test_a_thread_that_waits_outside_for_ever_ends_the_search():
     here, there = socket.socketpair()
 
+    started = []
+
     def program():
-        run(lambda: here.recv(1))
+        started.append(threading.Thread(target=lambda: here.recv(1)))
+        started[-1].start()
+        started[-1].join()
 
     with here, there, pytest.raises(Undecided, match=r"blocks at .*test_findings.py:\d+"):
         interlock.explore(program, schedules=100)
+    for thread in started:  # they go on, and end, after the search; `join` waits for that
+        thread.join(10.0)
+        assert not thread.is_alive()
 
 
 @pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="needs fork")

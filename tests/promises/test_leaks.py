@@ -6,6 +6,7 @@ those of C included; and the references to whatever takes part.
 
 import asyncio
 import gc
+import io
 import os
 import signal
 import sys
@@ -622,6 +623,27 @@ def test_a_thread_whose_join_was_interrupted_goes_at_once(parties: Parties) -> N
         reference = weakref.ref(thread)
         del thread, join
         assert reference() is None
+
+
+@pytest.mark.parametrize("look", [lambda: interlock.dump(io.StringIO()), interlock.snapshot], ids=["dump", "snapshot"])
+def test_a_look_at_who_waits_keeps_nothing(look: Callable[[], object]) -> None:
+    lock = Lock()
+
+    def work(mine: object) -> None:
+        with lock:
+            pass
+
+    with without_collector():
+        mine = Worker()
+        with lock:
+            thread = Worker(target=work, args=(mine,))
+            thread.start()
+            blocked(lock, 1)
+            look()
+        thread.join()
+        references = [weakref.ref(mine), weakref.ref(thread)]
+        del mine, thread
+        assert [reference() for reference in references] == [None, None]
 
 
 def test_a_join_that_is_refused_keeps_nothing() -> None:

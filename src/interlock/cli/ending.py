@@ -263,6 +263,7 @@ class Ending:
         settings: dict[str, Any] = {
             "colour": self.voice.may_colour(),
             "still": still,
+            "ended": _ended(bool(still)),
             "unseen": [*self.repeats.sentences(self.directory), *_unseen(self.outside)],
         }
         try:
@@ -277,7 +278,7 @@ class Ending:
             return report(tallies, self.directory, called=lambda tally: called(tally, names), **settings)
         except Exception:
             # The program has a module of its own where we need python's: the lines that made the primitives will do.
-            plain = {name: settings[name] for name in ("colour", "still", "unseen")}
+            plain = {name: settings[name] for name in ("colour", "still", "ended", "unseen")}
             return report(tallies, self.directory, **plain)
 
 
@@ -286,6 +287,22 @@ def _still_waiting(directory: str) -> "list[StillWaiting]":
         from interlock.watch.still import still_waiting
 
         return still_waiting(directory)
+    except Exception:
+        return []  # likewise
+
+
+def _ended(with_main: bool) -> list[str]:
+    """``with_main``: also the main thread, of which python has said so: others wait still."""
+    try:
+        from interlock.watch import ended
+
+        ended.look_for_tasks()
+        parties = [each for each in ended.parties() if with_main or not each.is_main]
+        if not parties:
+            return []
+        from interlock.watch.dump import ENDED, told_of
+
+        return [ENDED, *told_of(parties, 4)]
     except Exception:
         return []  # likewise
 

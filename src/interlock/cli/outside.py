@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 
 
 class Outside:
-    """Attributes: ``forked`` ((name or '', pid or 0) of each forked child), ``started`` ((pid, arguments) of each
-    program that `subprocess` or `multiprocessing` started), ``threads`` (names) and ``modules`` that were there before.
+    """Attributes: ``forked`` ((name or '', pid or 0) of each forked child), ``started`` ((pid or 0, arguments) of each
+    program that `subprocess`, `multiprocessing` or `os.system` started), ``threads`` (names) and ``modules`` that were
+    there before.
     """
 
     def __init__(self) -> None:
@@ -50,6 +51,16 @@ class Outside:
             spawn = getattr(os, name, None)
             if spawn is not None:
                 setattr(os, name, self._noting(spawn))
+
+        system = os.system
+
+        def noted_system(command: "Any") -> int:
+            if isinstance(command, (str, bytes)):
+                self.started.append((0, ["sh", "-c", os.fsdecode(command)]))
+            return system(command)
+
+        noted_system.__name__ = "system"
+        os.system = noted_system
 
     def _noting(self, spawn: "Callable[..., int]") -> "Callable[..., int]":
         def noted(path: "Any", arguments: "Sequence[Any]", *others: "Any", **keywords: "Any") -> int:

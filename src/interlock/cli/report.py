@@ -78,6 +78,7 @@ def report(
     colour: bool = False,
     called: Callable[[Tally], str | None] = lambda tally: None,
     still: "Sequence[StillWaiting]" = (),
+    ended: Sequence[str] = (),
     unseen: Sequence[str] = (),
     library: str = os.path.dirname(threading.__file__),
     machinery: str = threading.__file__,
@@ -89,8 +90,9 @@ def report(
 
     ``called``: what the source calls primitives that have no name. ``directory``: files in it are named relative to
     it, those of the standard ``library`` relative to that. ``still``: the waits that have not ended, which are in the
-    tallies, too. ``unseen``: sentences about what is not in the tallies. ``machinery``: the file whose primitives are
-    not the program's: each Thread makes an Event there to start by. ``of_library``: whether the standard library made a
+    tallies, too. ``ended``: lines about the parties that an exception has ended, with their heading. ``unseen``:
+    sentences about what is not in the tallies. ``machinery``: the file whose primitives are not the program's: each
+    Thread makes an Event there to start by. ``of_library``: whether the standard library made a
     primitive for itself; those are listed with ``internals`` alone. ``of_future``: whether it is that of a future.
     """
     bold, yellow, plain = (_BOLD, _YELLOW, _PLAIN) if colour else ("", "", "")
@@ -101,7 +103,7 @@ def report(
     idle = _made(visible) - _made(used)
     lines = ["", f"{bold}{_heading(used, idle, len(still))}{plain}", *_still_waiting(still, bold, plain)]
     if not used:
-        return "\n".join([*lines, *_paragraphs(unseen)]) + "\n"
+        return "\n".join([*lines, *_paragraphs(ended), *_paragraphs(unseen)]) + "\n"
 
     rows = _merged(
         _Row(
@@ -125,7 +127,7 @@ def report(
         lines += ["", f"{bold}{sentence}{plain}", step]
     elif any(row.waited for row in rows):
         lines += ["", "None of this waiting is worth a look."]
-    return "\n".join([*lines, *_paragraphs(unseen)]) + "\n"
+    return "\n".join([*lines, *_paragraphs(ended), *_paragraphs(unseen)]) + "\n"
 
 
 # --- sentences ----------------------------------------------------------------------------------------------------
@@ -169,8 +171,10 @@ def _still_waiting(still: "Sequence[StillWaiting]", bold: str, plain: str) -> li
         [("STILL WAITING", "AT", "SO FAR"), *((party, at, time) for party, _, at, time in cells)], 2
     )
     lines = ["", f"{bold}{titles}{plain}"]
-    for row, (_, what, _, _) in zip(table, cells, strict=True):
+    for row, (_, what, _, _), wait in zip(table, cells, still, strict=False):
         lines += [row, f"    for {what}"]
+        if wait.mistake:
+            lines.append(f"    {legible(wait.mistake, 4 * LABEL, keep_end=True)}")
     if len(still) > _STILL:
         lines.append(f"and {len(still) - _STILL:,} more")
     return lines

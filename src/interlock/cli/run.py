@@ -25,6 +25,7 @@ from interlock.cli.voice import Voice
 from interlock.cli.watching import start_watching
 from interlock.core.kernel.probe import start_counting
 from interlock.dropin import install
+from interlock.watch import ended
 
 
 class Request:
@@ -101,6 +102,7 @@ def run(request: Request) -> None:
     except BaseException as error:
         outputs.interrupted = type(error) is KeyboardInterrupt
         show_as_own(error)
+        ended.note_main(error)
         raise
 
 

@@ -332,6 +332,32 @@ class Patches:
                 ours = self._numbered(kind)
                 for owner in asyncio, module:
                     self.replace(undo, owner, kind.__name__, ours)
+            ours = _as_completed(asyncio.as_completed)
+            for owner in asyncio, asyncio.tasks:
+                self.replace(undo, owner, "as_completed", ours)
+
+
+def _as_completed(there: Any) -> Any:
+    """It makes a set of what it was given: of tasks, whose order is known, and not of coroutines."""
+    import asyncio
+
+    def in_order(fs: Any) -> Any:
+        if asyncio.isfuture(fs) or asyncio.iscoroutine(fs):
+            return fs  # which it refuses
+        return [asyncio.ensure_future(each) for each in dict.fromkeys(fs)]
+
+    if sys.version_info >= (3, 13):
+
+        def as_completed(fs: Any, *, timeout: float | None = None) -> Any:
+            return there(in_order(fs), timeout=timeout)
+
+    else:
+
+        def as_completed(fs: Any, *, timeout: float | None = None) -> Any:
+            yield from there(in_order(fs), timeout=timeout)
+
+    as_completed.__doc__ = there.__doc__
+    return as_completed
 
 
 class _Handle:
@@ -340,15 +366,20 @@ class _Handle:
     def __init__(self, ident: int) -> None:
         self.ident = ident
         self._done = False
+        self._runs = _thread.allocate_lock()
+        self._runs.acquire()
 
     def is_done(self) -> bool:
         return self._done
 
     def _set_done(self) -> None:
         self._done = True
+        self._runs.release()
 
     def join(self, timeout: float | None = None) -> None:
-        """Only after its end: while it runs, a strand waits for it in another way."""
+        """By who is no strand: a thread that was given up may end after the exploration."""
+        if self._runs.acquire(timeout=-1 if timeout is None else max(timeout, 0.0)):
+            self._runs.release()
 
 
 @contextlib.contextmanager

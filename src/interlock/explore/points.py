@@ -35,6 +35,7 @@ class Points:
         self._known: dict[str, bool] = {}
         self._tool: int | None = None
         self._shared: dict[CodeType, frozenset[int]] = {}
+        self._watched: dict[int, CodeType] = {}  # by their id: events are set for one object, and equal ones exist
         self.races = races
 
     def __enter__(self) -> "Points":
@@ -50,9 +51,10 @@ class Points:
             monitoring.set_events(self._tool, 0)
             for event in (monitoring.events.PY_START, monitoring.events.LINE, monitoring.events.INSTRUCTION):
                 monitoring.register_callback(self._tool, event, None)
-            for code in self._shared:
+            for code in self._watched.values():
                 monitoring.set_local_events(self._tool, code, 0)
             monitoring.free_tool_id(self._tool)
+            self._watched.clear()
             self._tool = None
 
     def before_thread(self) -> None:
@@ -102,11 +104,16 @@ class Points:
         event = monitoring.events.INSTRUCTION if self.at == "bytecodes" else monitoring.events.LINE
         disable = monitoring.DISABLE
 
+        # Not disabled for code of the program: 3.13 then loses, from the second call on, the event of a line that
+        # begins with the code itself, as a lambda's does. So the points of a schedule would depend on what ran before.
         def started(code: CodeType, offset: int) -> Any:
-            if self.belongs(code):
-                self._shared.setdefault(code, frozenset())
-                monitoring.set_local_events(tool, code, event)
-            return disable
+            if id(code) in self._watched:
+                return None
+            if not self.belongs(code):
+                return disable
+            self._watched[id(code)] = code
+            monitoring.set_local_events(tool, code, event)
+            return None
 
         monitoring.register_callback(tool, monitoring.events.PY_START, started)
         monitoring.register_callback(tool, monitoring.events.PY_RESUME, started)
@@ -114,7 +121,7 @@ class Points:
             step, seen = self.baton.line, self.races.seen
 
             def instruction(code: CodeType, offset: int) -> Any:
-                shared = self._offsets(code)
+                shared = self.shared(code)
                 if offset not in shared:
                     return disable
                 step(code, offset)
@@ -126,13 +133,6 @@ class Points:
             monitoring.register_callback(tool, event, self.baton.line)
         monitoring.set_events(tool, monitoring.events.PY_START | monitoring.events.PY_RESUME)
         monitoring.restart_events()
-
-    def _offsets(self, code: CodeType) -> frozenset[int]:
-        found = self._shared.get(code)
-        if not found:
-            self._shared.pop(code, None)
-            found = self.shared(code)
-        return found
 
     # --- 3.11 -----------------------------------------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable
 
 from interlock.core.explain.order import called
@@ -18,7 +19,7 @@ from interlock.core.primitives.latch import Latch
 from interlock.core.primitives.lock import Lock
 from interlock.core.primitives.semaphore import Semaphore
 from interlock.core.primitives.waitqueue import WaitQueue
-from interlock.watch import ended
+from interlock.watch import deeds, ended
 from interlock.watch.stuck import dead_givers
 from interlock.watch.view import Cycle, Someone, View
 from interlock.watch.waits import Meaning
@@ -145,15 +146,76 @@ def _is_waiting(someone: Someone, view: View) -> bool:
 
 def _told_ended() -> list[str]:
     parties = ended.parties()
-    if not parties:
-        return []
-    lines = ["", "ENDED BY AN EXCEPTION"]
+    return ["", ENDED, *told_of(parties)] if parties else []
+
+
+ENDED = "ENDED BY AN EXCEPTION"
+
+
+def told_of(parties: list[ended.Ended], most: int = MOST_HELD) -> list[str]:
+    """Those who have ended, in lines; those together of whom the same is to be told. ``most``: lines about what one of
+    them had done."""
+    lines = []
+    alike: dict[object, list[ended.Ended]] = {}
     for each in parties:
-        lines.append(f"  {'task ' if each.is_task else ''}{each.name}")
+        alike.setdefault(_account_of(each), []).append(each)
+    for each, *others in alike.values():
+        more = f" and {len(others):,} more" if others else ""
+        lines.append(f"  {'task ' if each.is_task else ''}{each.name}{more}")
         lines += _sentence(f"ended by {each.what}", "at", each.place)
-        for name, thing, place in each.did()[:MOST_HELD]:
-            lines.append(f"      {_DEEDS[name].format(name_of(thing))}, at {place}")
+        past = past_of(each)
+        lines += [f"      {line}" for line in past[:most]]
+        if len(past) > most:
+            lines.append(f"      and {_count(len(past) - most, 'line', 'lines')} more of what it had done")
     return lines
+
+
+def _account_of(party: ended.Ended) -> object:
+    done = [(each.verb, each.primitive, each.times, str(each.place)) for each in party.done]
+    held = [(name, str(place)) for name, place in [*party.held, *party.kept]]
+    return party.is_task, party.what.replace(party.name, ""), str(party.place), *done, *held
+
+
+def past_of(party: ended.Ended) -> list[str]:
+    """What a party that has ended had done and held, and what its code does besides."""
+    now = time.monotonic_ns()
+    lines = [f"held {name} then, taken at {place}" for name, place in party.held]
+    lines += [f"has not given back {name}, taken at {place}" for name, place in party.kept]
+    lines += [f"had {each.said(each.primitive, now)}" for each in party.done]
+    known = {str(each.place) for each in party.done} | {str(place) for _, place in [*party.held, *party.kept]}
+    for name, thing, place in [] if party.is_main else party.did():  # from the main module all code can be reached
+        if str(place) not in known:
+            lines.append(f"{_DEEDS[name].format(name_of(thing))}, at {place}")
+    return lines
+
+
+MOST_LATELY = 6  # parties that have done something to one primitive
+
+
+def lately(meaning: Meaning, view: View) -> list[str]:
+    """Who has done what to the primitives that are waited for, the last first; not those who wait there themselves."""
+    lines = []
+    for way in meaning.alone():
+        if not isinstance(way.target, Primitive):
+            continue
+        name = name_of(way.target) if meaning.choices else deeds.IT
+        by_party: dict[int, list[deeds.Done]] = {}
+        for each in deeds.to(way.target, name):
+            if not view.waits_at(each.party, way.target):
+                by_party.setdefault(each.party, []).append(each)
+        for party, done in list(by_party.items())[:MOST_LATELY]:
+            said = ", and ".join(each.said(name, view.now) for each in done)
+            lines.append(f"{done[0].name} {said}{_what_became_of(party, view)}")
+        if len(by_party) > MOST_LATELY:
+            lines.append(f"and {_count(len(by_party) - MOST_LATELY, 'more has', 'more have')} used {name}")
+    return lines
+
+
+def _what_became_of(party: int, view: View) -> str:
+    for each in ended.parties():
+        if each.party == party:
+            return f"; it has ended by {each.what}" + ("" if each.place is None else f", at {each.place}")
+    return "; it has ended" if view.has_ended(party) else ""
 
 
 def _wait_of(someone: Someone) -> Wait:
@@ -196,13 +258,10 @@ def _block(someone: Someone, view: View) -> list[str]:
         lines += _sentence(what, "at", someone.place)
         poll = view.polls.get(id(someone))
         polling = [] if poll is None else [str(poll)]
-        lines += [f"      {line}" for line in [*polling, *meaning.lines, *_dead(meaning)]]
-        if wait is not None and id(wait.at) in view.mistakes:
-            taken_at, task = view.mistakes[id(wait.at)]
-            who = "a task" if task is None else f"task {task}"
-            lines += _sentence(
-                f"{who} took it and ended by a TypeError: acquire() is not awaited", "taken at", taken_at
-            )
+        lines += [f"      {line}" for line in [*polling, *meaning.lines, *lately(meaning, view), *_dead(meaning, view)]]
+        mistake = None if wait is None else mistake_of(wait, view)
+        if mistake is not None:
+            lines += _sentence(mistake[0], "taken at", mistake[1])
     elif someone.place is not None:
         lines += _sentence("is", "at", someone.place)
     cut = handler_of(someone.frames)
@@ -215,13 +274,26 @@ def _block(someone: Someone, view: View) -> list[str]:
     return lines
 
 
-def _dead(meaning: Meaning) -> list[str]:
+def mistake_of(wait: Wait, view: View) -> tuple[str, Place] | None:
+    """Who took what this wait is for by `await lock.acquire()`, in words, and where."""
+    if id(wait.at) not in view.mistakes:
+        return None
+    taken_at, task = view.mistakes[id(wait.at)]
+    who = "a task" if task is None else f"task {task}"
+    return f"{who} took it and ended by a TypeError: acquire() is not awaited", taken_at
+
+
+def _dead(meaning: Meaning, view: View) -> list[str]:
     """Those who could have ended this wait and are no more."""
     lines = []
+    told = {
+        each.party for way in meaning.alone() if isinstance(way.target, Primitive) for each in deeds.to(way.target, "")
+    }
     for each in dead_givers(meaning)[:5]:
         where = next(filter(None, [each.could_give(way.target, way.gives) for way in meaning.alone() if way.gives]))
         place = "" if each.place is None else f" at {each.place}"
-        lines.append(f"{each.name} could have, at {where}: it ended by {each.what}{place}")
+        of_what = "it has ended" if each.party in told else f"it ended by {each.what}{place}"
+        lines.append(f"{each.name} could have, at {where}: {of_what}")
     return lines
 
 
@@ -278,11 +350,13 @@ def what_is_missing(wait: Wait) -> str:
     if isinstance(at, Latch):
         return f"{_count(at.count, 'count-down is', 'count-downs are')} missing"
     if isinstance(at, Semaphore):
-        return "no permit is free: nobody has released one" if at._value == 0 else f"only {at._value} free"
+        if at._value:
+            return f"only {at._value} free"
+        return "no permit is free" if deeds.has(at, "released") else "no permit is free: nobody has released one"
     if isinstance(at, Event):
-        return "nobody has set it"
+        return "nobody has set it since it was cleared" if deeds.has(at, "set") else "nobody has set it"
     if isinstance(at, Condition):
-        return "nobody has notified it"
+        return f"nobody has notified it{' since this wait began' if deeds.has(at, 'notified') else ''}"
     if isinstance(at, WaitQueue):
         return "nobody has unparked it"
     if isinstance(at, Join):

@@ -1,8 +1,8 @@
 """Who has ended, and of what: threads and tasks that an exception ended, processes that a signal killed.
 
-That is what cannot be found out later. Kept of a party: its name, the exception as text, the line, and what its code
-could have given: which methods it named on which objects, those by weak references. No object of the program's is kept
-alive by it. The last `MOST` are kept.
+That is what cannot be found out later. Kept of a party: its name, the exception as text, the line; what it had done to
+primitives, and held; and what its code could have given: which methods it named on which objects, those by weak
+references. No object of the program's is kept alive by it. The last `MOST` are kept.
 
 A task of asyncio's keeps its exception, so it is found when somebody looks, as long as anybody keeps the task; one that
 nobody asked is told of by asyncio when it goes. What is lost is a task whose exception somebody has dealt with.
@@ -15,18 +15,23 @@ import weakref
 from collections import deque
 from collections.abc import Iterable
 
-from interlock.core.explain.places import Place
+from interlock.core.explain.places import Place, held_in_trace
+from interlock.core.graph import waitgraph
 from interlock.core.kernel.deadlock import DeadlockError
 from interlock.core.kernel.primitive import Primitive
 from interlock.core.kernel.private import error_of
+from interlock.core.tasks.task import current_party
 from interlock.dropin import call_when_loaded, call_with_asyncio
 from interlock.watch import private
+from interlock.watch.words import legible
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
     from typing import Any
+
+    from interlock.watch.deeds import Done
 
 MOST = 20
 _DEEDS = ("put", "put_nowait", "get", "get_nowait", "task_done", "acquire", "__enter__", "release", "set", "notify",
@@ -36,15 +41,38 @@ _DEEDS = ("put", "put_nowait", "get", "get_nowait", "task_done", "acquire", "__e
 class Ended:
     """A thread or task that an exception ended.
 
-    Attributes: ``name``, ``what`` (the exception, as a traceback's last line has it), ``place``, ``is_task``.
+    Attributes: ``name``, ``what`` (the exception, as a traceback's last line has it), ``place``, ``is_task``,
+    ``is_main``,
+    ``party`` (its id as a party, 0 where it has met no primitive), ``done`` (what it has done to which primitives),
+    ``held`` (what it was inside of when the exception was raised: what to call it, and the line) and ``kept``
+    (likewise, what it has not given back).
     """
 
-    def __init__(self, name: str, error: BaseException, is_task: bool = False) -> None:
+    def __init__(self, name: str, error: BaseException, is_task: bool = False, party: int = 0) -> None:
         self.name = name
         self.is_task = is_task
+        self.is_main = False
+        self.party = party
         self.what: str = describe(error)
         self.place: Place | None = _innermost(error.__traceback__)
+        self.done: list[Done] = []
+        self.held: list[tuple[str, Place]] = []
+        self.kept: list[tuple[str, Place]] = []
+        self._look_back(error.__traceback__)
         self.learn(error.__traceback__)
+
+    def _look_back(self, trace: "TracebackType | None") -> None:
+        """Note what it had done and held."""
+        from interlock.watch import deeds
+        from interlock.watch.dump import name_of
+
+        within = held_in_trace(trace)
+        self.held = [(name_of(primitive), place) for primitive, place in within]
+        if self.party:
+            self.done = deeds.by(self.party)
+            inside = {id(primitive) for primitive, _ in within}
+            kept = [(primitive, place) for primitive, place in deeds.held_by(self.party) if id(primitive) not in inside]
+            self.kept = [(name_of(primitive), place) for primitive, place in kept]
 
     def learn(self, trace: "TracebackType | None") -> None:
         """Note what the code could have given whose frames this traceback has."""
@@ -83,9 +111,9 @@ class Ended:
 
 
 def describe(error: BaseException) -> str:
-    """``ZeroDivisionError: division by zero``."""
+    """``ZeroDivisionError: division by zero``: the first line of what it says."""
     try:
-        text = str(error)
+        text = legible(str(error).partition("\n")[0], 200)
     except Exception:
         text = ""
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
@@ -118,9 +146,13 @@ def note_task(task: "Any") -> None:
         if error is None or (key in _noted and _noted[key]() is task):
             return
         _noted[key] = weakref.ref(task, lambda _: _noted.pop(key, None))
-        _ended.append(Ended(task.get_name(), error, True))
+        _ended.append(Ended(task.get_name(), error, True, _party_of(task)))
     except Exception:
         return
+
+
+def _party_of(task: object) -> int:
+    return next((party.id for party in waitgraph.parties() if waitgraph.task_of(party) is task), 0)
 
 
 def killed_processes() -> list[tuple[int, str, int]]:
@@ -142,9 +174,20 @@ def note_thread(thread: threading.Thread) -> None:
         error = sys.exc_info()[1]
         if error is None or isinstance(error, SystemExit):
             return
-        _ended.append(Ended(thread.name, error))
+        _ended.append(Ended(thread.name, error, party=current_party().id))
     except Exception:
         return  # what the program's own hook is to say comes first
+
+
+def note_main(error: BaseException) -> None:
+    """The main thread is through with the program, by this exception. Others may still wait for it."""
+    if not isinstance(error, (SystemExit, KeyboardInterrupt)):
+        try:
+            main = Ended(threading.current_thread().name, error, party=current_party().id)
+            main.is_main = True
+            _ended.append(main)
+        except Exception:
+            return
 
 
 def _watch_tasks(on_deadlock: "Callable[[], object] | None") -> None:

@@ -7,6 +7,8 @@ from interlock.core.explain.order import called
 from interlock.core.explain.places import Place
 from interlock.core.graph.waitgraph import holders
 from interlock.core.kernel.primitive import Primitive
+from interlock.watch import deeds, ended
+from interlock.watch.dump import past_of
 from interlock.watch.view import Cycle, Someone, View
 from interlock.watch.waits.machine import wait_of
 
@@ -44,10 +46,28 @@ class ChoiceData(TypedDict):
     owners: list[int]
 
 
+class DeedData(TypedDict):
+    """What a party has done to a primitive, as far as `interlock run` has noted it.
+
+    ``party``: its id. ``did``: as in "put into it". ``times``: how often; the rest is of the last time. ``ended``: the
+    party is no more. ``exception``: what has ended it, as a traceback's last line has it, or None.
+    """
+
+    party: int
+    name: str
+    did: str
+    times: int
+    seconds_ago: float
+    at: PlaceData | None
+    ended: bool
+    exception: str | None
+
+
 class WaitData(TypedDict):
     """What a party waits for. ``timed``: it ends by itself. ``owners``: the ids of those who hold the primitive.
 
-    ``choices``: where it selects, each of the things of which one is enough; else empty.
+    ``choices``: where it selects, each of the things of which one is enough; else empty. ``lately``: who has done what
+    to the primitive, the last first.
     """
 
     primitive: PrimitiveData
@@ -55,6 +75,7 @@ class WaitData(TypedDict):
     timed: bool
     owners: list[int]
     choices: list[ChoiceData]
+    lately: list[DeedData]
 
 
 class ProcessData(TypedDict):
@@ -97,11 +118,22 @@ class CycleData(TypedDict):
     certain: bool
 
 
+class EndedData(TypedDict):
+    """A thread or task that an exception has ended under `interlock run`, and what it had done, in sentences."""
+
+    name: str
+    kind: str
+    exception: str
+    at: PlaceData | None
+    had: list[str]
+
+
 class Snapshot(TypedDict):
     """What `interlock.snapshot` returns: who waits for what at one moment."""
 
     parties: list[PartyData]
     cycles: list[CycleData]
+    ended: list[EndedData]
 
 
 def take() -> Snapshot:
@@ -110,6 +142,16 @@ def take() -> Snapshot:
     return {
         "parties": [_party(someone, view) for someone in view.people],
         "cycles": [_cycle(cycle) for cycle in view.cycles],
+        "ended": [
+            {
+                "name": each.name,
+                "kind": "task" if each.is_task else "thread",
+                "exception": each.what,
+                "at": _place(each.place),
+                "had": past_of(each),
+            }
+            for each in ended.parties()
+        ],
     }
 
 
@@ -133,6 +175,7 @@ def _party(someone: Someone, view: View) -> PartyData:
                 {"primitive": _primitive(each.at), "owners": [party.id for party in holders(each.at)]}
                 for each in wait.alternatives or ()
             ],
+            "lately": [_deed(done, view) for done in deeds.to(wait.at, deeds.IT)],
         },
         "machine": _between(someone),
         "holds": [{"primitive": _primitive(held), "at": _place(place)} for held, place in someone.holds],
@@ -152,6 +195,20 @@ def _between(someone: Someone) -> MachineWaitData | None:
             {"pid": party.pid, "program": party.program, "thread": party.thread, "at": place}
             for party, place in blocked.holders
         ],
+    }
+
+
+def _deed(done: deeds.Done, view: View) -> DeedData:
+    exception = next((each.what for each in ended.parties() if each.party == done.party), None)
+    return {
+        "party": done.party,
+        "name": done.name,
+        "did": done.verb.format(deeds.IT),
+        "times": done.times,
+        "seconds_ago": max(0, view.now - done.time) / 1e9,
+        "at": _place(done.place),
+        "ended": exception is not None or view.has_ended(done.party),
+        "exception": exception,
     }
 
 

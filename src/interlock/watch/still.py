@@ -1,21 +1,25 @@
 """The waits that have not ended when a program does, for the report."""
 
-from interlock.core.graph.waitgraph import Wait
+from interlock.core.graph.waitgraph import Wait, holders
 from interlock.core.kernel.primitive import Primitive
 from interlock.core.kernel.probe import count_open, made_by
 from interlock.core.primitives.join import Join
-from interlock.watch.dump import is_own, name_of, what_is_missing
+from interlock.watch.dump import is_own, mistake_of, name_of, what_is_missing
 from interlock.watch.names import Names
 from interlock.watch.view import Someone, View
 from interlock.watch.waits import Meaning
 
 
 class StillWaiting:
-    """A party that waits. ``party``, ``what`` and ``where`` in words; ``nanoseconds`` until now, None where that is not
-    known."""
+    """A party that waits.
 
-    def __init__(self, someone: Someone, wait: Wait | None, now: int, names: Names, meaning: Meaning | None) -> None:
-        self._wait = wait
+    ``party``, ``what``, ``where`` and ``mistake`` (how it came to be held, where that was one) in words;
+    ``nanoseconds`` until now, None where that is not known.
+    """
+
+    def __init__(self, someone: Someone, names: Names, view: View) -> None:
+        wait = self._wait = someone.wait
+        meaning = view.meaning(someone)
         self.party: str = f"task {someone.name}" if someone.is_task else someone.name
         if meaning is not None and (wait is None or not _is_of_a_primitive(meaning, wait)):
             self.what: str = f"{meaning.verb} {meaning.what}".removeprefix("waits for ").strip()
@@ -24,8 +28,10 @@ class StillWaiting:
             missing = "" if wait is None else what_is_missing(wait)
             if missing:
                 self.what += f": {missing}"
+        mistake = None if wait is None else mistake_of(wait, view)
+        self.mistake: str = "" if mistake is None else f"{mistake[0]}, at {mistake[1]}"
         self.where: str = "" if someone.place is None else str(someone.place)
-        self.nanoseconds: int | None = None if wait is None else max(0, now - wait.since)
+        self.nanoseconds: int | None = None if wait is None else max(0, view.now - wait.since)
 
     def count(self) -> None:
         """Have it counted as a wait of its primitive's. A join is of none that the program has made."""
@@ -39,12 +45,14 @@ def still_waiting(directory: str) -> list[StillWaiting]:
     names = Names(directory)
     view = View()
     found = []
+    if any(someone.wait is not None and holders(someone.wait.at) for someone in view.people):
+        view.find_mistakes()
     for someone in view.people:
         wait = someone.wait
         if wait is None and someone.awaits is None:
             continue
         if wait is None or is_own(wait.at):
-            found.append(StillWaiting(someone, wait, view.now, names, view.meaning(someone)))
+            found.append(StillWaiting(someone, names, view))
     return sorted(found, key=lambda still: -(still.nanoseconds or 0))
 
 

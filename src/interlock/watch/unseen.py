@@ -25,7 +25,12 @@ _OURS = "interlock"
 def unseen(outside: "Outside") -> list[str]:
     """The sentences, each a line."""
     forked = [f"{name} (pid {pid})" if name else f"pid {pid}" if pid else "" for name, pid in outside.forked]
-    programs = [f"{name} (pid {pid})" for pid, words in outside.started if (name := _python_program(words))]
+    programs = [
+        f"{name} (pid {pid})" if pid else name
+        for pid, words in outside.started
+        for command in _commands(words)
+        if (name := _python_program(command))
+    ]
     locks = sorted(set(_raw_locks(outside.modules)))
     lines = []
     if forked:
@@ -51,6 +56,26 @@ def _listed(names: Sequence[str]) -> str:
     shown = ", ".join(map(legible, names[:_NAMED]))
     more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
     return f": {shown}{more}"
+
+
+def _commands(words: list[str]) -> list[list[str]]:
+    """The command lines in this one: a shell's are those of its script, as far as they can be told."""
+    if len(words) < 3 or os.path.basename(words[0]) not in ("sh", "bash", "dash") or words[1] != "-c":
+        return [words]
+    import shlex  # only here: a program under `interlock run` is not to see much imported
+
+    script = shlex.shlex(words[2], posix=True, punctuation_chars=True)
+    script.whitespace_split = True
+    commands: list[list[str]] = [[]]
+    try:
+        for word in script:
+            if not word.strip("();<>|&"):
+                commands.append([])
+            elif commands[-1] or not (word == "exec" or "=" in word):
+                commands[-1].append(word)
+    except ValueError:
+        return []  # a quote that is not closed
+    return commands
 
 
 def _python_program(words: list[str]) -> str | None:

@@ -1,6 +1,7 @@
 """Everybody at one moment: who runs where, who waits for what and for how long, who holds what and since which line."""
 
 import sys
+import threading
 import time
 from collections.abc import Iterable
 
@@ -86,6 +87,8 @@ class View:
     def __init__(self) -> None:
         self.mistakes: dict[int, tuple[Place, str | None]] = {}  # locks that tasks took by `await lock.acquire()`
         frames = sys._current_frames()
+        # Not this very frame, which holds them: all that the program has in its frames would live until a collection.
+        frames[threading.get_ident()] = sys._getframe(1)
         self.now: int = time.monotonic_ns()
         self.people: list[Someone] = _everybody(frames)
         found = {each.party.id: each for each in self.people if each.party is not None}
@@ -126,6 +129,18 @@ class View:
         """Those of them who are here."""
         return [self._found[party.id] for party in parties if party.id in self._found]
 
+    def waits_at(self, party: int, primitive: Primitive) -> bool:
+        """Whether the party with this id waits for this primitive."""
+        someone = self._found.get(party)
+        if someone is None or someone.wait is None:
+            return False
+        return any(each.at is primitive for each in someone.wait.alternatives or [someone.wait])
+
+    def has_ended(self, party: int) -> bool:
+        """Whether the party with this id is no more."""
+        someone = self._found.get(party)
+        return someone is None or someone.party is None or someone.party.ended
+
     def seconds(self, wait: Wait) -> float:
         """For how long it has lasted."""
         return max(0, self.now - wait.since) / 1e9
@@ -134,6 +149,10 @@ class View:
         """Find out what everybody holds, also where nobody waits for it. Returns the view itself."""
         for primitive in every_primitive():
             self._add_holders(primitive, ended=False)
+        return self.find_mistakes()
+
+    def find_mistakes(self) -> "View":
+        """Find the locks that tasks took by `await lock.acquire()`, among all objects. Returns the view itself."""
         self.mistakes = {id(taken): (place, task) for taken, place, task in awaited_by_mistake()}
         return self
 

@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from time import monotonic_ns, sleep
 from typing import Any
 
 import pytest
@@ -528,3 +529,38 @@ def test_a_condition_of_tasks() -> None:
     for party in "waiter", "late":
         of_it = [what for _, what, who, name, _ in seen.rows() if (who, name) == (party, "lock")]
         assert of_it == ["acquired", "let go", "requeued", "released"]
+
+
+def test_the_event_by_which_numbers_are_forgotten_keeps_its_own() -> None:
+    """Every so many primitives those are forgotten that no event names: not the one that is about to be named."""
+    kept = 65_536
+    with recorded(2 * IN_CHUNK) as seen:
+        for _ in range(kept - 40):
+            with interlock.Lock():
+                pass
+        for n in range(80):
+            with interlock.Lock(name=f"late {n}"):
+                pass
+    assert len(seen.taken.entries) < kept
+    assert {name for _, _, _, name, _ in seen.rows() if name is not None} == {f"late {n}" for n in range(80)}
+
+
+def test_the_times_of_events_are_those_of_the_clock() -> None:
+    """A thread asks the system for the time once in a while, and counts the processor's ticks in between."""
+    lock = interlock.Lock(name="lock")
+    asked: list[tuple[int, int]] = []
+    with recorded() as seen:
+        end = monotonic_ns() + 60_000_000
+        while monotonic_ns() < end:
+            before = monotonic_ns()
+            lock.acquire()
+            asked.append((before, monotonic_ns()))
+            lock.release()
+            if len(asked) % 1000 == 0:
+                sleep(0.005)
+    times = [at for at, what, *_ in seen.rows() if what == "acquired"]
+    assert len(times) == min(len(asked), len(times)) >= 100
+    near = 50_000  # nanoseconds: what a clock is adjusted by in a millisecond is less than one
+    for (before, after), at in zip(asked[-len(times) :], times, strict=True):
+        assert before - near <= at <= after + near
+    assert times == sorted(times)

@@ -1,9 +1,10 @@
 cimport cython
 
+from interlock.core.explain.deeds cimport Deeds
 from interlock.core.explain.seen cimport interlock_hold
 from interlock.core.kernel.maker cimport Maker
 from interlock.core.kernel.primitive cimport Primitive
-from interlock.core.kernel.probe cimport Observed, Sink
+from interlock.core.kernel.probe cimport Happening, Observed, Sink
 
 
 # What is taken one in another: the primitives of one line, or among those of one line a single one.
@@ -19,6 +20,7 @@ cdef class Line(Node):
     cdef str where              # None: made before anybody watched
     cdef str kind               # of the first that was made here
     cdef unsigned int version   # of that class; 0: not known
+    cdef bint internal          # the standard library has made it for itself
 
 
 # Refers to nothing that could refer back to it: the collector need not look.
@@ -34,6 +36,8 @@ cdef class Origin(Node):
     # origin to the lock that it has made), and whether one at a time has it.
     cdef object lock
     cdef bint exclusive
+    # Under the critical section of the origin; None before the first: what has been done to a primitive without owners.
+    cdef Deeds deeds
 
     cdef object its_lock(self)
 
@@ -66,6 +70,7 @@ cdef class Hands:
     cdef int count
     cdef int room
     cdef interlock_hold *holds
+    cdef list done_to         # the origins of what the party has done something to, the last ones
 
     cdef int find(self, Origin origin) noexcept
     cdef bint has(self, Origin origin) noexcept
@@ -104,6 +109,7 @@ cdef class OrderSink(Sink):
     cdef object take_hands(self)
     cdef object taken(self, Hands hands, Primitive what, unsigned long long me)
     cdef object given(self, Hands hands, Primitive what)
+    cdef object done(self, Happening happening, Primitive what)
 
 
 cdef bint holds(Primitive what, unsigned long long id)

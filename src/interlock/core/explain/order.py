@@ -21,6 +21,8 @@ What it costs, which every lock that is taken pays:
 The hands of a party are its own and go with it. A lock is kept by nobody's hands: they have its `Origin`, an object of
 ours which knows it weakly. So hands may name what is not held any more, since another has released it or it is gone.
 That does no harm as long as there is no news; before news is believed, each lock is asked who has it (`look_closer`).
+
+What has no owners has no order. Of that this sink notes what has been done to it, and by whom (`deeds.py`).
 """
 
 import _thread
@@ -31,6 +33,7 @@ from itertools import count
 import cython
 from cython.cimports.cpython.mem import PyMem_RawFree, PyMem_RawRealloc
 from cython.cimports.cpython.weakref import PyWeakref_NewRef
+from cython.cimports.interlock.core.explain.deeds import Deed, Deeds
 from cython.cimports.interlock.core.explain.seen import (
     INTERLOCK_PAIRS,
     interlock_drop_hold,
@@ -53,6 +56,8 @@ from cython.cimports.interlock.core.kernel.party import Party, departed, living,
 from cython.cimports.interlock.core.kernel.primitive import Primitive
 from cython.cimports.interlock.core.kernel.probe import Happening, Observed, Sink, unwatch, watch
 from cython.cimports.interlock.core.primitives.mutex import Mutex
+from cython.cimports.interlock.core.primitives.queue_base import QueueBase
+from cython.cimports.interlock.core.primitives.semaphore import Semaphore
 from cython.cimports.interlock.core.primitives.within import hints
 from cython.cimports.interlock.core.tasks.task import caller, caller_id
 from cython.cimports.libc.stdlib import calloc, free
@@ -63,6 +68,7 @@ from interlock.core.kernel.maker import is_of_library
 
 MOST_EDGES = cython.declare(cython.int, 10_000)  # between single objects there could be any number
 MOST_STEPS = cython.declare(cython.int, 10_000)  # of one search for a cycle
+MOST_DONE_TO = cython.declare(cython.int, 16)  # primitives whose deeds are found again from a party
 
 active: object = None  # the watcher, or None
 _next_sink = count(1)
@@ -243,6 +249,7 @@ class OrderSink(Sink):
         line.where = f"{short(code.co_filename)}:{number}"
         line.kind = type(what).__name__
         line.version = interlock_version_of(type(what))
+        line.internal = is_of_library(maker.code.co_filename)
         line = self.lines.setdefault((maker.first_code, maker.first_line, code, number), line)
         with cython.critical_section(maker):
             known = maker.node
@@ -319,10 +326,14 @@ class OrderSink(Sink):
     def happened(
         self, happening: Happening, what: Observed, other: cython.ulonglong, waited: cython.longlong
     ) -> cython.void:
-        if happening != Happening.ACQUIRED and happening != Happening.GRANTED and happening != Happening.RELEASED:
-            return
         primitive: Primitive = cython.cast(Primitive, what)
+        if happening != Happening.ACQUIRED and happening != Happening.GRANTED and happening != Happening.RELEASED:
+            if happening == Happening.NOTIFIED or Happening.SET <= happening <= Happening.COUNTED_DOWN:
+                self.done(happening, primitive)
+            return
         if not primitive.has_owners():
+            if isinstance(primitive, (QueueBase, Semaphore)):
+                self.done(happening, primitive)
             return
         me: cython.ulonglong = caller_id()
         hands: Hands = self.hands_of_caller(me)
@@ -360,6 +371,34 @@ class OrderSink(Sink):
             index = hands.find(cython.cast(Origin, found))
             if index >= 0:
                 hands.remove(index)
+
+    def done(self, happening: Happening, what: Primitive):
+        """The caller has done something to what has no owners."""
+        origin: Origin = self.origin_of(what)
+        if origin.line.internal:
+            return
+        deeds: Deeds
+        with cython.critical_section(origin):
+            deeds = origin.deeds
+        if deeds is None:
+            deeds = Deeds.__new__(Deeds)
+            with cython.critical_section(origin):
+                if origin.deeds is None:
+                    origin.deeds = deeds
+                deeds = origin.deeds
+        me: cython.ulonglong = caller_id()
+        if not deeds.note(happening, me):
+            return
+        # The party's own list: nobody else writes to it, and who reads it takes a copy.
+        hands: Hands = self.hands_of_caller(me)
+        if hands.done_to is None:
+            hands.done_to = []
+        for each in hands.done_to:
+            if each is origin:
+                return
+        hands.done_to.append(origin)
+        if len(hands.done_to) > MOST_DONE_TO:
+            del hands.done_to[0]
 
     # What is news.
 
@@ -546,6 +585,29 @@ class OrderSink(Sink):
             for each in cython.cast(Hands, found).copy()
         ]
 
+    def deeds_by(self, number: int) -> list:
+        """What the party with this id has done to what has no owners, as (name of the primitive, its kind, `Deed`), the
+        last first."""
+        party: Party = party_by_id(number)
+        with cython.critical_section(party):
+            found = party.hands
+        if found is None or cython.cast(Hands, found).turn != self.turn or cython.cast(Hands, found).done_to is None:
+            return []
+        by: list = []
+        for each in list(cython.cast(Hands, found).done_to):
+            origin: Origin = each
+            with cython.critical_section(origin):
+                deeds: Deeds = origin.deeds
+            for deed in deeds.read():
+                if cython.cast(Deed, deed).party == number:
+                    by.append((origin.name, origin.kind, deed))
+        return sorted(by, key=time_of_last, reverse=True)
+
+
+def time_of_last(one) -> int:
+    deed: Deed = one[2]
+    return deed.time
+
 
 _next_edge = count(1)
 
@@ -590,6 +652,17 @@ def called(primitive: Primitive) -> str | None:
         return None
     origin: Origin = found
     return None if origin.label is None and origin.line.where is None else origin.name
+
+
+def deeds_of(primitive: Primitive) -> list:
+    """What has been done to a primitive without owners while somebody watched, as `Deed`s, the last first."""
+    with cython.critical_section(primitive):
+        found = primitive.origin
+    if found is None:
+        return []
+    with cython.critical_section(cython.cast(Origin, found)):
+        deeds: Deeds = cython.cast(Origin, found).deeds
+    return [] if deeds is None else deeds.read()
 
 
 def start_watching(report: object, apart: cython.bint = False) -> OrderSink:

@@ -14,12 +14,17 @@ cdef bint is_it(object found, object primitive)
 cdef list suspended_frames(object task)
 cdef Place place_in(object frame)
 cdef Place hold_in(object frame, object primitive, bint by_with=*)
+cdef bint may_have_changed(object node, object expression, object frame, object primitive) except -1
 cdef bint is_in_with(object frame, object primitive) except -1
 cdef object loop_of(object party)
 cdef dict scopes_of(str file, dict module_globals)
 cdef object collect(object node, list into, dict scopes)
 cdef list nodes_of(object frame)
 cdef tuple position(object frame)
+cdef tuple position_of(object code, int offset, object line)
+cdef int entered_by(object code, int offset, tuple where) except -1
+cdef list items_entered(object node, object code, int offset, tuple here)
+cdef list held_in_step(object frame, int offset, object line)
 cdef tuple start(object node)
 cdef tuple end(object node)
 cdef str name_at(object frame)

@@ -19,6 +19,7 @@ from cython.cimports.interlock.core.kernel.party import Party
 from cython.cimports.interlock.core.kernel.primitive import Primitive
 from cython.cimports.interlock.core.primitives.condition import Condition
 from cython.cimports.interlock.core.primitives.rwlock import Side
+from cython.cimports.interlock.core.primitives.semaphore import Semaphore
 from cython.cimports.interlock.core.tasks.task import TaskParty
 
 # Each with its separator at the end, made here: what looks on comes by, and runs no Python code.
@@ -35,6 +36,7 @@ _KINDS_OF_COROUTINE = (
 COPIES_LOCALS = cython.declare(cython.bint, sys.version_info < (3, 13))
 CO_OPTIMIZED = cython.declare(cython.int, 1)  # a function: its locals are no dictionary
 _KEPT = 100  # parsed files
+MOST_STEPS = cython.declare(cython.int, 10)  # of a traceback, at each end
 parsed = {}
 
 
@@ -333,11 +335,15 @@ def nodes_of(frame) -> list:
 
 def position(frame) -> tuple:
     """Where the instruction that the frame is at begins in the source: line and column."""
-    index = frame.f_lasti // 2
-    for number, (line, _, column, _) in enumerate(frame.f_code.co_positions()):
-        if number == index:
-            return (line or frame.f_lineno, 0 if column is None else column)
-    return (frame.f_lineno, 0)
+    return position_of(frame.f_code, frame.f_lasti, frame.f_lineno)
+
+
+def position_of(code, offset: cython.int, line) -> tuple:
+    """``line``: the line of the instruction at this offset, where the code has no columns."""
+    for number, (first, _, column, _) in enumerate(code.co_positions()):
+        if number == offset // 2:
+            return (first or line, 0 if column is None else column)
+    return (line, 0)
 
 
 def start(node) -> tuple:
@@ -348,16 +354,16 @@ def end(node) -> tuple:
     return (node.end_lineno, node.end_col_offset)
 
 
-def entered_by(frame, where: tuple) -> int:
-    """How many items the `with` that begins there has begun to enter before the instruction that the frame is at.
+def entered_by(code, offset: cython.int, where: tuple) -> cython.int:
+    """How many items the `with` that begins there has begun to enter before the instruction at this offset.
 
     The one that it is at may be among them: whether it has that by now, the primitive itself knows.
     """
     import dis
 
     count = 0
-    for instruction in dis.get_instructions(frame.f_code):
-        if instruction.offset >= frame.f_lasti:
+    for instruction in dis.get_instructions(code):
+        if instruction.offset >= offset:
             break
         enters = instruction.opname in ("BEFORE_WITH", "BEFORE_ASYNC_WITH") or (
             instruction.opname == "LOAD_SPECIAL" and "enter__" in instruction.argrepr  # from Python 3.14 on
@@ -380,18 +386,107 @@ def hold_in(frame, primitive, by_with: bool = False) -> Place | None:
                 continue
             taken = [node.func.value]
         else:
-            if here >= end(node):
-                continue
-            taken = [item.context_expr for item in node.items if end(item.context_expr) <= here]
-            if here == start(node):
-                # `with a, b:` enters and leaves each of its items at its own beginning.
-                taken = [item.context_expr for item in node.items[: entered_by(frame, here)]]
+            taken = items_entered(node, frame.f_code, frame.f_lasti, here)
         for expression in taken:
-            if is_it(look_up(expression, frame), primitive) and (best is None or start(expression) > start(best)):
+            if not is_it(look_up(expression, frame), primitive) or (
+                by_with and may_have_changed(node, expression, frame, primitive)
+            ):
+                continue
+            if best is None or start(expression) > start(best):
                 best = expression
     if best is None:
         return None
     return Place(frame.f_code.co_filename, best.lineno, frame.f_code.co_name, named(best))
+
+
+def may_have_changed(node, expression, frame, primitive) -> cython.bint:
+    """Whether the code inside of this `with` gives another meaning to what stands behind `with`, or releases it.
+
+    Then the `with` may have entered another than `primitive`, which is held in some way that is not to be seen.
+    """
+    import ast
+
+    names = set()
+    has_items: cython.bint = False
+    for part in ast.walk(expression):
+        if isinstance(part, (ast.Name, ast.Attribute)):
+            names.add(part.id if isinstance(part, ast.Name) else part.attr)
+        has_items = has_items or isinstance(part, ast.Subscript)
+    entered = [item.context_expr for item in node.items].index(expression)
+    inside = [*node.items[entered + 1 :], *node.body]
+    if node.items[entered].optional_vars is not None:
+        inside.append(node.items[entered].optional_vars)
+    for part in [part for each in inside for part in ast.walk(each)]:
+        if isinstance(getattr(part, "ctx", None), (ast.Store, ast.Del)):
+            if isinstance(part, ast.Subscript):
+                if has_items:
+                    return True
+            elif getattr(part, "id", None) in names or getattr(part, "attr", None) in names:
+                return True
+        elif isinstance(part, ast.Attribute) and part.attr == "release":
+            if is_it(look_up(part.value, frame), primitive):
+                return True
+        elif getattr(part, "name", None) in names or getattr(part, "asname", None) in names:
+            return True  # a function, a class, an import, an exception
+    return False
+
+
+def items_entered(node, code, offset: cython.int, here: tuple) -> list:
+    """The expressions of the items of a `with` that have been entered, and not left, where the code is `here`."""
+    if here >= end(node):
+        return []
+    if here == start(node):
+        # `with a, b:` enters and leaves each of its items at its own beginning.
+        return [item.context_expr for item in node.items[: entered_by(code, offset, here)]]
+    return [item.context_expr for item in node.items if end(item.context_expr) <= here]
+
+
+def held_in_trace(trace) -> list:
+    """What was held by `with` when the exception of a traceback was raised, the outermost first: (primitive, `Place`)
+    each, locks and permits."""
+    steps = []
+    seen = set()
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        if (code, trace.tb_lasti) not in seen and not is_standard_library(code.co_filename):
+            seen.add((code, trace.tb_lasti))
+            steps.append(trace)
+        trace = trace.tb_next
+    found = []
+    for step in steps[:MOST_STEPS] + steps[max(MOST_STEPS, len(steps) - MOST_STEPS) :]:
+        try:
+            found += held_in_step(step.tb_frame, step.tb_lasti, step.tb_lineno)
+        except Exception:
+            continue  # source that has changed, or names that are gone
+    return found
+
+
+def held_in_step(frame, offset: cython.int, line) -> list:
+    import ast
+
+    code = frame.f_code
+    here = position_of(code, offset, line)
+    found = []
+    for node in nodes_of(frame):
+        if isinstance(node, ast.Call) or not start(node) <= here:
+            continue
+        for expression in items_entered(node, code, offset, here):
+            taken = look_up(expression, frame)
+            if isinstance(taken, Condition):
+                taken = cython.cast(Condition, taken).lock
+            elif isinstance(taken, Side):
+                taken = cython.cast(Side, taken).lock
+            if isinstance(taken, Semaphore) or (
+                isinstance(taken, Primitive) and cython.cast(Primitive, taken).has_owners()
+            ):
+                if may_have_changed(node, expression, frame, taken):
+                    continue
+                found.append((taken, Place(code.co_filename, expression.lineno, code.co_name, named(expression))))
+    return sorted(found, key=line_of_place)
+
+
+def line_of_place(one) -> int:
+    return one[1].line
 
 
 def name_at(frame) -> str | None:

@@ -10,6 +10,11 @@ def refuse_positional(made, args: tuple):
     raise TypeError(f"{kind}() takes its name as name=, and nothing else: {kind}(name={args[0]!r})")
 
 
+def refuse_name(what: str, given):
+    """For `Semaphore("orders")`, where the first argument is something else."""
+    raise TypeError(f"{what}, not {given!r}: a name is given as name={given!r}")
+
+
 def checked_name(name) -> str:
     if name is not None and not isinstance(name, str):
         raise TypeError(f"name must be a str or None, not {type(name).__name__}")

@@ -20,3 +20,6 @@ cdef class Maker:
 cdef Maker maker_of(type kind)
 cdef object forget_makers()
 cdef bint is_library(object file)
+cdef int traits_of(object code) except -1
+# Whether the code belongs to the standard library, the interpreter or us.
+cdef bint is_in_library(object code) except -1

@@ -75,6 +75,10 @@ def traits_of(code) -> cython.int:
     return cython.cast(tuple, known)[1]
 
 
+def is_in_library(code) -> cython.bint:
+    return traits_of(code) & IN_LIBRARY
+
+
 def constructors_of(kind: type):
     version: cython.uint = interlock_version_of(kind)
     found = None if version == 0 else constructors.get(version)

@@ -505,7 +505,9 @@ class Primitive(Observed):
         `state`, `<interlock.Event at 0x…: set name='ready' waiting=2>` where there is not.
         """
         kind = type(self)
-        module = "interlock" if kind.__module__.startswith("interlock.core.") else kind.__module__
+        # What stands in for `threading`'s says where it is written, too: its class is pickled by that.
+        ours: cython.bint = kind.__module__.startswith(("interlock.core.", "interlock.substitutes"))
+        module = "interlock" if ours else kind.__module__
         where = f"{module}.{kind.__qualname__}{' object' if state else ''} at {id(self):#x}"
         words = [state, where] if state else [f"{where}:", more] if more else [where]
         if self.label is not None:

@@ -25,7 +25,7 @@ the newcomers.
 from threading import BrokenBarrierError
 
 import cython
-from cython.cimports.interlock.core.kernel.arguments import checked_name, whole
+from cython.cimports.interlock.core.kernel.arguments import checked_name, refuse_name, whole
 from cython.cimports.interlock.core.kernel.control import Operation, controlling, point
 from cython.cimports.interlock.core.kernel.native import interlock_thread_id
 from cython.cimports.interlock.core.kernel.party import forks, in_new_child
@@ -66,6 +66,8 @@ class Barrier(Primitive):
     """
 
     def __init__(self, parties: object, action: object = None, timeout: object = None, *, name: str | None = None):
+        if isinstance(parties, str):
+            refuse_name("parties is a number", parties)
         if parties < 1:
             raise ValueError("parties must be >= 1")
         size: cython.long = whole(parties)

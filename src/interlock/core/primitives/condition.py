@@ -79,6 +79,9 @@ class Condition(ConditionQueue):
             self.lock = own
             self.mutex = own
         else:
+            if isinstance(lock, str):
+                # As `threading` does it, with AttributeError.
+                raise AttributeError(f"lock is a lock, not {lock!r}: a name is given as name={lock!r}")
             # What has neither is no lock, and AttributeError says so now.
             lock.acquire, lock.release  # noqa: B018
             self.lock = lock

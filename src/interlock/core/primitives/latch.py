@@ -8,7 +8,7 @@ Open with a queue does not occur: the count-down to 0 empties the queue in the s
 """
 
 import cython
-from cython.cimports.interlock.core.kernel.arguments import checked_name, whole
+from cython.cimports.interlock.core.kernel.arguments import checked_name, refuse_name, whole
 from cython.cimports.interlock.core.kernel.control import Operation, controlling, point
 from cython.cimports.interlock.core.kernel.primitive import Primitive
 from cython.cimports.interlock.core.kernel.probe import Happening, happened, made, probing
@@ -28,6 +28,8 @@ class Latch(Primitive):
     """
 
     def __init__(self, count: object, *, name: str | None = None):
+        if isinstance(count, str):
+            refuse_name("count is a number", count)
         left: cython.long = whole(count)
         if left < 0:
             raise ValueError(f"count must be 0 or more, not {count}")

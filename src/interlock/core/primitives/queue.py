@@ -7,7 +7,7 @@ The states stand in `primitives/queue_base.py`, what happens when a program look
 from _collections import deque
 
 import cython
-from cython.cimports.interlock.core.kernel.arguments import checked_name, refuse_positional, whole
+from cython.cimports.interlock.core.kernel.arguments import checked_name, refuse_name, refuse_positional, whole
 from cython.cimports.interlock.core.kernel.construct import interlock_construct_directly
 from cython.cimports.interlock.core.kernel.probe import Happening, happened, made, probing
 from cython.cimports.interlock.core.kernel.public_name import interlock_tell_signature
@@ -249,8 +249,7 @@ class Queue(QueueFace):
     def set_limit(self, maxsize):
         limit: cython.long = 0
         if isinstance(maxsize, str):
-            kind = type(self).__name__
-            raise TypeError(f"maxsize is a number, not {maxsize!r}: a name is given as {kind}(name={maxsize!r})")
+            refuse_name("maxsize is a number", maxsize)
         if maxsize > 0:
             # As `queue.Queue` compares: 1.5 is room for two. More than fits into a long is no bound.
             limit = min(-int(-maxsize // 1), 1 << 62)

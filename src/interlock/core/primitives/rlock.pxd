@@ -11,5 +11,5 @@ cdef bint take_probed(RLock lock, unsigned long long me, long long deadline) exc
 cdef bint give(RLock lock) except -1
 cdef bint give_as(RLock lock, unsigned long long me) except -1
 cdef object enter_async(RLock lock)
-cdef object refuse_arguments()
+cdef object refuse_arguments(tuple args)
 cdef bint is_plain(RLock lock) noexcept

@@ -41,7 +41,7 @@ class RLock(Mutex):
 
     def __init__(self, *args: object, name: str | None = None, **kwargs: object):
         if args or kwargs:
-            refuse_arguments()
+            refuse_arguments(args)
         if name is not None:
             self.label = checked_name(name)
         if probing:
@@ -294,13 +294,13 @@ def rename(subclass: type) -> None:
     renamed = subclass
 
 
-def refuse_arguments():
+def refuse_arguments(args: tuple):
     """`threading.RLock` has always ignored what it was given, and stops doing so in 3.15."""
+    named: str = f": a name is given as name={args[0]!r}" if args and isinstance(args[0], str) else ""
     if sys.version_info >= (3, 15):
-        raise TypeError("RLock() takes no arguments but name")
-    warnings.warn(
-        "Passing arguments to RLock is deprecated and will be removed in 3.15", DeprecationWarning, stacklevel=1
-    )
+        raise TypeError(f"RLock() takes no arguments but name{named}")
+    message: str = f"Passing arguments to RLock is deprecated and will be removed in 3.15{named}"
+    warnings.warn(message, DeprecationWarning, stacklevel=1)
 
 
 interlock_construct_directly(RLock)

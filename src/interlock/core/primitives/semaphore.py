@@ -18,7 +18,7 @@ for that: their loop may be another one, and busy.
 """
 
 import cython
-from cython.cimports.interlock.core.kernel.arguments import checked_name, whole
+from cython.cimports.interlock.core.kernel.arguments import checked_name, refuse_name, whole
 from cython.cimports.interlock.core.kernel.construct import interlock_construct_directly
 from cython.cimports.interlock.core.kernel.control import Operation, controlling, point
 from cython.cimports.interlock.core.kernel.party import forks, in_new_child
@@ -161,6 +161,8 @@ class Semaphore(Primitive):
             self.forget_lost()
 
     def start(self, value, name):
+        if isinstance(value, str):
+            refuse_name("value is a number", value)
         if value < 0:
             raise ValueError("semaphore initial value must be >= 0")
         permits: cython.long = whole(value)

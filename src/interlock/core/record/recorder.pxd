@@ -19,13 +19,26 @@ cdef class Recorder(Sink):
     cdef list young               # of `first` and those after it
     cdef unsigned int first
     cdef dict old                 # of what few older ones are still named
-    cdef unsigned int purges      # how often numbers have been forgotten; read without
+    # Twice how often numbers have been forgotten; odd while that is going on, and the section may be suspended then. Read
+    # without, after a claim.
+    cdef unsigned int purges
     # When there are so many young ones, look which are still named; a lost value costs a second look.
     cdef Py_ssize_t purge_at
 
     cdef unsigned long long happened_at(
         self, Happening happening, Observed what, unsigned long long other, long long waited, object code, int offset
     ) except? 0
+    cdef void write(
+        self,
+        Observed what,
+        Record mine,
+        long long time,
+        unsigned long long party,
+        unsigned long long other,
+        long long waited,
+        void *code,
+        unsigned int spot,
+    ) noexcept
     cdef Entry entry_of(self, type kind, str label, Maker maker, bint inner)
     cdef Record numbered(self, Observed what, object record)
     cdef bint knows(self, unsigned int number) except -1

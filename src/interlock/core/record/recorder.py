@@ -58,8 +58,10 @@ from cython.cimports.interlock.core.record.ring import (
     interlock_ring_copy_news,
     interlock_ring_in_child,
     interlock_ring_mark,
+    interlock_ring_now,
     interlock_ring_setup,
     interlock_slot,
+    interlock_slot_claim,
     interlock_slot_get,
     interlock_slot_write,
 )
@@ -117,7 +119,7 @@ class Recorder(Sink):
     def happened(
         self, happening: Happening, what: Observed, other: cython.ulonglong, waited: cython.longlong
     ) -> cython.void:
-        time: cython.longlong = interlock_now()
+        time: cython.longlong = interlock_ring_now()
         serial: cython.uint = self.serial
         mine: Record
         with cython.critical_section(what):
@@ -138,12 +140,8 @@ class Recorder(Sink):
                 self.know_party(serial, party)
             if not interlock_find_caller(slot, cython.address(code), cython.address(offset)):
                 self.find_caller(serial, cython.address(code), cython.address(offset))
-            slot = interlock_slot_get(serial)
-        if slot != cython.NULL:
             spot: cython.uint = OFFSET_UNKNOWN if offset < 0 or offset > 0xFFFFFE else offset
-            interlock_slot_write(
-                slot, time, party, other, waited, code, mine.number, spot << 8 | cython.cast(cython.uint, happening)
-            )
+            self.write(what, mine, time, party, other, waited, code, spot << 8 | cython.cast(cython.uint, happening))
         counter: Counter = self.counter
         if counter is not None and counts(happening):
             with cython.critical_section(what):
@@ -164,7 +162,7 @@ class Recorder(Sink):
         offset: cython.int,
     ) -> cython.ulonglong:
         """The same, at this instruction of this code, wherever the caller is. Returns the id of the calling party."""
-        time: cython.longlong = interlock_now()
+        time: cython.longlong = interlock_ring_now()
         serial: cython.uint = self.serial
         with cython.critical_section(what):
             record = what.record
@@ -181,20 +179,34 @@ class Recorder(Sink):
         slot: cython.pointer(interlock_slot) = interlock_slot_get(serial)
         if slot != cython.NULL and interlock_party_place(slot, party)[0] != party:
             self.know_party(serial, party)
-            slot = interlock_slot_get(serial)
         if slot != cython.NULL:
             spot: cython.uint = OFFSET_UNKNOWN if offset < 0 or offset > 0xFFFFFE else offset
-            interlock_slot_write(
-                slot,
-                time,
-                party,
-                other,
-                waited,
-                cython.cast(cython.p_void, code),
-                mine.number,
-                spot << 8 | cython.cast(cython.uint, happening),
-            )
+            where: cython.p_void = cython.cast(cython.p_void, code)
+            self.write(what, mine, time, party, other, waited, where, spot << 8 | cython.cast(cython.uint, happening))
         return party
+
+    def write(
+        self,
+        what: Observed,
+        mine: Record,
+        time: cython.longlong,
+        party: cython.ulonglong,
+        other: cython.ulonglong,
+        waited: cython.longlong,
+        code: cython.p_void,
+        spot: cython.uint,
+    ) -> cython.void:
+        while True:
+            slot: cython.pointer(interlock_slot) = interlock_slot_get(self.serial)
+            if slot == cython.NULL:
+                return
+            # Since it was numbered somebody may have found that no event names it, and forgotten it: this one does not
+            # yet. From the claim on nobody forgets it.
+            interlock_slot_claim(slot, mine.number)
+            if mine.purges == self.purges:
+                interlock_slot_write(slot, time, party, other, waited, code, mine.number, spot)
+                return
+            mine = self.numbered(what, mine)
 
     # What is looked up seldom.
 
@@ -244,7 +256,8 @@ class Recorder(Sink):
         young: cython.Py_ssize_t
         with cython.critical_section(self):
             # Nothing here runs anybody's code: no object that the collector tracks is made, and none goes.
-            if mine.serial != self.serial or not self.knows(mine.number):
+            # While numbers are being forgotten it is too late to claim one of them. See `purges`.
+            if mine.serial != self.serial or self.purges & 1 or not self.knows(mine.number):
                 young = len(self.young)
                 mine.number = 0
                 if cython.cast(cython.size_t, young) < LAST_NUMBER - self.first:
@@ -266,18 +279,16 @@ class Recorder(Sink):
         Those before the first that is named go, and what few are among them into a dictionary: at most one in eight.
         """
         old: list = list(self.old)
-        purges: cython.uint = self.purges
-        with cython.critical_section(self):
-            numbers: cython.size_t = self.first + cython.cast(cython.size_t, len(self.young))
-        used: cython.p_uchar = cython.cast(cython.p_uchar, calloc(numbers // 8 + 1, 1))
-        if used == cython.NULL:
-            return 0
-        interlock_ring_mark(self.serial, used, numbers)
         named: cython.size_t = 0
         number: cython.size_t
         upto: cython.size_t
         with cython.critical_section(self):
-            if purges == self.purges:
+            numbers: cython.size_t = self.first + cython.cast(cython.size_t, len(self.young))
+            used: cython.p_uchar = cython.cast(cython.p_uchar, calloc(numbers // 8 + 1, 1))
+            if used != cython.NULL and len(self.young) >= self.purge_at and not self.purges & 1:
+                # Before the look at who uses what: see `interlock_slot_claim`.
+                self.purges += 1
+                interlock_ring_mark(self.serial, used, numbers)
                 upto = self.first
                 for number in range(self.first, numbers):
                     named += interlock_is_marked(used, number)
@@ -291,8 +302,8 @@ class Recorder(Sink):
                 for key in old:
                     if not interlock_is_marked(used, key):
                         self.old.pop(key, None)
-                self.purges = purges + 1
                 self.purge_at = max(ENTRIES_KEPT, len(self.young) + len(self.young) // 4)
+                self.purges += 1
         free(used)
         return 0
 

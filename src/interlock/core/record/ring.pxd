@@ -11,6 +11,11 @@
 #   full      the list      nobody              by whoever holds the guard
 #   orphan    the orphans   nobody              by whoever holds the guard
 #
+# Chunks are made in batches: the system gives two megabytes at once for a fraction of what it takes for each page of them.
+#
+# The time of an event costs more than all the rest of it, where the system is asked for it. So a thread asks once in a
+# while, and counts the ticks of the processor in between (`interlock_ring_now`).
+#
 # A chunk changes its place under `guard` alone, a lock that is held for a few instructions without any Python call: no
 # signal handler, destructor or other thread state can come in between, and a thread that ends may take it without one.
 # It holds for the process that made it: see `interlock_ring_in_child`.
@@ -34,6 +39,22 @@ cdef extern from *:
       #define interlock_read_published(p) __atomic_load_n((p), __ATOMIC_ACQUIRE)
     #endif
 
+    #if defined(__linux__)
+      #include <sys/mman.h>
+      #define INTERLOCK_MAPS 1
+    #else
+      #define INTERLOCK_MAPS 0
+    #endif
+    #if defined(__linux__) && defined(__x86_64__)
+      #include <stdio.h>
+      #include <sys/prctl.h>
+      #include <time.h>
+      #include <x86intrin.h>
+      #define INTERLOCK_TICKS 1
+    #else
+      #define INTERLOCK_TICKS 0
+    #endif
+
     typedef struct {
         long long time;             /* monotonic nanoseconds */
         unsigned long long party;
@@ -53,6 +74,9 @@ cdef extern from *:
         interlock_event events[INTERLOCK_IN_CHUNK];
     } interlock_chunk;
 
+    #define INTERLOCK_CHUNK_BYTES 16384
+    #define INTERLOCK_BATCH 128     /* chunks */
+
     #define INTERLOCK_CODES 128     /* a power of 2 */
     #define INTERLOCK_PARTIES 32
 
@@ -62,6 +86,11 @@ cdef extern from *:
         struct interlock_slot *prev;
         interlock_chunk *chunk;
         unsigned int serial;        /* of the recording that the rest belongs to */
+        /* When the system was asked last, the ticks then, and how long a tick is: nanoseconds times 2^32, 0 where it is not
+           known yet. When it was asked first, likewise. The youngest time that was given out. */
+        long long asked, asked_first, youngest;
+        unsigned long long ticks, ticks_first, tick;
+        unsigned int claimed;       /* the number of a primitive that the next event will name */
         /* Code objects and parties that the recorder knows already: direct-mapped, a miss costs a look-up. The lowest bit
            of a code says that it is the library's. */
         size_t codes[INTERLOCK_CODES];
@@ -79,6 +108,8 @@ cdef extern from *:
         interlock_chunk *full;      /* oldest first */
         interlock_chunk *last_full;
         interlock_chunk *orphans;
+        interlock_chunk *spare;     /* made, and not in use; not among the `chunks` */
+        size_t batch;               /* how many the next batch has */
         size_t chunks;
         size_t most;
         unsigned long long dropped;
@@ -87,8 +118,75 @@ cdef extern from *:
         long long missed_until;     /* the time of the youngest of them */
     } interlock_ring;
 
+    static int interlock_ticks_are_steady;  /* written once */
+    static int interlock_maps;              /* likewise: chunks are whole pages */
+
     static void interlock_ring_lock(void) { PyThread_acquire_lock(interlock_ring.guard, 1); }
     static void interlock_ring_unlock(void) { PyThread_release_lock(interlock_ring.guard); }
+
+    static void interlock_free_chunk(interlock_chunk *chunk) {
+    #if INTERLOCK_MAPS
+        if (interlock_maps) {
+            (void) munmap(chunk, INTERLOCK_CHUNK_BYTES);
+            return;
+        }
+    #endif
+        free(chunk);
+    }
+
+    /* So many chunks, or one where there is no memory for that, linked; NULL without memory. */
+    static interlock_chunk *interlock_make_chunks(size_t number) {
+    #if INTERLOCK_MAPS
+        if (interlock_maps) {
+            size_t bytes = number * INTERLOCK_CHUNK_BYTES;
+            char *memory = (char *) mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+            size_t at;
+            if (memory == (char *) MAP_FAILED) {
+                return number > 1 ? interlock_make_chunks(1) : NULL;
+            }
+            /* Whether that does anything or not: the memory is there. */
+          #ifdef MADV_HUGEPAGE
+            (void) madvise(memory, bytes, MADV_HUGEPAGE);
+          #endif
+          #ifdef MADV_POPULATE_WRITE
+            (void) madvise(memory, bytes, MADV_POPULATE_WRITE);
+          #endif
+            for (at = 0; at < number; at++) {
+                interlock_chunk *chunk = (interlock_chunk *) (memory + at * INTERLOCK_CHUNK_BYTES);
+                chunk->next = at + 1 < number ? (interlock_chunk *) ((char *) chunk + INTERLOCK_CHUNK_BYTES) : NULL;
+            }
+            return (interlock_chunk *) memory;
+        }
+    #endif
+        (void) number;
+        interlock_chunk *chunk = (interlock_chunk *) malloc(sizeof(interlock_chunk));
+        if (chunk != NULL) {
+            chunk->next = NULL;
+        }
+        return chunk;
+    }
+
+    /* Under the guard: a chunk in memory of its own, or NULL. */
+    static interlock_chunk *interlock_chunk_new(void) {
+        interlock_chunk *chunk = interlock_ring.spare;
+        if (chunk == NULL) {
+            size_t number = interlock_ring.batch;
+            if (interlock_ring.chunks + number > interlock_ring.most) {
+                number = interlock_ring.most > interlock_ring.chunks ? interlock_ring.most - interlock_ring.chunks : 1;
+            }
+            chunk = interlock_make_chunks(number);
+            /* A short recording takes little memory. */
+            if (interlock_ring.batch < INTERLOCK_BATCH) {
+                interlock_ring.batch *= 2;
+            }
+        }
+        if (chunk != NULL) {
+            interlock_ring.spare = chunk->next;
+            interlock_ring.chunks++;
+            chunk->count = chunk->saved = 0;
+        }
+        return chunk;
+    }
 
     /* A thread has ended: by then no code of Python's can run in it. */
     static void interlock_slot_end(void *ended) {
@@ -115,7 +213,7 @@ cdef extern from *:
         }
         else if (chunk != NULL) {
             interlock_ring.chunks--;
-            free(chunk);
+            interlock_free_chunk(chunk);
         }
         interlock_ring_unlock();
         free(slot);
@@ -132,7 +230,87 @@ cdef extern from *:
       #define interlock_slot_key_set(slot) (pthread_setspecific(interlock_slot_key, (slot)) == 0)
     #endif
 
+    #if INTERLOCK_TICKS
+      /* Whether the kernel itself takes its time from the processor's ticks, and lets us read them. */
+      static int interlock_are_ticks_steady(void) {
+          char name[8] = "";
+          int allowed = 0;
+          FILE *file = fopen("/sys/devices/system/clocksource/clocksource0/current_clocksource", "r");
+          if (file != NULL) {
+              if (fgets(name, sizeof(name), file) == NULL) {
+                  name[0] = 0;
+              }
+              fclose(file);
+          }
+          return strcmp(name, "tsc\\n") == 0 && prctl(PR_GET_TSC, &allowed) == 0 && allowed == PR_TSC_ENABLE;
+      }
+
+      #define INTERLOCK_TICKS_COUNTED 2000000  /* then the system is asked again: after about a millisecond */
+      #define INTERLOCK_TICKS_TO_ASK 1000      /* if it took more, the thread was interrupted */
+      #define INTERLOCK_CALIBRATED 10000000    /* nanoseconds from the first time of asking */
+
+      /* As `interlock_now`. */
+      static long long interlock_ask_system(void) {
+          struct timespec time;
+          (void) clock_gettime(CLOCK_MONOTONIC, &time);
+          return (long long) time.tv_sec * 1000000000 + time.tv_nsec;
+      }
+
+      static long long interlock_ask_time(interlock_slot *slot) {
+          unsigned long long before = __rdtsc();
+          long long time = interlock_ask_system();
+          unsigned long long after = __rdtsc();
+          if (after - before < INTERLOCK_TICKS_TO_ASK) {
+              slot->asked = time;
+              slot->ticks = before + (after - before) / 2;
+              if (slot->ticks_first == 0) {
+                  slot->asked_first = time;
+                  slot->ticks_first = slot->ticks;
+              }
+              else if (time - slot->asked_first >= INTERLOCK_CALIBRATED) {
+                  double ticks = (double) (slot->ticks - slot->ticks_first);
+                  slot->tick = (unsigned long long) ((double) (time - slot->asked_first) * 4294967296.0 / ticks);
+              }
+          }
+          if (time < slot->youngest) {
+              time = slot->youngest;
+          }
+          slot->youngest = time;
+          return time;
+      }
+
+      /* The time, in monotonic nanoseconds. What a thread is given never goes back. Between two questions to the system it
+         may be wrong by as much as the clock is adjusted in a millisecond: by nanoseconds. */
+      static inline long long interlock_ring_now(void) {
+          interlock_slot *slot = interlock_own_slot;
+          unsigned long long ticks;
+          long long time;
+          if (slot == NULL || !interlock_ticks_are_steady) {
+              return interlock_ask_system();
+          }
+          ticks = __rdtsc() - slot->ticks;
+          if (slot->tick == 0 || ticks >= INTERLOCK_TICKS_COUNTED) {
+              return interlock_ask_time(slot);
+          }
+          time = slot->asked + (long long) (ticks * slot->tick >> 32);
+          if (time < slot->youngest) {
+              time = slot->youngest;
+          }
+          slot->youngest = time;
+          return time;
+      }
+    #else
+      #define interlock_ring_now() interlock_now()
+    #endif
+
     static int interlock_ring_setup(void) {
+    #if INTERLOCK_MAPS
+        interlock_maps = sizeof(interlock_chunk) <= INTERLOCK_CHUNK_BYTES
+            && INTERLOCK_CHUNK_BYTES % sysconf(_SC_PAGESIZE) == 0;
+    #endif
+    #if INTERLOCK_TICKS
+        interlock_ticks_are_steady = interlock_are_ticks_steady();
+    #endif
         interlock_ring.guard = PyThread_allocate_lock();
         return interlock_ring.guard != NULL && interlock_slot_key_make();
     }
@@ -140,7 +318,7 @@ cdef extern from *:
     static void interlock_free_chunks(interlock_chunk *chunk) {
         while (chunk != NULL) {
             interlock_chunk *after = chunk->next;
-            free(chunk);
+            interlock_free_chunk(chunk);
             interlock_ring.chunks--;
             chunk = after;
         }
@@ -152,6 +330,11 @@ cdef extern from *:
         interlock_ring.serial++;
         interlock_free_chunks(interlock_ring.full);
         interlock_free_chunks(interlock_ring.orphans);
+        while (interlock_ring.spare != NULL) {
+            interlock_chunk *spare = interlock_ring.spare;
+            interlock_ring.spare = spare->next;
+            interlock_free_chunk(spare);
+        }
         interlock_ring.full = interlock_ring.last_full = interlock_ring.orphans = NULL;
         interlock_ring_unlock();
     }
@@ -161,6 +344,7 @@ cdef extern from *:
         interlock_ring_clear();
         interlock_ring_lock();
         interlock_ring.most = (size_t) (events / INTERLOCK_IN_CHUNK);
+        interlock_ring.batch = 1;
         interlock_ring.dropped = 0;
         interlock_ring.complete_from = 0;
         interlock_ring.missed = 0;
@@ -191,10 +375,8 @@ cdef extern from *:
             return chunk;
         }
         if (interlock_ring.chunks < interlock_ring.most || interlock_ring.full == NULL) {
-            chunk = (interlock_chunk *) malloc(sizeof(interlock_chunk));
+            chunk = interlock_chunk_new();
             if (chunk != NULL) {
-                interlock_ring.chunks++;
-                chunk->count = chunk->saved = 0;
                 return chunk;
             }
         }
@@ -288,6 +470,19 @@ cdef extern from *:
             return slot;
         }
         return interlock_slot_make_room(serial);
+    }
+
+    /* Say which number the next event names, before it does. Who forgets numbers says so first and looks for claims then;
+       the caller claims first, and looks then whether anybody forgets. So one of the two sees the other. With the GIL
+       nobody comes between the claim and the event. */
+    static inline void interlock_slot_claim(interlock_slot *slot, unsigned int number) {
+        #ifdef Py_GIL_DISABLED
+          __atomic_store_n(&slot->claimed, number, __ATOMIC_RELAXED);
+          __atomic_thread_fence(__ATOMIC_SEQ_CST);
+        #else
+          (void) slot;
+          (void) number;
+        #endif
     }
 
     /* No Python call between interlock_slot_get() and here. */
@@ -415,6 +610,15 @@ cdef extern from *:
         interlock_chunk *chunk;
         interlock_slot *slot;
         interlock_ring_lock();
+        #ifdef Py_GIL_DISABLED
+          __atomic_thread_fence(__ATOMIC_SEQ_CST);
+          for (slot = interlock_ring.slots; slot != NULL; slot = slot->next) {
+              size_t number = __atomic_load_n(&slot->claimed, __ATOMIC_RELAXED);
+              if (number < numbers) {
+                  used[number >> 3] |= (unsigned char) (1 << (number & 7));
+              }
+          }
+        #endif
         if (serial == interlock_ring.serial) {
             INTERLOCK_EACH_CHUNK(serial,
                 unsigned int filled = interlock_read_published(&chunk->count);
@@ -440,6 +644,8 @@ cdef extern from *:
     void interlock_ring_clear() noexcept
     void interlock_ring_in_child() noexcept
     interlock_slot *interlock_slot_get(unsigned int serial) noexcept
+    long long interlock_ring_now() noexcept
+    void interlock_slot_claim(interlock_slot *slot, unsigned int number) noexcept
     void interlock_slot_write(
         interlock_slot *slot,
         long long time,
