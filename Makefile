@@ -112,11 +112,11 @@ $(VENV)/.python: FORCE
 # What an extra of pyproject.toml asks for, or the build itself: build tools that stand in the venv compile a changed
 # module without asking pip.
 REQUIREMENTS = import tomllib; project = tomllib.load(open("pyproject.toml", "rb")); \
-  print(*{"build": project["build-system"]["requires"], **project["project"]["optional-dependencies"]}["$*"])
+  print(*{"build": project["build-system"]["requires"], **project["project"]["optional-dependencies"]}["$*"], sep="\n")
 
 $(VENV)/.has-%: $(VENV)/.python pyproject.toml
 	@echo "Installing what $* needs into $(VENV)"
-	@$(PIP_INSTALL) $(ONLY_BUILT) $$($(BIN)/python -c '$(REQUIREMENTS)')
+	@$(BIN)/python -c '$(REQUIREMENTS)' > $(VENV)/$*.txt && $(PIP_INSTALL) $(ONLY_BUILT) --requirement $(VENV)/$*.txt
 	@touch $@
 
 $(VENV)/.has-loops: ONLY_BUILT = --only-binary :all:

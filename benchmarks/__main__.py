@@ -5,7 +5,10 @@ import sys
 from pathlib import Path
 
 from benchmarks import KEPT, page, run, table
+from benchmarks.matrix import PARTS, SINGLE
 from benchmarks.results import from_json, to_json
+
+AGAIN = tuple(part for part in PARTS if part not in SINGLE)
 
 
 def main() -> int:
@@ -23,11 +26,22 @@ def main() -> int:
     )
     parser.add_argument("--check", action="store_true", help="exit with 1 where a goal is missed")
     parser.add_argument("--from", dest="kept", metavar="FILE", help="measure nothing: take the results of this file")
+    parser.add_argument(
+        "--again",
+        metavar="PART",
+        choices=AGAIN,
+        help="with --page: measure this part anew, and keep what the page has else",
+    )
     parser.add_argument("words", nargs="*", help="only figures with these words in their names: 'Lock thread'")
     options = parser.parse_args()
     if options.page and (options.words or options.quick):
         parser.error("the page is made of a whole run")
-    if options.kept:
+    if options.again and not options.page:
+        parser.error("--again is for the page: add --page")
+    if options.again:
+        run.prepare()
+        results = run.again(from_json((page.DOCS / page.BESIDE / page.DATA).read_text(encoding="utf-8")), options.again)
+    elif options.kept:
         results = from_json(Path(options.kept).read_text(encoding="utf-8"))
     else:
         run.prepare()

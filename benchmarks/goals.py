@@ -38,7 +38,7 @@ class Verdict:
 
 THREAD = "uncontended / thread"
 TASK = "uncontended / asyncio task"
-CORE, TASKS, STUCK, SEE, MEASURED, BELIEVED = 2, 3, 4, 5, 6, 11
+CORE, TASKS, STUCK, SEE, MEASURED, BELIEVED, QUEUES = 2, 3, 4, 5, 6, 11, 13
 WATCHED, RECORDED = "interlock run / whole program", "interlock run --record / whole program"
 WHOLE_PROGRAMS = (
     "with lock",
@@ -110,6 +110,21 @@ GOALS = [
     ),
     *[Goal(BELIEVED, f"{program} / {WATCHED}", 1.10, "plain Python") for program in WHOLE_PROGRAMS],
     *[Goal(BELIEVED, f"{program} / {RECORDED}", 1.60, "plain Python") for program in WHOLE_PROGRAMS],
+    Goal(QUEUES, "Queue, put + get / never full or empty, one CPU / thread", 0.12, "queue.Queue"),
+    Goal(QUEUES, "Queue, put + get / never full or empty, one CPU / thread", 1.60, "_queue.SimpleQueue"),
+    Goal(QUEUES, "Queue, await put + get / never full or empty, one CPU / asyncio task", 0.45, "asyncio"),
+    Goal(QUEUES, "Queue, hand-off / ping-pong, one CPU / thread", 0.60, "queue.Queue"),
+    Goal(QUEUES, "Queue, hand-off / ping-pong, one CPU / thread ↔ task", 0.50, "janus"),
+    Goal(QUEUES, "Queue, hand-off / ping-pong, one CPU / thread ↔ task", 0.50, "culsans"),
+    Goal(QUEUES, "Queue, put + get / 4 producers, 4 consumers, one CPU / threads", 0.50, "queue.Queue"),
+    Goal(
+        QUEUES,
+        "Queue, put / 10,000 wait, one CPU / asyncio tasks",
+        1.50,
+        "Queue, put / 10 wait, one CPU / asyncio tasks",
+    ),
+    Goal(QUEUES, "select / 4 events, one is set, one CPU / thread", 4.00, "interlock.Event, wait"),
+    Goal(QUEUES, "Queue / memory, with all its parts", 200),
     Goal(MEASURED, "import / time", 25),
     Goal(MEASURED, "import / memory of its own", 2),
 ]

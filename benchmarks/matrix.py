@@ -21,6 +21,7 @@ PARTS: dict[str, tuple[str, str, tuple[Any, ...], str]] = {
     "asyncio tasks": ("tasks", "figures", (Asyncio(),), "asyncio"),
     "trio tasks": ("tasks", "figures", (Trio(),), "trio"),
     "threads and tasks": ("mixed", "figures", (), "asyncio"),
+    "queues": ("queues", "figures", (), "asyncio"),
     "growth": ("growth", "figures", (), "asyncio"),
     "costs": ("costs", "figures", (), "interlock"),
     "whole programs": ("programs", "figures", (), "interlock"),

@@ -73,7 +73,7 @@ def sections(results: Results, drawn: list[str]) -> Iterator[str]:
     others = [one for one in results.verdicts if one.goal not in GOALS]
     yield "## Goals\n"
     count = len(results.verdicts)
-    yield f"{count - len(results.missed)} of {count} hold.\n"
+    yield f"{count - len(results.missed)} of {count} goals are met.\n"
     yield verdict_table(listed)
     slower = [one for one in others if not one.holds]
     hold, even = len(others) - len(slower), sum(one.even for one in others)
@@ -146,6 +146,8 @@ def machine_table(results: Results) -> str:
         "date": results.date,
         "load average when it began": f"{machine['load_when_it_began']:g}",
     }
+    for part, date in machine.get("anew", {}).items():
+        lines[f"measured anew: {part}"] = date
     return "| | |\n|---|---|\n" + "".join(row([name, value]) for name, value in lines.items())
 
 
@@ -167,6 +169,10 @@ def cell(figure: Figure, library: str) -> str:
     return own if library == OURS else f"{own}; {ratio_spread(figure.ratio(library))}"
 
 
+def of_queues(figure: Figure) -> bool:
+    return figure.operation.startswith(("Queue", "select"))
+
+
 def single(figure: Figure) -> bool:
     return figure.situation in ("uncontended", "work inside", "work outside")
 
@@ -180,6 +186,7 @@ TABLES: list[tuple[str, Callable[[Figure], bool]]] = [
         "Threads together",
         lambda figure: (
             not single(figure)
+            and not of_queues(figure)
             and not figure.size
             and figure.party in ("thread", "threads", "4 threads")
             and "recording" not in figure.situation
@@ -189,6 +196,7 @@ TABLES: list[tuple[str, Callable[[Figure], bool]]] = [
         "Tasks of asyncio together",
         lambda figure: (
             not single(figure)
+            and not of_queues(figure)
             and not figure.size
             and figure.party in ("asyncio task", "asyncio tasks")
             and figure.unit == "ns"
@@ -198,10 +206,14 @@ TABLES: list[tuple[str, Callable[[Figure], bool]]] = [
         "Tasks of trio together",
         lambda figure: not single(figure) and figure.party in ("trio task", "trio tasks"),
     ),
-    ("Threads with tasks, and many loops", lambda figure: "↔" in figure.party or "loops" in figure.party),
-    ("Growth: time for each waiter", lambda figure: figure.size > 0),
+    (
+        "Threads with tasks, and many loops",
+        lambda figure: not of_queues(figure) and ("↔" in figure.party or "loops" in figure.party),
+    ),
+    ("Queues, and several things at once", of_queues),
+    ("Growth: time for each waiter", lambda figure: figure.size > 0 and not of_queues(figure)),
     ("Whole programs", lambda figure: figure.party == "whole program"),
-    ("Memory", lambda figure: figure.unit == "bytes"),
+    ("Memory", lambda figure: figure.unit == "bytes" and not of_queues(figure)),
     ("Import", lambda figure: figure.operation == "import"),
     ("The deadlock check of a party that is about to block", lambda figure: figure.operation == "deadlock check"),
     ("What a recording adds", lambda figure: "recording" in figure.situation),

@@ -37,6 +37,21 @@ REASONS = [
         "timer for each wait.",
     ),
     Reason(
+        ("Queue, hand-off / ping-pong, one CPU / thread ↔ task",),
+        "`perf` finds 59 % of the time in the kernel, 27 % in the interpreter with the loop of asyncio, and 4 % in "
+        "interlock. `strace` counts the system calls of the loop: a byte is sent to wake it, and `epoll_wait` and "
+        "`recv` take it. janus and culsans wake the loop in the same way.",
+    ),
+    Reason(
+        ("Queue, hand-off / ping-pong, one CPU / thread",),
+        "`perf` finds 75 % of the time in the kernel, which lets the threads sleep and wake, and 2 % in interlock. "
+        "`_queue.SimpleQueue` is written in C and is the floor here.",
+    ),
+    Reason(
+        ("select / 4 events, one is set, *",),
+        "`select` looks at the alternatives in their order, here at three events, and then forms its result.",
+    ),
+    Reason(
         ("*, hand-off / ping-pong* / thread",),
         "80 % of a hand-off is time in the kernel, with interlock and with `threading`. The woken thread wakes up "
         "twice: once for the hand-off, and once for the GIL, which the other thread still holds during the call "

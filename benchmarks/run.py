@@ -45,6 +45,15 @@ def full(words: list[str]) -> Results:
     return made("full", machine_then, began, figures)
 
 
+def again(results: Results, part: str) -> Results:
+    """One part measured anew; the rest is as it was. The page says so, with the date."""
+    measured = {figure.name: figure for figure in of_part(part, *FULL.get(part, FULL_OTHERS), [])}
+    kept = [measured.pop(figure.name, figure) for figure in results.figures]
+    anew = {**results.machine.get("anew", {}), part: datetime.date.today().isoformat()}
+    figures = [*kept, *measured.values()]
+    return Results(results.kind, results.date, results.seconds, {**results.machine, "anew": anew}, figures)
+
+
 def made(kind: str, machine_then: dict[str, object], began: float, figures: list[Figure]) -> Results:
     return Results(kind, datetime.date.today().isoformat(), time.monotonic() - began, machine_then, figures)
 

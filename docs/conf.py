@@ -38,6 +38,8 @@ autodoc_typehints = "none"
 autoclass_content = "class"
 
 html_theme = "furo"
+pygments_dark_style = "monokai"  # the default underlines imported names, as if they were links
+toc_object_entries_show_parents = "hide"
 html_title = f"interlock {release}"
 html_copy_source = False
 html_theme_options = {"source_directory": "docs/", "navigation_with_keys": True}

@@ -14,6 +14,7 @@ import sys
 import tarfile
 import tempfile
 import tomllib
+import zipfile
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -108,10 +109,28 @@ def build(python: str, sdist: Path, work: Path) -> Path:
         command = [sys.executable, "-m", "auditwheel", "repair", "--strip", "--wheel-dir", str(repaired), str(wheel)]
         run(command, env={**os.environ, "PATH": path})
         [wheel] = repaired.glob("*.whl")
+    run([sys.executable, str(ROOT / "tools" / "pack_wheel.py"), str(wheel.parent)])
     return Path(shutil.copy(wheel, DIST))
 
 
+def check_wheel(wheel: Path) -> None:
+    """It has what is imported, stripped, and nothing that it was compiled from."""
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+        sources = [name for name in names if name.endswith((".c", ".h", ".pxd", ".pyx"))]
+        if sources:
+            sys.exit(f"{wheel.name} has files that it was compiled from: {sources[:5]}")
+        compiled = [name for name in names if name.endswith(".so")]
+        if not compiled or "interlock/py.typed" not in names:
+            sys.exit(f"{wheel.name} lacks compiled modules or py.typed")
+        for name in compiled:
+            data = archive.read(name)
+            if sys.platform == "linux" and (b".debug_info\0" in data or b".symtab\0" in data):
+                sys.exit(f"{wheel.name}: {name} is not stripped")
+
+
 def try_out(python: str, wheel: Path, work: Path, tests: list[str]) -> None:
+    check_wheel(wheel)
     size = wheel.stat().st_size
     clean = venv(python, work / "clean")
     run([clean, "-m", "pip", "install", "--quiet", "--no-index", str(wheel)])

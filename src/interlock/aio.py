@@ -34,7 +34,11 @@ if TYPE_CHECKING:
     # Only for annotations, as in dropin.py. asyncio itself does without from Python 3.14 on.
     from collections.abc import Coroutine
     from types import TracebackType
-    from typing import Any, NoReturn
+    from typing import Any, NoReturn, TypeVar
+
+    _T = TypeVar("_T")
+else:
+    _T = "T"
 
 __all__ = [
     "Barrier",
@@ -382,7 +386,7 @@ class _Queued:
         return f"<{type(self).__name__} {self._format()}>"
 
 
-class Queue(_Peeked, _Queued, _queue.Queue["Any"]):
+class Queue(_Peeked, _Queued, _queue.Queue[_T]):
     """Queue(maxsize=0, *, name=None): `asyncio.Queue`."""
 
     get = _queue.Queue.get_async  # type: ignore[assignment]
@@ -393,11 +397,11 @@ class Queue(_Peeked, _Queued, _queue.Queue["Any"]):
 
 
 # The core's class first: it is the one whose objects these are.
-class LifoQueue(_queue.LifoQueue["Any"], Queue):
+class LifoQueue(_queue.LifoQueue[_T], Queue[_T]):
     """LifoQueue(maxsize=0, *, name=None): `asyncio.LifoQueue`."""
 
 
-class PriorityQueue(_priority_queue.PriorityQueue["Any"], Queue):
+class PriorityQueue(_priority_queue.PriorityQueue[_T], Queue[_T]):
     """PriorityQueue(maxsize=0, *, name=None): `asyncio.PriorityQueue`."""
 
 

@@ -5,7 +5,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from benchmarks import goals, libraries, matrix, results, single
+import pytest
+
+from benchmarks import goals, libraries, matrix, results, run, single
 from benchmarks.figures import OURS, Figure, can_pin
 
 ROOT = Path(__file__).parents[2]
@@ -93,3 +95,23 @@ def test_part_of_a_run_makes_no_page() -> None:
     result = command("--page", "--quick")
     assert result.returncode == 2
     assert "whole run" in result.stderr
+
+
+def test_a_part_is_measured_anew_for_the_page_only() -> None:
+    refused = subprocess.run(
+        [sys.executable, "-m", "benchmarks", "--again", "queues"], cwd=ROOT, capture_output=True, encoding="utf-8"
+    )
+    assert refused.returncode == 2
+    assert "add --page" in refused.stderr
+
+
+def test_what_is_measured_anew_replaces_what_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    def figure(operation: str, sample: float) -> Figure:
+        return Figure(operation, "", "", {}, samples={OURS: [sample]})
+
+    monkeypatch.setattr(run, "of_part", lambda *_: iter([figure("b", 2.0), figure("c", 3.0)]))
+    before = results.Results("full", "2026-01-31", 600.0, {"cpus": 2}, [figure("a", 0.0), figure("b", 0.0)])
+    after = run.again(before, "queues")
+    assert {one.name: one.samples[OURS] for one in after.figures} == {"a": [0.0], "b": [2.0], "c": [3.0]}
+    assert [*after.machine["anew"]] == ["queues"]
+    assert before.machine == {"cpus": 2}

@@ -2,11 +2,12 @@
 
 import asyncio
 import contextlib
+import sys
 import threading
 from collections.abc import Sequence
 
 import interlock
-from interlock import aio
+from interlock import aio, cluster
 
 Someone = threading.Thread | asyncio.Task[object] | interlock.Party | None
 
@@ -113,6 +114,81 @@ def queues() -> None:
         jobs.get_nowait()
 
 
+def choices() -> None:
+    jobs: interlock.Queue[int] = interlock.Queue()
+    stop = interlock.Event()
+    jobs.put(1)
+    index, value = interlock.select(jobs.getting(), stop.waiting(), timeout=1.0)
+    assert (index, value) == (0, 1)
+
+    @interlock.once
+    def settings() -> dict[str, bool]:
+        return {"debug": False}
+
+    assert not settings()["debug"]
+
+
+def processes() -> None:
+    if sys.platform != "linux":
+        return
+    from interlock import machine
+
+    lock = machine.Lock()
+    with lock:
+        owner: machine.Party | None = lock.owner
+        assert owner is not None
+        assert owner.pid > 0
+        died: machine.Died | None = lock.abandoned
+        assert died is None
+    with machine.RLock(), machine.Semaphore(1), machine.BoundedSemaphore(2), machine.Condition():
+        pass
+    with machine.RWLock().read():
+        pass
+    event = machine.Event()
+    event.set()
+    assert event.wait(1.0)
+    latch = machine.Latch(1)
+    latch.count_down()
+    assert latch.wait(1.0)
+    assert machine.Barrier(1).wait() == 0
+    items = machine.Queue()
+    items.put(b"one")
+    with items.hold() as item:
+        assert item == b"one"
+    items.join()
+
+
+def machines() -> None:
+    with cluster.connect("memory://") as handle:
+        lock = handle.Lock("orders")
+        with lock as grant:
+            token: int = grant.token
+            grant.check()
+            holder: cluster.Remote | None = lock.owner
+            assert holder is not None
+            assert token > 0
+        seen: list[cluster.Seen] = handle.ps()
+        assert seen
+        with handle.RLock("again"), handle.Semaphore("api", 5), handle.BoundedSemaphore("few", 1):
+            pass
+        rwlock = handle.RWLock("prices")
+        with rwlock.read():
+            readers: int = rwlock.readers
+            assert readers == 1
+        event = handle.Event("go")
+        event.set()
+        assert event.wait(1.0)
+        latch = handle.Latch("up", 1)
+        latch.count_down()
+        assert latch.wait(1.0)
+        assert handle.Barrier("start", 1).wait() == 0
+        condition = handle.Condition("changed")
+        with condition:
+            condition.notify_all()
+        with contextlib.suppress(cluster.NotHeld):
+            lock.release()
+
+
 async def tasks() -> None:
     lock = interlock.Lock()
     async with lock:
@@ -136,6 +212,14 @@ async def tasks() -> None:
     await ready.wait()
     async with aio.Semaphore(2), aio.BoundedSemaphore(1), aio.Condition():
         pass
+    async with aio.Barrier(1) as place:
+        assert place == 0
+    line: aio.Queue[int] = aio.Queue()
+    await line.put(1)
+    index, value = await interlock.select_async(interlock.Latch(0).waiting())
+    assert (index, value) == (0, True)
+    async with cluster.connect("memory://") as handle, handle.Lock("orders") as grant:
+        assert grant.token > 0
 
 
 def tools() -> None:
@@ -159,6 +243,9 @@ def main() -> None:
     signals()
     shared()
     queues()
+    choices()
+    processes()
+    machines()
     asyncio.run(tasks())
     tools()
 

@@ -105,6 +105,7 @@ def test_a_page_has_those_names(recorded: tuple[Path, str]) -> None:
     page = (directory / "page.html").read_text(encoding="utf-8")
     assert "result of job resize(2) in pool images" in page
     assert "await flushing" in page
+    assert '"get from"' in page  # what was done with the queue, for each line that waited for it
 
 
 @pytest.mark.parametrize(

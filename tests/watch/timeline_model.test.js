@@ -338,6 +338,19 @@ test("permits and readers make no cycle: others may give back what is waited for
   assert.notEqual(model.chain(stuck("RLock"), 2).cycle, null);
 });
 
+test("a wait for a queue is told by what was done with it, and for a task by its own words", () => {
+  const made = model.load({
+    title: "", duration: 100, dropped: 0, parties: [{ name: "ann", kind: "thread", group: "" }], places: ["a.py:1", "a.py:2"],
+    primitives: [{ name: "jobs", kind: "Jobs", place: "" }, { name: "await Task-7", kind: "Task", place: "" }],
+    families: ["Queue", "Task"], verbs: [[0, "get from"]], marks: [], summary: [], findings: [], holds: [],
+    waits: [[0, 0, 0, 50, 0, 0, -1, -1, -1, -1], [1, 0, 0, 50, 1, 0, -1, -1, -1, -1]],
+  }); // prettier-ignore
+  const [queue, task] = [0, 1].map((span) => model.describe(made, span));
+  assert.equal(queue.title, "ann waited 0.05 µs to get from Jobs jobs");
+  assert.equal(queue.facts.find(({ label }) => label === "What").text, "get from Jobs jobs");
+  assert.equal(task.title, "ann waited 0.05 µs to await Task-7");
+});
+
 test("of many objects with one name, only the one that was waited for counts", () => {
   const made = model.load({
     title: "", duration: 100, dropped: 0, parties: [0, 1, 2].map((i) => ({ name: `p${i}`, kind: "thread", group: "" })),

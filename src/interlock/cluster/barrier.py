@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 
 class Barrier(Shared):
-    """Where ``parties`` meet.
+    """A rendezvous of ``parties`` threads or tasks on all machines.
 
-    ``action``: called by the last to come, before the others go on; what it raises breaks the barrier. ``timeout``:
-    seconds, for `wait` where that has none of its own.
+    ``action``: called by the last one to arrive, before the others continue. An exception of it breaks the barrier.
+    ``timeout``: the default for `wait`, in seconds.
     """
 
     kind = "barrier"
@@ -45,18 +45,18 @@ class Barrier(Shared):
 
     @property
     def parties(self) -> int:
-        """How many have to come."""
+        """How many parties must arrive."""
         return self.capacity
 
     @property
     def n_waiting(self) -> int:
-        """How many are there. Asks the engine."""
+        """How many parties have arrived. Asks the engine."""
         waiting: int = in_thread(self.reading())[3]
         return waiting
 
     @property
     def broken(self) -> bool:
-        """Whether it is broken. Asks the engine."""
+        """Whether the barrier is broken. Asks the engine."""
         return bool(in_thread(self.reading())[4] == 1)
 
     def meeting(self, timeout: float | None) -> Calling[int]:
@@ -86,7 +86,7 @@ class Barrier(Shared):
         return ticket.value - 1
 
     def wait(self, timeout: float | None = None) -> int:
-        """Wait until all are there. Returns which one this was, from 0. Raises BrokenBarrierError."""
+        """Wait until all have arrived. Returns a different number for each, from 0. May raise BrokenBarrierError."""
         return in_thread(self.meeting(timeout))
 
     async def wait_async(self, timeout: float | None = None) -> int:
@@ -97,17 +97,17 @@ class Barrier(Shared):
         yield from self.signalling("signal", self.name, self.kind, self.capacity, what, 1)
 
     def reset(self) -> None:
-        """Make it as new. Whoever waits is told that it broke."""
+        """Return the barrier to its initial state. Waiting parties get BrokenBarrierError."""
         in_thread(self.changing("reset"))
 
     async def reset_async(self) -> None:
-        """The same for a task, without blocking its loop."""
+        """The same for tasks. It does not block the event loop."""
         await in_task(self.changing("reset"))
 
     def abort(self) -> None:
-        """Break it, for all who wait and all who come, until `reset`."""
+        """Break the barrier. Present and later calls of `wait` raise BrokenBarrierError until `reset` is called."""
         in_thread(self.changing("abort"))
 
     async def abort_async(self) -> None:
-        """The same for a task, without blocking its loop."""
+        """The same for tasks. It does not block the event loop."""
         await in_task(self.changing("abort"))

@@ -27,9 +27,10 @@ _T = TypeVar("_T")
 
 
 class Condition(Shared):
-    """Waiting for a change, under a lock.
+    """A condition variable for all machines.
 
-    ``lock``: a `Lock` or `RLock` of the same handle; by default an RLock of the condition's own name with `:lock`.
+    ``lock``: a `Lock` or `RLock` of the same handle. By default, an RLock with the name of the condition
+    and `:lock`.
     """
 
     kind = "condition"
@@ -61,12 +62,12 @@ class Condition(Shared):
         return await self.lock.__aexit__(*error)
 
     def within(self, timeout: float) -> Within:
-        """``with condition.within(2.0):`` enters held, or raises TimeoutError. ``timeout``: seconds."""
+        """Return a context manager that acquires the lock, or raises TimeoutError after ``timeout`` seconds."""
         return self.lock.within(timeout)
 
     @property
     def owner(self) -> Any:
-        """Who holds the lock, on whatever machine. Asks the engine."""
+        """The holder of the lock, on any machine. Asks the engine."""
         return self.lock.owner
 
     def own(self, what: str) -> Ticket:
@@ -180,10 +181,10 @@ class Condition(Shared):
         self.lock.put(ticket)
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Give up the lock, wait for a notification, take the lock again.
+        """Release the lock, wait until notified, and acquire the lock again.
 
-        Returns False when ``timeout`` seconds passed first. Raises `NotHeld`, which is a RuntimeError, where the lock
-        is not held.
+        Returns True, or False if no notification came within ``timeout`` seconds. Raises `NotHeld` (a RuntimeError) if
+        the caller does not hold the lock.
         """
         return in_thread(self.waiting(timeout))
 
@@ -203,7 +204,7 @@ class Condition(Shared):
         return result
 
     def wait_for(self, predicate: Callable[[], _T], timeout: float | None = None) -> _T:
-        """Wait until ``predicate()`` is true; it is called under the lock. Returns its last value."""
+        """Wait until ``predicate()`` is true. It is called with the lock held. Returns its last result."""
         return in_thread(self.waiting_for(predicate, timeout))
 
     async def wait_for_async(self, predicate: Callable[[], _T], timeout: float | None = None) -> _T:
@@ -229,17 +230,17 @@ class Condition(Shared):
             raise LeaseLost(f"{self.lock!r} was lost while it was held")
 
     def notify(self, n: int = 1) -> None:
-        """Let the first ``n`` who wait go on, once the lock is theirs."""
+        """Wake the first ``n`` waiting parties. They continue once they get the lock."""
         in_thread(self.notifying(n))
 
     async def notify_async(self, n: int = 1) -> None:
-        """The same for a task, without blocking its loop."""
+        """The same for tasks. It does not block the event loop."""
         await in_task(self.notifying(n))
 
     def notify_all(self) -> None:
-        """Let all who wait go on, one after the other."""
+        """Wake all waiting parties. They continue one after the other, as each gets the lock."""
         in_thread(self.notifying(2**31))
 
     async def notify_all_async(self) -> None:
-        """The same for a task, without blocking its loop."""
+        """The same for tasks. It does not block the event loop."""
         await in_task(self.notifying(2**31))

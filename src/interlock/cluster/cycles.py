@@ -1,8 +1,8 @@
 """Parties on whatever machines that wait for each other in a cycle, found in what an engine says at one moment.
 
-Only waits for all holders count: at a lock, and at an RWLock. Whoever waits for a permit of a semaphore may get any of
-them, and an event or a barrier says nothing of who will come. A wait that has a timeout ends by itself. It is still
-told and never raised: a lock may be released by another party than the one that took it.
+Only waits for all holders count: at a lock, and at an RWLock. A party that waits for a permit of a semaphore may get
+any of them, and an event or a barrier says nothing of who will come. A wait that has a timeout ends by itself. It is
+still told and never raised: a lock may be released by another party than the one that took it.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ class Gate(Shared):
         return True
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Wait until it is open. Returns False when ``timeout`` seconds pass first."""
+        """Wait until it is open. Returns True, or False after ``timeout`` seconds."""
         return in_thread(self.waiting(timeout))
 
     async def wait_async(self, timeout: float | None = None) -> bool:
@@ -32,7 +32,7 @@ class Gate(Shared):
 
 
 class Event(Gate):
-    """A flag that all machines see. It stays as it is until somebody changes it, whoever comes and goes."""
+    """A flag for all machines. It keeps its state after all processes that use it have ended."""
 
     kind = "event"
 
@@ -43,7 +43,7 @@ class Event(Gate):
         yield from self.signalling("signal", self.name, self.kind, 0, what, 1)
 
     def is_set(self) -> bool:
-        """Whether it is set. Asks the engine."""
+        """Whether the flag is set. Asks the engine."""
         return bool(in_thread(self.reading())[4])
 
     async def is_set_async(self) -> bool:
@@ -51,26 +51,26 @@ class Event(Gate):
         return bool((await in_task(self.reading()))[4])
 
     def set(self) -> None:
-        """Set it, and let all go on who wait."""
+        """Set the flag and wake all waiting parties."""
         in_thread(self.changing("set"))
 
     async def set_async(self) -> None:
-        """The same for a task, without blocking its loop."""
+        """The same for tasks. It does not block the event loop."""
         await in_task(self.changing("set"))
 
     def clear(self) -> None:
-        """Have those wait who come from now on."""
+        """Clear the flag. Later calls of `wait` block until it is set again."""
         in_thread(self.changing("clear"))
 
     async def clear_async(self) -> None:
-        """The same for a task, without blocking its loop."""
+        """The same for tasks. It does not block the event loop."""
         await in_task(self.changing("clear"))
 
 
 class Latch(Gate):
-    """A count that goes down to 0, once, and lets all go on who wait for that.
+    """A gate for all machines. It opens once ``count`` has been counted down to 0, and stays open.
 
-    ``count``: where it begins. Another beginning under the same name is a `ShapeError`.
+    ``count``: how many count-downs open it. Another count for the same name raises `ShapeError`.
     """
 
     kind = "latch"
@@ -93,7 +93,7 @@ class Latch(Gate):
 
     @property
     def count(self) -> int:
-        """What is left. Asks the engine."""
+        """How many count-downs are still missing. Asks the engine."""
         left: int = in_thread(self.reading())[4]
         return left
 
@@ -103,9 +103,9 @@ class Latch(Gate):
         return left
 
     def count_down(self, n: int = 1) -> None:
-        """Take ``n`` off. Raises ValueError, and does nothing, where less is left."""
+        """Count down by ``n``. Raises ValueError if fewer are missing. Nothing changes then."""
         in_thread(self.counting(n))
 
     async def count_down_async(self, n: int = 1) -> None:
-        """The same for a task, without blocking its loop."""
+        """The same for tasks. It does not block the event loop."""
         await in_task(self.counting(n))

@@ -17,7 +17,7 @@ Permits are held: a grant takes units until `leave`. The other kinds only tell: 
 
 Invariants, for each record and after each step:
 - used is the sum of the units of holders, and never above capacity;
-- whoever is in holders or in the queue is in `mine` of its session, and the other way round (a grant of a kind that
+- each waiter in holders or in the queue is in `mine` of its session, and the other way round (a grant of a kind that
   only tells is in `mine` alone);
 - the head of the queue of permits does not fit, or nothing may be granted yet (quarantine). It is legal for the head
   or for a holder to belong to a session that is dead and not yet swept; it is illegal for such a head to be granted.
@@ -382,7 +382,7 @@ class Machine:
                 else:
                     return [1]
             else:
-                # Whoever waits for a barrier that is reset is told that it broke, as in threading.
+                # A party that waits for a barrier which is reset is told that it broke, as in threading.
                 self.break_barrier(record, 1 if what == "abort" else 0)
             value = record.value
             self.serve(name)

@@ -175,7 +175,7 @@ class Shared:
         return answer
 
     def look(self) -> Seen:
-        """Who holds it and who waits, now. Asks the engine."""
+        """Return who holds it and who waits now. Asks the engine."""
         return in_thread(self.looking())
 
     async def look_async(self) -> Seen:
@@ -188,7 +188,7 @@ class Shared:
 
     @property
     def waiters(self) -> tuple[Remote, ...]:
-        """Who waits, over all machines, in order. Asks the engine; a task asks `look_async`."""
+        """The parties that wait, on all machines, in order. Asks the engine. A task calls `look_async` instead."""
         return self.look().waiters
 
     def __repr__(self) -> str:
@@ -213,8 +213,8 @@ def now_or_later(session: Session) -> bool:
 class Permits(Shared):
     """What can be held. A `with` takes ``each`` units.
 
-    ``lease``: seconds, where it is to differ from the handle's. ``on_lost``: called with the grant, in a thread of its
-    own, when a hold is lost. ``cancel_on_loss``: whether the body of `async with` is cancelled then.
+    ``lease``: in seconds, if it differs from that of the handle. ``on_lost``: called with the grant when a hold is
+    lost, in a thread of its own. ``cancel_on_loss``: whether the body of `async with` is cancelled then.
     """
 
     each = 1
@@ -341,7 +341,7 @@ class Permits(Shared):
             raise lost
 
     def locked(self) -> bool:
-        """Whether nothing of it is free. Asks the engine."""
+        """Whether no permit is free. Asks the engine."""
         answer = in_thread(self.reading())
         return bool(answer[2] >= answer[1])
 
@@ -351,7 +351,7 @@ class Permits(Shared):
         return bool(answer[2] >= answer[1])
 
     def within(self, timeout: float) -> Within:
-        """``with lock.within(2.0):`` enters held, or raises TimeoutError. ``timeout``: seconds."""
+        """Return a context manager that acquires it, or raises TimeoutError after ``timeout`` seconds."""
         if isinstance(timeout, bool) or not isinstance(timeout, (int, float)):
             raise TypeError(f"timeout must be a number of seconds, not {type(timeout).__name__}")
         if not timeout >= 0:
@@ -376,7 +376,7 @@ class Permits(Shared):
         return ticket
 
     def entered(self, ticket: Ticket) -> None:
-        """By `with`: whoever has entered leaves it."""
+        """By `with`: the party that has entered leaves it."""
         if ticket.board is not None and self.kind == "lock":
             ticket.board.taken(waited=True, alone=True)
 
@@ -436,21 +436,21 @@ class Permits(Shared):
 
     @property
     def token(self) -> int:
-        """The fencing token of the caller's hold. Raises `LeaseLost` once it is lost, `NotHeld` where there is none."""
+        """The fencing token of the caller's hold. Raises `LeaseLost` if it was lost, and `NotHeld` if there is none."""
         return self.hold().token
 
     @property
     def lost(self) -> Lost:
-        """The event that is set when the caller's hold is lost: waitable, with a ``reason``."""
+        """An event that is set when the caller's hold is lost, with a ``reason``."""
         return self.hold().lost
 
     def check(self) -> None:
-        """Raise `LeaseLost` where the caller's hold is lost, or may be by this moment."""
+        """Raise `LeaseLost` if the caller's hold is lost, or may be lost by now."""
         self.hold().check()
 
     @property
     def owner(self) -> Remote | None:
-        """Who holds it, on whatever machine (the first of several). Asks the engine; a task asks `look_async`."""
+        """The holder, on any machine (the first of several). Asks the engine. A task calls `look_async` instead."""
         holders = self.look().holders
         return holders[0] if holders else None
 
@@ -483,9 +483,9 @@ class Within:
 
 
 class Lock(Permits):
-    """One holder over all machines. The same object for threads and tasks; any party may release it.
+    """A lock with one holder on all machines. It serves threads and tasks. Any party may release it.
 
-    ``name``: what it is called on the engine. ``lease``, ``on_lost``, ``cancel_on_loss``: see `Permits`.
+    ``name``: its name on the engine. ``lease``, ``on_lost``, ``cancel_on_loss``: see `Permits`.
     """
 
     kind = "lock"
@@ -494,26 +494,26 @@ class Lock(Permits):
         super().__init__(cluster, name, 1, **options)
 
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
-        """Take it. Returns False when ``timeout`` seconds pass first, or at once where it does not block."""
+        """Acquire it. Returns False after ``timeout`` seconds, or at once if it is held and ``blocking`` is false."""
         return in_thread(self.acquiring(1, *limit_of(timeout, blocking))) is not None
 
     async def acquire_async(self, timeout: float | None = None) -> bool:
-        """The same for tasks. ``timeout``: seconds; 0: do not wait; None: no limit."""
+        """The same for tasks. ``timeout``: in seconds; 0 means not to wait, None means no limit."""
         return await in_task(self.acquiring(1, *limit_of(timeout))) is not None
 
     def release(self) -> None:
-        """Give it to the next. Raises `NotHeld` where this process does not hold it, `LeaseLost` where it was lost."""
+        """Release it. Raises `NotHeld` if this process does not hold it, and `LeaseLost` if it was lost."""
         in_thread(self.releasing())
 
     async def release_async(self) -> None:
-        """The same for a task, without blocking its loop."""
+        """The same for tasks. It does not block the event loop."""
         await in_task(self.releasing())
 
 
 class RLock(Lock):
-    """A lock that its owner may take again, for a trip only the first time. Only its owner may release it.
+    """A re-entrant lock with one owner on all machines. Only its owner, a thread or a task, may release it.
 
-    The owner is a thread or a task of one process.
+    The owner acquires it again without a call to the engine.
     """
 
     kind = "rlock"
@@ -546,10 +546,10 @@ class RLock(Lock):
 
 
 class Semaphore(Permits):
-    """Up to ``value`` holders over all machines.
+    """A counter of ``value`` permits for all machines.
 
-    A permit is always somebody's, so that it comes back if that process vanishes. So `release` gives back what this
-    process has acquired, and cannot add more than there were: it raises `NotHeld`, which is a ValueError.
+    Each permit that was acquired has a holder, and comes back if the process of its holder vanishes. So `release`
+    returns only permits that this process has acquired. Otherwise it raises `NotHeld` (a ValueError).
     """
 
     kind = "semaphore"
@@ -569,19 +569,19 @@ class Semaphore(Permits):
         return permits
 
     def acquire(self, blocking: bool = True, timeout: float | None = None, *, permits: int = 1) -> bool:
-        """Take ``permits``, all or none. Returns False when ``timeout`` seconds pass first."""
+        """Acquire ``permits`` permits, all or none. Returns True, or False after ``timeout`` seconds."""
         return in_thread(self.acquiring(self.units(permits), *limit_of(timeout, blocking))) is not None
 
     async def acquire_async(self, timeout: float | None = None, *, permits: int = 1) -> bool:
-        """The same for tasks. ``timeout``: seconds; 0: do not wait; None: no limit."""
+        """The same for tasks. ``timeout``: in seconds; 0 means not to wait, None means no limit."""
         return await in_task(self.acquiring(self.units(permits), *limit_of(timeout))) is not None
 
     def release(self, n: int = 1) -> None:
-        """Give back ``n`` permits, as they were taken: what was taken with ``permits=2`` is given back as 2."""
+        """Release ``n`` permits, in the same numbers as acquired: ``permits=2`` is released by ``release(2)``."""
         in_thread(self.releasing(self.units(n)))
 
     async def release_async(self, n: int = 1) -> None:
-        """The same for a task, without blocking its loop."""
+        """The same for tasks. It does not block the event loop."""
         await in_task(self.releasing(self.units(n)))
 
 

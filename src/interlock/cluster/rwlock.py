@@ -22,19 +22,19 @@ class Side(Permits):
         super().__init__(cluster, name, ALL, **options)
 
     def acquire(self, blocking: bool = True, timeout: float | None = None) -> bool:
-        """Take it. Returns False when ``timeout`` seconds pass first, or at once where it does not block."""
+        """Acquire it. Returns False after ``timeout`` seconds, or at once if it is held and ``blocking`` is false."""
         return in_thread(self.acquiring(self.each, *limit_of(timeout, blocking))) is not None
 
     async def acquire_async(self, timeout: float | None = None) -> bool:
-        """The same for tasks. ``timeout``: seconds; 0: do not wait; None: no limit."""
+        """The same for tasks. ``timeout``: in seconds; 0 means not to wait, None means no limit."""
         return await in_task(self.acquiring(self.each, *limit_of(timeout))) is not None
 
     def release(self) -> None:
-        """Give it back. Raises `NotHeld` where this process does not hold it, `LeaseLost` where it was lost."""
+        """Release it. Raises `NotHeld` if this process does not hold it, and `LeaseLost` if it was lost."""
         in_thread(self.releasing())
 
     async def release_async(self) -> None:
-        """The same for a task, without blocking its loop."""
+        """The same for tasks. It does not block the event loop."""
         await in_task(self.releasing())
 
 
@@ -47,7 +47,7 @@ class WriteSide(Side):
 
 
 class RWLock(Shared):
-    """Many readers or one writer over all machines. Nobody passes who came first, so neither side starves.
+    """A lock for many readers or one writer on all machines. It is served in the order of arrival.
 
     ``lease``, ``on_lost``, ``cancel_on_loss``: see `interlock.cluster.permits.Permits`.
     """
@@ -60,25 +60,25 @@ class RWLock(Shared):
         self._write = WriteSide(cluster, name, **options)
 
     def read(self) -> ReadSide:
-        """The side for readers: ``with lock.read():``, ``async with lock.read().within(2.0):``."""
+        """Return the side of a reader: ``with lock.read():``, ``async with lock.read().within(2.0):``."""
         return self._read
 
     def write(self) -> WriteSide:
-        """The side for writers."""
+        """Return the side of a writer."""
         return self._write
 
     def locked(self) -> bool:
-        """Whether anybody reads or writes. Asks the engine."""
+        """Whether any party reads or writes. Asks the engine."""
         return bool(in_thread(self.reading())[2])
 
     @property
     def readers(self) -> int:
-        """How many read. Asks the engine."""
+        """How many read sides are held. Asks the engine."""
         used: int = in_thread(self.reading())[2]
         return 0 if used == ALL else used
 
     @property
     def owner(self) -> Remote | None:
-        """Who writes, on whatever machine. Asks the engine; a task asks `look_async`."""
+        """The holder of the write side, on any machine. Asks the engine. A task calls `look_async` instead."""
         writers = [holder for holder in self.look().holders if holder.units == ALL]
         return writers[0] if writers else None

@@ -21,7 +21,7 @@ What `beat` says that the session has is compared with what the process believes
 A session that is lost, or was told to be, is over for good; the next call opens another. A deadline that has passed is
 never moved: what the engine says after that is of a session that it may have ended and begun anew in between.
 
-Whoever asks need not wait for the clock thread, which runs when the machine lets it: `acquire` before it returns,
+A caller need not wait for the clock thread, which runs when the machine lets it: `acquire` before it returns,
 `check`, `token`, `lost.is_set()` and `release` look at the time themselves. What is promised to a program is so
 much: at the moment of a check that passes, nobody else holds it.
 """
@@ -119,7 +119,7 @@ class Session:
     def look_at_clock(self) -> None:
         """Tell the loss if it is time, without waiting for the clock thread to come to it.
 
-        When it returns, what is held in a session that is over is marked lost, whoever was at it.
+        When it returns, what is held in a session that is over is marked lost, no matter which thread did it.
         """
         if self.deadline and now() >= self.told_at:
             self.end(LeaseLost(f"{self.engine.shown} did not renew the lease of {self.lease:g} s in time"))

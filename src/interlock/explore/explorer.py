@@ -505,8 +505,8 @@ class Explorer:
     def _shrink(self, outcome: Outcome) -> Outcome:
         """The same failure with as few switches as can be found.
 
-        What is left out are *moves*: choices other than the default, each known by who made it and at which of his
-        points, so that the rest still means the same when one is left out.
+        What is left out are *moves*: choices other than the default, each known by the strand that made it and at which
+        of its points, so that the rest still means the same when one is left out.
         """
         moves: list[tuple[Any, int]] = []
         self.baton.moves = moves
@@ -594,7 +594,7 @@ class Explorer:
         if kind == "deadlock":
             return ["Deadlock: nobody can go on.", words]
         if kind == "endless":
-            return ["No end in sight: whoever could go on only looks, sleeps and looks again.", words]
+            return ["No end in sight: every thread that could continue only checks, sleeps and checks again.", words]
         if kind == "race":
             return ["A data race.", words]
         return [f"{who} failed:", *self.teller.tell_error(error)]

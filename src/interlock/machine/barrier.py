@@ -50,13 +50,14 @@ ilk_use(process_address())
 
 class Barrier(Shared):
     """Barrier(parties, action=None, timeout=None, *, name=None)\n--\n\n\
-    A barrier between the processes of this machine. Like `threading.Barrier`. ``Barrier("name", parties)`` will do too.
+    A barrier between the processes of this machine. Like `threading.Barrier`. ``Barrier("name", parties)`` also works.
 
-    ``parties``: how many wait for each other, 1 or more. ``action``: called by one of them before all go on.
-    ``timeout``: for how many seconds `wait` waits where it is not told. ``name``: all who give the same name and
-    number share one. A party that comes and dies breaks it for all.
+    ``parties``: how many threads or tasks must arrive, 1 or more. ``action``: called by one of them each time all have
+    arrived, before any of them continues. ``timeout``: the default for `wait`, in seconds; None means no limit.
+    ``name``: all processes that use the same name and number share one barrier. If a party dies after it has arrived,
+    the barrier breaks.
 
-    Raises ValueError for a wrong number, and where the name is in use for something else.
+    Raises ValueError for fewer than 1 parties, and if the name is in use for another kind of primitive.
     """
 
     def __init__(self, parties: object, action: object = None, timeout: object = None, *, name: str | None = None):
@@ -77,24 +78,28 @@ class Barrier(Shared):
 
     @property
     def parties(self) -> int:
-        """How many wait for each other."""
+        """How many parties must arrive."""
         return self.r.bound
 
     @property
     def n_waiting(self) -> int:
-        """How many have come and wait."""
+        """How many parties are waiting in the barrier now."""
         return len(self.waiters)
 
     @property
     def broken(self) -> bool:
-        """Whether it is broken: all who wait or come get BrokenBarrierError, until `reset`."""
+        """Whether the barrier is broken. `reset` repairs it."""
         return load_u32(cython.address(self.r.turn)) & 1 != 0
 
     def wait(self, timeout: object = None) -> int:
-        """Wait until all have come. ``timeout``: for how many seconds; None means the barrier's own.
+        """Wait until all parties have arrived.
 
-        Returns a number from 0 to parties - 1, another one for each. Raises BrokenBarrierError where the barrier is or
-        gets broken: by a timeout, by `abort` or `reset`, by an error of the action, by a party that came and died.
+        ``timeout``: how many seconds to wait at most; None means the timeout of the barrier. A timeout breaks the
+        barrier for all parties.
+
+        Returns a number from 0 to ``parties`` - 1, different for each of the parties. Raises BrokenBarrierError if the
+        barrier is broken, or breaks while the caller waits: by a timeout, by `abort` or `reset`, by an exception of the
+        action, or by a party that has arrived and dies.
         """
         i = caller()
         mine: u64 = i.id
@@ -148,14 +153,14 @@ class Barrier(Shared):
         return None
 
     def abort(self) -> None:
-        """Break it: all who wait or come get BrokenBarrierError."""
+        """Break the barrier. Present and later calls of `wait` raise BrokenBarrierError until `reset` is called."""
         i = caller()
         self.enter_guard(i)
         barrier_break(self.r)
         guard_unlock(i, self.r)
 
     def reset(self) -> None:
-        """Make it as new. Who waits gets BrokenBarrierError."""
+        """Return the barrier to its initial state. Waiting parties get BrokenBarrierError."""
         i = caller()
         self.enter_guard(i)
         barrier_reset(self.r)

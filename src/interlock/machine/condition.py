@@ -46,13 +46,12 @@ ilk_use(process_address())
 
 class Condition(Shared):
     """Condition(lock=None, *, name=None)\n--\n\n\
-    A condition between the processes of this machine. Like `threading.Condition`. ``Condition("name")`` will do too.
+    A condition between the processes of this machine. Like `threading.Condition`. ``Condition("name")`` also works.
 
-    ``lock``: a `Lock` or `RLock` of this module; None makes an RLock, of the name ``"NAME.lock"`` where there is a
-    name.
-    ``name``: all who give the same name and lock share one.
+    ``lock``: a `Lock` or `RLock` of this module; None creates an RLock, named ``"NAME.lock"`` if the condition has a
+    name. ``name``: all processes that use the same name and lock share one condition.
 
-    Raises ValueError where the name is in use for something else or with another lock.
+    Raises ValueError if the name is in use for another kind of primitive or with another lock.
     """
 
     def __init__(self, lock: object = None, *, name: str | None = None):
@@ -74,15 +73,15 @@ class Condition(Shared):
         self.lock.__exit__()
 
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
-        """Take the lock, as its own `acquire` does."""
+        """Acquire the lock, by its own `acquire`."""
         return self.lock.acquire(blocking, timeout)
 
     def release(self) -> None:
-        """Free the lock, as its own `release` does."""
+        """Release the lock, by its own `release`."""
         self.lock.release()
 
     def locked(self) -> bool:
-        """Whether somebody holds the lock."""
+        """Whether any party holds the lock."""
         return self.lock.locked()
 
     def within(self, timeout: float) -> Within:
@@ -100,10 +99,12 @@ class Condition(Shared):
         return self.lock.abandoned
 
     def wait(self, timeout: object = None) -> bool:
-        """Let the lock go, wait to be notified, and take the lock back.
+        """Release the lock, wait until notified, and acquire the lock again.
 
-        ``timeout``: for how many seconds; None means for ever. Returns True, or False where nobody notified in time.
-        Raises RuntimeError if the caller does not hold the lock.
+        ``timeout``: how many seconds to wait for the notification at most; None means no limit.
+
+        Returns True, or False if no notification came in that time. Raises RuntimeError if the caller does not hold the
+        lock.
         """
         i = caller()
         self.check_owner(i, "wait on")
@@ -157,7 +158,7 @@ class Condition(Shared):
         return self.lock.__aexit__()
 
     def acquire_async(self, timeout: object = None) -> object:
-        """Take the lock for the calling task, as its own `acquire_async` does."""
+        """Acquire the lock for the calling task, by its own `acquire_async`."""
         return self.lock.acquire_async(timeout)
 
     async def wait_async(self, timeout: object = None) -> bool:
@@ -199,7 +200,7 @@ class Condition(Shared):
         return extra
 
     def wait_for(self, predicate: object, timeout: object = None) -> object:
-        """Wait until ``predicate()`` is true. ``timeout``: for how many seconds. Returns the last value of it."""
+        """Wait until ``predicate()`` is true. Returns its last result. ``timeout``: in seconds; None means no limit."""
         result = predicate()
         end: u64 = deadline_after(timeout)
         while not result:
@@ -214,7 +215,7 @@ class Condition(Shared):
         return result
 
     def notify(self, n: object = 1) -> None:
-        """Let ``n`` of those who wait go on, the first ones, once the lock is released.
+        """Wake the first ``n`` waiting parties. They continue once the lock is free.
 
         Raises RuntimeError if the caller does not hold the lock.
         """
@@ -229,7 +230,7 @@ class Condition(Shared):
             guard_unlock(i, self.lock.r)
 
     def notify_all(self) -> None:
-        """Let all who wait go on, once the lock is released."""
+        """Wake all waiting parties. They continue one after the other, as each gets the lock."""
         self.notify(0x7FFFFFFF)
 
     def __repr__(self):

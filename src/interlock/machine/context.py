@@ -77,7 +77,7 @@ class MachineCondition(Condition):
 
 
 class MachineQueue(Queue):
-    """`Queue` with what `multiprocessing`'s has beyond that. No thread feeds it: what was put is in it."""
+    """`Queue` with the methods of `multiprocessing.Queue`. There is no feeder thread: `put` itself puts the item."""
 
     _closed = False
 
@@ -107,7 +107,7 @@ class MachineQueue(Queue):
         return self.get(False)
 
     def close(self) -> None:
-        """This process uses it no more."""
+        """This process no longer uses the queue."""
         self._closed = True
 
     def join_thread(self) -> None:
@@ -118,13 +118,13 @@ class MachineQueue(Queue):
 
 
 def context(method: str | None = None) -> Any:
-    """What `multiprocessing.get_context` gives, with the primitives of this module in place of its own.
+    """Return a context like that of `multiprocessing.get_context`, with the primitives of this module.
 
-    ``method``: how it starts processes: fork, spawn, forkserver; None means the default.
+    ``method``: how processes are started: fork, spawn or forkserver; None means the default.
 
     Returns a context whose ``Lock``, ``RLock``, ``Semaphore``, ``BoundedSemaphore``, ``Event``, ``Condition``,
-    ``Barrier``, ``Queue`` and ``JoinableQueue`` are ours. All else is its own, and what it makes for itself (pools,
-    managers) too. Raises ValueError where there is no such method.
+    ``Barrier``, ``Queue`` and ``JoinableQueue`` are those of interlock. All else is that of `multiprocessing`, and
+    so is what it creates for itself (in pools and managers). Raises ValueError if there is no such method.
     """
     base = multiprocessing.get_context(method)
 

@@ -34,7 +34,8 @@ class Event(Shared):
     """Event(name=None)\n--\n\n\
     A flag between the processes of this machine. Like `threading.Event`.
 
-    ``name``: all who give the same name share one. Raises ValueError where the name is in use for something else.
+    ``name``: all processes that use the same name share one event. Raises ValueError if the name is in use for another
+    kind of primitive.
     """
 
     def __init__(self, name: str | None = None):
@@ -45,7 +46,7 @@ class Event(Shared):
         return load_u32(cython.address(self.r.turn)) & 1 != 0
 
     def set(self) -> None:
-        """Set the flag, and wake all who wait."""
+        """Set the flag and wake all waiting parties."""
         if probing:
             self.tell(Happening.SET, 0)
         if not event_try_set(self.r):
@@ -55,7 +56,7 @@ class Event(Shared):
             guard_unlock(i, self.r)
 
     def clear(self) -> None:
-        """Clear the flag."""
+        """Clear the flag. Later calls of `wait` block until it is set again."""
         event_clear(self.r)
         if probing:
             self.tell(Happening.CLEARED, 0)
@@ -64,14 +65,14 @@ class Event(Shared):
         """Wait until the flag is set. ``timeout``: how many seconds to wait at most; None means no limit, 0 or less
         means not to wait.
 
-        Returns True, or False where the flag was not set in time.
+        Returns True, or False if the flag was not set in that time.
         """
         if load_u32(cython.address(self.r.turn)) & 1:
             return True
         return self.take(deadline_after(timeout))
 
     def wait_async(self, timeout: object = None) -> object:
-        """The same for the calling task: ``await it.wait_async()``."""
+        """`wait` for tasks: ``await event.wait_async()``."""
         return tasks.acquire(self, timeout, 0)
 
     def _try(self, flags: u32, want: u32) -> bool:

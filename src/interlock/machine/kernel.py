@@ -60,7 +60,7 @@ class Party(NamedTuple):
     """A thread or task of some process on this machine.
 
     ``pid``: its process. ``thread``: the name of its thread. ``program``: what its process runs. ``since``: when its
-    wait or hold began, as `time.monotonic` counts, or None where that is not kept.
+    wait or hold began, on the clock of `time.monotonic`, or None if that is not known.
     """
 
     pid: int
@@ -73,10 +73,10 @@ class Party(NamedTuple):
 
 
 class Died(NamedTuple):
-    """Who died while it held a lock.
+    """A process or thread that died while it held a lock.
 
-    ``pid``: the process, 0 where it is no longer known. ``program``: what it ran. ``when``: when that was seen, as
-    `time.time` counts.
+    ``pid``: the process, or 0 if that is no longer known. ``program``: what it ran. ``when``: when the death was
+    noticed, on the clock of `time.time`.
     """
 
     pid: int
@@ -215,7 +215,7 @@ def find_arena() -> None:
 
 
 def check_removed() -> None:
-    """Warn, once, where somebody has removed the file: whoever opens a name from now on is in another one."""
+    """Warn, once, if the file was removed: a process that opens a name from now on uses another file."""
     global identity
     if identity is None:
         return
@@ -726,7 +726,7 @@ class Shared:
 
     @property
     def waiters(self) -> tuple:
-        """The parties of all processes that are blocked here now, in the order in which they came."""
+        """The parties of all processes that are blocked now, in the order in which they arrived."""
         return tuple([party for _, party in self.all_waiters()])
 
     def all_waiters(self) -> list:

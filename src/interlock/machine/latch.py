@@ -31,11 +31,13 @@ ilk_use(process_address())
 
 class Latch(Shared):
     """Latch(count, *, name=None)\n--\n\n\
-    A gate between the processes of this machine that opens when it has been counted down. ``Latch("name", count)``
-    will do too.
+    A gate between the processes of this machine. It opens once ``count`` has been counted down to 0, and stays open.
+    ``Latch("name", count)`` also works.
 
-    ``count``: from how many, 0 or more. A process that dies before it has counted down does not count down.
-    Raises ValueError for a count below 0, and where the name is in use for something else.
+    ``count``: how many count-downs open it, 0 or more. A process that dies does not count down. ``name``: all
+    processes that use the same name and count share one latch.
+
+    Raises ValueError for a negative count, and if the name is in use for another kind of primitive.
     """
 
     def __init__(self, count: object, second: object = None, *, name: str | None = None):
@@ -49,11 +51,11 @@ class Latch(Shared):
 
     @property
     def count(self) -> int:
-        """How many are left."""
+        """How many count-downs are still missing."""
         return 0 if load_u32(cython.address(self.r.turn)) & 1 else load(cython.address(self.r.word)) & PERMITS
 
     def count_down(self, n: object = 1) -> None:
-        """Count down by ``n``, 1 or more. At 0 all who wait go on. Raises ValueError where fewer are left."""
+        """Count down by ``n``, 1 or more. At 0 the latch opens. Raises ValueError if ``n`` is above `count`."""
         by: cython.long = n
         if by < 1:
             raise ValueError("n must be one or more")
@@ -69,10 +71,11 @@ class Latch(Shared):
             raise ValueError(f"cannot count down by {n}: {self!r}")
 
     def wait(self, timeout: object = None) -> bool:
-        """Wait until it is open. ``timeout``: how many seconds to wait at most; None means no limit, 0 or less means
-        not to wait.
+        """Wait until the latch is open.
 
-        Returns True, or False where it did not open in time.
+        ``timeout``: how many seconds to wait at most; None means no limit, 0 or less means not to wait.
+
+        Returns True, or False if the latch did not open in that time.
         """
         if load_u32(cython.address(self.r.turn)) & 1:
             return True
@@ -86,7 +89,7 @@ class Latch(Shared):
         return self.drive(cython.address(w))
 
     def wait_async(self, timeout: object = None) -> object:
-        """The same for the calling task: ``await it.wait_async()``."""
+        """`wait` for tasks: ``await latch.wait_async()``."""
         return tasks.acquire(self, timeout, 0)
 
     def _try(self, flags: u32, want: u32) -> bool:

@@ -6,7 +6,7 @@
     id [| QUEUED]            held, taken with `acquire`: any party may release it
     id | ENTERED [| QUEUED]  held, entered with `with`: that thread alone may leave it
     id of somebody dead      the head of the queue, or the next who comes, takes it over
-    ... | ABANDONED          a holder died; whoever holds it now was told so, and has not released it yet. With no id:
+    ... | ABANDONED          a holder died; the present holder was told so, and has not released it yet. With no id:
     who
                              was told has failed to repair it, and the next one is told again
 
@@ -89,7 +89,7 @@ class Lock(Shared):
             self.release()
 
     def acquire(self, blocking: cython.bint = True, timeout: object = -1) -> bool:
-        """Take the lock.
+        """Acquire the lock.
 
         ``blocking``: whether to wait if the lock is held. ``timeout``: how many seconds to wait at most; -1 means no
         limit.
@@ -152,7 +152,7 @@ class Lock(Shared):
         return None
 
     def look_at_class(self):
-        """What a subclass makes of `acquire` and `release` is what `with` does."""
+        """For a subclass that overrides `acquire` or `release`: `with` calls these."""
         kind = type(self)
         self.direct = kind is Lock or "_direct" in kind.__dict__
 

@@ -77,7 +77,7 @@ def deadline_of(block: cython.bint, timeout) -> u64:
 
 
 class ItemsLost(RuntimeError):
-    """Raised by `Queue.join` where processes or threads ended between `get` and `task_done`.
+    """Raised by `Queue.join` if processes or threads have ended between `get` and `task_done`.
 
     ``count``: how many items they had. ``died``: the `Died` that was last.
     """
@@ -97,15 +97,17 @@ class ItemsLost(RuntimeError):
 
 class Queue(Shared):
     """Queue(maxsize=0, *, name=None, size=None)\n--\n\n\
-    A queue between the processes of this machine. Like `queue.Queue`. ``Queue("name", maxsize)`` will do too.
+    A queue between the processes of this machine. Like `queue.Queue`. ``Queue("name", maxsize)`` also works.
 
-    ``maxsize``: how many items it may have; 0 or less means as many as fit. ``name``: all who give the same name share
-    one. ``size``: how many bytes of memory for the items, with 32 more for each; None means 4 MiB, or what it has.
+    ``maxsize``: how many items it can hold; 0 or less means as many as there is memory for. ``name``: all processes
+    that use the same name share one queue. ``size``: the memory for the items in bytes. Each item takes 32 bytes more
+    than its data. None means 4 MiB, or the size that an existing queue has.
 
-    An item is bytes, or what `pickle` can. Where others than this user may write to the memory (a group's folder), it
-    can be bytes alone: a pickle may run any code.
+    An item is bytes, or anything that can be pickled. If other users may write to the memory (the folder of a group),
+    only bytes are accepted, because a pickle may run any code.
 
-    Raises ValueError where the name is in use for something else, OSError where there is no room.
+    Raises ValueError if the name is in use for another kind of primitive, and OSError if there is no room for shared
+    memory.
     """
 
     def __init__(self, maxsize: object = None, second: object = None, *, name: str | None = None, size: object = None):
@@ -127,12 +129,12 @@ class Queue(Shared):
     # --- threads
 
     def put(self, item: object, block: cython.bint = True, timeout: object = None) -> None:
-        """Put an item, waiting for room.
+        """Put an item into the queue. Wait while there is no room.
 
-        ``block``: whether to wait. ``timeout``: for how many seconds, 0 or more; None means for ever.
+        ``block``: whether to wait. ``timeout``: how many seconds to wait at most, 0 or more; None means no limit.
 
-        Raises Full where there was no room (in time), ShutDown where the queue is shut down, ValueError for an item
-        that is larger than the queue, TypeError for one that is not bytes where it has to be.
+        Raises Full if there was no room in that time, ShutDown if the queue is shut down, ValueError for an item that
+        is larger than the memory of the queue, and TypeError for an item that is not bytes if only bytes are accepted.
         """
         if not self.drop_in(item, deadline_of(block, timeout)):
             raise Full
@@ -143,12 +145,11 @@ class Queue(Shared):
             raise Full
 
     def get(self, block: cython.bint = True, timeout: object = None) -> object:
-        """Take the first item out, waiting for one.
+        """Remove the first item from the queue and return it. Wait while there is none.
 
-        ``block``: whether to wait. ``timeout``: for how many seconds, 0 or more; None means for ever.
+        ``block``: whether to wait. ``timeout``: how many seconds to wait at most, 0 or more; None means no limit.
 
-        Returns the item. Raises Empty where there was none (in time), ShutDown where the queue is shut down and has
-        none left.
+        Raises Empty if there was no item in that time, and ShutDown if the queue is shut down and empty.
         """
         taken = self.take_out(0, deadline_of(block, timeout))
         if taken is None:
@@ -163,17 +164,20 @@ class Queue(Shared):
         return self.unpack(taken[0], taken[1])
 
     def hold(self, timeout: object = None) -> "Held":
-        """``with queue.hold() as item``: work at the first item, which stays in the queue until the block is left.
+        """``with queue.hold() as item``: take the first item, which stays in the queue until the block ends.
 
-        Should this thread or its process end inside, the item is the first to be got again, and who gets it can ask
-        `abandoned`. However the block is left, the item is done then: no `task_done`. ``timeout``: for how many seconds
-        to wait for an item; None means for ever. Entering raises as `get` does. ``async with`` for a task.
+        If this thread or its process ends inside the block, the item is the next one that the queue returns, and
+        `abandoned` says who had it. When the block ends, also by an exception, the item counts as processed without
+        `task_done`. A task uses ``async with``.
+
+        ``timeout``: how many seconds to wait for an item at most; None means no limit. Entering the block raises what
+        `get` raises.
         """
         deadline_of(True, timeout)
         return Held(self, timeout)
 
     def task_done(self) -> None:
-        """Say that an item that was got is done with. Raises ValueError where all have been."""
+        """Tell the queue that an item has been processed. Raises ValueError if none is left that could be."""
         i = caller()
         try:
             self.enter_guard(i)
@@ -186,10 +190,10 @@ class Queue(Shared):
             raise ValueError("task_done() called too many times")
 
     def join(self) -> None:
-        """Wait until every item that was put has been got and is done with.
+        """Wait until every item that was put has been processed. See `task_done`.
 
-        Raises `ItemsLost` where some never will be: who had got them has ended. It is told once to each object; what
-        is left can be joined after that.
+        Raises `ItemsLost` if some never will be, because the threads or processes that had taken them have ended. Each
+        object raises it once for the same items. A later call waits for the remaining ones.
         """
         w: Waiting
         self.begin(cython.address(w), JOINING, NEVER)
@@ -197,7 +201,10 @@ class Queue(Shared):
         self.drive(cython.address(w))
 
     def shutdown(self, immediate: bool = False) -> None:
-        """Let no more be put, and `get` raise ShutDown once it is empty. ``immediate``: what is in it is dropped."""
+        """Shut the queue down. Later calls of `put` raise ShutDown, and so does `get` once the queue is empty.
+
+        ``immediate``: drop the remaining items.
+        """
         i = caller()
         self.enter_guard(i)
         queue_shut(self.r, SHUT | DROP if immediate else SHUT)
@@ -206,17 +213,17 @@ class Queue(Shared):
     # --- tasks
 
     def put_async(self, item: object, timeout: object = None) -> object:
-        """`put` for the calling task."""
+        """`put` for tasks: ``await queue.put_async(item)``."""
         sort: u32 = 0
         data = self.pack(item, cython.address(sort))
         return tasks.put(self, data, sort, checked(timeout))
 
     def get_async(self, timeout: object = None) -> object:
-        """`get` for the calling task. A task that is cancelled here has taken nothing."""
+        """`get` for tasks: ``await queue.get_async()``. A task that is cancelled takes nothing."""
         return tasks.get(self, 0, checked(timeout))
 
     def join_async(self) -> object:
-        """`join` for the calling task."""
+        """`join` for tasks: ``await queue.join_async()``."""
         return tasks.join(self)
 
     def __aiter__(self) -> "Queue":
@@ -233,31 +240,31 @@ class Queue(Shared):
 
     @property
     def maxsize(self) -> int:
-        """How many items it may have; 0: as many as fit."""
+        """How many items the queue can hold; 0 means as many as there is memory for."""
         return self.r.bound & PERMITS
 
     @property
     def size(self) -> int:
-        """How many bytes there are for the items."""
+        """The memory for the items, in bytes."""
         return capacity_of(self.r)
 
     def qsize(self) -> int:
-        """How many items can be got now."""
+        """How many items `get` could return now."""
         self.settle()
         return load_u32(cython.address(ring_of(self.r).ready))
 
     def empty(self) -> bool:
-        """Whether there is nothing to get."""
+        """Whether there is no item that `get` could return."""
         return self.qsize() == 0
 
     def full(self) -> bool:
-        """Whether there are ``maxsize`` items."""
+        """Whether the queue has ``maxsize`` items."""
         most = self.maxsize
         return 0 < most <= self.qsize()
 
     @property
     def unfinished_tasks(self) -> int:
-        """How many items have been put and are not done with: in the queue, held, or got without `task_done`."""
+        """How many items were put and have not been processed: in the queue, held, or taken without `task_done`."""
         i = caller()
         self.enter_guard(i)
         count: u64 = unfinished(self.r)
@@ -266,12 +273,12 @@ class Queue(Shared):
 
     @property
     def is_shutdown(self) -> bool:
-        """Whether `shutdown` was called."""
+        """Whether the queue has been shut down."""
         return load_u32(cython.address(ring_of(self.r).shut)) != 0
 
     @property
     def lost(self) -> int:
-        """How many items were with somebody who ended between `get` and `task_done`, since the queue was made."""
+        """How many items were lost since the queue was created: their taker ended between `get` and `task_done`."""
         i = caller()
         self.enter_guard(i)
         queue_reap(self.r)
@@ -281,7 +288,7 @@ class Queue(Shared):
 
     @property
     def abandoned(self) -> object:
-        """Who held the item before that this thread got last: the `Died` that did not finish it, or None."""
+        """For the last item that this thread got: the `Died` that held it before and did not finish it, or None."""
         i = caller()
         self.enter_guard(i)
         member: cython.pointer(node) = member_of(self.r, i.id)
@@ -291,12 +298,12 @@ class Queue(Shared):
 
     @property
     def getters(self) -> tuple:
-        """The parties that wait to get, in the order in which they came."""
+        """The parties that wait for an item, in the order in which they arrived."""
         return self.waiting(READING)
 
     @property
     def putters(self) -> tuple:
-        """The parties that wait to put, in the order in which they came."""
+        """The parties that wait for room, in the order in which they arrived."""
         return self.waiting(0)
 
     def __repr__(self):

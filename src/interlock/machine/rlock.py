@@ -39,7 +39,7 @@ ilk_use(process_address())
 
 class RLock(Lock):
     """RLock(name=None, *, recover=None)\n--\n\n\
-    A lock between processes that its owner, a thread or a task, may take again. Otherwise like `Lock`.
+    A re-entrant lock between processes. Its owner, a thread or a task, may acquire it again. Otherwise like `Lock`.
     """
 
     def __init__(self, name: str | None = None, *, recover: object = None):
@@ -56,14 +56,14 @@ class RLock(Lock):
         self.give_as(0)
 
     def acquire(self, blocking: cython.bint = True, timeout: object = -1) -> bool:
-        """Take the lock once more. Arguments, result and errors are those of `Lock.acquire`."""
+        """Acquire the lock. Its owner does not wait. Arguments, result and errors are those of `Lock.acquire`."""
         deadline: u64 = NEVER
         if not blocking or timeout is not NO_TIMEOUT:
             deadline = lock_deadline(blocking, timeout)
         return self.take_as(0, deadline)
 
     def release(self) -> None:
-        """Give it back once. Raises RuntimeError where the caller does not own it."""
+        """Undo one `acquire`. Raises RuntimeError if the caller does not own the lock."""
         self.give_as(0)
 
     async def __aexit__(self, exc_type: object = None, exc_value: object = None, traceback: object = None) -> None:
@@ -91,7 +91,7 @@ class RLock(Lock):
             self.recovered(caller())
 
     def release_async(self) -> None:
-        """Give it back once, by the task that took it with `acquire_async`."""
+        """Undo one `acquire_async` of the calling task."""
         self.give_as(tasks.current())
 
     def _is_owned(self) -> bool:

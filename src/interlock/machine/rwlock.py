@@ -6,7 +6,7 @@
     READ | n [| QUEUED]      n read: each has a hold, a node that says whose it is
     ... | ABANDONED          a writer died, and no writer has released it since
 
-Whoever releases it hands it on: letting newcomers pass would starve one side. A reader that dies gives its hold back.
+A release hands it on: letting newcomers pass would starve one side. The hold of a reader that dies is released.
 """
 
 import cython
@@ -52,10 +52,10 @@ class RWLock(Shared):
     """RWLock(name=None, *, recover=None)\n--\n\n\
     A lock between the processes of this machine for many readers or one writer.
 
-    ``with lock.read():`` and ``with lock.write():``. ``name``: all who give the same name share one. ``recover``:
-    called with a `Died` by the next writer, before it goes on, when a writer has died.
+    ``with lock.read():`` and ``with lock.write():`` acquire it. ``name``: all processes that use the same name share
+    one lock. ``recover``: if a writer has died, the next writer calls it with a `Died` before it continues.
 
-    Raises ValueError where the name is in use for something else.
+    Raises ValueError if the name is in use for another kind of primitive.
     """
 
     def __init__(self, name: str | None = None, *, recover: object = None):
@@ -65,32 +65,32 @@ class RWLock(Shared):
         self.open(RWLOCK, name, 0, None)
 
     def read(self) -> object:
-        """The side for readers, to be used using ``with``, or with `acquire` and `release`."""
+        """Return the side of a reader, not acquired yet. It is a context manager with `acquire` and `release`."""
         return make_side(self, True)
 
     def write(self) -> object:
-        """The side for the writer."""
+        """Return the side of a writer, not acquired yet. It is a context manager with `acquire` and `release`."""
         return make_side(self, False)
 
     def locked(self) -> bool:
-        """Whether anybody reads or writes."""
+        """Whether any party reads or writes."""
         return self.readers > 0 or self.owner is not None
 
     @property
     def readers(self) -> int:
-        """How many read now."""
+        """How many read sides are held."""
         word: u64 = load(cython.address(self.r.word))
         return word & PERMITS if word & READ else 0
 
     @property
     def owner(self) -> object:
-        """The `Party` that writes, or None."""
+        """The `Party` that holds the write side, or None."""
         word: u64 = load(cython.address(self.r.word))
         return None if word & READ else party_of(word & ID_MASK, 0)
 
     @property
     def abandoned(self) -> object:
-        """Until a writer releases: the `Died` that wrote and died, or None."""
+        """The `Died` that held the write side and died, or None. It is kept until a writer releases."""
         return died_of(self.r) if load(cython.address(self.r.word)) & ABANDONED else None
 
     def __repr__(self):
@@ -199,23 +199,23 @@ class Side:
         return self.lock.take(READING | HOLD if self.reads else ENTER, deadline_after(timeout) if blocking else 0)
 
     def release(self) -> None:
-        """Give it back. Raises RuntimeError where this thread has not taken it."""
+        """Release this side. Raises RuntimeError if this thread does not hold it."""
         if self.reads:
             self.lock.give_read()
         else:
             self.lock.give_write(False)
 
     def __aenter__(self) -> object:
-        """Acquire this side for the calling task, waiting for ever."""
+        """Acquire this side for the calling task, waiting as long as it takes."""
         return tasks.enter(self, None)
 
     async def __aexit__(self, exc_type: object = None, exc_value: object = None, traceback: object = None) -> None:
         self.release()
 
     def acquire_async(self, timeout: object = None) -> object:
-        """Take this side for the calling task. ``timeout``: for how many seconds to wait; None means for ever.
+        """Acquire this side for the calling task. ``timeout``: how many seconds to wait at most; None means no limit.
 
-        Awaited, it returns True, or False where it was not to be had in time.
+        The result of ``await`` is True, or False if the side was not acquired in that time.
         """
         return tasks.acquire(self, timeout, READING | HOLD if self.reads else ENTER)
 

@@ -49,12 +49,12 @@ ilk_use(process_address())
 
 class Semaphore(Shared):
     """Semaphore(value=1, *, name=None)\n--\n\n\
-    A counter of permits between the processes of this machine. ``Semaphore("name", value)`` will do too.
+    A counter of permits between the processes of this machine. ``Semaphore("name", value)`` also works.
 
-    ``value``: how many there are at the start, 0 or more. ``name``: all who give the same name and value share one.
-    A permit taken using ``with`` comes back when its holder dies.
+    ``value``: how many permits there are at the start, 0 or more. ``name``: all processes that use the same name and
+    value share one semaphore. A permit that was acquired by ``with`` comes back if its holder dies.
 
-    Raises ValueError for a value below 0, and where the name is in use for something else.
+    Raises ValueError for a negative value, and if the name is in use for another kind of primitive.
     """
 
     def __init__(self, value: object = None, second: object = None, *, name: str | None = None):
@@ -112,7 +112,7 @@ class Semaphore(Shared):
             self.give(count, self.bounded)
 
     def __aenter__(self) -> object:
-        """Acquire one permit for the calling task, waiting for ever."""
+        """Acquire one permit for the calling task, waiting as long as it takes."""
         return tasks.enter(self, None)
 
     async def __aexit__(self, exc_type: object = None, exc_value: object = None, traceback: object = None) -> None:
@@ -224,7 +224,6 @@ class Semaphore(Shared):
 
 class BoundedSemaphore(Semaphore):
     """BoundedSemaphore(value=1, *, name=None)\n--\n\n\
-    A semaphore whose permits all belong to somebody: releasing more than were taken is an error, and what a process
-    held
-    when it died comes back.
+    A semaphore that never has more permits than at the start. A `release` of more raises ValueError. The permits of a
+    process that dies come back.
     """

@@ -1,4 +1,4 @@
-"""How a task waits between processes: its loop reads a FIFO into which whoever wakes the task writes.
+"""How a task waits between processes: its loop reads a FIFO, and the party that wakes the task writes into it.
 
 One FIFO for each loop, in the folder of the arena, named by the process and a number. A letter in it says which wait
 has been granted, before the word of its node shows that: should the one who wrote it be killed then, the loop makes the
@@ -222,7 +222,7 @@ async def enter(target: Any, timeout: float | None) -> None:
 
 
 async def acquire(target: Any, timeout: float | None, flags: int, want: int = 1) -> bool:
-    """Wait for what ``target`` gives. Returns whether it was to be had in time."""
+    """Wait for what ``target`` gives. Returns whether it got it in time."""
     from interlock.machine.kernel import Asking
 
     until = _deadline(timeout)

@@ -151,7 +151,7 @@ def _named(awaited: "Any", frames: "list[FrameType]") -> Awaited:
 
 
 def _tell_waiting(coroutine: "Any") -> None:
-    """The task of this coroutine ends: whoever waits for it goes on because of that."""
+    """The task of this coroutine ends: what waits for it continues because of that."""
     asyncio = sys.modules["asyncio"]
     task = asyncio.current_task()
     with _guard:

@@ -17,13 +17,14 @@ none:
     objects      {holds, waits}: for each hold and wait which object it was of; there only where very many objects
                  share a name and are one primitive here
     findings     sentences, the worst first
+    verbs        [place, verb] for each line that waits for a queue: "get from", "put into", "join"
     links        for each finding [primitive, wait]: what it is about, and its longest wait (an index into waits)
 """
 
 from typing import Any
 
 from interlock.watch.recording import Recording
-from interlock.watch.summary import Summary
+from interlock.watch.summary import QUEUES, Summary, queue_verb
 
 
 def document(recording: Recording | Summary) -> dict[str, Any]:
@@ -54,6 +55,7 @@ def document(recording: Recording | Summary) -> dict[str, Any]:
         "families": [primitive.family for primitive in story.primitives],
         "holders": [[wait.held, wait.others] for wait in story.waits],
         "findings": [finding.sentence for finding in summary.findings],
+        "verbs": _verbs(summary),
         "links": [[finding.primitive, finding.worst_wait] for finding in summary.findings],
     }
     if len(story.primitives) + story.hidden < len(recorded.primitives):
@@ -62,3 +64,9 @@ def document(recording: Recording | Summary) -> dict[str, Any]:
             "waits": [wait.object for wait in story.waits],
         }
     return made
+
+
+def _verbs(summary: Summary) -> list[list[Any]]:
+    story, calls = summary.story, summary.recording.calls
+    places = sorted({wait.place for wait in story.waits if story.primitives[wait.primitive].family in QUEUES})
+    return [[place, queue_verb(calls[place])] for place in places if place in calls]

@@ -112,7 +112,7 @@ class Stalls:
             try:
                 start_new_thread(self._watch, ())
             except RuntimeError:
-                return  # no thread to be had, or the interpreter ends
+                return  # no thread can be started, or the interpreter ends
 
     def _watch(self) -> None:
         helpers.add(get_ident())

@@ -9,7 +9,7 @@ only where there is evidence that somebody was to end its wait and no longer can
 
 - it is on a cycle of stuck parties, each of which waits for what the next would have to give, or gives further on in
   the code in which it stands;
-- or whoever would have given it has ended, of an exception or by a signal;
+- or the party that would have given it has ended, by an exception or a signal;
 - or it waits for somebody of whom that is so.
 
 What is found is a suspicion, never an error that is raised. `watch/stall.py` tells it when it has stood unchanged.
@@ -78,7 +78,7 @@ class _Search:
         grounded = {key for key, someone in stuck.items() if self._has_dead_giver(someone)}
         for members in _cycles(edges):
             grounded |= members
-        # Whoever waits for one of them.
+        # The parties that wait for one of them.
         grew = bool(grounded)
         while grew:
             grew = False

@@ -374,15 +374,19 @@ def _table(
 
 
 _SAYS_ALL = ("Future", "Task")  # whose name is a sentence by itself
-_QUEUES = ("Queue", "LifoQueue", "PriorityQueue", "SimpleQueue")
+QUEUES = ("Queue", "LifoQueue", "PriorityQueue", "SimpleQueue")
 
 
 def wait_for(primitive: Primitive, call: str | None) -> str:
     """What a wait is for: `get from Queue jobs`. ``call``: the method that is called in that line, or None."""
-    if primitive.family not in _QUEUES or call is None:
+    if primitive.family not in QUEUES or call is None:
         return primitive.name
-    verb = "get from" if call.startswith("get") else "put into" if call.startswith("put") else call
-    return f"{verb} {primitive.kind} {primitive.name}"
+    return f"{queue_verb(call)} {primitive.kind} {primitive.name}"
+
+
+def queue_verb(call: str) -> str:
+    """`get from`, for a method of a queue."""
+    return "get from" if call.startswith("get") else "put into" if call.startswith("put") else call
 
 
 def titled(primitive: Primitive) -> str:

@@ -3,8 +3,8 @@
 A session is a lease with a key, which etcd removes when the lease runs out; nobody has to sweep. A record is a key with
 its queue and its holders. A step reads the records that it needs, or takes what it knows of them, does what
 `machine.py` says, and writes them in a transaction that compares: that they have not changed since, and that the
-sessions of the caller and of whoever is granted something are there. Where that fails, the transaction brings what is
-there now, and the step is done again on that. So an uncontended call is one trip, and nobody is granted by chance.
+sessions of the caller and of those that are granted something are there. If that fails, the transaction returns what
+is there now, and the step is done again on that. So an uncontended call is one trip, and nobody is granted by chance.
 
 Who waits watches the records that it waits for, from the revision of its own step on, and the keys of sessions: when
 one goes whose holds are in its way, it takes them out. A watch that breaks is followed by a `beat` that looks at all.

@@ -666,7 +666,7 @@ def deeds_of(primitive: Primitive) -> list:
 
 
 def start_watching(report: object, apart: cython.bint = False) -> OrderSink:
-    """Watch the order from now on, in place of whoever watched it."""
+    """Watch the order from now on, in place of the present watcher."""
     global active
     sink: OrderSink = OrderSink(report, apart)
     active = sink
@@ -675,7 +675,7 @@ def start_watching(report: object, apart: cython.bint = False) -> OrderSink:
 
 
 def resume_watching(sink: OrderSink) -> None:
-    """Let this one watch again, in place of whoever does. It has not seen what was taken meanwhile."""
+    """Let this one watch again, in place of the present watcher. It has not seen what was acquired meanwhile."""
     global active
     sink.turn = next(_next_sink)  # what it knew of the parties' hands has gone as others came
     active = sink

@@ -5,7 +5,7 @@ for somebody who is stuck; anybody else, where one of its owners is. A task is s
 is. The knot of a party is the largest set in which everybody is stuck by others of the set, and from everybody a way
 leads back to that party: what lies elsewhere is not for it to end, and may be opened there.
 
-The set is found by taking out whoever does not belong, until nothing changes. Here are only numbers;
+The set is found by taking out those that do not belong, until nothing changes. Here are only numbers;
 `core/graph/waitgraph.py` reads who waits for whom. No Python code runs in any of this.
 """
 

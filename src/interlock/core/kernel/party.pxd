@@ -13,7 +13,7 @@ cdef class Party:
     cdef str last_name
     cdef object wait          # its innermost Waiter that `begin_wait` has shown to others, or None
     cdef readonly unsigned long timeouts  # how many of its waits have ended because their time was up
-    # What whoever watches the order of locks keeps about it, or None: under the party's critical section.
+    # What the watcher of the order of locks keeps about it, or None: under the party's critical section.
     cdef object hands
     # Guarded by the guard of the graph: the last walk that came here.
     cdef unsigned long long walk

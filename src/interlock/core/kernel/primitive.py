@@ -26,7 +26,7 @@ The life of a waiter stands at the head of `waiter.py`. What a primitive says of
     runs_again        it was granted, a task, and runs now       the task's own call (`core/tasks/awaiting.py`)
     expire            its deadline has passed                    `await_turn`, and a task's call
     leave_line        it withdraws, whatever its state           `pass_over`
-    serve             what is free goes to whom it fits          whoever has freed something or left the queue
+    serve             what is free goes to whom it fits          the party that has freed something or left the queue
     owners            who all must let go before it is let in    the walk of `core/graph/waitgraph.py`
     holders           who holds this, certain or not             `held_by`, for reports
     outside

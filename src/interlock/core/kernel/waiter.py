@@ -2,7 +2,7 @@
 
 Its life:
 
-    PARKED     in the queue          -> WOKEN, GRANTED: by whoever serves the queue, who owes it one unpark
+    PARKED     in the queue          -> WOKEN, GRANTED: by the party that serves the queue, which owes it one unpark
                                      -> CANCELLED: by its own party, on timeout or interrupt
     WOKEN      head of the queue     -> GRANTED, CANCELLED: by its own party
                                      -> PARKED: by its own party, which came too late; only after the unpark

@@ -1,4 +1,4 @@
-# Which alternative of a select has happened: decided once, by whoever changes the word from UNDECIDED.
+# Which alternative of a select has happened: decided once, by the party that changes the word from UNDECIDED.
 
 cdef extern from *:
     """

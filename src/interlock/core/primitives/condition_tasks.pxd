@@ -6,3 +6,4 @@ from interlock.core.primitives.mutex cimport Mutex
 cdef bint taken(Mutex mutex, TaskWaiter waiter) noexcept
 cdef bint wake_up(ConditionQueue condition, Mutex mutex, TaskWaiter waiter) noexcept
 cdef object drop(ConditionQueue condition, Mutex mutex, TaskWaiter waiter)
+cdef object tell_passed_on(ConditionQueue condition)

@@ -14,6 +14,21 @@ from cython.cimports.interlock.core.tasks.awaiting import park, shielded_park
 from cython.cimports.interlock.core.tasks.owner_watch import keep_watch
 from cython.cimports.interlock.core.tasks.task_waiter import TaskWaiter, new_task_waiter
 
+_on_passed_on: object = None
+
+
+def call_when_passed_on(function: object) -> None:
+    """Have ``function(condition)`` called by a task that was notified and then cancelled, when its notification has
+    gone to the next one. None ends that. It must not raise."""
+    global _on_passed_on
+    _on_passed_on = function
+
+
+def tell_passed_on(condition: ConditionQueue):
+    listener = _on_passed_on
+    if listener is not None:
+        listener(condition)
+
 
 async def wait_requeued_async(condition: ConditionQueue, mutex: Mutex, deadline: cython.longlong) -> bool:
     """`wait_requeued`, where parking is awaiting. One way out is new: the task is destroyed while it waits, and then
@@ -55,7 +70,10 @@ async def wait_requeued_async(condition: ConditionQueue, mutex: Mutex, deadline:
             condition.tell_over(notified, error, began)
         if error is not None:
             if notified:
+                others: cython.bint = condition.head is not None
                 condition.pass_on(1)
+                if others and _on_passed_on is not None:
+                    tell_passed_on(condition)
             raise error
         return notified
     finally:

@@ -82,7 +82,7 @@ def alternative_of(each: Any) -> "Alternative[Any]":
 
 
 def _event_of(each: Any, watch: Callable[[Any, Event], None]) -> Event:
-    """One event for each object: whoever selects in a loop leaves one callback there, not many."""
+    """One event for each object: a program that selects in a loop leaves one callback there, not many."""
     with _guard:
         event = _done.get(each)
     if event is None:

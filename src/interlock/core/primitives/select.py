@@ -1,26 +1,26 @@
 """select: wait for whichever of several comes first.
 
-A choice has one waiter for its party, the sleeper, and a `Case` in the queue of each alternative: a waiter like any
-other, that parks on the sleeper. All cases share one word:
+A choice has one waiter for its party, the *sleeper*, and a `Case` in the queue of each alternative. A case is a waiter
+like any other, and parks on the sleeper. All cases share one word:
 
     word        cases                               meaning
     UNDECIDED   PARKED, each in its queue           nothing has happened yet
-    i           i GRANTED; others PARKED or         alternative i happens: whoever served its queue has written it in
-                CANCELLED                           that queue's critical section, and owes the sleeper one unpark
+    i           i GRANTED; others PARKED or         alternative i happens: the server of its queue has written i in the
+                CANCELLED                           critical section of that queue, and owes the sleeper one unpark
     NONE        PARKED or CANCELLED                 the party has given up: its time is up, or it was cancelled
 
-The word changes once, by compare and exchange, so exactly one of them happens: a grant, another grant elsewhere, the
-timeout and the interrupt all come to it. Whoever serves a queue asks the case first (`Waiter.claim`); one whose choice
-is decided leaves the queue as if it had never come, and the next is served. When its party runs again it takes its
-cases out of the other queues, and what stood behind them is served. A party that is interrupted after i was granted
-gives i back, as any other waiter does.
+The word changes once, by compare and exchange, so exactly one of these happens: a grant, another grant elsewhere, the
+timeout, or the interrupt. A party that serves a queue first asks the case (`Waiter.claim`). If its choice is already
+decided, the case leaves the queue as if it had never been there, and the next waiter is served. When the party of the
+choice runs again, it takes its other cases out of their queues, and serves what was behind them. A party that is
+interrupted after i was granted gives i back, as any other waiter does.
 
-A case counts as a task's: it is handed what it waits for, and never told to come and compete, since it could lose there
-and meanwhile win elsewhere.
+A case counts as a waiter of a task: it gets a hand-off, and is never woken to compete. It could lose there and, at the
+same time, win elsewhere.
 
-Before anybody waits, the alternatives are tried in the order in which they are written, so of several that are ready
-the first one happens. One that becomes ready while the party lines up is found then: all cases are taken back, and it
-begins anew.
+Before the party waits, the alternatives are tried in the order in which they are written. So if several are ready, the
+first one happens. If one becomes ready while the cases join their queues, that is noticed there: all cases are taken
+back, and the call begins again.
 """
 
 import cython
@@ -61,13 +61,13 @@ class Case(Waiter):
         with cython.critical_section(choice):
             sleeper: Waiter = choice.sleeper
         if sleeper is None:
-            return True  # it has seen for itself
+            return True  # the party has already seen it
         woken: cython.bint = sleeper.unpark(choice)
         if sleeper.interruption is not None:
             self.interruption = sleeper.interruption
             sleeper.interruption = None
         if not woken:
-            # Its loop was closed. What it was granted goes on, by whoever calls; the rest is for us.
+            # Its loop was closed. The caller passes on what it was granted; the rest is done here.
             try:
                 choice.leave_others(self)
             except BaseException as error:
@@ -76,7 +76,7 @@ class Case(Waiter):
 
 
 class Choice(Primitive):
-    """What a party waits for that waits for several things."""
+    """What a party waits for when it waits for several things."""
 
     @property
     def name(self) -> str:
@@ -245,7 +245,7 @@ class Choice(Primitive):
             raise error
 
     def over(self):
-        """It is over for its party. Whoever has a case in hand still finds nobody to wake."""
+        """The wait of the party is over. A thread that still has one of its cases finds nothing to wake."""
         gone: list = self.lined_up
         with cython.critical_section(self):
             sleeper: Waiter = self.sleeper
@@ -428,15 +428,17 @@ def party_for(alternative: Alternative, is_task: cython.bint) -> Party:
 def select(*alternatives: object, timeout: object = None) -> tuple:
     """Wait until one of several things happens: ``index, value = select(jobs.getting(), stop.waiting())``.
 
-    ``alternatives``: made by ``queue.getting()`` and ``putting(item)``, ``event.waiting()``, ``latch.waiting()``,
-    ``lock.acquiring()``, ``semaphore.acquiring(n)``, ``rwlock.reading()`` and ``writing()``; or a future of
-    `concurrent.futures`, a thread or a process, which happen when they are done; or `fd`. ``timeout``: for how many
-    seconds; None means for ever, 0 or less not at all.
+    ``alternatives``: results of ``queue.getting()`` and ``putting(item)``, ``event.waiting()``, ``latch.waiting()``,
+    ``lock.acquiring()``, ``semaphore.acquiring(n)``, ``rwlock.reading()`` and ``writing()``; futures of
+    `concurrent.futures`, threads and processes, which happen when they are done; and results of `fd`. ``timeout``: how
+    many seconds to wait at most; None means no limit, 0 or less means not to wait.
 
-    Exactly one happens; of several that are ready, the first. All others are as if they had never been tried, also
-    where the call is interrupted. Returns the index of the one that has happened, and what it comes to: the item for
-    ``getting``, the hold for ``reading`` and ``writing``, the object itself for what is done, else what the call itself
-    returns. Raises TimeoutError where nothing happens in time, `ShutDown` where it is a queue's end that happens.
+    Exactly one alternative happens. If several are ready, the first one does. All others are as if they had never been
+    tried, even if the call is interrupted.
+
+    Returns the index of the alternative that has happened, and its value: the item for ``getting``, the side for
+    ``reading`` and ``writing``, None for ``putting``, the object itself for futures, threads, processes and `fd`, else
+    True. Raises TimeoutError if nothing happens in that time, and `ShutDown` if a queue is shut down and empty.
     """
     chosen_from: tuple = checked(alternatives)
     choice: Choice = None
@@ -454,9 +456,9 @@ def select(*alternatives: object, timeout: object = None) -> tuple:
 
 
 async def select_async(*alternatives: object, timeout: object = None) -> tuple:
-    """`select`, for a task: ``index, value = await select_async(jobs.getting(), stop.waiting())``.
+    """`select` for tasks: ``index, value = await select_async(jobs.getting(), stop.waiting())``.
 
-    A task that is cancelled here has got nothing, given nothing and holds nothing of it.
+    If the task is cancelled, no alternative has happened.
     """
     chosen_from: tuple = checked(alternatives)
     choice: Choice = None

@@ -7,7 +7,7 @@ from interlock.core.record.ring cimport interlock_slot
 
 @cython.final
 cdef class Recorder(Sink):
-    # Written once, before anybody else can see it. A late caller, of a recording that is over, finds that out when he comes
+    # Written once, before any other party can see it. A late caller, of a recording that is over, finds that out when it comes
     # to write: `serial` is not the ring's any more.
     cdef unsigned int serial
     cdef Counter counter          # whose place was taken, and who is to go on counting; or None

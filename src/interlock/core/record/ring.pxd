@@ -8,8 +8,8 @@
 #
 #   chunk     in            written by          read
 #   current   a slot        the slot's thread   up to `count`, which is published after the event is
-#   full      the list      nobody              by whoever holds the guard
-#   orphan    the orphans   nobody              by whoever holds the guard
+#   full      the list      nobody              by the holder of the guard
+#   orphan    the orphans   nobody              by the holder of the guard
 #
 # Chunks are made in batches: the system gives two megabytes at once for a fraction of what it takes for each page of them.
 #

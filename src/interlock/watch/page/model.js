@@ -86,6 +86,7 @@ const model = (() => {
       findings: document.findings,
       links: document.links ?? [],
       families: document.families ?? document.primitives.map(({ kind }) => kind),
+      verbs: new Map(document.verbs ?? []),
       spans,
       waiting,
       summary: completeSummary(document),
@@ -769,9 +770,27 @@ const model = (() => {
 
   const OUTCOMES = ["granted", "timed out", "cancelled", "still waiting when the recording ended"];
 
+  const SAYS_ALL = new Set(["Future", "Task"]); // whose name is a sentence by itself
+  const QUEUES = new Set(["Queue", "LifoQueue", "PriorityQueue", "SimpleQueue"]);
+
   function primitiveName(recording, primitive) {
     const { kind, name } = recording.primitives[primitive];
-    return `${kind} ${name}`;
+    return SAYS_ALL.has(kind) ? name : `${kind} ${name}`;
+  }
+
+  // What a wait is for: "get from Queue jobs".
+  function waitName(recording, span) {
+    const primitive = recording.spans.primitive[span];
+    const verb = QUEUES.has(recording.families[primitive]) ? recording.verbs.get(recording.spans.place[span]) : undefined;
+    const name = primitiveName(recording, primitive);
+    return verb ? `${verb} ${name}` : name;
+  }
+
+  // As it stands in a sentence: "for Lock orders", "to get from Queue jobs", "to await Task-7".
+  function waitedFor(recording, span) {
+    const name = waitName(recording, span);
+    const verbal = name !== primitiveName(recording, recording.spans.primitive[span]) || name.startsWith("await ");
+    return `${verbal ? "to" : "for"} ${name}`;
   }
 
   function partyName(recording, party) {
@@ -790,11 +809,12 @@ const model = (() => {
     if (!isWait(recording, span)) {
       return spans.open[span] ? `${who} has held ${what} for ${time}` : `${who} held ${what} for ${time}`;
     }
+    const aim = waitedFor(recording, span);
     switch (waiting.outcome[span - spans.holds]) {
-      case TIMED_OUT: return `${who} waited ${time} for ${what} in vain: timed out`; // prettier-ignore
-      case CANCELLED: return `${who} waited ${time} for ${what} in vain: cancelled`; // prettier-ignore
-      case STILL_WAITING: return `${who} has waited ${time} for ${what} and still waits`; // prettier-ignore
-      default: return `${who} waited ${time} for ${what}`; // prettier-ignore
+      case TIMED_OUT: return `${who} waited ${time} ${aim} in vain: timed out`; // prettier-ignore
+      case CANCELLED: return `${who} waited ${time} ${aim} in vain: cancelled`; // prettier-ignore
+      case STILL_WAITING: return `${who} has waited ${time} ${aim} and still waits`; // prettier-ignore
+      default: return `${who} waited ${time} ${aim}`; // prettier-ignore
     }
   }
 
@@ -822,7 +842,7 @@ const model = (() => {
     const moment = (time) => ({ text: formatMoment(time, Math.max(1, window / 100)) });
     const primitive = spans.primitive[span];
     say("Who", party(spans.party[span]));
-    say("What", { text: primitiveName(recording, primitive), to: { primitive } });
+    say("What", { text: isWait(recording, span) ? waitName(recording, span) : primitiveName(recording, primitive), to: { primitive } });
     if (isWait(recording, span)) {
       const wait = span - spans.holds;
       say("Waited at", place(spans.place[span]));

@@ -43,6 +43,8 @@ def simple(value: object) -> str:
 
 def call_text(function: object, args: "tuple[Any, ...]" = (), keywords: "dict[str, Any] | None" = None) -> str:
     """A call as the source may have it."""
+    if not keywords and len(args) <= 1:  # mostly, and while a recording is made, for each job
+        return f"{function_name(function)}({simple(args[0]) if args else ''})"
     parts = [simple(each) for each in args[:4]] + (["..."] if len(args) > 4 else [])
     parts += [f"{name}={simple(value)}" for name, value in list((keywords or {}).items())[:4]]
     return f"{function_name(function)}({', '.join(parts)})"
@@ -50,8 +52,10 @@ def call_text(function: object, args: "tuple[Any, ...]" = (), keywords: "dict[st
 
 def function_name(function: object) -> str:
     """What a function is called."""
-    inner = getattr(function, "func", None)  # functools.partial
-    if inner is not None and not hasattr(function, "__qualname__"):
-        return function_name(inner)
-    name = getattr(function, "__qualname__", None) or getattr(function, "__name__", None)
+    name = getattr(function, "__qualname__", None)
+    if name is None:
+        inner = getattr(function, "func", None)  # functools.partial
+        if inner is not None:
+            return function_name(inner)
+    name = name or getattr(function, "__name__", None)
     return name.replace("<locals>.", "") if isinstance(name, str) else type(function).__name__

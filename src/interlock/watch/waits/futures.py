@@ -1,6 +1,7 @@
 """A future: whose job stands in which pool, or which task of which loop is to set it."""
 
 import gc
+from types import BuiltinFunctionType, FunctionType
 
 from interlock.core.explain.places import place_of_wait
 from interlock.watch import private
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 GIVES = ("set_result", "set_exception", "cancel", "set_running_or_notify_cancel")
 _BASE = "concurrent.futures._base"
 _THREADS = "concurrent.futures.thread"
+_PLAIN = (FunctionType, BuiltinFunctionType)  # which wrap nothing
 
 
 def adapter(someone: "Someone", view: "View") -> Meaning | None:
@@ -151,12 +153,16 @@ def job_call(function: object, args: "tuple[Any, ...]", keywords: "dict[str, Any
 
 def job_function(function: object) -> object:
     """The function that a job calls in the end."""
+    if type(function) in _PLAIN:
+        return function
     wrapped = _wrapped(function)
     return wrapped[0] if wrapped else getattr(function, "func", function)
 
 
 def _wrapped(function: object) -> "tuple[Any, ...]":
     """`asyncio.to_thread` wraps what it calls, and its arguments."""
+    if type(function) in _PLAIN:
+        return ()
     inner = getattr(function, "func", None)
     if (inner is not None and function_name(inner) == "Context.run") or getattr(inner, "__name__", "") == "run":
         return tuple(getattr(function, "args", ()))
