@@ -10,6 +10,7 @@ to be interrupted; they must leave while it stands. This program never waits for
 is dead.
 """
 
+import asyncio
 import ctypes
 import json
 import os
@@ -21,6 +22,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 
 from interlock import Empty, ShutDown, machine
+from interlock.machine import tasks
 from interlock.machine.kernel import seen
 
 PTRACE_TRACEME, PTRACE_SINGLESTEP, PTRACE_CONT = 0, 9, 7
@@ -234,6 +236,23 @@ class Give(Scene):
         wrong = self.all_ended()
         left = self.semaphore._value
         return wrong or ("" if left in (0, 1) else f"value {left}")
+
+
+class GiveTask(Give):
+    """Semaphore.release, and a task waits, whose loop does not look by itself."""
+
+    def start_others(self) -> None:
+        def wait() -> None:
+            tasks.TICK = 3600.0
+            asyncio.run(self.semaphore.acquire_async())
+
+        self.others = [child(wait)]
+        self.waiting(1, self.semaphore)
+
+    def settle(self) -> str:
+        if not self.semaphore.waiters and not until(lambda: not self.left()):
+            return "it has been granted, and not told"
+        return super().settle()
 
 
 class Permits(Scene):
@@ -612,6 +631,7 @@ SCENES: dict[str, type[Scene]] = {
     "acquire": Acquire,
     "with": With,
     "give": Give,
+    "give_task": GiveTask,
     "permits": Permits,
     "bounded": Bounded,
     "handed": Handed,

@@ -7,3 +7,4 @@ cdef class Barrier(Shared):
     cdef object ended(self, int step, Waiting *w)
     cdef object leave(self, me *i, Waiting *w)
     cdef object act(self, me *i, Waiting *w)
+    cdef object finish(self, me *i, Waiting *w, bint well)

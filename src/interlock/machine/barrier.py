@@ -26,6 +26,7 @@ from cython.cimports.interlock.machine.kernel import (
     barrier_finish,
     barrier_reset,
     barrier_step,
+    barrier_withdraw,
     caller,
     deadline_after,
     guard_lock,
@@ -125,27 +126,24 @@ class Barrier(Shared):
                 PyErr_CheckSignals()
             except BaseException:
                 if i.id == mine and w.node != 0:
-                    try:
-                        self.leave(i, cython.address(w))
-                    except BrokenBarrierError:
-                        pass
+                    barrier_withdraw(i, self.r, cython.address(w))
                 raise
             if i.id != mine:
                 raise BrokenBarrierError("a signal handler has forked, and the child has not come")
 
     async def wait_async(self, timeout: object = None) -> int:
-        """`wait` for the calling task. Cancelling it breaks the barrier."""
+        """`wait` for the calling task. One that is cancelled has not come."""
         return await tasks.wait_at_barrier(self, self.timeout if timeout is None else timeout, self.action)
 
     def _finish(self, asking: Asking, well: cython.bint) -> int:
-        i = caller()
-        self.enter_guard(i)
-        step: cython.int = barrier_finish(self.r, cython.address(asking.w), well)
-        guard_unlock(i, self.r)
-        return self.ended(step, cython.address(asking.w))
+        return self.finish(caller(), cython.address(asking.w), well)
 
     def _leave(self, asking: Asking) -> int:
         return self.leave(caller(), cython.address(asking.w))
+
+    def _withdraw(self, asking: Asking) -> None:
+        if asking.w.node != 0:
+            barrier_withdraw(caller(), self.r, cython.address(asking.w))
 
     def _extra(self) -> object:
         return self.action, self.timeout
@@ -210,15 +208,24 @@ class Barrier(Shared):
         return w.want
 
     def act(self, i: cython.pointer(me), w: cython.pointer(Waiting)):
-        step: cython.int
         try:
             self.action()
         except BaseException:
-            self.enter_guard(i)
-            barrier_finish(self.r, w, False)
-            guard_unlock(i, self.r)
+            try:
+                self.finish(i, w, False)
+            except BrokenBarrierError:
+                pass
             raise
-        self.enter_guard(i)
-        step = barrier_finish(self.r, w, True)
+        return self.finish(i, w, True)
+
+    def finish(self, i: cython.pointer(me), w: cython.pointer(Waiting), well: cython.bint):
+        try:
+            self.enter_guard(i)
+        except BaseException:
+            barrier_break_outside(self.r, w.begun)
+            store_u32(cython.address(node_at(w.node).word), 0)
+            w.node = 0
+            raise
+        step: cython.int = barrier_finish(self.r, w, well)
         guard_unlock(i, self.r)
         return self.ended(step, w)

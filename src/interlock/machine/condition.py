@@ -7,6 +7,7 @@ not run before. So what a holder notified and then did not live to release is le
 
 import cython
 from cython.cimports.cpython.exc import PyErr_CheckSignals
+from cython.cimports.interlock.core.kernel.probe import Happening, probing
 from cython.cimports.interlock.machine.kernel import (
     ABANDONED,
     CONDITION,
@@ -137,7 +138,9 @@ class Condition(Shared):
                     raise error or RuntimeError("a signal handler has forked, and the child does not hold the lock")
             if error is not None or step == LATE:
                 with cython.nogil:
-                    condition_give_up(i, cython.address(w))
+                    step = condition_give_up(i, cython.address(w))
+                if step == TAKEN:
+                    break
         if self.reentrant:
             store(cython.address(held.task), task)
             store(cython.address(held.count), depth)
@@ -219,6 +222,8 @@ class Condition(Shared):
         i = caller()
         self.check_owner(i, "notify on")
         count: cython.long = n
+        if probing:
+            self.tell(Happening.NOTIFIED, 0)
         if count > 0:
             self.enter_guard(i)
             condition_notify(self.r, cython.cast(u32, min(count, 0x7FFFFFFF)))

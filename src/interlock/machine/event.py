@@ -7,6 +7,7 @@ count: it returns also where the flag was cleared again before it could run.
 """
 
 import cython
+from cython.cimports.interlock.core.kernel.probe import Happening, probing
 from cython.cimports.interlock.machine.kernel import (
     EVENT,
     Shared,
@@ -46,6 +47,8 @@ class Event(Shared):
 
     def set(self) -> None:
         """Set the flag and wake all waiting parties."""
+        if probing:
+            self.tell(Happening.SET, 0)
         if not event_try_set(self.r):
             i = caller()
             self.enter_guard(i)
@@ -55,6 +58,8 @@ class Event(Shared):
     def clear(self) -> None:
         """Clear the flag. Later calls of `wait` block until it is set again."""
         event_clear(self.r)
+        if probing:
+            self.tell(Happening.CLEARED, 0)
 
     def wait(self, timeout: object = None) -> bool:
         """Wait until the flag is set. ``timeout``: how many seconds to wait at most; None means no limit, 0 or less

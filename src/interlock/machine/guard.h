@@ -5,14 +5,19 @@
        OWNER_DIED [| ...]    one died inside: the next one makes links and word right (`rebuild`) before anything else
 
    It is on no list of the kernel's, only in `list_op_pending`, so a thread is in one guard at a time. Leaving it wakes all
-   who sleep on it: had it woken one and that one been killed, the others would sleep on. */
+   who sleep on it: had it woken one and that one been killed, the others would sleep on.
+
+   Somebody may be stopped inside for hours (SIGSTOP, a debugger). Who must not wait for that changes one word that is truth
+   (never a link), makes the record `stale` and wakes all who wait: the next one inside makes the links anew, as after a
+   death. */
 
 #ifndef INTERLOCK_GUARD_H
 #define INTERLOCK_GUARD_H
 
 #include "party.h"
 
-static void rebuild(struct me *me, struct record *guarded);
+enum { DIED = 1, STALE = 2, MUTANT = 3 };
+static void rebuild(struct record *guarded, int why);
 
 static inline int try_word(struct me *me, u32 *guard, int *died) {
     u32 seen = 0;
@@ -20,7 +25,7 @@ static inline int try_word(struct me *me, u32 *guard, int *died) {
     pend(me, guard);
     while ((seen & FUTEX_TID_MASK) == 0) {
         if (cas(guard, &seen, me->tid | (seen & FUTEX_WAITERS))) {
-            *died = (seen & FUTEX_OWNER_DIED) != 0 || ilk->mutant == 3;
+            *died = (seen & FUTEX_OWNER_DIED) != 0 ? DIED : ilk->mutant == 3 ? MUTANT : 0;
             return 1;
         }
     }
@@ -68,22 +73,30 @@ static inline struct record *guard_of(struct record *record) {
     return record->kind == CONDITION ? record_at(record->lock) : record;
 }
 
+static inline void enter(struct record *guarded, int died) {
+    if (died != DIED && (load(&guarded->stale) || (guarded->kind == SEMAPHORE && load(&guarded->owed) != guarded->paid))) {
+        store(&guarded->stale, 0);
+        died = STALE;
+    }
+    if (died) {
+        rebuild(guarded, died);
+    }
+}
+
 static inline int guard_try(struct me *me, struct record *guarded) {
     int died;
     if (!try_word(me, &guarded->guard, &died)) {
         return 0;
     }
-    if (died) {
-        rebuild(me, guarded);
-    }
+    enter(guarded, died);
     return 1;
 }
 
 static inline int guard_lock(struct me *me, struct record *guarded, u64 deadline) {
     int died;
     int rc = lock_word(me, &guarded->guard, deadline, &died);
-    if (rc == 0 && died) {
-        rebuild(me, guarded);
+    if (rc == 0) {
+        enter(guarded, died);
     }
     return rc;
 }

@@ -1,4 +1,5 @@
 cimport cython
+from interlock.core.kernel.probe cimport Happening
 from libc.stdint cimport uint32_t as u32, uint64_t as u64
 
 cdef extern from "kernel.h" nogil:
@@ -7,7 +8,7 @@ cdef extern from "kernel.h" nogil:
         ENTER, HOLD, READING, TASK, TIMED, STRICT, JOINING
         TAKEN, LATE, SIGNAL, FULL, SPOILED, ACTING, CIRCULAR, SHUT_DOWN
         SHUT, DROP, PICKLED, PAGE, RING_PAGES
-        PARKED, GRANTED, HOLDING, CANCELLED
+        PARKED, GRANTED, HOLDING, CANCELLED, LEFT
     u64 ID_MASK, PERMITS, READ, ABANDONED, ENTERED, QUEUED, NEVER, PASSING
 
     cdef struct slot:
@@ -22,9 +23,9 @@ cdef extern from "kernel.h" nogil:
         u64 word, bound, count, task
         u32 died_pid
         u64 died_when
-        char died_program[32]
+        char died_program[28]
         char name[96]
-        u32 pages, guard
+        u32 pages, guard, owed, paid
 
     cdef struct ring:
         u64 lost
@@ -41,7 +42,7 @@ cdef extern from "kernel.h" nogil:
         u32 circle_records[16]
         u64 circle_ids[16]
         int noticed
-        u32 member, sort
+        u32 member, sort, fifo
         u64 size, room
         const char *data
         char *got
@@ -64,6 +65,8 @@ cdef extern from "kernel.h" nogil:
     void store_u32 "store"(u32 *, u32) noexcept
     u64 now() noexcept
     bint is_dead(u64) noexcept
+    void note_place(me *, u32, u32, const char *) noexcept
+    bint place_of(slot *, u32, u32, char *) noexcept
     slot *slot_of(u64) noexcept
     int any_step(me *, Waiting *, int) noexcept
     int any_leave(me *, Waiting *) noexcept
@@ -74,12 +77,14 @@ cdef extern from "kernel.h" nogil:
     bint lock_try(me *, record *, u64) noexcept
     bint lock_untie(me *, record *, u64) noexcept
     void lock_release(me *, record *, int) noexcept
-    bint lock_free_outside(me *, record *) noexcept
+    bint lock_free_outside(me *, record *, int) noexcept
     bint permits_try(record *) noexcept
     bint permits_add(record *) noexcept
     void permits_release(record *, u64) noexcept
     u64 permits_give(me *, record *, u64) noexcept
-    u64 permits_held(record *) noexcept
+    u64 permits_held(record *, u64) noexcept
+    void permits_release_outside(record *, u32) noexcept
+    u64 leave_holds_outside(me *, record *, u64) noexcept
     bint reader_release(me *, record *) noexcept
     void writer_release(me *, record *, int) noexcept
     bint event_try_set(record *) noexcept
@@ -93,6 +98,7 @@ cdef extern from "kernel.h" nogil:
     void condition_notify(record *, u32) noexcept
     int barrier_step(me *, Waiting *, int, int) noexcept
     int barrier_finish(record *, Waiting *, int) noexcept
+    bint barrier_withdraw(me *, record *, Waiting *) noexcept
     void barrier_break(record *) noexcept
     bint barrier_break_outside(record *, u64) noexcept
     void barrier_reset(record *) noexcept
@@ -105,10 +111,13 @@ cdef extern from "kernel.h" nogil:
     int queue_try(me *, Waiting *) noexcept
     bint queue_finish(me *, record *, u64) noexcept
     bint queue_task_done(me *, record *) noexcept
+    bint queue_finish_outside(me *, record *, u64) noexcept
+    bint queue_task_done_outside(me *, record *) noexcept
     void queue_shut(record *, u32) noexcept
     void queue_reap(record *) noexcept
     void free_node(node *) noexcept
     bint has(node *) noexcept
+    void take_letter(node *, u64) noexcept
 
 
 cdef void *process_address() noexcept
@@ -120,6 +129,7 @@ cdef class Shared:
     cdef u32 serial
     cdef u32 kind
     cdef readonly object name
+    cdef object board # what stands for it in recordings, made when it is first watched
     cdef object __weakref__
 
     cdef object open(self, u32 kind, object name, u64 bound, Shared lock)
@@ -129,6 +139,10 @@ cdef class Shared:
     cdef str circle(self, Waiting *w)
     cdef bint enter_guard(self, me *i) except -1
     cdef list all_waiters(self)
+    cdef object tell(self, Happening happening, long long waited)
+    cdef object note_taken(self, me *i)
+    cdef object make_board(self)
+    cdef bint drive_on(self, Waiting *w) except -1
     cdef str describe(self, str state, str more)
 
 
@@ -137,6 +151,7 @@ cdef class Asking:
     cdef Shared shared
     cdef u64 mine
     cdef int acts
+    cdef u64 told_at
     cdef object data
     cdef Waiting w
 
@@ -144,6 +159,7 @@ cdef class Asking:
 # The calling thread, with a slot.
 cdef me *caller() except NULL
 cdef object enrol_caller()
+cdef object name_slot(me *i)
 cdef bint is_private() except -1
 cdef u64 deadline_in(double seconds) noexcept
 cdef double seconds_of(object timeout) except? 7
@@ -151,4 +167,5 @@ cdef u64 lock_deadline(bint blocking, object timeout) except? 7
 cdef u64 deadline_after(object timeout) except? 7
 cdef object party_of(u64 id, u64 since)
 cdef object died_of(record *r)
+cdef bint is_past(u32 kind, u32 turn, u32 want)
 cdef tuple named(object first, object second, object name, object default)

@@ -8,19 +8,22 @@ two instructions, so the order of stores is the algorithm. `layout.h` says what 
 import os
 import sys
 import warnings
-from _thread import allocate_lock, get_ident
+from _thread import RLock, allocate_lock, get_ident
 from collections import deque
 from typing import NamedTuple
 
 import cython
 from cython.cimports.cpython.exc import PyErr_CheckSignals
+from cython.cimports.interlock.core.kernel.probe import Happening, Observed, happened, probing
 from cython.cimports.interlock.machine.process import (
     ARENA_SIZE,
+    BUSY,
     begin_process,
     check_stamp,
     close_record,
     enrol,
     found,
+    introduce,
     map_arena,
     open_record,
     reopen_record,
@@ -37,7 +40,7 @@ from interlock.core.kernel.private import listed_thread
 from interlock.errors import DeadlockError, ShutDown
 
 TIMEOUT_MAX = 2.0**63 / 1e9  # seconds, as threading's
-LAYOUT = 2
+LAYOUT = 3
 KINDS = (
     "",
     "Lock",
@@ -86,6 +89,8 @@ class Died(NamedTuple):
 registry = cython.declare(object, allocate_lock())  # of the two below
 opened = cython.declare(dict, {})  # (index, serial) -> how many objects here stand for that record
 dropped = cython.declare(list, [])  # what is to be closed when the registry is free
+mapping = cython.declare(object, RLock())  # held while the arena is opened; a signal handler may open one in between
+unopened = cython.declare(dict, {})  # a child: as `opened`, what its parent had open and this process has not noted yet
 place = cython.declare(object, None)  # the path of the arena, once mapped
 identity = cython.declare(object, None)  # (device, inode) of the file there; None: it was removed, and that was told
 private = cython.declare(cython.bint, False)  # nobody but this user can write into it
@@ -148,9 +153,13 @@ def make_arena(path: str, boot: str, namespace: int) -> None:
 
 def open_arena() -> None:
     """Map the arena of this user. Raises OSError where it cannot be had."""
+    if place is None:
+        with mapping:
+            find_arena()
+
+
+def find_arena() -> None:
     global place, private, identity
-    if place is not None:
-        return
     boot = read_text("/proc/sys/kernel/random/boot_id")
     namespace = os.stat("/proc/self/ns/pid").st_ino
     within = folder()
@@ -183,18 +192,24 @@ def open_arena() -> None:
             unmap_arena(head)
             what = {1: "another version of interlock", 3: "another namespace of process ids (a container?)"}[wrong]
             raise OSError(f"interlock.machine: {path} was made by {what}; set INTERLOCK_MACHINE_DIR to another folder")
-        use_arena(head)
-        memset(this_process.folder, 0, 256)
         encoded = os.fsencode(within)[:255]
-        memcpy(this_process.folder, cython.cast(cython.p_char, encoded), len(encoded))
-        place = path
-        identity = stat.st_dev, stat.st_ino
-        private = (
+        alone = (
             stat.st_uid == os.geteuid()
             and not stat.st_mode & 0o022
             and os.stat(within).st_uid in (stat.st_uid, 0)
             and not is_shared(within)
         )
+        same = stat.st_dev, stat.st_ino
+        if place is not None:  # a signal handler was faster
+            unmap_arena(head)
+            return
+        # From here on no Python code runs.
+        use_arena(head)
+        memset(this_process.folder, 0, 256)
+        memcpy(this_process.folder, cython.cast(cython.p_char, encoded), len(encoded))
+        identity = same
+        private = alone
+        place = path
         return
     raise OSError(f"interlock.machine: {path} cannot be opened")
 
@@ -240,13 +255,24 @@ def caller() -> cython.pointer(me):
 
 def enrol_caller():
     """Give the calling thread its slot."""
-    with cython.nogil:
-        done: cython.int = enrol()
-    if not done:
+    if unopened:
+        note_inherited()
+    done: cython.int
+    while True:
+        with cython.nogil:
+            done = enrol()
+        if done != BUSY:
+            break
+        PyErr_CheckSignals()
+    if done != 0:
         raise OSError(
             "interlock.machine: no room for another thread: 8192 take part, or the memory of the folder is full"
         )
     i: cython.pointer(me) = ilk_me()
+    name_slot(i)
+
+
+def name_slot(i: cython.pointer(me)):
     thread = listed_thread(get_ident())
     name = thread.name if thread is not None else "MainThread" if i.tid == this_process.pid else f"Thread-{i.tid}"
     encoded: bytes = name.encode("utf-8", "replace")[:31]
@@ -339,6 +365,13 @@ def named(first, second, name, default) -> tuple:
 # --- a primitive ------------------------------------------------------------------------------------------------------
 
 
+def is_past(kind: u32, turn: u32, want: u32) -> cython.bint:
+    """Whether the event was set, or the round of the barrier is over, since a wait with that number began."""
+    if kind == BARRIER:
+        return turn & 1 != 0 or want != turn >> 1
+    return (kind == EVENT or kind == LATCH) and (turn & 1 != 0 or want != turn >> 3)
+
+
 class Asking:
     """The wait of a task: what `Shared.drive` is for a thread, in steps between which its loop runs."""
 
@@ -351,6 +384,7 @@ class Asking:
         self.w.node = 0
         self.w.flags = flags | TASK
         self.w.want = want
+        self.w.fifo = 0
         self.w.noticed = 0
         self.w.begun = NEVER if shared.kind == BARRIER else 0
         self.w.member = 0
@@ -367,7 +401,7 @@ class Asking:
         step: cython.int
         if i.id != self.mine:
             raise RuntimeError("a task goes on in the thread in which it began to wait")
-        self.w.deadline = now() + 50000000
+        self.w.deadline = now() + 10000000  # should somebody be stopped in the guard, the loop goes on
         with cython.nogil:
             if self.shared.kind == BARRIER:
                 step = barrier_step(i, cython.address(self.w), 0, self.acts)
@@ -385,10 +419,12 @@ class Asking:
             step = any_leave(i, cython.address(self.w))
         return step != 0
 
-    def give_up(self) -> None:
-        """Condition: time is up, or it was cancelled. It has to get the lock back."""
+    def give_up(self) -> bool:
+        """Condition: time is up, or it was cancelled. It has to get the lock back. Returns whether it never let go."""
+        step: cython.int
         with cython.nogil:
-            condition_give_up(ilk_me(), cython.address(self.w))
+            step = condition_give_up(ilk_me(), cython.address(self.w))
+        return step == TAKEN
 
     def take_back(self) -> None:
         self.shared.take_back(cython.address(self.w))
@@ -412,10 +448,39 @@ class Asking:
             return self.shared.r.turn & 1 != 0 or self.shared.r.turn >> 3 != self.w.begun
         return kind == BARRIER and (self.shared.r.turn & 1 != 0 or self.shared.r.turn >> 1 != self.w.begun)
 
-    def post_to(self, fifo: u32) -> int:
-        """Set the FIFO that a wake-up is written to. Returns by which number."""
+    def blocked(self):
+        """What it waits for, as others see it; None where it does not."""
+        return wait_at(self.w.node, self.mine) if self.w.node != 0 else None
+
+    def limit(self) -> None:
+        """It has a timeout."""
+        self.w.flags |= TIMED
+
+    def tell(self, outcome: cython.int) -> None:
+        """To whoever records: 0 it begins to wait, 1 it has got it, 2 not in time, 3 it was cancelled."""
+        if not probing:
+            return
+        if outcome == 0:
+            self.told_at = now()
+            self.shared.tell(Happening.WAITING, 0)
+        elif self.told_at != 0:
+            happening = (
+                Happening.GRANTED if outcome == 1 else Happening.TIMED_OUT if outcome == 2 else Happening.CANCELLED
+            )
+            self.shared.tell(happening, now() - self.told_at)
+            self.told_at = 0
+
+    def post_to(self, fifo: u32) -> None:
+        """Whoever wakes it writes to that FIFO: to be said before the first step."""
+        self.w.fifo = fifo
+
+    def letter(self, granted: u64) -> None:
+        """Its loop has got a letter."""
         if self.w.node != 0:
-            node_at(self.w.node).fifo = fifo
+            take_letter(node_at(self.w.node), granted)
+
+    def number(self) -> int:
+        """By which number that mail comes."""
         return self.w.node
 
     def carry(self, data: bytes, sort: u32) -> None:
@@ -468,16 +533,22 @@ class Shared:
         at: u32 = 0 if lock is None else lock.index
         raw: cython.p_char = encoded
         drain()
-        with registry:
-            open_arena()
-            i = caller()
-            with cython.nogil:
-                wrong = open_record(i, raw, digest, kind, bound, at, cython.address(f))
-            if wrong == 0:
-                self.adopt(f.index, f.serial, kind)
+        open_arena()
+        i = caller()
+        while True:
+            with registry:  # no Python code runs inside: a signal handler may open one too
+                with cython.nogil:
+                    wrong = open_record(i, raw, digest, kind, bound, at, cython.address(f))
+                if wrong == 0:
+                    self.adopt(f.index, f.serial, kind)
+            if wrong != BUSY:
+                break
+            PyErr_CheckSignals()
         drain()
         self.name = name
         check_removed()
+        if wrong == 0 and probing:
+            self.make_board()
         if wrong == -1:
             raise OSError(
                 f"interlock.machine: no room in {place} for another primitive: 65,535 are open, or the disk is full"
@@ -503,15 +574,19 @@ class Shared:
         """Join the record that another process has told of."""
         f: found
         wrong: cython.int
-        with registry:
-            open_arena()
-            i = caller()
-            with cython.nogil:
-                wrong = -5
-                if this_process.arena.id == arena:  # the file was not removed in between
-                    wrong = reopen_record(i, index, serial, kind, cython.address(f))
-            if wrong == 0:
-                self.adopt(index, serial, kind)
+        open_arena()
+        i = caller()
+        while True:
+            with registry:
+                with cython.nogil:
+                    wrong = -5
+                    if this_process.arena.id == arena:  # the file was not removed in between
+                        wrong = reopen_record(i, index, serial, kind, cython.address(f))
+                if wrong == 0:
+                    self.adopt(index, serial, kind)
+            if wrong != BUSY:
+                break
+            PyErr_CheckSignals()
         self.name = name
         if wrong:
             raise OSError(
@@ -533,8 +608,41 @@ class Shared:
             raise ShutDown
         raise MemoryError("interlock.machine: no memory for another wait")
 
+    def make_board(self):
+        from interlock.machine.boards import BOARDS
+
+        called = self.name if self.name is not None else f"#{self.index}"
+        self.board = BOARDS[KINDS[self.kind]](called)
+
+    def tell(self, happening: Happening, waited: cython.longlong):
+        """To whoever records."""
+        if self.board is None:
+            self.make_board()
+        happened(happening, cython.cast(Observed, self.board), 0, waited)
+
     def drive(self, w: cython.pointer(Waiting)) -> cython.bint:
         """Wait, with Ctrl-C. Returns whether the caller has it."""
+        if not probing:
+            return self.drive_on(w)
+        begun: u64 = now()
+        if w.deadline == 0:
+            if not self.drive_on(w):
+                return False
+            self.tell(Happening.ACQUIRED, 0)
+        else:
+            self.tell(Happening.WAITING, 0)
+            try:
+                got: cython.bint = self.drive_on(w)
+            except BaseException:
+                self.tell(Happening.CANCELLED, now() - begun)
+                raise
+            self.tell(Happening.GRANTED if got else Happening.TIMED_OUT, now() - begun)
+            if not got:
+                return False
+        self.note_taken(ilk_me())
+        return True
+
+    def drive_on(self, w: cython.pointer(Waiting)) -> cython.bint:
         i = caller()
         mine: u64 = i.id
         sliced: cython.int = i.tid == this_process.pid
@@ -596,6 +704,26 @@ class Shared:
                 return True
             PyErr_CheckSignals()
 
+    def note_taken(self, i: cython.pointer(me)):
+        """The caller has taken it, and is watched: where?"""
+        if self.kind == EVENT or self.kind == LATCH or self.kind == BARRIER or self.kind == QUEUE:
+            return
+        frame = sys._getframe(0)
+        while frame is not None and frame.f_globals.get("__name__", "").startswith("interlock."):
+            frame = frame.f_back
+        if frame is None:
+            return
+        line: bytes = f":{frame.f_lineno}".encode()
+        file: bytes = os.path.basename(frame.f_code.co_filename).encode("utf-8", "replace")
+        line = file[: 55 - len(line)] + line
+        note_place(i, self.index, self.serial, line)
+
+    @property
+    def _inside(self) -> int:
+        """The thread (its number in the system) that is in the guard of this record now, 0: none."""
+        r: cython.pointer(record) = self.r if self.kind != CONDITION else record_at(self.r.lock)
+        return load_u32(cython.address(r.guard)) & 0x3FFFFFFF
+
     @property
     def waiters(self) -> tuple:
         """The parties of all processes that are blocked now, in the order in which they arrived."""
@@ -611,8 +739,8 @@ class Shared:
             n: cython.pointer(node) = node_at(index)
             if index % 8 == 0 or n.at != self.index or not n.word & PARKED or n.word & (GRANTED | CANCELLED):
                 continue
-            if self.kind == BARRIER and (turn & 1 or n.want != turn >> 1):
-                continue  # its round is over, and it has not run yet
+            if is_past(self.kind, turn, n.want):
+                continue  # it has not run yet
             ticket: u64 = n.ticket
             party = party_of(n.owner, n.since)
             if party is not None:
@@ -680,6 +808,86 @@ def rebuild(cls, name, arena: u64, index: u32, serial: u32, kind: u32, bound: u6
 sent = deque(maxlen=4096)
 
 
+class Holding(NamedTuple):
+    """Who holds it, and the line where it took it; "" where nobody watched that process."""
+
+    party: Party
+    place: str
+
+
+class Blocked(NamedTuple):
+    """A wait between processes. ``since``: as `time.monotonic_ns` counts."""
+
+    kind: str
+    name: str | None
+    number: int
+    since: int
+    timed: bool
+    holders: tuple[Holding, ...]
+
+    def __str__(self) -> str:
+        called = f"machine.{self.kind} " + (repr(self.name) if self.name is not None else f"#{self.number}")
+        if not self.holders:
+            return called
+        shown = [f"{party}{f' at {place}' if place else ''}" for party, place in self.holders[:3]]
+        more = f" and {len(self.holders) - 3} more" if len(self.holders) > 3 else ""
+        return f"{called}, held by {', '.join(shown)}{more}"
+
+
+def wait_of_thread(native: int):
+    """The wait in which a thread of this process is, by its number in the system; None: in none."""
+    if place is None:
+        return None
+    index: u32
+    for index in range(this_process.arena.slots):
+        id: u64 = (index + 1) | cython.cast(u64, slot_of(index + 1).gen) << 16
+        there: cython.pointer(slot) = slot_of(index + 1)
+        if there.pid == this_process.pid and there.tid == native and not is_dead(id):
+            number: u32 = load_u32(cython.address(there.wait))
+            return wait_at(number, id) if number else None
+    return None
+
+
+def wait_at(number: u32, id: u64):
+    """What the owner of that node waits for."""
+    n: cython.pointer(node) = node_at(number)
+    word: u32 = load_u32(cython.address(n.word))
+    at: u32 = load_u32(cython.address(n.at))
+    if n.owner != id or not word & PARKED or word & (GRANTED | CANCELLED) or at == 0:
+        return None
+    r: cython.pointer(record) = record_at(at)
+    if is_past(r.kind, r.turn, n.want):
+        return None
+    return Blocked(KINDS[r.kind], text(r.name) or None, at, n.since, n.flags & TIMED != 0, tuple(holders_of(at)))
+
+
+def holders_of(at: u32) -> list:
+    """Who holds that record."""
+    r: cython.pointer(record) = record_at(at)
+    ids = []
+    kind: u32 = r.kind
+    word: u64 = load(cython.address(r.word))
+    if kind == CONDITION:
+        return []
+    if kind == LOCK or kind == RLOCK or (kind == RWLOCK and not word & READ):
+        ids.append(word & ID_MASK)
+    elif kind == SEMAPHORE or kind == BOUNDED or kind == RWLOCK or kind == QUEUE:
+        index: u32
+        for index in range(1, this_process.arena.chunks * 8):
+            n: cython.pointer(node) = node_at(index)
+            holds: cython.bint = n.at == at and n.word & HOLDING and not n.word & (CANCELLED | LEFT)
+            if index % 8 and holds and (kind != QUEUE or n.holding != 0):
+                ids.append(n.owner)
+    found_holders = []
+    line: cython.char[56]
+    for id in ids:
+        party = party_of(id, 0)
+        if party is not None:
+            known: cython.bint = place_of(slot_of(id), at, r.serial, line)
+            found_holders.append(Holding(party, text(line) if known else ""))
+    return found_holders
+
+
 def seen() -> list:
     """What all processes have open, who holds it and who waits: plain data for `interlock ps`."""
     open_arena()
@@ -695,11 +903,13 @@ def seen() -> list:
         party = party_of(n.owner, n.since)
         if party is None:
             continue
-        if word & HOLDING and not word & CANCELLED:
+        if word & HOLDING and not word & (CANCELLED | LEFT):
             if record_at(n.at).kind == QUEUE and n.holding == 0:
                 continue
             holds.setdefault(n.at, []).append(party)
         elif word & PARKED and not word & (GRANTED | CANCELLED):
+            if is_past(record_at(n.at).kind, record_at(n.at).turn, n.want):
+                continue
             waits.setdefault(n.at, []).append((n.ticket, n.since, party))
     for index in range(1, this_process.arena.records):
         r: cython.pointer(record) = record_at(index)
@@ -713,7 +923,7 @@ def seen() -> list:
             if owner is not None:
                 holders.append(owner)
         elif kind == SEMAPHORE or kind == BOUNDED:
-            value = r.word & PERMITS
+            value = (r.word & PERMITS) + (r.owed - r.paid if kind == SEMAPHORE else 0)
         elif kind == LATCH:
             value = 0 if r.turn & 1 else r.word & PERMITS
         elif kind == QUEUE:
@@ -737,41 +947,82 @@ def seen() -> list:
     return found
 
 
+def inside_arena() -> int:
+    """The thread (its number in the system) that is in the guard of the arena now, 0: none."""
+    return load_u32(cython.address(this_process.arena.guard)) & 0x3FFFFFFF
+
+
 def drain():
-    """Close what has been dropped. An object may be dropped at any moment, also while the registry is in use here."""
-    while dropped and registry.acquire(False):
+    """Close what has been dropped. An object may be dropped at any moment, also while the registry is in use here. If
+    somebody is stopped in the guard of the arena, it is closed later.
+    """
+    done: cython.bint = True
+    while dropped and done and registry.acquire(False):
         try:
-            while dropped:
-                close(*dropped.pop())
+            while dropped and done:
+                which = dropped.pop()
+                done = close(which[0], which[1])
+                if not done:
+                    dropped.append(which)
         except IndexError:
             pass
         finally:
             registry.release()
 
 
-def close(index, serial):
-    left = opened.get((index, serial), 0) - 1
+def close(index, serial) -> cython.bint:
+    key = index, serial
+    left = opened.get(key, 0) - 1
     if left > 0:
-        opened[index, serial] = left
-        return
-    opened.pop((index, serial), None)
-    i = caller()
+        opened[key] = left
+        return True
+    i: cython.pointer(me) = introduce()
     at: u32 = index
     which: u32 = serial
-    with cython.nogil:
-        close_record(i, at, which)
+    if key in opened and key not in unopened:
+        with cython.nogil:
+            done: cython.int = close_record(i, at, which)
+        if done == BUSY:
+            return False
+    opened.pop(key, None)
+    unopened.pop(key, None)
+    return True
 
 
 def _in_child():
     """What the parent had open is open in the child too."""
-    global registry
+    global registry, mapping
     registry = allocate_lock()
+    mapping = RLock()
     del dropped[:]
+    unopened.clear()
+    unopened.update(opened)
+    if unopened:
+        note_what_is_free()
+
+
+def note_what_is_free() -> cython.bint:
+    """Note what the parent had open. Returns False where somebody is stopped in the guard of the arena."""
     f: found
-    for index, serial in list(opened):
-        kind: u32 = record_at(index).kind
-        if reopen_record(caller(), index, serial, kind, cython.address(f)):
-            del opened[index, serial]
+    i: cython.pointer(me) = introduce()
+    for index, serial in list(unopened):
+        at: u32 = index
+        which: u32 = serial
+        kind: u32 = record_at(at).kind
+        with cython.nogil:
+            done: cython.int = reopen_record(i, at, which, kind, cython.address(f))
+        if done == BUSY:
+            return False
+        unopened.pop((index, serial), None)
+        if done != 0:
+            opened.pop((index, serial), None)
+    return True
+
+
+def note_inherited():
+    """The same, before the child uses any of it."""
+    while not note_what_is_free():
+        PyErr_CheckSignals()
 
 
 def _program() -> bytes:

@@ -5,6 +5,7 @@ turn     as an Event's: set when it opens, which commits the last count. The wor
 """
 
 import cython
+from cython.cimports.interlock.core.kernel.probe import Happening, probing
 from cython.cimports.interlock.machine.kernel import (
     LATCH,
     PERMITS,
@@ -58,6 +59,8 @@ class Latch(Shared):
         by: cython.long = n
         if by < 1:
             raise ValueError("n must be one or more")
+        if probing:
+            self.tell(Happening.COUNTED_DOWN, 0)
         how: cython.int = latch_try(self.r, by)
         if how == 1:
             i = caller()

@@ -19,7 +19,7 @@ typedef uint32_t u32;
 typedef uint64_t u64;
 
 #define ILK_MAGIC 0x6b6c6e69u
-#define ILK_LAYOUT 2
+#define ILK_LAYOUT 3
 
 enum { SLOTS = 8192, RECORDS = 65536, CHUNKS = 65536, SHEETS = 16384, BUCKETS = 4096, CHUNK = 8, TEXT = 32, NAME = 96 };
 
@@ -42,8 +42,10 @@ enum { SLOTS = 8192, RECORDS = 65536, CHUNKS = 65536, SHEETS = 16384, BUCKETS = 
        +CANCELLED left while somebody else was in the guard; whoever unlinks it makes it IDLE. CANCELLED before GRANTED:
                   the grant did not happen
        +SPOILT    its round of the barrier was reset
-       HOLDING    a hold: of permits, of a reader; of a place among the members of a barrier */
-enum { IDLE = 0, PARKED = 1, WOKEN = 2, GRANTED = 4, HOLDING = 8, CANCELLED = 16, NEW = 32, SPOILT = 64 };
+       HOLDING    a hold: of permits, of a reader; of a place among the members of a barrier
+       +UNSURE    a task's: whoever granted it died before that showed, and it was taken back: no mail of that wait counts
+       +LEFT      given back while somebody else was in the guard; whoever is in it next does the rest */
+enum { IDLE = 0, PARKED = 1, WOKEN = 2, GRANTED = 4, HOLDING = 8, CANCELLED = 16, NEW = 32, SPOILT = 64, LEFT = 128, UNSURE = 256 };
 
 /* The flags of a node: what its wait is. */
 enum {
@@ -60,7 +62,14 @@ enum {
 enum { FREE = 0, LOCK, RLOCK, SEMAPHORE, BOUNDED, EVENT, CONDITION, BARRIER, RWLOCK, LATCH, QUEUE };
 
 /* What `intent` says: the word of the record is right if its node shows this, and was `intent_before` if not. */
-enum { TAKE = 1, GIVE = 2, PART = 3, GOT = 4, LOSE = 5 };
+enum { TAKE = 1, GIVE = 2, PART = 3, GOT = 4, LOSE = 5, PAY = 6 };
+
+/* The line where a thread took a record last. Whoever shows it makes sure that it holds that. */
+enum { PLACES = 3, PLACE = 56 };
+struct place {
+    u32 record, serial;
+    char text[PLACE];
+};
 
 struct slot {
     pthread_mutex_t life;
@@ -74,6 +83,8 @@ struct slot {
     u32 pid_before; /* who had the slot last, for who asks late */
     u32 gen_before;
     char program_before[TEXT];
+    struct place places[PLACES]; /* written by itself, while it is watched */
+    u32 next_place;
 } __attribute__((aligned(64)));
 
 struct record {
@@ -91,8 +102,14 @@ struct record {
     u32 intent_want;
     u32 version; /* raised when a hold joins */
     u64 bound;   /* permits, parties, count: what it was made with */
-    u64 count;   /* RLock: depth; Barrier: who has come */
-    u64 task;    /* RLock: which task of its owner, 0: the thread */
+    union {
+        u64 count; /* RLock: depth; Barrier: who has come */
+        u32 owed;  /* Semaphore: how many permits were ever released past the guard; only grows */
+    };
+    union {
+        u64 task; /* RLock: which task of its owner, 0: the thread */
+        u32 paid; /* Semaphore: how many of those the word has got */
+    };
     u32 lock;    /* Condition: the record of its lock; Lock: its first condition, whose `bound` is the next */
     u32 asked;   /* Condition: how many the next release of the lock lets go; Lock: whether any */
     u32 serial;
@@ -100,7 +117,8 @@ struct record {
     u32 hash;
     u32 died_pid;
     u64 died_when;
-    char died_program[TEXT];
+    u32 stale; /* something was changed past the guard: links are made anew */
+    char died_program[TEXT - 4];
     char name[NAME];
     u32 ring;  /* Queue: where its items lie, and how much room there is: in pages */
     u32 pages;
@@ -175,6 +193,6 @@ struct arena {
 
 _Static_assert(sizeof(struct node) == 64 && sizeof(struct chunk_head) == 64, "a node is a line of the cache");
 _Static_assert(sizeof(struct ring) == 64 && sizeof(struct entry) == 32, "an entry is not split by the end of the ring");
-_Static_assert(sizeof(struct record) <= 256 && sizeof(struct slot) <= 256, "little is shared by accident");
+_Static_assert(sizeof(struct record) <= 256 && sizeof(struct slot) <= 384, "little is shared by accident");
 
 #endif

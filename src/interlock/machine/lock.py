@@ -14,6 +14,7 @@ The id is the thread's, also where a task holds it.
 """
 
 import cython
+from cython.cimports.interlock.core.kernel.probe import Happening, probing
 from cython.cimports.interlock.machine.kernel import (
     ABANDONED,
     ENTER,
@@ -79,6 +80,8 @@ class Lock(Shared):
 
     def __exit__(self, exc_type: object = None, exc_value: object = None, traceback: object = None) -> None:
         if self.direct:
+            if probing:
+                self.tell(Happening.RELEASED, 0)
             i = ilk_me()
             if i.id == 0 or not lock_untie(i, self.r, ENTERED):
                 self.give(True)
@@ -102,6 +105,8 @@ class Lock(Shared):
 
     def release(self) -> None:
         """Release the lock. Raises RuntimeError if it is free, or if another thread entered it."""
+        if probing:
+            self.tell(Happening.RELEASED, 0)
         i = ilk_me()
         if i.id == 0 or not lock_untie(i, self.r, 0):
             self.give(False)
@@ -179,6 +184,9 @@ class Lock(Shared):
     def take(self, entered: u64, deadline: u64) -> cython.bint:
         i = caller()
         if lock_try(i, self.r, entered):
+            if probing:
+                self.tell(Happening.ACQUIRED, 0)
+                self.note_taken(i)
             return True
         w: Waiting
         w.record = self.index
@@ -225,7 +233,7 @@ class Lock(Shared):
         try:
             self.enter_guard(i)
         except BaseException:
-            lock_free_outside(i, self.r)
+            lock_free_outside(i, self.r, keep)
             raise
         if load(cython.address(self.r.word)) & ID_MASK != owner:
             guard_unlock(i, self.r)

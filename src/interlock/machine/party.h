@@ -32,7 +32,7 @@ struct process {
     int waitv;     /* futex_waitv works */
     int cpus;
     int mutant;    /* of the tests: 1 grants in two steps, 2 watches nobody: both must be found. 3 rebuilds in every guard */
-    void (*mail)(struct process *, struct node *, u32);
+    void (*mail)(struct process *, struct node *, u32, u64);
 };
 
 static struct process *ilk;
@@ -61,6 +61,42 @@ static inline int is_dead(u64 id) {
     }
     struct slot *slot = slot_of(id);
     return is_over(load(life_of(slot))) || load(&slot->gen) != gen_of(id);
+}
+
+/* `text`: the line where the caller has taken a record, NULL: it is not known. */
+static void note_place(struct me *me, u32 record, u32 serial, const char *text) {
+    struct place *found = NULL;
+    for (int i = 0; i < PLACES; i++) {
+        if (me->slot->places[i].record == record) {
+            found = &me->slot->places[i];
+        }
+    }
+    if (found == NULL && text == NULL) {
+        return;
+    }
+    if (found == NULL) {
+        found = &me->slot->places[me->slot->next_place++ % PLACES];
+    }
+    store(&found->record, 0);
+    if (text != NULL) {
+        found->serial = serial;
+        strncpy(found->text, text, PLACE - 1);
+        fence();
+        store(&found->record, record);
+    }
+}
+
+/* Copies it to `text`, of PLACE bytes. Returns 0: it is not known. */
+static int place_of(struct slot *slot, u32 record, u32 serial, char *text) {
+    for (int i = 0; i < PLACES; i++) {
+        struct place *found = &slot->places[i];
+        if (load(&found->record) == record && found->serial == serial) {
+            memcpy(text, found->text, PLACE);
+            text[PLACE - 1] = 0;
+            return load(&found->record) == record;
+        }
+    }
+    return 0;
 }
 
 /* What the kernel looks at when this thread dies, besides the mutexes it holds: it marks the word if the thread's id is

@@ -97,14 +97,14 @@ static void lock_release(struct me *me, struct record *r, int keep) {
     guard_unlock(me, r);
 }
 
-/* Where the guard is not to be had (somebody is stopped inside) and the caller must go on: free, all who wait look. */
-static int lock_free_outside(struct me *me, struct record *r) {
+/* Past the guard (somebody is stopped inside, and the caller must go on): free, all who wait look. Also for a writer. */
+static int lock_free_outside(struct me *me, struct record *r, int keep) {
     u64 word = load(&r->word);
     do {
-        if ((word & ID_MASK) != me->id) {
+        if ((word & READ) || (word & ID_MASK) != me->id) {
             return 0;
         }
-    } while (!cas(&r->word, &word, QUEUED));
+    } while (!cas(&r->word, &word, QUEUED | (keep ? word & ABANDONED : 0)));
     rouse_all(r);
     return 1;
 }
@@ -193,10 +193,52 @@ static u64 permits_give(struct me *me, struct record *r, u64 count) {
     return count;
 }
 
-static u64 permits_held(struct record *r) {
+/* Past the guard. The first who waits is woken by the stroke that adds the permits. */
+static void permits_release_outside(struct record *r, u32 count) {
+    u32 number = number_of(r), chunks = load(&ilk->arena->chunks);
+    struct node *first = NULL;
+    for (u32 index = 1; index < chunks * CHUNK; index++) {
+        struct node *n = node_at(index);
+        if (is_node(index) && load(&n->at) == number && load(&n->word) == PARKED && !is_dead(n->owner) &&
+            (first == NULL || n->ticket < first->ticket)) {
+            first = n;
+        }
+    }
+    if (first != NULL && count < 2048) {
+        futex_change(&first->word, 1, &r->owed, FUTEX_OP_ADD, count);
+    } else {
+        add_in(&r->owed, count);
+    }
+    rouse_all(r);
+}
+
+/* Past the guard: `count` permits (or one reading) of holds are given back, of the caller's own first. Returns how many
+   could not be: part of a hold of several. */
+static u64 leave_holds_outside(struct me *me, struct record *r, u64 count) {
+    u32 number = number_of(r), chunks = load(&ilk->arena->chunks);
+    u64 left = count;
+    for (int own = 1; own >= (r->kind == RWLOCK); own--) {
+        for (u32 index = 1; index < chunks * CHUNK && left > 0; index++) {
+            struct node *n = node_at(index);
+            u32 word = is_node(index) && load(&n->at) == number ? load(&n->word) : 0;
+            u64 want = r->kind == RWLOCK ? 1 : n->want;
+            if ((word & HOLDING) && !(word & (LEFT | CANCELLED)) && (n->owner == me->id) == own && want <= left &&
+                cas(&n->word, &word, word | LEFT)) {
+                left -= want;
+            }
+        }
+    }
+    if (left != count) {
+        rouse_all(r);
+    }
+    return left;
+}
+
+/* By `owner`, or by all: 0. */
+static u64 permits_held(struct record *r, u64 owner) {
     u64 held = 0;
     for (u32 index = r->holds; index != 0; index = node_at(index)->next) {
-        held += node_at(index)->want;
+        held += owner == 0 || node_at(index)->owner == owner ? node_at(index)->want : 0;
     }
     return held;
 }
@@ -284,7 +326,7 @@ static int event_step(struct me *me, struct wait *w, int sliced) {
         if (w->deadline == 0) {
             return LATE;
         }
-        if ((w->node = new_node(me, w->flags, 0)) == 0) {
+        if ((w->node = wait_node(me, w, w->flags, seen >> 3)) == 0) {
             return FULL;
         }
         w->begun = seen >> 3;
@@ -302,7 +344,7 @@ static int event_step(struct me *me, struct wait *w, int sliced) {
             return TAKEN;
         }
         if (!(seen & bit)) {
-            int rc = guard_lock(me, r, w->deadline);
+            int rc = guard_for_step(me, r, w->deadline);
             if (rc != 0) {
                 return rc == EINTR ? SIGNAL : LATE;
             }
@@ -361,7 +403,7 @@ static int latch_down(struct record *r, u64 count) {
 static int condition_step(struct me *me, struct wait *w, int sliced) {
     struct record *c = record_at(w->record), *r = record_at(c->lock);
     struct watch watch;
-    if (w->node == 0 && (w->node = new_node(me, w->flags | STRICT, 1)) == 0) {
+    if (w->node == 0 && (w->node = wait_node(me, w, w->flags | STRICT, 1)) == 0) {
         return FULL;
     }
     struct node *n = node_at(w->node);
@@ -370,7 +412,7 @@ static int condition_step(struct me *me, struct wait *w, int sliced) {
             w->noticed = w->noticed == 0 ? 1 : w->noticed;
             return TAKEN;
         }
-        int rc = guard_lock(me, r, w->noticed == 0 ? w->deadline : NEVER);
+        int rc = guard_for_step(me, r, w->noticed == 0 ? w->deadline : NEVER);
         if (rc != 0) {
             return rc == EINTR ? SIGNAL : LATE;
         }
@@ -412,14 +454,20 @@ static int condition_step(struct me *me, struct wait *w, int sliced) {
     }
 }
 
-/* The wait is over without a notification: into the queue of the lock, unless one has come meanwhile. */
+/* The wait is over without a notification: into the queue of the lock, unless one has come meanwhile. Returns TAKEN where
+   the lock was never let go (somebody is stopped in the guard), SIGNAL where it is to be tried again, or 0. */
 static int condition_give_up(struct me *me, struct wait *w) {
     struct record *c = record_at(w->record), *r = record_at(c->lock);
     struct node *n = node_at(w->node);
     if (w->noticed != 0) {
         return 0;
     }
-    int rc = guard_lock(me, r, NEVER);
+    if (load(&n->word) == NEW) {
+        store(&n->word, IDLE);
+        w->node = 0;
+        return TAKEN;
+    }
+    int rc = guard_for_step(me, r, NEVER);
     if (rc != 0) {
         return SIGNAL;
     }
@@ -464,11 +512,8 @@ static void barrier_end(struct record *r, u32 operation, u32 argument) {
     futex_change(&r->turn, INT_MAX, &r->turn, operation, argument);
     while (r->head != 0) {
         struct node *n = node_at(r->head);
-        u32 flags = n->flags;
         unlink_node(r, n);
-        if (flags & TASK) {
-            rouse(n, WOKEN);
-        }
+        mail_to(n);
         store(&n->at, 0);
     }
     r->count = 0;
@@ -537,13 +582,58 @@ static int barrier_join(struct me *me, struct record *r, struct node *spare) {
     return 1;
 }
 
+/* The first place that nobody has who has come: some may have left again. */
+static u32 barrier_place(struct record *r) {
+    u32 place = 0, index = r->head;
+    while (index != 0) {
+        if (node_at(index)->holding == place) {
+            place += 1;
+            index = r->head;
+        } else {
+            index = node_at(index)->next;
+        }
+    }
+    return place;
+}
+
+/* The wait of the caller was cut off: as if it had never come. Returns whether its round was over. */
+static int barrier_withdraw(struct me *me, struct record *r, struct wait *w) {
+    struct node *n = node_at(w->node);
+    u32 word = PARKED;
+    int rc;
+    if (w->begun == NEVER) {
+        store(&n->word, IDLE);
+        w->node = 0;
+        return 0;
+    }
+    u64 patience = now() + 2 * SLICE;
+    while ((rc = guard_lock(me, r, patience)) == EINTR) {
+    }
+    w->node = 0;
+    if (rc != 0) {
+        /* Somebody is stopped inside: the node stays behind, and whoever is in it next counts anew. */
+        while (!cas(&n->word, &word, word | CANCELLED)) {
+        }
+        rouse_all(r);
+        return 0;
+    }
+    int over = load(&n->at) == 0;
+    if (!over) {
+        unlink_node(r, n);
+        r->count -= 1;
+    }
+    guard_unlock(me, r);
+    free_node(n);
+    return over;
+}
+
 /* `want` of the wait: its place in the round, when it returns. */
 static int barrier_step(struct me *me, struct wait *w, int sliced, int action) {
     struct record *r = record_at(w->record);
     struct watch watch;
     u32 spare = 0;
     if (w->node == 0) {
-        if ((w->node = new_node(me, w->flags, 0)) == 0 || (spare = new_node(me, 0, 0)) == 0) {
+        if ((w->node = wait_node(me, w, w->flags, 0)) == 0 || (spare = new_node(me, 0, 0)) == 0) {
             return FULL;
         }
         w->begun = NEVER;
@@ -557,7 +647,7 @@ static int barrier_step(struct me *me, struct wait *w, int sliced, int action) {
             w->node = 0;
             return spoilt ? SPOILED : TAKEN;
         }
-        int rc = guard_lock(me, r, w->deadline);
+        int rc = guard_for_step(me, r, w->deadline);
         if (rc != 0) {
             if (w->begun == NEVER) {
                 store(&n->word, IDLE);
@@ -589,7 +679,7 @@ static int barrier_step(struct me *me, struct wait *w, int sliced, int action) {
                 rouse(node_at(index), WOKEN); /* they do not watch the caller yet */
             }
             w->begun = turn >> 1;
-            w->want = (u32) r->count;
+            w->want = barrier_place(r);
             if (last && !action) {
                 barrier_end(r, FUTEX_OP_ADD, 2);
                 guard_unlock(me, r);
@@ -599,6 +689,7 @@ static int barrier_step(struct me *me, struct wait *w, int sliced, int action) {
             }
             n->since = w->since = now();
             n->want = turn >> 1;
+            n->holding = w->want;
             n->ticket = r->tickets++;
             store(&n->word, PARKED);
             store(&n->at, number_of(r));

@@ -25,8 +25,13 @@ static struct mail mails[MAILS];
 static u32 next_mail;
 static char mail_busy;
 
+struct letter {
+    u64 granted; /* since when the wait lasted that has been granted, 0: look */
+    u64 node;
+};
+
 /* In a guard. The number of the node goes to the loop of its task. Where that is full there is something to read anyway. */
-static void send_mail(struct process *process, struct node *n, u32 index) {
+static void send_mail(struct process *process, struct node *n, u32 index, u64 granted) {
     struct slot *slot = slot_of(n->owner);
     u32 pid = slot->pid, fifo = n->fifo;
     u64 start = slot->start;
@@ -54,7 +59,8 @@ static void send_mail(struct process *process, struct node *n, u32 index) {
         }
     }
     if (fd >= 0) {
-        ssize_t sent = write(fd, &index, sizeof index);
+        struct letter letter = {granted, index};
+        ssize_t sent = write(fd, &letter, sizeof letter);
         (void) sent;
     }
     __atomic_clear(&mail_busy, __ATOMIC_RELEASE);
@@ -88,16 +94,46 @@ static int prepare_slot(struct me *me, u32 index) {
     return rc == 0;
 }
 
-/* Gives the calling thread a slot. Returns 0: there is none, or no memory. */
-static int enrol(void) {
+enum { NO_ROOM = -1, OTHER_KIND = -2, OTHER_BOUND = -3, OTHER_LOCK = -4, GONE = -5, BUSY = -6 };
+
+/* What a thread needs to be in a guard. */
+static struct me *introduce(void) {
     struct me *me = &this_thread;
-    struct arena *a = ilk->arena;
     size_t size;
-    if (me->id != 0) {
-        return 1;
+    if (me->robust == NULL) {
+        me->tid = (u32) syscall(SYS_gettid);
+        if (syscall(SYS_get_robust_list, 0, &me->robust, &size) != 0) {
+            return NULL;
+        }
     }
-    me->tid = (u32) syscall(SYS_gettid);
-    if (syscall(SYS_get_robust_list, 0, &me->robust, &size) != 0) {
+    return me;
+}
+
+/* The guard of the arena. Returns 0: somebody has been inside for a slice, or a signal has come: the caller looks at
+   signals, and comes again. */
+static int arena_lock(struct me *me) {
+    int died;
+    if (lock_word(me, &ilk->arena->guard, now() + SLICE, &died) != 0) {
+        return 0;
+    }
+    if (died) {
+        rebuild_buckets(ilk->arena);
+    }
+    return 1;
+}
+
+static void arena_unlock(struct me *me) {
+    unlock_word(me, &ilk->arena->guard);
+}
+
+/* Gives the calling thread a slot. Returns 0, NO_ROOM (for it, or no memory) or BUSY. */
+static int enrol(void) {
+    struct me *me = introduce();
+    struct arena *a = ilk->arena;
+    if (me == NULL) {
+        return NO_ROOM;
+    }
+    if (me->id != 0) {
         return 0;
     }
     for (;;) {
@@ -129,17 +165,15 @@ static int enrol(void) {
             slot->start = this_process.start;
             memcpy(slot->program, this_process.program, TEXT);
             slot->thread[0] = 0;
+            memset(slot->places, 0, sizeof slot->places);
             me->slot = slot;
             me->chunks = 0;
             me->id = (u64) (index + 1) | (u64) slot->gen << 16;
-            return 1;
-        }
-        int died;
-        while (lock_word(me, &a->guard, NEVER, &died) != 0) {
+            return 0;
         }
         int made = 1;
-        if (died) {
-            rebuild_buckets(a);
+        if (!arena_lock(me)) {
+            return BUSY;
         }
         if (load(&a->slots) == used) {
             made = used < SLOTS && prepare_slot(me, used);
@@ -147,27 +181,14 @@ static int enrol(void) {
                 store(&a->slots, used + 1);
             }
         }
-        unlock_word(me, &a->guard);
+        arena_unlock(me);
         if (!made) {
-            return 0;
+            return NO_ROOM;
         }
     }
 }
 
 /* --- records: under the guard of the arena ------------------------------------------------------------------------ */
-
-static void arena_lock(struct me *me) {
-    int died;
-    while (lock_word(me, &ilk->arena->guard, NEVER, &died) != 0) {
-    }
-    if (died) {
-        rebuild_buckets(ilk->arena);
-    }
-}
-
-static void arena_unlock(struct me *me) {
-    unlock_word(me, &ilk->arena->guard);
-}
 
 static int process_lives(u64 pid, u64 start) {
     return pid == this_process.pid ? start == this_process.start : pid != 0 && start != 0 && start_of((u32) pid) == start;
@@ -335,6 +356,7 @@ static int init_record(struct record *r, u32 kind, u64 bound, u32 lock) {
     r->lock = lock;
     r->died_when = 0;
     r->died_pid = 0;
+    r->stale = 0;
     store(&r->guard, 0);
     r->serial = add_in(&ilk->arena->serials, 1) + 1;
     if (kind == CONDITION) {
@@ -344,8 +366,6 @@ static int init_record(struct record *r, u32 kind, u64 bound, u32 lock) {
     }
     return 1;
 }
-
-enum { NO_ROOM = -1, OTHER_KIND = -2, OTHER_BOUND = -3, OTHER_LOCK = -4, GONE = -5 };
 
 struct found {
     u32 index, serial, kind, lock;
@@ -357,7 +377,9 @@ static int open_record(struct me *me, const char *name, u32 hash, u32 kind, u64 
     struct arena *a = ilk->arena;
     struct record *r = NULL;
     int rc = 0;
-    arena_lock(me);
+    if (!arena_lock(me)) {
+        return BUSY;
+    }
     if (this_process.start == 0) {
         this_process.start = start_of(this_process.pid);
     }
@@ -449,7 +471,9 @@ static int open_record(struct me *me, const char *name, u32 hash, u32 kind, u64 
 /* Opens what another process has told of. */
 static int reopen_record(struct me *me, u32 index, u32 serial, u32 kind, struct found *f) {
     int rc = GONE;
-    arena_lock(me);
+    if (!arena_lock(me)) {
+        return BUSY;
+    }
     if (this_process.start == 0) {
         this_process.start = start_of(this_process.pid);
     }
@@ -468,8 +492,11 @@ static int reopen_record(struct me *me, u32 index, u32 serial, u32 kind, struct 
     return rc;
 }
 
-static void close_record(struct me *me, u32 index, u32 serial) {
-    arena_lock(me);
+/* Returns 0, or BUSY. */
+static int close_record(struct me *me, u32 index, u32 serial) {
+    if (!arena_lock(me)) {
+        return BUSY;
+    }
     struct record *r = record_at(index);
     if (r->serial == serial && r->kind != FREE) {
         note_closed(entry_of(r));
@@ -481,6 +508,7 @@ static void close_record(struct me *me, u32 index, u32 serial) {
         }
     }
     arena_unlock(me);
+    return 0;
 }
 
 /* --- the file ----------------------------------------------------------------------------------------------------- */

@@ -5,7 +5,7 @@ from interlock.machine.kernel cimport me
 
 cdef extern from "process.h" nogil:
     cdef struct arena:
-        u32 chunks, records, slots
+        u32 chunks, records, slots, guard
         u64 id
 
     cdef struct found:
@@ -20,10 +20,12 @@ cdef extern from "process.h" nogil:
 
     process this_process
     size_t ARENA_SIZE
-    bint enrol() noexcept
+    int BUSY
+    me *introduce() noexcept
+    int enrol() noexcept
     int open_record(me *, const char *, u32, u32, u64, u32, found *) noexcept
     int reopen_record(me *, u32, u32, u32, found *) noexcept
-    void close_record(me *, u32, u32) noexcept
+    int close_record(me *, u32, u32) noexcept
     arena *map_arena(int) noexcept
     void stamp_arena(arena *, const char *, u64, u64) noexcept
     int check_stamp(arena *, const char *, u64) noexcept

@@ -138,9 +138,7 @@ static void commit_entry(struct entry *e, u32 state, struct node *woken) {
     } else {
         futex_change(&woken->word, 1, &e->state, FUTEX_OP_SET, state);
     }
-    if (woken->flags & TASK) {
-        ilk->mail(ilk, woken, index_of(woken));
-    }
+    mail_to(woken);
 }
 
 /* Joiners look, now and before anything else happens: they come for the guard. */
@@ -288,7 +286,7 @@ static int queue_got(struct record *r, struct node *n) {
     return load(&entry_at(r, r->intent_before)->state) == DONE;
 }
 
-static void queue_rebuild(struct record *r) {
+static void queue_rebuild(struct record *r, int why) {
     struct ring *ring = ring_of(r);
     for (u32 index = r->holds; index != 0; index = node_at(index)->next) {
         node_at(index)->holding = 0;
@@ -311,7 +309,9 @@ static void queue_rebuild(struct record *r) {
     }
     ring->first = ring->cursor = first_without(r, NEVER);
     r->version += 1;
-    tell_joiners(r);
+    if (why != MUTANT) {
+        tell_joiners(r);
+    }
     if (ring->shut & DROP) {
         queue_drop(r);
     }
@@ -465,6 +465,36 @@ static int queue_finish(struct me *me, struct record *r, u64 at) {
     return 1;
 }
 
+/* Past the guard: as `queue_finish`. Whoever is in it next counts anew. */
+static int queue_finish_outside(struct me *me, struct record *r, u64 at) {
+    struct entry *e = entry_at(r, at);
+    if (at < load(&ring_of(r)->first) || at >= load(&ring_of(r)->end) || load(&e->state) != TAKEN_OUT || e->owner != me->id) {
+        return 0;
+    }
+    store(&e->state, DONE);
+    rouse_all(r);
+    return 1;
+}
+
+/* Past the guard: one of the caller's own items is done. */
+static int queue_task_done_outside(struct me *me, struct record *r) {
+    u32 number = number_of(r), chunks = load(&ilk->arena->chunks);
+    for (u32 index = 1; index < chunks * CHUNK; index++) {
+        struct node *n = node_at(index);
+        if (!is_node(index) || load(&n->at) != number || n->owner != me->id || !(load(&n->word) & HOLDING)) {
+            continue;
+        }
+        u32 want = load(&n->want);
+        while (want != 0 && !cas(&n->want, &want, want - 1)) {
+        }
+        if (want != 0) {
+            rouse_all(r);
+            return 1;
+        }
+    }
+    return 0;
+}
+
 /* In the guard: one of the caller's items is done, or else one of anybody's. Returns 0: there is none. */
 static int queue_task_done(struct me *me, struct record *r) {
     struct node *n = member_of(r, me->id);
@@ -481,7 +511,7 @@ static int queue_task_done(struct me *me, struct record *r) {
     if (unfinished(r) == 1) {
         tell_joiners(r);
     }
-    store(&n->want, n->want - 1);
+    add_in(&n->want, -1u); /* its owner may do the same past the guard */
     return 1;
 }
 
@@ -547,7 +577,7 @@ static int join_step(struct me *me, struct wait *w, int sliced) {
     struct record *r = record_at(w->record);
     struct watch watch;
     for (;;) {
-        int rc = guard_lock(me, r, w->deadline == 0 ? now() + SLICE : w->deadline);
+        int rc = guard_for_step(me, r, w->deadline == 0 ? now() + SLICE : w->deadline);
         if (rc != 0) {
             return rc == EINTR ? SIGNAL : LATE;
         }
@@ -562,7 +592,7 @@ static int join_step(struct me *me, struct wait *w, int sliced) {
                 queue_leave(me, w);
                 return done;
             }
-            if ((w->node = new_node(me, w->flags, 0)) == 0) {
+            if ((w->node = wait_node(me, w, w->flags, 0)) == 0) {
                 return FULL;
             }
             struct node *n = node_at(w->node);
@@ -600,7 +630,7 @@ static int queue_step(struct me *me, struct wait *w, int sliced) {
     for (;;) {
         struct node *n = w->node != 0 ? node_at(w->node) : NULL;
         int queued = n != NULL && load(&n->at) != 0;
-        int rc = guard_lock(me, r, w->deadline == 0 ? now() + SLICE : w->deadline);
+        int rc = guard_for_step(me, r, w->deadline == 0 ? now() + SLICE : w->deadline);
         if (rc != 0) {
             return rc == EINTR ? SIGNAL : LATE;
         }
@@ -631,7 +661,7 @@ static int queue_step(struct me *me, struct wait *w, int sliced) {
             return done == 0 ? LATE : done;
         }
         if (n == NULL) {
-            w->node = new_node(me, w->flags | (w->deadline == NEVER ? 0 : TIMED), w->flags & READING ? 0 : (u32) (room_for(w->size) / 32));
+            w->node = wait_node(me, w, w->flags | (w->deadline == NEVER || (w->flags & TASK) ? 0 : TIMED), w->flags & READING ? 0 : (u32) (room_for(w->size) / 32));
             if (w->node == 0) {
                 return FULL;
             }

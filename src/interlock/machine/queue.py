@@ -40,9 +40,11 @@ from cython.cimports.interlock.machine.kernel import (
     node,
     process_address,
     queue_finish,
+    queue_finish_outside,
     queue_reap,
     queue_shut,
     queue_task_done,
+    queue_task_done_outside,
     queue_try,
     ring_of,
     room_for,
@@ -177,7 +179,11 @@ class Queue(Shared):
     def task_done(self) -> None:
         """Tell the queue that an item has been processed. Raises ValueError if none is left that could be."""
         i = caller()
-        self.enter_guard(i)
+        try:
+            self.enter_guard(i)
+        except BaseException:
+            queue_task_done_outside(i, self.r)
+            raise
         done: cython.bint = queue_task_done(i, self.r)
         guard_unlock(i, self.r)
         if not done:
@@ -390,7 +396,11 @@ class Queue(Shared):
 
     def finish(self, at: u64) -> cython.bint:
         i = caller()
-        self.enter_guard(i)
+        try:
+            self.enter_guard(i)
+        except BaseException:
+            queue_finish_outside(i, self.r, at)
+            raise
         mine: cython.bint = queue_finish(i, self.r, at)
         guard_unlock(i, self.r)
         return mine

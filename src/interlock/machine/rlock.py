@@ -6,6 +6,7 @@ it, written by the owner alone. A new owner begins at 1, so a death needs no rep
 """
 
 import cython
+from cython.cimports.interlock.core.kernel.probe import Happening, probing
 from cython.cimports.interlock.machine.kernel import (
     ABANDONED,
     ENTER,
@@ -107,7 +108,11 @@ class RLock(Lock):
         if self.is_mine(i, task):
             store(cython.address(self.r.count), self.r.count + 1)
             return True
-        if not lock_try(i, self.r, ENTERED):
+        if lock_try(i, self.r, ENTERED):
+            if probing:
+                self.tell(Happening.ACQUIRED, 0)
+                self.note_taken(i)
+        else:
             w: Waiting
             w.record = self.index
             w.node = 0
@@ -132,5 +137,7 @@ class RLock(Lock):
             return
         store(cython.address(self.r.count), 0)
         store(cython.address(self.r.task), 0)
+        if probing:
+            self.tell(Happening.RELEASED, 0)
         if not lock_untie(i, self.r, ENTERED):
             self.give_in_guard(i, i.id, False)

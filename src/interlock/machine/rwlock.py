@@ -10,6 +10,7 @@ A release hands it on: letting newcomers pass would starve one side. The hold of
 """
 
 import cython
+from cython.cimports.interlock.core.kernel.probe import Happening, probing
 from cython.cimports.interlock.machine.kernel import (
     ABANDONED,
     ENTER,
@@ -28,7 +29,9 @@ from cython.cimports.interlock.machine.kernel import (
     died_of,
     guard_unlock,
     ilk_use,
+    leave_holds_outside,
     load,
+    lock_free_outside,
     lock_try,
     lock_untie,
     party_of,
@@ -100,6 +103,9 @@ class RWLock(Shared):
     def take(self, flags: u32, deadline: u64) -> cython.bint:
         i = caller()
         if not flags & READING and lock_try(i, self.r, ENTERED):
+            if probing:
+                self.tell(Happening.ACQUIRED, 0)
+                self.note_taken(i)
             return True
         w: Waiting
         w.record = self.index
@@ -137,7 +143,13 @@ class RWLock(Shared):
 
     def give_read(self):
         i = caller()
-        self.enter_guard(i)
+        if probing:
+            self.tell(Happening.RELEASED, 0)
+        try:
+            self.enter_guard(i)
+        except BaseException:
+            leave_holds_outside(i, self.r, 1)
+            raise
         given: cython.bint = reader_release(i, self.r)
         guard_unlock(i, self.r)
         if not given:
@@ -145,9 +157,15 @@ class RWLock(Shared):
 
     def give_write(self, keep: cython.bint):
         i = caller()
+        if probing:
+            self.tell(Happening.RELEASED, 0)
         if not keep and lock_untie(i, self.r, ENTERED):
             return
-        self.enter_guard(i)
+        try:
+            self.enter_guard(i)
+        except BaseException:
+            lock_free_outside(i, self.r, keep)
+            raise
         word: u64 = load(cython.address(self.r.word))
         mine: cython.bint = not word & READ and word & ID_MASK == i.id
         if mine:

@@ -7,6 +7,7 @@ cdef class Semaphore(Shared):
     cdef object start(self, object name, object value)
     cdef long checked(self, object permits) except -1
     cdef object give(self, u64 count, bint held)
+    cdef u32 unpaid(self)
 
 
 cdef class BoundedSemaphore(Semaphore):

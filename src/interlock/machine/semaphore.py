@@ -11,6 +11,7 @@ a thousand and gives back none, and its death must not make them appear. Who wai
 """
 
 import cython
+from cython.cimports.interlock.core.kernel.probe import Happening, probing
 from cython.cimports.interlock.machine.kernel import (
     BOUNDED,
     HOLD,
@@ -23,12 +24,14 @@ from cython.cimports.interlock.machine.kernel import (
     deadline_after,
     guard_unlock,
     ilk_use,
+    leave_holds_outside,
     load,
     named,
     permits_add,
     permits_give,
     permits_held,
     permits_release,
+    permits_release_outside,
     permits_try,
     process_address,
     serve,
@@ -88,9 +91,13 @@ class Semaphore(Shared):
             if timeout is not None:
                 raise ValueError("can't specify timeout for non-blocking acquire")
             if wanted == 1 and not self.bounded and permits_try(self.r):
+                if probing:
+                    self.tell(Happening.ACQUIRED, 0)
                 return True
             return self.take(HOLD if self.bounded else 0, wanted, 0)
         if wanted == 1 and not self.bounded and permits_try(self.r):
+            if probing:
+                self.tell(Happening.ACQUIRED, 0)
             return True
         return self.take(HOLD if self.bounded else 0, wanted, deadline_after(timeout))
 
@@ -101,7 +108,7 @@ class Semaphore(Shared):
         count: cython.long = n
         if count < 1:
             raise ValueError("n must be one or more")
-        if self.bounded or count != 1 or not permits_add(self.r):
+        if self.bounded or count != 1 or probing or not permits_add(self.r):
             self.give(count, self.bounded)
 
     def __aenter__(self) -> object:
@@ -137,7 +144,11 @@ class Semaphore(Shared):
 
     @property
     def _value(self) -> int:
-        return load(cython.address(self.r.word)) & PERMITS
+        return (load(cython.address(self.r.word)) & PERMITS) + self.unpaid()
+
+    def unpaid(self) -> u32:
+        """How many were released past the guard, and are not in the word yet."""
+        return 0 if self.bounded else self.r.owed - self.r.paid
 
     def __repr__(self):
         more = f"value={self._value}"
@@ -156,7 +167,19 @@ class Semaphore(Shared):
         return self.drive(cython.address(w))
 
     def take_back(self, w: cython.pointer(Waiting)):
-        self.give(w.want, w.flags & HOLD)
+        if not w.flags & HOLD:
+            self.give(w.want, False)
+            return
+        i = caller()
+        try:
+            self.enter_guard(i)
+        except BaseException:
+            leave_holds_outside(i, self.r, w.want)
+            return  # what is being raised already is as good
+        # Another party may have released it meanwhile.
+        if permits_held(self.r, i.id) >= w.want:
+            permits_give(i, self.r, w.want)
+        guard_unlock(i, self.r)
 
     def checked(self, permits) -> cython.long:
         wanted: cython.long = permits
@@ -172,7 +195,16 @@ class Semaphore(Shared):
 
     def give(self, count: u64, held: cython.bint):
         i = caller()
-        self.enter_guard(i)
+        if probing:
+            self.tell(Happening.RELEASED, 0)
+        try:
+            self.enter_guard(i)
+        except BaseException:
+            if held:
+                leave_holds_outside(i, self.r, count)
+            else:
+                permits_release_outside(self.r, cython.cast(u32, count))
+            raise
         wrong: cython.bint = False
         if not held:
             if (load(cython.address(self.r.word)) & PERMITS) + count > cython.cast(u64, MOST):
@@ -180,7 +212,7 @@ class Semaphore(Shared):
             else:
                 permits_release(self.r, count)
         else:
-            wrong = permits_held(self.r) < count
+            wrong = permits_held(self.r, 0) < count
             if not wrong:
                 permits_give(i, self.r, count)
         if wrong:

@@ -1,10 +1,10 @@
 """How a task waits between processes: its loop reads a FIFO, and the party that wakes the task writes into it.
 
-One FIFO for each loop, in the folder of the arena, named by the process and a number. A wake is two steps: the word
-of the
-node, then the bytes in the FIFO. If the waking process dies between them, or a holder dies (which no loop is told),
-the
-timer of the loop, which runs only while a task of it waits, looks within 50 ms. No thread is needed.
+One FIFO for each loop, in the folder of the arena, named by the process and a number. A letter in it says which wait
+has been granted, before the word of its node shows that: should the one who wrote it be killed then, the loop makes the
+word show it. Letters that only say "look" come after what there is to see. If a holder dies, or who was about to write
+such a letter, nobody tells a loop: its timer, which runs only while a task of it waits, looks within 50 ms. No thread
+is needed.
 """
 
 import os
@@ -18,6 +18,7 @@ from typing import Any
 from interlock.errors import BrokenBarrierError, Empty, Full, ShutDown
 
 TICK = 0.05  # seconds: how late a death may be seen by a task
+BUSY = 0.04  # seconds: how often a task comes again while somebody is stopped in the guard
 
 _mailboxes: dict[int, "Mailbox"] = {}
 _numbers = iter(range(1, 1 << 32))
@@ -34,7 +35,7 @@ class Mailbox:
             os.unlink(self.path)  # of a process that had our number before
         os.mkfifo(self.path, 0o600)
         self.fd: int = os.open(self.path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
-        self.waiting: dict[int, tuple[Any, Callable[[], object]]] = {}
+        self.waiting: dict[int, tuple[Any, Callable[[], object], object]] = {}
         self.ticking = False
 
     def read(self) -> None:
@@ -43,13 +44,15 @@ class Mailbox:
             mail = os.read(self.fd, 65536)
         except BlockingIOError:
             return
-        for (number,) in struct.iter_unpack("=I", mail[: len(mail) & ~3]):
+        for granted, number in struct.iter_unpack("=QQ", mail[: len(mail) & ~15]):
             if number in self.waiting:
-                self.waiting[number][1]()
+                asking, wake, _ = self.waiting[number]
+                asking.letter(granted)
+                wake()
 
     def look(self) -> bool:
         """Who has a reason to look does. Returns whether anybody waits."""
-        for asking, wake in list(self.waiting.values()):
+        for asking, wake, _ in list(self.waiting.values()):
             if asking.restless():
                 wake()
         return bool(self.waiting)
@@ -77,21 +80,24 @@ class AsyncioMailbox(Mailbox):
         if self.ticking:
             self.loop.call_later(TICK, self.tick)
 
-    async def sleep(self, asking: Any, until: float | None) -> None:
+    async def sleep(self, asking: Any, until: float | None, queued: bool) -> None:
+        """Until there is a reason to look. A little, where it is not ``queued``: somebody is stopped in the guard."""
+        if not queued:
+            until = time.monotonic() + (BUSY if until is None else max(0.0, min(BUSY, until - time.monotonic())))
         future = self.loop.create_future()
 
         def wake() -> None:
             if not future.done():
                 future.set_result(None)
 
-        number = asking.post_to(self.number)
+        number = asking.number()
         timer = None if until is None else self.loop.call_later(max(0.0, until - time.monotonic()), wake)
-        self.waiting[number] = (asking, wake)
+        self.waiting[number] = (asking, wake, current_task())
         if not self.ticking:
             self.ticking = True
             self.loop.call_later(TICK, self.tick)
         try:
-            if not asking.restless_now():
+            if not queued or not asking.restless_now():
                 await future
         finally:
             self.waiting.pop(number, None)
@@ -122,15 +128,17 @@ class TrioMailbox(Mailbox):
                     del _mailboxes[key]
             self.close()
 
-    async def sleep(self, asking: Any, until: float | None) -> None:
-        number = asking.post_to(self.number)
+    async def sleep(self, asking: Any, until: float | None, queued: bool) -> None:
+        if not queued:
+            until = time.monotonic() + (BUSY if until is None else max(0.0, min(BUSY, until - time.monotonic())))
+        number = asking.number()
         event = self.trio.Event()
-        self.waiting[number] = (asking, event.set)
+        self.waiting[number] = (asking, event.set, current_task())
         left = float("inf") if until is None else max(0.0, until - time.monotonic())
         try:
             # The server may sleep for ever so far, and must not any more.
-            os.write(self.fd, b"\0\0\0\0")
-            if not asking.restless_now():
+            os.write(self.fd, bytes(16))
+            if not queued or not asking.restless_now():
                 with self.trio.move_on_after(left):
                     await event.wait()
         finally:
@@ -169,8 +177,23 @@ def mailbox() -> Any:
     return box
 
 
+def wait_of_task(task: object) -> Any:
+    """What that task waits for between processes, or None."""
+    for box in list(_mailboxes.values()):
+        for asking, _, waits in list(box.waiting.values()):
+            if waits is task:
+                return asking.blocked()
+    return None
+
+
 def current() -> int:
     """A number for the calling task, 0 where no task calls."""
+    task = current_task()
+    return 0 if task is None else id(task)
+
+
+def current_task() -> object:
+    """The calling task, or None."""
     asyncio = sys.modules.get("asyncio")
     task: object = None
     if asyncio is not None:
@@ -180,7 +203,7 @@ def current() -> int:
     if task is None and trio is not None:
         with suppress(RuntimeError):
             task = trio.lowlevel.current_task()
-    return 0 if task is None else id(task)
+    return task
 
 
 def _deadline(timeout: float | None) -> float | None:
@@ -209,21 +232,29 @@ async def acquire(target: Any, timeout: float | None, flags: int, want: int = 1)
         return False
     box = mailbox()
     asking = Asking(getattr(target, "_shared", target), flags, want, 0)
+    asking.post_to(box.number)
+    if until is not None:
+        asking.limit()
+    asking.tell(0)
     while True:
         step = asking.step()
         if step == 1:
+            asking.tell(1)
             target._taken()
             return True
         if step == -2:
             raise MemoryError("interlock.machine: no memory for another wait")
         if until is not None and time.monotonic() >= until:
             if asking.leave():
+                asking.tell(1)
                 target._taken()
                 return True
+            asking.tell(2)
             return False
         try:
-            await box.sleep(asking, until if step == -1 else time.monotonic() + TICK)
+            await box.sleep(asking, until, step == -1)
         except BaseException:
+            asking.tell(3)
             if asking.leave():
                 asking.take_back()
             raise
@@ -236,6 +267,9 @@ async def wait_in_condition(condition: Any, timeout: float | None, flags: int) -
     until = _deadline(timeout)
     box = mailbox()
     asking = Asking(condition, flags, 1, 0)
+    asking.post_to(box.number)
+    if until is not None:
+        asking.limit()
     error: BaseException | None = None
     while True:
         step = asking.step()
@@ -244,16 +278,16 @@ async def wait_in_condition(condition: Any, timeout: float | None, flags: int) -
         if step == -2:
             raise MemoryError("interlock.machine: no memory for another wait")
         if asking.noticed == 0 and (error is not None or (until is not None and time.monotonic() >= until)):
-            asking.give_up()
+            if asking.give_up():
+                return error or 2
             continue
         try:
-            await box.sleep(asking, until if asking.noticed == 0 else None)
+            await box.sleep(asking, until if asking.noticed == 0 else None, step == -1)
         except BaseException as raised:
             error = raised
             if not isinstance(box, AsyncioMailbox):
                 # trio would cancel every further sleep: the lock comes back without one.
-                while asking.step() != 1:
-                    asking.give_up()
+                while asking.step() != 1 and not asking.give_up():
                     time.sleep(0)
                 return error
 
@@ -265,6 +299,7 @@ async def wait_at_barrier(barrier: Any, timeout: float | None, action: Callable[
     until = _deadline(timeout)
     box = mailbox()
     asking = Asking(barrier, 0, 0, int(action is not None))
+    asking.post_to(box.number)
     while True:
         step = asking.step()
         if step == 1:
@@ -284,17 +319,17 @@ async def wait_at_barrier(barrier: Any, timeout: float | None, action: Callable[
         if until is not None and time.monotonic() >= until:
             return int(barrier._leave(asking))
         try:
-            await box.sleep(asking, until)
+            await box.sleep(asking, until, step == -1)
         except BaseException:
-            with suppress(BrokenBarrierError):
-                barrier._leave(asking)
+            barrier._withdraw(asking)
             raise
 
 
 async def pass_item(asking: Any, timeout: float | None, late: type[Exception]) -> Any:
     """Put or get, as ``asking`` says. Raises ``late`` where that was not to be done in time."""
     until = _deadline(timeout)
-    box: Any = None
+    box = mailbox()
+    asking.post_to(box.number)
     while True:
         step = asking.step()
         if step == 1:
@@ -310,9 +345,7 @@ async def pass_item(asking: Any, timeout: float | None, late: type[Exception]) -
             asking.leave()
             raise late
         try:
-            if box is None:
-                box = mailbox()
-            await box.sleep(asking, until if step == -1 else time.monotonic() + TICK)
+            await box.sleep(asking, until, step == -1)
         except BaseException:
             asking.leave()
             raise

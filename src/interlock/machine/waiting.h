@@ -37,6 +37,7 @@ struct wait {
     u64 circle_ids[CIRCLE];
     int noticed; /* Condition: 0 waits, 1 was notified, 2 timed out */
     u32 member;  /* Queue: a node for its member, until it is one */
+    u32 fifo;    /* of a task's loop */
     u32 sort;    /* Queue: of the item put or got */
     u64 size;
     const char *data; /* Queue: the item put */
@@ -46,7 +47,7 @@ struct wait {
 
 static void queue_serve(struct record *r);
 static void queue_reap(struct record *r);
-static void queue_rebuild(struct record *r);
+static void queue_rebuild(struct record *r, int why);
 static int queue_got(struct record *r, struct node *n);
 
 /* --- words: what fits, and what the word becomes ------------------------------------------------------------------ */
@@ -63,11 +64,12 @@ static void note_death(struct record *r, u64 id) {
     r->died_program[0] = 0;
     if (load(&slot->gen) == gen_of(id)) {
         r->died_pid = slot->pid;
-        memcpy(r->died_program, slot->program, TEXT);
+        memcpy(r->died_program, slot->program, TEXT - 5);
     } else if (slot->gen_before == gen_of(id)) {
         r->died_pid = slot->pid_before;
-        memcpy(r->died_program, slot->program_before, TEXT);
+        memcpy(r->died_program, slot->program_before, TEXT - 5);
     }
+    r->died_program[TEXT - 5] = 0;
     r->died_when = (u64) t.tv_sec * 1000000000ull + (u64) t.tv_nsec;
 }
 
@@ -120,10 +122,32 @@ static void enqueue(struct record *r, struct node *n) {
     r->tail = index;
 }
 
+static inline void mail_to(struct node *n) {
+    if (n->flags & TASK) {
+        ilk->mail(ilk, n, index_of(n), 0);
+    }
+}
+
 static void rouse(struct node *n, u32 bits) {
     futex_change(&n->word, 1, &n->word, FUTEX_OP_OR, bits);
-    if (n->flags & TASK) {
-        ilk->mail(ilk, n, index_of(n));
+    mail_to(n);
+}
+
+/* A task is granted by letter: its loop makes the word show it where the one who wrote has not done so yet, or never
+   will. So no death comes between the two. Returns whether the task was still there. */
+static int grant_by_letter(struct node *n, u32 bits) {
+    ilk->mail(ilk, n, index_of(n), n->since);
+    u32 word = load(&n->word);
+    while ((word & PARKED) && !(word & (GRANTED | CANCELLED)) && !cas(&n->word, &word, word | bits)) {
+    }
+    return !(word & CANCELLED);
+}
+
+/* The loop has got the letter. */
+static inline void take_letter(struct node *n, u64 granted) {
+    u32 word = PARKED;
+    if (granted != 0 && n->since == granted && load(&n->at) != 0) {
+        cas(&n->word, &word, PARKED | GRANTED | (n->flags & HOLD ? HOLDING : 0));
     }
 }
 
@@ -221,12 +245,23 @@ static void settle_intent(struct record *r) {
         store(&r->intent, 0);
         return;
     }
-    u32 word = load(&node_at(index)->word);
+    if (r->intent_kind == PAY) {
+        if (load(&r->paid) != r->intent_want) {
+            store(&r->word, r->intent_before);
+        }
+        store(&r->intent, 0);
+        return;
+    }
+    /* A letter may be on its way: from here on it does not count. */
+    u32 word = r->intent_kind == TAKE ? or_in(&node_at(index)->word, UNSURE) : load(&node_at(index)->word);
     int done = r->intent_kind == TAKE   ? !(word & CANCELLED) && (word == IDLE || (word & (GRANTED | HOLDING)) != 0)
                : r->intent_kind == GIVE ? !(word & HOLDING)
                                         : node_at(index)->want == r->intent_want;
     if (!done) {
         store(&r->word, r->intent_before);
+    }
+    if (r->intent_kind == TAKE && (done || !(node_at(index)->flags & TASK))) {
+        and_in(&node_at(index)->word, ~(u32) UNSURE);
     }
     store(&r->intent, 0);
 }
@@ -237,23 +272,23 @@ static void settle_intent(struct record *r) {
    whether it was still there. From the system call on its owner may run, and leave. */
 static int grant(struct record *r, struct record *q, struct node *n, u64 after) {
     u32 bits = GRANTED | (n->flags & HOLD ? HOLDING : 0);
-    int holds = (n->flags & HOLD) != 0, mail = (n->flags & TASK) != 0;
+    int holds = (n->flags & HOLD) != 0;
+    int there = 1;
     intend(r, n, TAKE, is_exclusive(r->kind) ? after : after | QUEUED);
-    if (ilk->mutant == 1) {
+    if (n->flags & TASK) {
+        there = grant_by_letter(n, bits);
+    } else if (ilk->mutant == 1) {
         or_in(&n->word, bits);
         futex_wake(&n->word, 1);
     } else {
         futex_change(&n->word, 1, &n->word, FUTEX_OP_OR, bits);
     }
-    if (load(&n->word) & CANCELLED) {
+    if (!there || (load(&n->word) & CANCELLED)) {
         store(&r->word, r->intent_before);
         store(&r->intent, 0);
         dequeue(q, n);
         free_node(n);
         return 0;
-    }
-    if (mail) {
-        ilk->mail(ilk, n, index_of(n));
     }
     fulfil(r);
     dequeue(q, n);
@@ -271,7 +306,7 @@ static int reap_holds(struct record *r) {
     for (u32 index = r->holds; index != 0;) {
         struct node *n = node_at(index);
         index = n->next;
-        if (!is_dead(n->owner)) {
+        if (!is_dead(n->owner) && !(load(&n->word) & LEFT)) {
             continue;
         }
         u64 word = load(&r->word);
@@ -288,6 +323,23 @@ static int reap_holds(struct record *r) {
         reaped = 1;
     }
     return reaped;
+}
+
+/* Semaphore: the word gets what was released past the guard. */
+static void pay(struct record *r) {
+    u32 owed = load(&r->owed), paid = load(&r->paid);
+    if (owed == paid) {
+        return;
+    }
+    u64 word = or_in(&r->word, QUEUED) | QUEUED;
+    r->intent_before = word;
+    r->intent_want = owed;
+    r->intent_kind = PAY;
+    fence();
+    store(&r->intent, 1);
+    store(&r->word, word + (u32) (owed - paid));
+    store(&r->paid, owed);
+    store(&r->intent, 0);
 }
 
 /* The first who waits and lives; who has left or died is taken out. */
@@ -408,9 +460,20 @@ static int take(struct me *me, struct record *r, struct node *n, int queued) {
 
 static void barrier_break(struct record *r);
 
-/* --- after a death in the guard ----------------------------------------------------------------------------------- */
+/* --- after a death in the guard, or a change past it -------------------------------------------------------------- */
 
-static void rebuild_queue(struct record *r) {
+/* Whether it watches whom it should: see I1 and I2. */
+static int watches_well(struct record *r, struct node *n) {
+    if (r->kind == BARRIER) {
+        return 1;
+    }
+    if (n->prev != 0) {
+        return n->watch == node_at(n->prev)->owner;
+    }
+    return n->watch == (r->kind == CONDITION ? 0 : watched_by_head(r));
+}
+
+static void rebuild_queue(struct record *r, int why) {
     u32 number = number_of(r), chunks = load(&ilk->arena->chunks), spoilt = 0;
     r->head = r->tail = r->holds = 0;
     r->count = r->kind == BARRIER ? 0 : r->count;
@@ -448,6 +511,12 @@ static void rebuild_queue(struct record *r) {
     if (r->kind == LATCH && (load(&r->turn) & 1)) {
         store(&r->word, 0);
     }
+    if (r->kind == SEMAPHORE) {
+        pay(r);
+    }
+    if (r->kind == SEMAPHORE || r->kind == BOUNDED || r->kind == RWLOCK) {
+        reap_holds(r);
+    }
     if (r->kind != BARRIER && r->kind != EVENT && r->kind != CONDITION && r->kind != LATCH && r->kind != QUEUE) {
         if (r->head != 0 || r->asked) {
             or_in(&r->word, QUEUED);
@@ -459,23 +528,26 @@ static void rebuild_queue(struct record *r) {
         barrier_break(r);
     }
     if (r->kind == QUEUE) {
-        queue_rebuild(r);
+        queue_rebuild(r, why);
     }
+    /* What the one who died was about to do nobody knows: all look. Without a death (the mutant of the tests) that would
+       have two wake each other for ever. */
     for (u32 index = r->head; index != 0; index = node_at(index)->next) {
-        rouse(node_at(index), WOKEN);
+        if (why != MUTANT || !watches_well(r, node_at(index))) {
+            rouse(node_at(index), WOKEN);
+        }
     }
 }
 
-static void rebuild(struct me *me, struct record *guarded) {
-    (void) me;
+static void rebuild(struct record *guarded, int why) {
     settle_intent(guarded);
     u32 condition = is_exclusive(guarded->kind) ? guarded->lock : 0;
     for (u32 index = condition; index != 0; index = (u32) record_at(index)->bound) {
         guarded->asked |= record_at(index)->asked != 0;
     }
-    rebuild_queue(guarded);
+    rebuild_queue(guarded, why);
     for (u32 index = condition; index != 0; index = (u32) record_at(index)->bound) {
-        rebuild_queue(record_at(index));
+        rebuild_queue(record_at(index), why);
     }
 }
 
@@ -666,6 +738,7 @@ static u32 new_node(struct me *me, u32 flags, u32 want) {
                 n->next = n->prev = 0;
                 n->watch = 0;
                 n->holding = 0;
+                n->ticket = 0;
                 store(&n->word, NEW);
                 return index;
             }
@@ -702,9 +775,20 @@ static u32 new_node(struct me *me, u32 flags, u32 want) {
     return new_node(me, flags, want);
 }
 
-/* Has all who are queued at `r` look, without the guard: they come for it, and sleep on it if need be. */
+/* For a wait. */
+static u32 wait_node(struct me *me, struct wait *w, u32 flags, u32 want) {
+    u32 index = new_node(me, flags, want);
+    if (index != 0) {
+        node_at(index)->fifo = flags & TASK ? w->fifo : 0;
+    }
+    return index;
+}
+
+/* Something was changed past the guard: all who are queued at `r` look. They come for the guard, and sleep on it if need
+   be; whoever is in it first makes the links anew. */
 static void rouse_all(struct record *r) {
     u32 number = number_of(r), chunks = load(&ilk->arena->chunks);
+    store(&guard_of(r)->stale, 1);
     for (u32 index = 1; index < chunks * CHUNK; index++) {
         if (is_node(index) && load(&node_at(index)->at) == number && (load(&node_at(index)->word) & PARKED)) {
             rouse(node_at(index), WOKEN);
@@ -723,12 +807,23 @@ static inline int has(struct node *n) {
 
 static int closes_circle(struct me *me, struct wait *w);
 
+/* For one step of a wait: no longer than a slice, since the caller has to look at signals, nor shorter than whoever is
+   inside needs if it is not stopped. Returns 0: inside; EINTR; ETIMEDOUT. */
+static int guard_for_step(struct me *me, struct record *guarded, u64 deadline) {
+    if (guard_try(me, guarded)) {
+        return 0;
+    }
+    u64 begun = now(), until = deadline < begun + DUE ? begun + DUE : deadline < begun + SLICE ? deadline : begun + SLICE;
+    int rc = guard_lock(me, guarded, until);
+    return rc == 0 ? 0 : rc == EINTR || until < deadline ? EINTR : ETIMEDOUT;
+}
+
 /* One step of a wait in the queue of a record: until it has what it wants, time is up, or signals are to be looked at. */
 static int wait_step(struct me *me, struct wait *w, int sliced) {
     struct record *r = record_at(w->record);
     struct record *g = guard_of(r);
     struct watch watch;
-    if (w->node == 0 && (w->node = new_node(me, w->flags | (w->deadline == NEVER ? 0 : TIMED), w->want)) == 0) {
+    if (w->node == 0 && (w->node = wait_node(me, w, w->flags | (w->deadline == NEVER || (w->flags & TASK) ? 0 : TIMED), w->want)) == 0) {
         return FULL;
     }
     struct node *n = node_at(w->node);
@@ -736,7 +831,7 @@ static int wait_step(struct me *me, struct wait *w, int sliced) {
         if (has(n)) {
             return TAKEN;
         }
-        int rc = guard_lock(me, g, w->deadline == 0 ? now() + SLICE : w->deadline);
+        int rc = guard_for_step(me, g, w->deadline == 0 ? now() + SLICE : w->deadline);
         if (rc != 0) {
             return rc == EINTR ? SIGNAL : LATE;
         }

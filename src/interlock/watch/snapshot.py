@@ -1,5 +1,6 @@
 """`interlock.snapshot`: who waits for what, as plain data."""
 
+import time
 from typing import TypedDict
 
 from interlock.core.explain.order import called
@@ -9,6 +10,7 @@ from interlock.core.kernel.primitive import Primitive
 from interlock.watch import deeds, ended
 from interlock.watch.dump import past_of
 from interlock.watch.view import Cycle, Someone, View
+from interlock.watch.waits.machine import wait_of
 
 
 class PlaceData(TypedDict):
@@ -76,6 +78,25 @@ class WaitData(TypedDict):
     lately: list[DeedData]
 
 
+class ProcessData(TypedDict):
+    """A thread of a process of this machine. ``at``: the line where it took what it holds; "" if nobody watched it."""
+
+    pid: int
+    program: str
+    thread: str
+    at: str
+
+
+class MachineWaitData(TypedDict):
+    """A wait for what `interlock.machine` shares between processes. ``owners``: who holds it, in any process."""
+
+    kind: str
+    name: str | None
+    seconds: float
+    timed: bool
+    owners: list[ProcessData]
+
+
 class PartyData(TypedDict):
     """A thread or a task. ``id`` is None for a thread that has never waited or held anything; ``at``: where it is."""
 
@@ -86,6 +107,7 @@ class PartyData(TypedDict):
     ended: bool
     at: PlaceData | None
     waits: WaitData | None
+    machine: MachineWaitData | None
     holds: list[HoldData]
 
 
@@ -155,7 +177,24 @@ def _party(someone: Someone, view: View) -> PartyData:
             ],
             "lately": [_deed(done, view) for done in deeds.to(wait.at, deeds.IT)],
         },
+        "machine": _between(someone),
         "holds": [{"primitive": _primitive(held), "at": _place(place)} for held, place in someone.holds],
+    }
+
+
+def _between(someone: Someone) -> MachineWaitData | None:
+    blocked = wait_of(someone)
+    if blocked is None:
+        return None
+    return {
+        "kind": blocked.kind,
+        "name": blocked.name,
+        "seconds": max(0.0, time.monotonic() - blocked.since / 1e9),
+        "timed": blocked.timed,
+        "owners": [
+            {"pid": party.pid, "program": party.program, "thread": party.thread, "at": place}
+            for party, place in blocked.holders
+        ],
     }
 
 

@@ -98,6 +98,7 @@ def _adapters() -> list[Adapter]:
             choices,
             futures,
             imports,
+            machine,
             outside,
             primitives,
             queues,
@@ -109,6 +110,7 @@ def _adapters() -> list[Adapter]:
         _known.extend(
             [
                 choices.adapter,
+                machine.adapter,
                 starts.adapter,
                 futures.adapter,
                 children.adapter,

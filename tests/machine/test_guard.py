@@ -1,0 +1,230 @@
+"""Somebody is stopped inside a guard: who comes leaves when its time is up or Ctrl-C comes. Nothing is half done."""
+
+import ctypes
+import os
+import signal
+import time
+from collections.abc import Callable
+
+import pytest
+
+from interlock import machine
+from interlock.machine.kernel import inside_arena
+
+from .conftest import PATIENCE, Others, until
+
+PTRACE_TRACEME, PTRACE_SINGLESTEP, PTRACE_DETACH = 0, 9, 17
+MOST = 200_000  # instructions
+
+libc = ctypes.CDLL(None, use_errno=True)
+libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
+libc.ptrace.restype = ctypes.c_long
+
+
+class Stopped:
+    """A process that stands inside a guard, between two instructions."""
+
+    def __init__(self, others: Others, work: Callable[[], object], inside: Callable[[], int]) -> None:
+        def run() -> None:
+            if libc.ptrace(PTRACE_TRACEME, 0, None, None) != 0:
+                os._exit(77)
+            os.kill(os.getpid(), signal.SIGSTOP)
+            work()
+
+        self.others = others
+        self.pid = others.start(run)
+        _, status = os.waitpid(self.pid, 0)
+        if not os.WIFSTOPPED(status):
+            others.alive.discard(self.pid)
+            pytest.skip("ptrace is not permitted here")
+        for _ in range(MOST):
+            if inside() == self.pid:
+                return
+            libc.ptrace(PTRACE_SINGLESTEP, self.pid, None, None)
+            os.waitpid(self.pid, 0)
+        raise AssertionError("it comes into no guard")
+
+    def end(self, how: str) -> None:
+        if how == "killed":
+            self.others.kill(self.pid)
+        else:
+            libc.ptrace(PTRACE_DETACH, self.pid, None, None)
+
+
+def interrupted(others: Others, prepare: Callable[[], object], work: Callable[[], object]) -> tuple[int, machine.Event]:
+    """A process that gets KeyboardInterrupt in ``work``, which it begins once the event is set."""
+    ready, go = machine.Event(), machine.Event()
+
+    def run() -> None:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        prepare()
+        ready.set()
+        go.wait()
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        try:
+            work()
+        except KeyboardInterrupt:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            os._exit(3)
+
+    pid = others.start(run)
+    assert ready.wait(PATIENCE)
+    return pid, go
+
+
+def interrupt(others: Others, pid: int, go: machine.Event) -> None:
+    """Send Ctrl-C now and then until it ends: it may not have come to where it waits."""
+    go.set()
+    sent = 0.0
+
+    def ended() -> bool:
+        nonlocal sent
+        done, status = os.waitpid(pid, os.WNOHANG)
+        if not done:
+            if time.monotonic() - sent > 0.2:
+                sent = time.monotonic()
+                os.kill(pid, signal.SIGINT)
+            return False
+        others.alive.discard(pid)
+        assert os.waitstatus_to_exitcode(status) == 3
+        return True
+
+    until(ended, "Ctrl-C is heard")
+
+
+HOW = pytest.mark.parametrize("how", ["killed", "goes on"])
+
+
+@HOW
+def test_a_constructor_hears_ctrl_c(others: Others, how: str) -> None:
+    pid, go = interrupted(others, lambda: None, machine.Lock)
+    stopped = Stopped(others, machine.Event, inside_arena)
+    interrupt(others, pid, go)
+    stopped.end(how)
+    with machine.Lock():
+        pass
+
+
+def test_who_drops_an_object_does_not_wait(others: Others) -> None:
+    lock = machine.Lock()
+    stopped = Stopped(others, machine.Event, inside_arena)
+    del lock
+    assert inside_arena() == stopped.pid
+    stopped.end("killed")
+    machine.Lock()
+
+
+def test_a_child_is_made_meanwhile(others: Others) -> None:
+    """It has what its parent has, once the other one has gone on."""
+    lock = machine.Lock()
+    stopped = Stopped(others, machine.Event, inside_arena)
+
+    def use() -> None:
+        with lock:
+            pass
+
+    pid = others.start(use)
+    stopped.end("killed")
+    assert others.end(pid) == 0
+
+
+@HOW
+@pytest.mark.parametrize("kind", [machine.Semaphore, machine.BoundedSemaphore])
+def test_a_permit_comes_back(others: Others, kind: type[machine.Semaphore], how: str) -> None:
+    semaphore = kind(2)
+    pid, go = interrupted(others, semaphore.__enter__, semaphore.__exit__)
+    stopped = Stopped(others, lambda: semaphore.acquire(permits=2), lambda: semaphore._inside)
+    interrupt(others, pid, go)
+    stopped.end(how)
+    if how == "goes on":
+        others.end(stopped.pid)
+        if kind is machine.Semaphore:
+            semaphore.release(2)  # it has ended with them
+    assert semaphore.acquire(timeout=PATIENCE, permits=2)
+    assert not semaphore.acquire(blocking=False)
+
+
+@HOW
+def test_a_release_reaches_who_waits(others: Others, how: str) -> None:
+    semaphore = machine.Semaphore(0)
+    waiter = others.start(semaphore.acquire)
+    until(lambda: len(semaphore.waiters) == 1)
+    pid, go = interrupted(others, lambda: None, semaphore.release)
+    stopped = Stopped(others, lambda: semaphore.acquire(blocking=False), lambda: semaphore._inside)
+    interrupt(others, pid, go)
+    assert semaphore._value == 1
+    stopped.end(how)
+    assert others.end(waiter) == 0
+    assert semaphore._value == 0
+
+
+@HOW
+def test_a_reader_and_a_writer_go(others: Others, how: str) -> None:
+    lock = machine.RWLock()
+    for side in (lock.read(), lock.write()):
+        pid, go = interrupted(others, side.acquire, side.release)
+        waiter = others.start(lock.write().acquire)
+        until(lambda: len(lock.waiters) == 1)
+        stopped = Stopped(others, lambda: lock.write().acquire(timeout=0), lambda: lock._inside)
+        interrupt(others, pid, go)
+        stopped.end(how)
+        assert others.end(waiter) == 0
+
+
+@HOW
+def test_a_lock_is_free(others: Others, how: str) -> None:
+    lock = machine.RLock()
+    pid, go = interrupted(others, lock.acquire, lock.release)
+    waiter = others.start(lock.acquire)
+    until(lambda: len(lock.waiters) == 1)
+    stopped = Stopped(others, lambda: lock.acquire(timeout=0), lambda: lock._inside)
+    interrupt(others, pid, go)
+    stopped.end(how)
+    assert others.end(waiter) == 0
+
+
+@HOW
+def test_an_item_is_done(others: Others, how: str) -> None:
+    queue = machine.Queue()
+    queue.put(b"held")
+    queue.put(b"got")
+    held = queue.hold()
+
+    def leave() -> None:
+        try:
+            held.__exit__()
+        finally:
+            queue.task_done()
+
+    pid, go = interrupted(others, lambda: (held.__enter__(), queue.get()), leave)
+    joiner = others.start(queue.join)
+    until(lambda: len(queue.waiters) == 1)
+    stopped = Stopped(others, queue.get, lambda: queue._inside)
+    interrupt(others, pid, go)
+    stopped.end("killed" if how == "killed" else how)
+    if how == "goes on":
+        others.kill(stopped.pid)
+    assert others.end(joiner) == 0
+    assert queue.unfinished_tasks == 0
+    assert queue.lost == 0
+
+
+def test_a_wait_in_a_condition_ends_with_its_time(others: Others) -> None:
+    """It has not let the lock go, so it must not wait to get it back."""
+    condition = machine.Condition()
+    ready, go = machine.Event(), machine.Event()
+
+    def wait() -> None:
+        condition.acquire()
+        ready.set()
+        go.wait()
+        os._exit(4 if not condition.wait(0.01) and condition.owner.pid == os.getpid() else 5)
+
+    pid = others.start(wait)
+    assert ready.wait(PATIENCE)
+    stopped = Stopped(others, lambda: condition.acquire(timeout=0), lambda: condition._inside)
+    go.set()
+    assert others.end(pid) == 4
+    stopped.end("killed")
+    with condition:
+        assert condition.abandoned is not None

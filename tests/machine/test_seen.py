@@ -1,0 +1,130 @@
+"""A wait between processes is seen: in a dump, in a snapshot, in a recording; with the process that holds it."""
+
+import asyncio
+import io
+import threading
+
+import interlock
+from interlock import machine
+from interlock.watch.snapshot import PartyData
+
+from .conftest import PATIENCE, Others, until
+
+
+def dumped() -> str:
+    out = io.StringIO()
+    interlock.dump(out)
+    return out.getvalue()
+
+
+def party(name: str) -> PartyData:
+    (found,) = [each for each in interlock.snapshot()["parties"] if each["name"] == name]
+    return found
+
+
+def test_a_dump_names_the_process_that_holds_it(others: Others) -> None:
+    lock = machine.Lock("seen-by-dump")
+    held, free = machine.Event(), machine.Event()
+
+    def hold() -> None:
+        with lock:
+            held.set()
+            free.wait()
+
+    pid = others.start(hold)
+    assert held.wait(PATIENCE)
+    waits = threading.Thread(target=lock.acquire, name="orders-worker")
+    waits.start()
+    until(lambda: len(lock.waiters) == 1)
+    text = dumped()
+    assert "machine.Lock 'seen-by-dump', held by " in text
+    assert f"[{pid}] MainThread" in text
+    found = party("orders-worker")["machine"]
+    assert found is not None
+    assert (found["kind"], found["name"], found["timed"]) == ("Lock", "seen-by-dump", False)
+    assert [owner["pid"] for owner in found["owners"]] == [pid]
+    free.set()
+    waits.join()
+    assert "seen-by-dump" not in dumped()
+
+
+def test_who_waits_for_what_nobody_holds(others: Others) -> None:
+    semaphore = machine.Semaphore(0)
+    waits = threading.Thread(target=semaphore.acquire, kwargs={"timeout": PATIENCE}, name="orders-worker")
+    waits.start()
+    until(lambda: len(semaphore.waiters) == 1)
+    found = party("orders-worker")["machine"]
+    assert found is not None
+    assert (found["kind"], found["name"], found["timed"], found["owners"]) == ("Semaphore", None, True, [])
+    semaphore.release()
+    waits.join()
+    assert party("MainThread")["machine"] is None
+
+
+def test_a_task(others: Others) -> None:
+    lock = machine.Lock("seen-of-a-task")
+
+    async def main() -> None:
+        task = asyncio.create_task(lock.acquire_async(), name="orders-task")
+        while not lock.waiters:
+            await asyncio.sleep(0)
+        from interlock.machine.tasks import wait_of_task
+
+        blocked = wait_of_task(task)
+        assert str(blocked).startswith("machine.Lock 'seen-of-a-task', held by ")
+        assert not blocked.timed
+        lock.release()
+        assert await task
+        assert wait_of_task(task) is None
+
+    lock.acquire()
+    asyncio.run(main())
+    lock.release()
+
+
+def test_the_line_of_a_holder_that_is_watched(others: Others) -> None:
+    lock = machine.Lock("seen-with-line")
+    held, free = machine.Event(), machine.Event()
+
+    def hold() -> None:
+        with interlock.record(), lock:
+            held.set()
+            free.wait()
+
+    others.start(hold)
+    assert held.wait(PATIENCE)
+    waits = threading.Thread(target=lock.acquire, name="orders-worker")
+    waits.start()
+    until(lambda: len(lock.waiters) == 1)
+    found = party("orders-worker")["machine"]
+    assert found is not None
+    line = hold.__code__.co_firstlineno + 1
+    assert [owner["at"] for owner in found["owners"]] == [f"test_seen.py:{line}"]
+    assert f"test_seen.py:{line}" in dumped()
+    free.set()
+    waits.join()
+
+
+def test_a_recording_has_holds_and_waits() -> None:
+    lock, event = machine.Lock("seen-in-recording"), machine.Event()
+
+    def work() -> None:
+        with lock:
+            pass
+        event.set()
+
+    with interlock.record() as recording:
+        lock.acquire()
+        worker = threading.Thread(target=work)
+        worker.start()
+        until(lambda: len(lock.waiters) == 1)
+        lock.release()
+        worker.join()
+        assert event.wait(PATIENCE)
+    happened = [
+        (each.happening, recording.primitives[each.primitive].kind)
+        for each in recording.events()
+        if recording.primitives[each.primitive].name == "seen-in-recording"
+    ]
+    assert [what for what, _ in happened] == ["acquired", "waiting", "released", "granted", "released"]
+    assert {kind for _, kind in happened} == {"Lock"}
