@@ -42,9 +42,9 @@ class Green:
         self.put, self.get = line.green_put, line.green_get
 
 
-def streams() -> tuple[Any, Any]:
+def streams() -> tuple[Any, ...]:
     send, receive = importlib.import_module("anyio").create_memory_object_stream(10)
-    return send.send, receive.receive
+    return send.send, receive.receive, send.close, receive.close
 
 
 # Put and get of a thread.
@@ -66,7 +66,7 @@ def ends(make: Make, put: str = "put", get: str = "get") -> Make:
     return made
 
 
-# Put and get of a task, as a pair.
+# Put and get of a task, and what has to be called at the end.
 TASKS: dict[str, Make] = {
     OURS: ends(of("interlock", "Queue"), "put_async", "get_async"),
     "asyncio": ends(asyncio.Queue),
@@ -91,12 +91,15 @@ def put_and_get(make: Make, count: int) -> float:
 
 def put_and_get_async(make: Make, count: int) -> float:
     async def main() -> float:
-        put, get = make()
+        put, get, *ends = make()
         began = time.process_time()
         for _ in range(count):
             await put(1)
             await get()
-        return time.process_time() - began
+        took = time.process_time() - began
+        for end in ends:
+            end()
+        return took
 
     return asyncio.run(main())
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     # Only for annotations, as in dropin.py. asyncio itself does without from Python 3.14 on.
     from collections.abc import Coroutine
     from types import TracebackType
-    from typing import Any, NoReturn, TypeVar
+    from typing import Any, Never, NoReturn, TypeVar
 
     _T = TypeVar("_T")
 else:
@@ -120,6 +120,9 @@ class Lock(_Awaited, _lock.Lock):
 
     acquire = _lock.Lock.acquire_async  # type: ignore[assignment]
 
+    def __init__(self, *given: Never, name: str | None = None) -> None:
+        super().__init__(*given, name=name)
+
     @property
     def _locked(self) -> bool:
         return self.locked()
@@ -133,6 +136,9 @@ class RLock(_Awaited, _rlock.RLock):
 
     acquire = _rlock.RLock.acquire_async  # type: ignore[assignment]
 
+    def __init__(self, *given: Never, name: str | None = None) -> None:
+        super().__init__(*given, name=name)
+
     def __repr__(self) -> str:
         return _shown(self, "locked" if self.locked() else "unlocked")
 
@@ -141,6 +147,9 @@ class Event(_Peeked, _event.Event):
     """Event(*, name=None): `asyncio.Event`."""
 
     wait = _event.Event.wait_async  # type: ignore[assignment]
+
+    def __init__(self, *given: Never, name: str | None = None) -> None:
+        super().__init__(*given, name=name)
 
     @property
     def _value(self) -> bool:
@@ -162,6 +171,9 @@ class Condition(_Awaited, _condition.Condition):
 
     wait = _condition.Condition.wait_async  # type: ignore[assignment]
     wait_for = _condition.Condition.wait_for_async  # type: ignore[assignment]
+
+    def __init__(self, lock: Any = None, *, name: str | None = None) -> None:
+        super().__init__(lock, name=name)
 
     def acquire(self, timeout: float | None = None) -> Coroutine[Any, Any, bool]:  # type: ignore[override]
         """Acquire the lock: ``await condition.acquire()``. ``timeout``: in seconds, for a lock that accepts one."""
@@ -190,11 +202,17 @@ class Semaphore(_Awaited, _Counted, _semaphore.Semaphore):
 
     acquire = _semaphore.Semaphore.acquire_async  # type: ignore[assignment]
 
+    def __init__(self, value: int = 1, *, name: str | None = None) -> None:
+        super().__init__(value, name=name)
+
 
 class BoundedSemaphore(_Awaited, _Counted, _semaphore.BoundedSemaphore):
     """BoundedSemaphore(value=1, *, name=None): `asyncio.BoundedSemaphore`."""
 
     acquire = _semaphore.Semaphore.acquire_async  # type: ignore[assignment]
+
+    def __init__(self, value: int = 1, *, name: str | None = None) -> None:
+        super().__init__(value, name=name)
 
     @property
     def _bound_value(self) -> int:

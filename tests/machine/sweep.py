@@ -1,7 +1,9 @@
 """Kills a process after k instructions of one operation, for many k, and looks whether all the others come through.
 
-    python sweep.py OPERATION STRIDE [LAST]
+    python sweep.py OPERATION STRIDE [LAST [SHARE]]
     python sweep.py stopped:OPERATION STRIDE [LAST]
+
+With SHARE, it begins after this share of the instructions: 0.6 leaves out the first 60 %.
 
 The victim stops itself, is stepped on by ptrace, and killed. The others are processes that wait in the same primitive.
 Prints one line of JSON: how many points there were, and at which somebody was stuck. Exits with 77 and says why where
@@ -705,16 +707,17 @@ def point(make: type[Scene], count: int, stopped: bool = False) -> tuple[int, st
     return took, wrong
 
 
-def points(stride: int, last: int) -> Iterator[int]:
-    yield from range(0, last, stride)
+def points(make: type[Scene], stride: int, last: int, share: float) -> Iterator[int]:
+    first = int(point(make, last)[0] * share) if share else 0
+    yield from range(first, last, stride)
 
 
-def main(operation: str, stride: int, last: int = 1_000_000) -> None:
+def main(operation: str, stride: int, last: int = 1_000_000, share: float = 0.0) -> None:
     stopped, _, name = operation.rpartition(":")
     make = SCENES[name]
     stuck: list[tuple[int, str]] = []
     took = tried = 0
-    for count in points(stride, last):
+    for count in points(make, stride, last, share):
         took, wrong = point(make, count, bool(stopped))
         tried += 1
         if wrong:
@@ -727,4 +730,4 @@ def main(operation: str, stride: int, last: int = 1_000_000) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], *map(int, sys.argv[2:]))
+    main(sys.argv[1], *map(int, sys.argv[2:4]), *map(float, sys.argv[4:]))

@@ -54,12 +54,16 @@ def test_a_stopped_one_costs_nobody_a_timeout_or_ctrl_c(tmp_path: Path, operatio
 
 @pytest.mark.timeout(1200)
 def test_a_grant_in_two_steps_is_found(tmp_path: Path) -> None:
-    assert sweep(tmp_path, "give", "3", INTERLOCK_MACHINE_MUTANT="1", INTERLOCK_SWEEP_PATIENCE="1")["stuck"]
+    assert sweep(tmp_path, "give", "5", "1000000", "0.68", INTERLOCK_MACHINE_MUTANT="1", INTERLOCK_SWEEP_PATIENCE="1")[
+        "stuck"
+    ]
 
 
 @pytest.mark.timeout(1200)
 def test_an_item_put_in_two_steps_is_found(tmp_path: Path) -> None:
-    assert sweep(tmp_path, "put", "3", INTERLOCK_MACHINE_MUTANT="1", INTERLOCK_SWEEP_PATIENCE="1")["stuck"]
+    assert sweep(tmp_path, "put", "5", "1000000", "0.68", INTERLOCK_MACHINE_MUTANT="1", INTERLOCK_SWEEP_PATIENCE="1")[
+        "stuck"
+    ]
 
 
 @pytest.mark.timeout(1200)
