@@ -68,6 +68,7 @@ SMALL = (
     "interlock.core.primitives.queue_open",
     "interlock.core.primitives.remote",
     "interlock.core.primitives.rwlock",
+    "interlock.core.primitives.select",
     "interlock.core.primitives.waitqueue",
     "interlock.core.tasks.owner_watch",
     "interlock.explore.",
@@ -79,7 +80,6 @@ NOT_SMALL = (
     "interlock.core.explain.order",
     "interlock.machine.event",
     "interlock.machine.lock",
-    "interlock.machine.queue",
     "interlock.machine.semaphore",
 )
 
