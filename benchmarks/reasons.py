@@ -101,12 +101,6 @@ REASONS = [
         "nearly all of the time is the interpreter's: see the floor, a class that does nothing.",
     ),
     Reason(
-        ("with lock / interlock run --record / whole program",),
-        "a program that only acquires and releases a lock records an event every 150 ns. `perf` finds 40 % of its "
-        "time in the interpreter and 19 % in reading the clock. The rest is for the frame of the caller, for "
-        "counting, for watching the order of locks and for writing the event.",
-    ),
-    Reason(
         ("* / a recording, for each event / thread",),
         "most of the cost of an event is finding its line: the frame of the caller, and the frame of its caller if "
         "the first one belongs to the standard library.",

@@ -30,6 +30,7 @@ from _pytest.unittest import TestCaseFunction
 import interlock
 
 _STORE = os.path.join(".interlock", "explore")
+_LAST_STEPS = 1.0  # seconds; only a thread that goes on uses them up
 _OPTIONS = {
     "schedules": int, "seconds": (int, float), "at": str, "seed": int, "strategy": str, "pause": (int, float),
     "order": str, "all": bool, "limit": int,
@@ -506,6 +507,10 @@ class _Look:
                 if owner is threading.current_thread() or owner in self._threads_before or owner is None:
                     continue
                 if isinstance(owner, Party) or party.ended or isinstance(owner, (threading.Thread, asyncio.Task)):
+                    # A thread that was joined is no more for `threading`, and has a few instructions left to run.
+                    patience = time.monotonic() + _LAST_STEPS
+                    while isinstance(owner, Party) and not party.ended and time.monotonic() < patience:
+                        time.sleep(0.001)
                     state = "has ended" if party.ended else "was left behind"
                     self.found.append(f"{name_of(each)} is still held by {party.name}, which {state}")
 
