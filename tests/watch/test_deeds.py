@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import io
+import os
 import sys
 import threading
 import weakref
@@ -305,3 +306,35 @@ def test_an_exception_of_many_lines_takes_one(tmp_path: Path) -> None:
     told = err.partition("ENDED BY AN EXCEPTION")[2]
     assert "ended by ValueError: one, at prog.py:3 in work" in told
     assert "\x1b" not in told
+
+
+FORKED = """
+import os, queue, sys, threading, time
+import interlock
+
+jobs, end = queue.Queue(), threading.Event()
+
+def produce():
+    jobs.put(1)
+    end.wait()
+
+producer = threading.Thread(target=produce, name="producer")
+producer.start()
+jobs.get()
+if os.fork() == 0:
+    threading.Thread(target=jobs.get, daemon=True).start()
+    while not jobs.getters:
+        time.sleep(0.001)
+    interlock.dump(sys.stderr)
+    sys.stderr.flush()
+    os._exit(0)
+os.wait()
+end.set()
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_who_lives_in_the_parent_has_not_ended(tmp_path: Path) -> None:
+    _, err = interlock_run(tmp_path, FORKED)
+    said = next(line for line in err.splitlines() if "producer put into it once" in line)
+    assert said.endswith("; it did not come along when this process was forked")

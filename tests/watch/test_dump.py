@@ -216,11 +216,11 @@ def test_an_owner_that_has_ended() -> None:
 
 
 MISSING = [
-    (Event(name="x"), "wait", "set", "nobody has set it"),
+    (Event(name="x"), "wait", "set", "nobody has set it since this wait began"),
     (Barrier(3, name="x"), "wait", "reset", "1 of 3 have arrived"),
     (Latch(2, name="x"), "wait", None, "2 count-downs are missing"),
-    (Semaphore(0, name="x"), "acquire", "release", "no permit is free: nobody has released one"),
-    (WaitQueue(name="x"), "park", "unpark", "nobody has unparked it"),
+    (Semaphore(0, name="x"), "acquire", "release", "no permit is free"),
+    (WaitQueue(name="x"), "park", "unpark", "no unpark() has reached this wait"),
 ]
 
 
@@ -247,12 +247,47 @@ def test_a_condition_waits_for_a_notification_and_then_for_its_lock(someone: Thr
 
     waiting = someone.begin(wait)
     blocked(condition, 1)
-    assert "nobody has notified it" in dumped()
+    assert "no notify() has reached this wait" in dumped()
     with condition:
         condition.notify()
         assert of("someone")["waits"]["primitive"]["kind"] == "RLock"
         assert "held by MainThread" in dumped()
     waiting.result()
+
+
+def test_what_happened_before_or_to_others_is_not_denied(someone: ThreadParty) -> None:
+    event, permits, condition = Event(), Semaphore(1), Condition()
+    event.set()
+    event.clear()
+    permits.acquire()
+    permits.release()
+    permits.acquire()
+
+    def wait() -> None:
+        with condition:
+            condition.wait()
+
+    others = [ThreadParty(f"other {number}") for number in range(3)]
+    waits = [others[0].begin(event.wait), others[1].begin(permits.acquire), others[2].begin(wait)]
+    for each in (event, permits, condition):
+        blocked(each, 1)
+    waits.append(someone.begin(wait))
+    blocked(condition, 2)
+    with condition:
+        condition.notify()
+    waits[2].result()
+    blocks = dumped()
+    assert "nobody has set it since this wait began" in blocks
+    assert "no permit is free\n" in blocks
+    assert "no notify() has reached this wait" in blocks  # one has reached another
+    event.set()
+    permits.release()
+    with condition:
+        condition.notify()
+    for waiting in waits:
+        waiting.result()
+    for other in others:
+        other.end()
 
 
 def test_names_of_the_lines_that_made_them(someone: ThreadParty) -> None:

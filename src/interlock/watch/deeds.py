@@ -62,11 +62,6 @@ def to(primitive: Primitive, name: str) -> list[Done]:
     return _merged((name, isinstance(primitive, QueueBase), deed) for deed in order.deeds_of(primitive))
 
 
-def has(primitive: Primitive, what: str) -> bool:
-    """Whether this has happened to a primitive, a word of `HAPPENINGS`, as far as anybody noted it."""
-    return any(HAPPENINGS[deed.happening] == what for deed in order.deeds_of(primitive))
-
-
 def by(party: int) -> list[Done]:
     """What the party with this id has done, the last first."""
     watcher = order.active

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from interlock.core.explain.order import called
 from interlock.core.explain.places import Place, preload
-from interlock.core.graph.waitgraph import Wait, holders, owners
+from interlock.core.graph.waitgraph import Wait, holders, owners, party_of
 from interlock.core.kernel.primitive import Primitive
 from interlock.core.kernel.probe import made_by
 from interlock.core.primitives.barrier import Barrier
@@ -215,6 +215,9 @@ def _what_became_of(party: int, view: View) -> str:
     for each in ended.parties():
         if each.party == party:
             return f"; it has ended by {each.what}" + ("" if each.place is None else f", at {each.place}")
+    found = party_of(party)
+    if found is not None and found.lost_in_fork:
+        return "; it did not come along when this process was forked"
     return "; it has ended" if view.has_ended(party) else ""
 
 
@@ -350,15 +353,14 @@ def what_is_missing(wait: Wait) -> str:
     if isinstance(at, Latch):
         return f"{_count(at.count, 'count-down is', 'count-downs are')} missing"
     if isinstance(at, Semaphore):
-        if at._value:
-            return f"only {at._value} free"
-        return "no permit is free" if deeds.has(at, "released") else "no permit is free: nobody has released one"
+        return f"only {at._value} free" if at._value else "no permit is free"
     if isinstance(at, Event):
-        return "nobody has set it since it was cleared" if deeds.has(at, "set") else "nobody has set it"
+        return "nobody has set it since this wait began"
     if isinstance(at, Condition):
-        return f"nobody has notified it{' since this wait began' if deeds.has(at, 'notified') else ''}"
+        # Others that waited longer may have been notified meanwhile.
+        return "no notify() has reached this wait"
     if isinstance(at, WaitQueue):
-        return "nobody has unparked it"
+        return "no unpark() has reached this wait"
     if isinstance(at, Join):
         return ""
     who = holders(at)

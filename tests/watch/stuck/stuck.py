@@ -229,7 +229,7 @@ def w():
     with c: c.wait()
 start(w,name="sleeper").join()
 """,
-        ["nobody has notified it", "notifier could have"],
+        ["no notify() has reached this wait", "notifier could have"],
     ),
     "a full queue whose consumer has ended": (
         """

@@ -57,6 +57,8 @@ cdef class Deeds:
     cdef int room
     cdef interlock_deed *deeds
 
-    cdef int find(self, unsigned long long party, Happening happening, void *code, int offset) noexcept
+    cdef bint again(
+        self, unsigned long long party, Happening happening, void *code, int offset, long long now
+    ) noexcept
     cdef bint note(self, Happening happening, unsigned long long me) except -1
     cdef list read(self)

@@ -46,40 +46,43 @@ class Deeds:
             interlock_drop_deed(cython.address(self.deeds[index]))
         PyMem_RawFree(self.deeds)
 
-    def find(
-        self, party: cython.ulonglong, happening: Happening, code: cython.p_void, offset: cython.int
-    ) -> cython.int:
-        """Where the entry lies, or -1. Inside the critical section."""
-        index: cython.int = self.count - 1
-        while index >= 0:
-            if (
-                self.deeds[index].party == party
-                and self.deeds[index].offset == offset
-                and self.deeds[index].code == code
-                and self.deeds[index].happening == cython.cast(cython.int, happening)
-            ):
-                break
-            index -= 1
-        return index
+    def again(
+        self,
+        party: cython.ulonglong,
+        happening: Happening,
+        code: cython.p_void,
+        offset: cython.int,
+        now: cython.longlong,
+    ) -> cython.bint:
+        """Count it once more where there is an entry for it. Returns whether there is."""
+        index: cython.int
+        with cython.critical_section(self):
+            index = self.count - 1
+            while index >= 0:
+                if (
+                    self.deeds[index].party == party
+                    and self.deeds[index].offset == offset
+                    and self.deeds[index].code == code
+                    and self.deeds[index].happening == cython.cast(cython.int, happening)
+                ):
+                    self.deeds[index].times += 1
+                    self.deeds[index].time = now
+                    break
+                index -= 1
+        return index >= 0
 
     def note(self, happening: Happening, me: cython.ulonglong) -> cython.bint:
         """The calling party has done this. Returns whether the table had no such entry."""
         code = None
         offset: cython.int = -1
         up: cython.int = 0
-        index: cython.int = -1
         now: cython.longlong = interlock_now()
         frame = interlock_frame()
         if frame is not None:
             # Mostly it is done again where it was done before, without the library between.
             code = interlock_code_of(frame)
             offset = interlock_lasti_of(frame)
-            with cython.critical_section(self):
-                index = self.find(me, happening, cython.cast(cython.p_void, code), offset)
-                if index >= 0:
-                    self.deeds[index].times += 1
-                    self.deeds[index].time = now
-            if index >= 0:
+            if self.again(me, happening, cython.cast(cython.p_void, code), offset, now):
                 return False
         while frame is not None and up < FRAMES_UP:
             here = interlock_code_of(frame)
@@ -92,12 +95,7 @@ class Deeds:
             frame = interlock_frame_below(frame)
             up += 1
         address: cython.p_void = cython.NULL if code is None else cython.cast(cython.p_void, code)
-        with cython.critical_section(self):
-            index = self.find(me, happening, address, offset)
-            if index >= 0:
-                self.deeds[index].times += 1
-                self.deeds[index].time = now
-        if index >= 0:
+        if self.again(me, happening, address, offset, now):
             return False
         party: Party = party_by_id(me)
         party.note_name()
@@ -112,6 +110,8 @@ class Deeds:
         deed.times = 1
         dropped: interlock_deed = deed  # what there is no room for
         room: cython.int
+        index: cython.int
+        oldest: cython.int = 0
         more: cython.p_void
         with cython.critical_section(self):
             if self.count == self.room and self.room < MOST:
@@ -125,12 +125,11 @@ class Deeds:
                 self.count += 1
                 dropped.code = dropped.name = cython.NULL
             elif self.count != 0:
-                index = 0
-                for room in range(1, self.count):
-                    if self.deeds[room].time < self.deeds[index].time:
-                        index = room
-                dropped = self.deeds[index]
-                self.deeds[index] = deed
+                for index in range(1, self.count):
+                    if self.deeds[index].time < self.deeds[oldest].time:
+                        oldest = index
+                dropped = self.deeds[oldest]
+                self.deeds[oldest] = deed
         interlock_drop_deed(cython.address(dropped))
         return True
 

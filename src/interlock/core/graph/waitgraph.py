@@ -67,7 +67,15 @@ from cython.cimports.interlock.core.graph.knot import (
     tie,
 )
 from cython.cimports.interlock.core.kernel.control import controlling, refused
-from cython.cimports.interlock.core.kernel.party import Party, by_ident, living, main_ident, party_by_id, set_on_leaving
+from cython.cimports.interlock.core.kernel.party import (
+    Party,
+    by_ident,
+    departed,
+    living,
+    main_ident,
+    party_by_id,
+    set_on_leaving,
+)
 from cython.cimports.interlock.core.kernel.primitive import Primitive
 from cython.cimports.interlock.core.kernel.wait import set_judge, set_on_wait
 from cython.cimports.interlock.core.kernel.waiter import PARKED, Waiter
@@ -218,6 +226,12 @@ def task_of(party: Party) -> object:
 def parties() -> list[Party]:
     """Everybody who has been met and lives."""
     return [party for party in list(living.values()) if not cython.cast(Party, party).is_gone()]
+
+
+def party_of(number: int) -> Party | None:
+    """The party with this id; None where it was never met, or has been forgotten since it ended."""
+    found = living.get(number)
+    return departed.get(number) if found is None else found
 
 
 def refuse_cycle(waiter: Waiter) -> cython.int:
