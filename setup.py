@@ -224,37 +224,22 @@ def to_c(modules):
     except CompileError as error:
         # What is wrong with the module has been printed; where Cython stood when it saw that is no help.
         sys.exit(f"not compiled: {error}")
-    rework()
+    hide_tables()
     return made
 
 
-def rework(directory=C_DIR):
-    """Change what Cython has written, where no directive does."""
-    for path in Path(directory).rglob("*.c"):
-        written = path.read_bytes()
-        reworked = mark_cold(hide_tables(written))
-        if reworked != written:
-            path.write_bytes(reworked)
-
-
-def hide_tables(text):
+def hide_tables(directory=C_DIR):
     """Give the table of C functions that stands in each class a name that help() leaves out: one underscore begins it.
 
     All modules find it by this name, so it is the same in each; and as long, since it stands in C among other strings.
     Cython breaks long literals in two where a compiler might find them too long: "so""so".
     """
     broken = re.compile(b'(?:"")?'.join(bytes([letter]) for letter in b"__pyx_vtable__"))
-    return broken.sub(lambda found: b"_pyx_functions" + found[0].count(b'"') * b'"', text)
-
-
-def mark_cold(text):
-    """Tell the compiler which of Cython's functions are called for an error only.
-
-    It then makes small whatever leads to such a call, and moves it out of the way of the rest.
-    """
-    for_errors = rb"(?:AddTraceback|Raise[A-Z]\w*|ArgTypeError|UnpackTupleError|RejectKeywords)"
-    declared = re.compile(rb"^static (?=(?:CYTHON_\w+ )*(?:void|int) __Pyx_" + for_errors + rb"\()", re.MULTILINE)
-    return declared.sub(b"static __attribute__((cold)) ", text)
+    for path in Path(directory).rglob("*.c"):
+        text = path.read_bytes()
+        hidden = broken.sub(lambda found: b"_pyx_functions" + found[0].count(b'"') * b'"', text)
+        if hidden != text:
+            path.write_bytes(hidden)
 
 
 # cythonize may start worker processes, and those import this file.
