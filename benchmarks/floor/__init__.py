@@ -73,7 +73,7 @@ def build(work: Path, into: Path) -> None:
         quiet=True,
     )
     # The walk finds the core's tables by the name that they have there.
-    core["rework"](work)
+    core["hide_tables"](work)
     setup(
         script_name="setup.py",
         script_args=["--quiet", "build_ext", "--force"],
