@@ -57,7 +57,7 @@ def break_postgresql(mutant: str) -> None:
 
     changes = {
         "half the lease": [
-            ("SET deadline = t + lease", "SET deadline = t + lease / 2"),
+            ("greatest(deadline, t + lease)", "t + lease / 2"),
             ("t + a[2]::bigint, a[3])", "t + a[2]::bigint / 2, a[3])"),
         ],
         "two holders": [("w.units > r.cap - r.used", "w.units > r.cap + 1 - r.used"),
@@ -89,7 +89,7 @@ def break_etcd(mutant: str) -> None:
 
 
 def main() -> None:
-    url, prefix, lease, path, mutant = sys.argv[1:]
+    url, prefix, lease, path, mutant, longest = sys.argv[1:]
     break_it(re.split("[+:]", url)[0], mutant)
     out = open(path, "w", buffering=1)  # noqa: SIM115
     guard = threading.Lock()
@@ -117,8 +117,8 @@ def main() -> None:
             continue
         assert ticket is not None
         at = time.monotonic()
-        say(op="grant", token=ticket.value, t=at, deadline=ticket.session.deadline + offset)
-        until = at + random.choice([0.0, 0.0, 0.01, 0.05, float(lease) * 1.5])
+        until = at + random.choice([0.0, 0.0, 0.01, 0.05, float(longest)])
+        say(op="grant", token=ticket.value, t=at, until=until, deadline=ticket.session.deadline + offset)
         try:
             while time.monotonic() < until:
                 ticket.lost.wait(min(TICK, max(0.0, until - time.monotonic())))

@@ -461,18 +461,10 @@ class Cluster:
         """In a child: nothing of the parent's sessions is ours."""
         closed = self.closed
         for session in list(self.sessions.values()):
-            for ticket in list(session.mine.values()):
-                self.disown(ticket)
+            session.forked()
         self.engine.forked()
         self.start()
         self.closed = closed
-
-    @staticmethod
-    def disown(ticket: Ticket) -> None:
-        from interlock.cluster.ticket import GONE
-
-        ticket.session.guard = _thread.allocate_lock()
-        ticket.state = GONE
 
 
 clusters: weakref.WeakSet[Cluster] = weakref.WeakSet()

@@ -462,7 +462,20 @@ end
 function step.read(name)
   local r = load(name)
   if not r then return {} end
-  return { r.kind, r.cap, r.used, queue_length(r), r.value }
+  local who, what, number = '', '', 0
+  if r.used > 0 and call('HLEN', r.key) < 20 then
+    local fields = call('HGETALL', r.key)
+    for i = 1, #fields, 2 do
+      if string.sub(fields[i], 1, 2) == 'h:' then
+        number = number + 1
+        local session, info = string.match(fields[i + 1], '^(%S+) %S+ %S+ %S+ (.*)$')
+        local known = call('HGET', P .. ':s', session)
+        if known then who, what = string.match(known, '^%S+ (.*)$'), info end
+      end
+    end
+  end
+  if number ~= 1 or who == '' then who, what = '', '' end
+  return { r.kind, r.cap, r.used, queue_length(r), r.value, who, what }
 end
 
 -- Not by cjson, which writes large numbers as 1.7e+15: what it makes is read by programs in other languages too.

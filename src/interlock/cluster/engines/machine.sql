@@ -447,7 +447,8 @@ BEGIN
   IF NOT interlock.keep(p, a[1], t) THEN
     RETURN '["lost"]';
   END IF;
-  UPDATE interlock.session SET deadline = t + lease WHERE prefix = p AND id = a[1];
+  -- A call that was held up on its way here does not take back what a later one has given.
+  UPDATE interlock.session SET deadline = greatest(deadline, t + lease) WHERE prefix = p AND id = a[1];
   PERFORM interlock.clean(p, t);
   SELECT greatest(deadline - t, 0) INTO look FROM interlock.session WHERE prefix = p AND id <> a[1]
     ORDER BY deadline LIMIT 1;
@@ -654,7 +655,7 @@ BEGIN
     WHEN 'open' THEN
       PERFORM pg_advisory_xact_lock_shared(hashtextextended(a[1], 7235));
       INSERT INTO interlock.session VALUES (p, a[1], a[2]::bigint, t + a[2]::bigint, a[3])
-        ON CONFLICT (prefix, id) DO UPDATE SET deadline = t + interlock.session.lease;
+        ON CONFLICT (prefix, id) DO UPDATE SET deadline = greatest(interlock.session.deadline, t + interlock.session.lease);
       RETURN '["open"]';
     WHEN 'close' THEN
       PERFORM pg_advisory_xact_lock(hashtextextended(a[1], 7235));
@@ -671,8 +672,14 @@ BEGIN
       RETURN jsonb_build_array(interlock.quiet(p, t));
     WHEN 'read' THEN
       SELECT jsonb_build_array(r.kind, r.cap, r.used, (SELECT count(*) FROM interlock.waiter w
-          WHERE w.prefix = p AND w.name = r.name AND w.token = 0), r.value) INTO answer
-        FROM interlock.record r WHERE r.prefix = p AND r.name = a[1] AND NOT interlock.is_over(r, t);
+          WHERE w.prefix = p AND w.name = r.name AND w.token = 0), r.value, coalesce(h.who, ''), coalesce(h.info, ''))
+        INTO answer
+        FROM interlock.record r LEFT JOIN (
+          SELECT min(s.info) AS who, min(w.info) AS info FROM interlock.waiter w
+            LEFT JOIN interlock.session s ON s.prefix = p AND s.id = w.session
+            WHERE w.prefix = p AND w.name = a[1] AND w.holder HAVING count(*) = 1 AND min(s.info) <> ''
+        ) h ON true
+        WHERE r.prefix = p AND r.name = a[1] AND NOT interlock.is_over(r, t);
       RETURN coalesce(answer, '[]');
     WHEN 'look' THEN RETURN interlock.look(p, a[1], t);
     WHEN 'forget' THEN
