@@ -23,7 +23,13 @@ class Crowd:
     """Workers, each behind a proxy of its own; without proxies where ``server`` is several, and says where each is."""
 
     def __init__(
-        self, server: Any, prefix: str, directory: Path, mutant: str = "none", lease: float = LEASE, longest: float = 0.0
+        self,
+        server: Any,
+        prefix: str,
+        directory: Path,
+        mutant: str = "none",
+        lease: float = LEASE,
+        longest: float = 0.0,
     ) -> None:
         """``longest``: seconds that a worker holds it at most; half more than the lease by default."""
         self.server = server
@@ -92,7 +98,7 @@ class Crowd:
                 for k in range(WORKERS)
                 if k != i
                 for log in [self.events(k)]
-                for e, after in zip(log, log[1:] + [{"op": ""}], strict=True)
+                for e, after in zip(log, [*log[1:], {"op": ""}], strict=True)
                 if began < e.get("t", 0.0) < mine[-1]["t"]
             ]
             return ("grant", "held") in others or ("releasing", "released") in others

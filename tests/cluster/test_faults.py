@@ -211,9 +211,7 @@ def test_promotion_of_a_replica_that_is_behind(pair: Any, crowd: Callable[..., C
     assert not wrong, them.keep(wrong)
 
 
-def test_a_replica_that_makes_grants_at_once_is_caught(
-    pair: Any, prefix: str, crowd: Callable[..., Crowd]
-) -> None:
+def test_a_replica_that_makes_grants_at_once_is_caught(pair: Any, prefix: str, crowd: Callable[..., Crowd]) -> None:
     with interlock.cluster.connect(pair.primary.url, prefix=prefix, after_restart="grant") as cluster:
         cluster.ps()  # which makes the schema; the replica knows no more than that
     pair.fall_behind()

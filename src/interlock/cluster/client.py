@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from interlock.cluster.permits import BoundedSemaphore, Lock, RLock, Semaphore
     from interlock.cluster.permits import Lock as AnyLock
     from interlock.cluster.rwlock import RWLock
-    from interlock.cluster.ticket import Ticket
 
 log: logging.Logger = logging.getLogger("interlock.cluster")
 

@@ -1,8 +1,8 @@
 """How what lies between machines is seen in this process: see `core/primitives/remote.py`.
 
-Who holds it elsewhere is asked of the engine while somebody waits here (`Session.ask_who`), and stands on the board with
-the moment of the answer: dumps say how long ago it was so. Recordings are told the same, as holds of a party that is not
-of this process (`watch/elsewhere.py`).
+Who holds it elsewhere is asked of the engine while somebody waits here (`Session.ask_who`), and stands on the board
+with the moment of the answer: dumps say how long ago it was so. Recordings are told the same, as holds of a party that
+is not of this process (`watch/elsewhere.py`).
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Who holds a lock between machines on another one, for reports of this process.
 
 `interlock.cluster` asks its engine for it while somebody waits here, so what is said here was so at some moment: dumps
-say when, and in a recording a hold elsewhere begins when it was seen first. Nothing is imported that the program has not.
+say when, and in a recording a hold elsewhere begins when it was seen first. Nothing is imported that the program has
+not.
 """
 
 import sys

@@ -31,7 +31,9 @@ _SUBMITS = (
 _WITHOUT_POOL = ("run_in_executor", "to_thread")
 _LONGEST = 48  # characters of a name
 _MACHINERY = threading.__file__
-_BETWEEN_MACHINES = os.path.join(os.path.dirname(os.path.dirname(__file__)), "cluster", "")  # what it makes is asked for
+_BETWEEN_MACHINES = os.path.join(
+    os.path.dirname(os.path.dirname(__file__)), "cluster", ""
+)  # what it makes is asked for
 
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
 # Start line, start column, end line, end column; columns in bytes of UTF-8, None where not known.
