@@ -46,8 +46,9 @@ def break_redis(mutant: str) -> None:
             ("int(now + lease)", "int(now + lease / 2)"),
         ],
         "two holders": [("units > r.cap - r.used", "units > r.cap + 1 - r.used"),
-                        ("units <= r.cap - r.used", "units <= r.cap + 1 - r.used")],
-        "same token": [("math.max(r.last + 1, now)", "17")],
+                        ("units <= r.cap - r.used", "units <= r.cap + 1 - r.used"),
+                        ("units <= cap - used", "units <= cap + 1 - used")],
+        "same token": [("math.max(r.last + 1, now)", "17"), ("math.max(f[4] + 1, now)", "17")],
     }  # fmt: skip
     redis.SCRIPT = changed(redis.SCRIPT, *changes[mutant])
 
