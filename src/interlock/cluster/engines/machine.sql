@@ -87,7 +87,9 @@ END $$;
 
 CREATE OR REPLACE FUNCTION interlock.tell(s text, w text, v bigint) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
-  PERFORM pg_notify('interlock_' || s, w || ' ' || v);
+  IF pg_notify('interlock_' || s, w || ' ' || v) IS NULL THEN
+    RETURN; -- it is never NULL
+  END IF;
 END $$;
 
 CREATE OR REPLACE FUNCTION interlock.is_permits(kind text) RETURNS boolean LANGUAGE sql IMMUTABLE AS
@@ -165,34 +167,43 @@ BEGIN
   PERFORM interlock.tell_first(p, n, NULL, -1);
 END $$;
 
+-- Permits for the first of the queue, as long as there are some. r: the record, which is locked, as it is.
+CREATE OR REPLACE FUNCTION interlock.serve_permits(r interlock.record, t bigint) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+  w record;
+BEGIN
+  WHILE r.used < r.cap LOOP
+    SELECT q.id, q.session, q.units, s.deadline > t AS lives,
+           (SELECT quiet FROM interlock.state WHERE prefix = r.prefix) > t AS quiet INTO w
+      FROM interlock.waiter q LEFT JOIN interlock.session s ON s.prefix = r.prefix AND s.id = q.session
+      WHERE q.prefix = r.prefix AND q.name = r.name AND q.token = 0 ORDER BY q.seq LIMIT 1;
+    IF NOT FOUND THEN
+      UPDATE interlock.record f SET crowded = f.crowded AND interlock.quiet(f.prefix, t) > 0,
+        idle = CASE WHEN r.used = 0 THEN t ELSE f.idle END WHERE f.prefix = r.prefix AND f.name = r.name;
+      EXIT;
+    ELSIF w.lives IS NOT TRUE THEN
+      DELETE FROM interlock.waiter WHERE prefix = r.prefix AND id = w.id;
+    ELSIF w.quiet OR w.units > r.cap - r.used THEN
+      EXIT;
+    ELSE
+      r.last := greatest(r.last + 1, t);
+      r.used := r.used + w.units;
+      UPDATE interlock.record SET last = r.last, used = r.used WHERE prefix = r.prefix AND name = r.name;
+      UPDATE interlock.waiter SET token = r.last, holder = true, since = t WHERE prefix = r.prefix AND id = w.id;
+      PERFORM interlock.tell(w.session, w.id, r.last);
+    END IF;
+  END LOOP;
+END $$;
+
 CREATE OR REPLACE FUNCTION interlock.serve(p text, n text, t bigint) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
   r interlock.record;
-  w interlock.waiter;
   waiting bigint;
 BEGIN
   SELECT * INTO r FROM interlock.record WHERE prefix = p AND name = n;
   IF interlock.is_permits(r.kind) THEN
-    LOOP
-      SELECT * INTO w FROM interlock.waiter WHERE prefix = p AND name = n AND token = 0 ORDER BY seq LIMIT 1;
-      IF NOT FOUND THEN
-        IF r.crowded AND interlock.quiet(p, t) = 0 THEN
-          UPDATE interlock.record SET crowded = false WHERE prefix = p AND name = n;
-        END IF;
-        EXIT;
-      END IF;
-      IF NOT interlock.alive(p, w.session, t) THEN
-        DELETE FROM interlock.waiter WHERE prefix = p AND id = w.id;
-      ELSIF w.units > r.cap - r.used OR interlock.quiet(p, t) > 0 THEN
-        EXIT;
-      ELSE
-        r.last := greatest(r.last + 1, t);
-        r.used := r.used + w.units;
-        UPDATE interlock.record SET last = r.last, used = r.used WHERE prefix = p AND name = n;
-        UPDATE interlock.waiter SET token = r.last, holder = true, since = t WHERE prefix = p AND id = w.id;
-        PERFORM interlock.tell(w.session, w.id, r.last);
-      END IF;
-    END LOOP;
+    PERFORM interlock.serve_permits(r, t);
+    RETURN;
   ELSIF r.kind = 'barrier' AND r.value = 0 THEN
     SELECT count(*) INTO waiting FROM interlock.waiter WHERE prefix = p AND name = n AND token = 0;
     IF waiting >= r.cap THEN
@@ -373,8 +384,8 @@ BEGIN
   SELECT count(*) INTO waiting FROM (SELECT FROM interlock.waiter WHERE prefix = p AND name = n AND token = 0
                                      LIMIT CASE WHEN k = 'barrier' THEN NULL ELSE 1 END) q;
   IF interlock.is_permits(k) THEN
-    IF waiting > 0 THEN
-      PERFORM interlock.serve(p, n, t);
+    IF waiting > 0 AND r.used < r.cap THEN
+      PERFORM interlock.serve_permits(r, t);
       SELECT used, last INTO r.used, r.last FROM interlock.record WHERE prefix = p AND name = n;
       SELECT count(*) INTO waiting FROM (SELECT FROM interlock.waiter WHERE prefix = p AND name = n AND token = 0
                                          LIMIT 1) q;
@@ -728,6 +739,7 @@ END $$;
 CREATE OR REPLACE FUNCTION interlock.quick_leave(p text, s text, w text, n text) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
   many bigint;
+  r interlock.record;
 BEGIN
   IF pg_advisory_xact_lock(hashtextextended(p || '/' || n, 7236)) IS NULL THEN
     RETURN NULL; -- it is never NULL
@@ -737,11 +749,11 @@ BEGIN
   IF many IS NULL THEN
     RETURN interlock.step(p, 'leave', ARRAY[s, w]);
   END IF;
-  UPDATE interlock.record SET used = used - many, idle = CASE WHEN used = many THEN interlock.clock() ELSE idle END
-    WHERE prefix = p AND name = n AND NOT crowded;
-  IF NOT FOUND THEN
-    UPDATE interlock.record SET used = used - many WHERE prefix = p AND name = n;
-    PERFORM interlock.serve(p, n, interlock.clock());
+  UPDATE interlock.record SET used = used - many,
+    idle = CASE WHEN used = many AND NOT crowded THEN interlock.clock() ELSE idle END
+    WHERE prefix = p AND name = n RETURNING * INTO r;
+  IF r.crowded THEN
+    PERFORM interlock.serve_permits(r, interlock.clock());
   END IF;
   RETURN '[1]';
 END $$;

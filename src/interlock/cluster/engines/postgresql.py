@@ -361,6 +361,7 @@ class PostgresInbox(Inbox):
         self.session = session
         self.channel: str = f"interlock_{session}"
         self.connection: Any = None
+        self.socket: select.poll = select.poll()
         self.closing: Bell = Bell()
         self.asked: int = 0
         self.used: float = 0.0
@@ -374,14 +375,21 @@ class PostgresInbox(Inbox):
             self.open()
             return None
         try:
-            told = [
-                Told(waiter, int(value))
-                for notice in self.connection.notifies(timeout=timeout, stop_after=1)
-                for waiter, value in [notice.payload.split(" ")]
-            ]
+            told = self.notices()
+            if not told and self.socket.poll(timeout * 1000):
+                self.connection.pgconn.consume_input()
+                told = self.notices()
         except psycopg.Error as error:
             self.drop()
             raise self.engine.meaning(error) from error
+        return told
+
+    def notices(self) -> list[Told]:
+        """What has come. By libpq itself, whose client makes more of it."""
+        told = []
+        while (notice := self.connection.pgconn.notifies()) is not None:
+            waiter, _, value = notice.extra.decode().partition(" ")
+            told.append(Told(waiter, int(value)))
         return told
 
     def open(self) -> None:
@@ -397,6 +405,8 @@ class PostgresInbox(Inbox):
                 keepalives_count=3,
             )
             self.connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(self.channel)))
+            self.socket = select.poll()
+            self.socket.register(self.connection.fileno(), select.POLLIN)
         except psycopg.Error as error:
             self.drop()
             raise self.engine.meaning(error) from error
