@@ -51,7 +51,7 @@ class Wrong(Exception):
     pass
 
 
-# Each worker has a number that no other has: a pid may be given out again. For each: its pid, and whether it was killed.
+# Each worker has a number that no other has: a pid may be given out again. For each: its pid, and whether it is killed.
 pids = mmap.mmap(-1, 8 * MOST)
 doomed = mmap.mmap(-1, MOST)
 me = 0  # the number of this worker

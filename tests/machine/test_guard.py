@@ -235,7 +235,7 @@ def test_who_is_stopped_gives_back_a_part_of_the_same_hold(
 
 
 def test_what_a_holder_counts_is_nobody_elses(others: Others) -> None:
-    """Somebody was killed inside. Whoever makes the links anew, step by step, changes nothing that the holder changes."""
+    """Somebody was killed inside. Whoever makes the links anew, step by step, changes nothing that is the holder's."""
     lock = machine.RLock()
     lock.acquire()
     depth = 1
