@@ -306,7 +306,11 @@ class Cluster:
 
     def warnings(self) -> list[str]:
         """Return the settings of the server that weaken the promises, as sentences. Asks the engine."""
-        return self.engine.warnings()
+        try:
+            return self.engine.warnings()
+        except Unreachable as error:
+            self.unreachable(error)
+            raise self.unavailable("warnings", error, 1) from error
 
     # --- calls ------------------------------------------------------------------------------------------------------
 
