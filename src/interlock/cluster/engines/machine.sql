@@ -712,26 +712,38 @@ END $$;
 -- What these find to be otherwise goes the long way in the same call. No session is swept: nobody is granted by them what
 -- a dead one holds. Locks are taken in expressions, since an expression without a table costs no statement.
 
--- That a call has come before is found by the primary key of waiter: an error, on which it is sent by the long way.
+-- Granted where it is not crowded and there are permits; queued where there are none at all. That a call has come before
+-- is found by the primary key of waiter: an error, on which it is sent by the long way.
 CREATE OR REPLACE FUNCTION interlock.quick_enter(p text, s text, w text, n text, k text, c bigint, u bigint, stay text,
                                                  info text) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
   t bigint := interlock.clock();
+  queued boolean;
   token bigint;
+  number bigint;
 BEGIN
   IF pg_advisory_xact_lock_shared(hashtextextended(s, 7235)) IS NULL
      OR pg_advisory_xact_lock(hashtextextended(p || '/' || n, 7236)) IS NULL THEN
     RETURN NULL; -- they are never NULL
   END IF;
-  UPDATE interlock.record SET last = greatest(last + 1, t), used = used + u
-    WHERE prefix = p AND name = n AND NOT crowded AND kind = k AND cap = c AND used + u <= cap
-    AND kind IN ('lock', 'rlock', 'semaphore', 'rwlock') AND (idle IS NULL OR idle > t - 60000000)
-    AND EXISTS (SELECT FROM interlock.session WHERE prefix = p AND id = s AND deadline > t) RETURNING last INTO token;
-  IF token IS NULL THEN
-    RETURN interlock.step(p, 'enter', ARRAY[s, w, n, k, c::text, u::text, stay, info]);
+  UPDATE interlock.record SET
+    last = CASE WHEN crowded OR used >= cap THEN last ELSE greatest(last + 1, t) END,
+    used = CASE WHEN crowded OR used >= cap THEN used ELSE used + u END,
+    seq = CASE WHEN crowded OR used >= cap THEN seq + 1 ELSE seq END,
+    idle = CASE WHEN crowded OR used >= cap THEN NULL ELSE idle END,
+    crowded = crowded OR used >= cap
+    WHERE prefix = p AND name = n AND kind = k AND cap = c AND kind IN ('lock', 'rlock', 'semaphore', 'rwlock')
+    AND (used >= cap AND stay = '1' OR NOT crowded AND used + u <= cap AND (idle IS NULL OR idle > t - 60000000))
+    AND EXISTS (SELECT FROM interlock.session WHERE prefix = p AND id = s AND deadline > t)
+    RETURNING crowded, last, seq INTO queued, token, number;
+  IF queued THEN
+    INSERT INTO interlock.waiter VALUES (p, w, s, n, 0, false, u, number, t, info);
+    RETURN '["queued"]';
+  ELSIF NOT queued THEN
+    INSERT INTO interlock.waiter VALUES (p, w, s, n, token, true, u, 0, t, info);
+    RETURN '["granted",' || token || ']';
   END IF;
-  INSERT INTO interlock.waiter VALUES (p, w, s, n, token, true, u, 0, t, info);
-  RETURN '["granted",' || token || ']';
+  RETURN interlock.step(p, 'enter', ARRAY[s, w, n, k, c::text, u::text, stay, info]);
 END $$;
 
 -- n: where the waiter probably is. A session that is dead and not yet swept may leave like any other: nobody else was
@@ -739,7 +751,9 @@ END $$;
 CREATE OR REPLACE FUNCTION interlock.quick_leave(p text, s text, w text, n text) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
   many bigint;
+  t bigint;
   r interlock.record;
+  first record;
 BEGIN
   IF pg_advisory_xact_lock(hashtextextended(p || '/' || n, 7236)) IS NULL THEN
     RETURN NULL; -- it is never NULL
@@ -753,7 +767,27 @@ BEGIN
     idle = CASE WHEN used = many AND NOT crowded THEN interlock.clock() ELSE idle END
     WHERE prefix = p AND name = n RETURNING * INTO r;
   IF r.crowded THEN
-    PERFORM interlock.serve_permits(r, interlock.clock());
+    t := interlock.clock();
+    -- The first, as serve_permits would; which does the rest.
+    SELECT q.id, q.session, q.units, l.deadline > t AS lives,
+           (SELECT quiet FROM interlock.state WHERE prefix = p) > t AS quiet INTO first
+      FROM interlock.waiter q LEFT JOIN interlock.session l ON l.prefix = p AND l.id = q.session
+      WHERE q.prefix = p AND q.name = n AND q.token = 0 ORDER BY q.seq LIMIT 1;
+    IF NOT FOUND THEN
+      UPDATE interlock.record SET crowded = EXISTS (SELECT FROM interlock.state WHERE prefix = p AND quiet > t),
+        idle = CASE WHEN used = 0 THEN t ELSE idle END WHERE prefix = p AND name = n;
+      RETURN '[1]';
+    END IF;
+    IF first.lives AND first.quiet IS NOT TRUE AND first.units <= r.cap - r.used THEN
+      r.last := greatest(r.last + 1, t);
+      r.used := r.used + first.units;
+      UPDATE interlock.record SET last = r.last, used = r.used WHERE prefix = p AND name = n;
+      UPDATE interlock.waiter SET token = r.last, holder = true, since = t WHERE prefix = p AND id = first.id;
+      IF pg_notify('interlock_' || first.session, first.id || ' ' || r.last) IS NULL OR r.used >= r.cap THEN
+        RETURN '[1]';
+      END IF;
+    END IF;
+    PERFORM interlock.serve_permits(r, t);
   END IF;
   RETURN '[1]';
 END $$;
