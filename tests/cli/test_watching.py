@@ -119,7 +119,9 @@ threading.Event().wait()
         pytest.param(TASKS, "2 of 3 have arrived", id="tasks"),
         pytest.param(QUEUE_OF_TASKS, "it is empty", id="a queue of asyncio's"),
         pytest.param(IDLE_POOL, "nobody has set it since this wait began", id="a pool without work"),
-        pytest.param(IDLE_THREAD_OF_A_LOOP, "nobody has set it since this wait began", id="a loop and its pool without work"),
+        pytest.param(
+            IDLE_THREAD_OF_A_LOOP, "nobody has set it since this wait began", id="a loop and its pool without work"
+        ),
         pytest.param(TRIO, "nobody has set it since this wait began", id="trio"),
         pytest.param(LOOP_IN_A_THREAD, "nobody has set it since this wait began", id="a loop without tasks"),
     ],

@@ -143,7 +143,7 @@ def test_nothing_wrong():
 
 @pytest.fixture
 def run_pytest(tmp_path):
-    """``plugins``: the only ones that are loaded, by their entry points; None: all that are installed, which takes long."""
+    """``plugins``: the only ones that are loaded, by their entry points; None: all, which takes long."""
 
     def run(text, *options, plugins=("interlock",)):
         (tmp_path / "test_it.py").write_text(text)
@@ -191,9 +191,7 @@ def test_every_test_is_looked_at(run_pytest):
 
 
 def test_it_is_silent_until_asked(run_pytest):
-    out = run_pytest(
-        "import threading, _thread\ndef test_it(): assert threading.Lock is _thread.allocate_lock\n", plugins=None
-    )
+    out = run_pytest("import threading\ndef test_it(): assert threading.Lock.__module__ == '_thread'\n", plugins=None)
     assert out.split() == [".", "[100%]", "1", "passed", "in", out.split()[-1]]
 
 
