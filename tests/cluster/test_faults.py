@@ -38,6 +38,29 @@ def sigstop(crowd: Crowd) -> None:
     crowd.more_grants()
 
 
+def sigkill_of_a_waiter(crowd: Crowd) -> None:
+    """Its turn comes, and passes with its lease."""
+    crowd.workers[crowd.waiter()].kill()
+    crowd.more_grants()
+
+
+def sigstop_of_a_waiter(crowd: Crowd) -> None:
+    """It is granted the lock while it sleeps, and loses it again."""
+    worker = crowd.workers[crowd.waiter()]
+    worker.send_signal(signal.SIGSTOP)
+    crowd.more_grants()
+    worker.send_signal(signal.SIGCONT)
+    crowd.more_grants()
+
+
+def clock_jumps(crowd: Crowd) -> None:
+    """That of the holder, by more than a lease: it gives up what it may have lost. Then that of one who waits."""
+    crowd.workers[crowd.holder()].send_signal(signal.SIGUSR1)
+    crowd.more_grants()
+    crowd.workers[crowd.waiter()].send_signal(signal.SIGUSR1)
+    crowd.more_grants()
+
+
 def cut(crowd: Crowd) -> None:
     holder = crowd.holder()
     crowd.proxies[holder].cut()
@@ -79,7 +102,10 @@ def resets(crowd: Crowd) -> None:
         crowd.more_grants(1)
 
 
-NEMESES = [sigkill, sigstop, cut, freeze, freeze_answers, freeze_between_half_and_all, resets]
+NEMESES = [
+    sigkill, sigkill_of_a_waiter, sigstop, sigstop_of_a_waiter, clock_jumps, cut, freeze, freeze_answers,
+    freeze_between_half_and_all, resets,
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("nemesis", NEMESES, ids=lambda nemesis: nemesis.__name__)
@@ -91,6 +117,8 @@ def test_nobody_believes_wrongly(crowd: Callable[..., Crowd], nemesis: Callable[
     assert not wrong, them.keep(wrong)
 
 
+# Those of which one believes on.
+BELIEVING = ("never told", "twice the lease", "clock stands still", "jumps back")
 MUTANTS = {
     "redis": [
         (freeze_between_half_and_all, "half the lease"),
@@ -99,12 +127,16 @@ MUTANTS = {
         (freeze_answers, "never told"),
         (sigkill, "two holders"),
         (resets, "same token"),
-        (sigstop, "two holders"),
+        (sigstop, "clock stands still"),
+        (sigkill_of_a_waiter, "two holders"),
+        (sigstop_of_a_waiter, "two holders"),
+        (clock_jumps, "jumps back"),
     ],
     "postgresql": [
         (freeze_between_half_and_all, "half the lease"),
         (freeze, "never told"),
         (sigkill, "two holders"),
+        (sigstop, "clock stands still"),
     ],
     "etcd": [
         (freeze, "twice the lease"),
@@ -126,7 +158,7 @@ def test_a_wrong_one_is_caught(
     if engine.kind != kind:
         pytest.skip(f"about {kind}")
     # One that is never told, or too late, believes for so long that a busy machine cannot hide it.
-    them = crowd(mutant, longest=4 * LEASE if mutant in ("never told", "twice the lease") else 0.0)
+    them = crowd(mutant, longest=4 * LEASE if mutant in BELIEVING else 0.0)
     for _ in range(5):
         nemesis(them)
         if them.verdict():
