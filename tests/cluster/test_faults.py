@@ -338,6 +338,31 @@ lock.release()
     subprocess.run([sys.executable, "-W", "ignore", "-c", code, url, prefix], check=True, timeout=60)
 
 
+@pytest.mark.parametrize("kind", ["Lock", "RLock"])
+def test_a_child_waits_for_what_its_parent_holds(engine: Any, url: str, prefix: str, kind: str) -> None:
+    """It is no deadlock, though the thread that waits has the id of the one that holds."""
+    if engine.kind == "memory":
+        pytest.skip("memory:// is in one process")
+    code = """
+import os, sys, interlock.cluster
+cluster = interlock.cluster.connect(sys.argv[1], prefix=sys.argv[2], after_restart="grant")
+lock = getattr(cluster, sys.argv[3])("orders")
+with lock:
+    if (pid := os.fork()) == 0:
+        code = 1
+        try:
+            lock.acquire()
+            lock.release()
+            code = 0
+        finally:
+            os._exit(code)
+    while not lock.waiters:
+        assert os.waitpid(pid, os.WNOHANG) == (0, 0)
+assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+"""
+    subprocess.run([sys.executable, "-W", "ignore", "-c", code, url, prefix, kind], check=True, timeout=60)
+
+
 def log(*events: tuple[str, int, float]) -> list[history.Event]:
     """A client's: what, the token, when. Its lease is over at 10."""
     return [{"op": op, "token": token, "t": at, "deadline": 10.0} for op, token, at in events]

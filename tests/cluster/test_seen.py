@@ -8,6 +8,7 @@ import pytest
 from parties import blocked, wait_until
 
 import interlock
+import interlock.cluster
 from interlock import cli
 
 
@@ -265,3 +266,15 @@ def test_nothing_is_said_of_what_another_handle_has_lost(connect):
     interlock.dump(text)
     assert "orders on" not in text.getvalue()
     assert board is not None
+
+
+def test_handles_with_other_options_share_nothing_that_is_shown(prefix):
+    """They may lead elsewhere: to another database, say. So one is never taken for the other in a cycle."""
+    made = [interlock.cluster.connect("memory://", prefix=prefix, **options) for options in ({}, {}, {"db": 1})]
+    one, same, other = (handle.Lock("orders").board for handle in made)
+    assert one is not None
+    assert other is not None
+    assert one is same
+    assert one is not other
+    for handle in made:
+        handle.close()

@@ -5,15 +5,17 @@ counts wrongly.
 """
 
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 import servers
 from crowd import Crowd
+from parties import blocked
 
 import interlock.cluster
-from interlock.cluster import Cluster
+from interlock.cluster import Cluster, EngineUnavailable
 
 
 @pytest.fixture
@@ -85,6 +87,35 @@ def test_everything_by_way_of_sentinel(sentinel: Any, prefix: str) -> None:
         interlock.cluster.connect(sentinel.url, **options) as two,
     ):
         uses_everything(one, two)
+
+
+def test_everything_over_tls(engine: Any, prefix: str) -> None:
+    """And who waits is told over it, too. A certificate that nobody vouches for is refused."""
+    if engine.kind != "redis":
+        pytest.skip("about Redis")
+    server = servers.RedisWithTls()
+    options = {"prefix": prefix, "after_restart": "grant"}
+    try:
+        with (
+            interlock.cluster.connect(server.url, **options) as one,
+            interlock.cluster.connect(server.url, **options) as two,
+        ):
+            uses_everything(one, two)
+            lock, other = one.Lock("orders"), two.Lock("orders")
+            lock.acquire()
+            waiter = threading.Thread(target=other.acquire)
+            waiter.start()
+            blocked(lock, 1)
+            lock.release()
+            waiter.join(30)
+            other.find().check()
+        with (
+            interlock.cluster.connect(server.url.partition("?")[0], **options) as stranger,
+            pytest.raises(EngineUnavailable, match="certificate verify failed"),
+        ):
+            stranger.Lock("orders").acquire()
+    finally:
+        server.stop()
 
 
 @pytest.mark.parametrize("mutant", ["none", "two holders"])
