@@ -142,7 +142,7 @@ cdef class Baton(Controller):
     cdef int leave(self, Strand me, int operation) except -1
     cdef Strand decide(self, Strand me, bint can)
     cdef int hand_over(self, Strand me, Strand to) except -1
-    cdef int await_turn(self, Strand me) except -1
+    cdef int await_turn(self, Strand me, PyThread_type_lock given) except -1
     cdef bint plausible(self, Strand late, Strand me, bint can)
     cdef int fire(self, Strand late, bint early) except -1
     cdef int choose(self, int n, int fresh, int kind) except -1
@@ -167,7 +167,7 @@ cdef class Baton(Controller):
     cdef object meet(self, Mutex lock, object key)
     cdef Worker new_worker(self)
     cdef object run_strand(self, Strand strand)
-    cdef object pass_on_from(self, Strand strand, Worker worker)
+    cdef Strand pass_on_from(self, Strand strand, Worker worker)
     cdef object yield_now(self, Strand me)
     cdef object fire_due(self)
     cdef object redraw(self, list options, Strand chosen)

@@ -652,10 +652,14 @@ class Baton(Controller):
         worker.native_id = threading.get_native_id()
         there.release()
         del there
+        turn: PyThread_type_lock = worker.turn
+        given: PyThread_type_lock = cython.NULL
         while True:
-            turn: PyThread_type_lock = worker.turn
             with cython.nogil:
+                if given != cython.NULL:
+                    PyThread_release_lock(given)
                 PyThread_acquire_lock_timed(turn, -1, 0)
+            given = cython.NULL
             strand: Strand = worker.strand
             if strand is None:
                 if worker.closing:
@@ -665,8 +669,9 @@ class Baton(Controller):
             self.run_strand(strand)
             if strand.given_up:
                 return
-            self.pass_on_from(strand, worker)
-            del strand
+            # Not the strand, which may be gone as soon as another has the baton.
+            given = self.pass_on_from(strand, worker).worker.turn
+            strand = None
 
     def run_strand(self, strand: Strand):
         global _party
@@ -691,8 +696,8 @@ class Baton(Controller):
             pass
         strand.body = None
 
-    def pass_on_from(self, strand: Strand, worker: Worker):
-        """It has ended: the baton goes to another, and the worker back to the pool."""
+    def pass_on_from(self, strand: Strand, worker: Worker) -> Strand:
+        """It has ended: the baton goes to the one that is returned, and the worker back to the pool."""
         global _party
         strand.quiet += 1
         if self.current is not strand:
@@ -721,9 +726,7 @@ class Baton(Controller):
         interlock_set_strand(cython.NULL)
         self.idle_workers.append(worker)
         self.switches += 1
-        turn: PyThread_type_lock = following.worker.turn
-        with cython.nogil:
-            PyThread_release_lock(turn)
+        return following
 
     def join(self, strand: Strand, seconds: object) -> bool:
         """Wait for the end of a strand, for ``seconds`` or for ever (None). Returns whether it has ended."""
@@ -1144,10 +1147,7 @@ class Baton(Controller):
         if self.trace is not None:
             self.tell_switch(me, to)
         self.current = to
-        turn: PyThread_type_lock = to.worker.turn
-        with cython.nogil:
-            PyThread_release_lock(turn)
-        return self.await_turn(me)
+        return self.await_turn(me, to.worker.turn)
 
     def tell_switch(self, me: Strand, to: Strand):
         me.quiet += 1
@@ -1158,16 +1158,24 @@ class Baton(Controller):
         kind: str = "blocked" if me.state == State.BLOCKED else "switched"
         self.trace.append((kind, me.number, to.number, me.operation, me.what, place, self.count, self.clock))
 
-    def await_turn(self, me: Strand) -> cython.int:
+    def await_turn(self, me: Strand, given: PyThread_type_lock) -> cython.int:
+        """`given`: the lock of the one who gets the baton, freed first, or NULL. The GIL is let go once for both: who
+        took it again between would mostly have to wait for the other, only to wait for its turn then.
+        """
         turn: PyThread_type_lock = me.worker.turn
         status: PyLockStatus
         if me is not self.main:
             with cython.nogil:
+                if given != cython.NULL:
+                    PyThread_release_lock(given)
                 PyThread_acquire_lock_timed(turn, -1, 0)
             return 0
         while True:
             with cython.nogil:
+                if given != cython.NULL:
+                    PyThread_release_lock(given)
                 status = PyThread_acquire_lock_timed(turn, SLICE_US, 1)
+            given = cython.NULL
             if status == PY_LOCK_ACQUIRED:
                 return 0
             me.quiet += 1
@@ -1233,7 +1241,7 @@ class Baton(Controller):
             self.current = me
         elif self.current is not me:
             # One that was away is back, and has the baton.
-            self.await_turn(me)
+            self.await_turn(me, cython.NULL)
         return status == PY_LOCK_ACQUIRED
 
     # --- what blocks outside --------------------------------------------------------------------------------------
@@ -1296,7 +1304,7 @@ class Baton(Controller):
         if self.current is None and self.idle is not None:
             self.current = self.idle
             PyThread_release_lock(self.idle.worker.turn)
-        self.await_turn(me)
+        self.await_turn(me, cython.NULL)
 
     def maker(self, what: object) -> tuple | None:
         """The line of the program that made a primitive, while they are counted."""
