@@ -1,5 +1,7 @@
 """Every schedule: the reduction loses no outcome, and nothing is said that is not so."""
 
+import asyncio
+import itertools
 import random
 import threading
 
@@ -111,6 +113,28 @@ def test_all_orders_of_a_small_program():
     assert found.complete
     assert "holds" in found.story
     assert "supposing that what threads share is touched only under its locks" in found.story
+
+
+@pytest.mark.parametrize("order", ["tasks", "fifo"])
+def test_all_orders_of_tasks_that_use_no_primitive(order):
+    seen = set()
+
+    def program():
+        async def main():
+            log = []
+
+            async def work(name):
+                await asyncio.sleep(0)
+                log.append(name)
+
+            await asyncio.gather(*map(work, "abc"))
+            seen.add("".join(log))
+
+        asyncio.run(main())
+
+    found = interlock.explore(program, at="sync", all=True, schedules=None, order=order)
+    assert found.complete
+    assert seen == (set(map("".join, itertools.permutations("abc"))) if order == "tasks" else {"abc"})
 
 
 def test_a_limit_is_no_proof():
