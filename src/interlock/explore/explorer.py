@@ -207,9 +207,8 @@ class Explorer:
         self.patches.fresh_start()
         self.found.schedules += 1
         if story or self.found.schedules % 25 == 0:
-            # All of a big heap takes as long as hundreds of schedules. What they leave dies young: nothing of them is
-            # kept here while it is looked at. A story must not tell of what earlier ones have left.
-            baton.forget()
+            # To collect all of a big heap takes as long as hundreds of schedules, and what they leave dies young. A
+            # story must not tell of what earlier ones have left.
             gc.collect(2 if self.found.schedules % 2_000 == 0 else _YOUNG)
         baton.trace = [] if story else None
         self.telling = story
@@ -235,7 +234,6 @@ class Explorer:
                     lock_order.resume_watching(watcher)
             if story:
                 stop_counting()
-            baton.free_locks()
             self.patches.clean_up()
             self.after_each()
         interruption, self._interruption = self._interruption, None

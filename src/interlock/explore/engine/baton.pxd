@@ -165,6 +165,8 @@ cdef class Baton(Controller):
     cdef bint others_run(self)
     cdef bint is_outside(self, object waiter)
     cdef object meet(self, Mutex lock, object key)
+    cdef object free_locks(self)
+    cdef object forget(self)
     cdef Worker new_worker(self)
     cdef object run_strand(self, Strand strand)
     cdef Strand pass_on_from(self, Strand strand, Worker worker)

@@ -184,7 +184,11 @@ class Baton(Controller):
     # --- for the explorer -----------------------------------------------------------------------------------------
 
     def set_plan(self, choices: list, expected: list | None) -> None:
-        """The first choices of the next schedule, and how many options there should be at each decision."""
+        """The first choices of the next schedule, and how many options there should be at each decision.
+
+        Of the last schedule nothing is kept from here on: all that it has made is to be garbage.
+        """
+        self.forget()
         self.plan = cython.cast(
             cython.p_ushort, PyMem_RawRealloc(self.plan, (len(choices) + 1) * cython.sizeof(cython.ushort))
         )
@@ -291,6 +295,7 @@ class Baton(Controller):
             interlock_set_strand(cython.NULL)
             self.running = False
             self.current = None
+            self.free_locks()
         if self.interruption is not None:
             raise self.interruption
         if through is not None:
@@ -338,15 +343,10 @@ class Baton(Controller):
             PyThread_release_lock(worker.turn)
         self.idle_workers = []
         self.workers = []
-        self.strands = []
-        self.order = []
-        self.candidates = []
-        self.met = {}
+        self.forget()
         self.met_before = {}
-        self.held_before = {}
         self.old = {}
         self.left = {}
-        self.main = None
         self.trace = None
 
     # What a schedule that was broken off leaves locked is to be free in the next one, where the program made it before:
@@ -364,7 +364,7 @@ class Baton(Controller):
         if lock.holder != 0:
             self.held_before[key] = lock
 
-    def free_locks(self) -> None:
+    def free_locks(self):
         """After each schedule."""
         if self.broken_off:
             for key, each in self.met.items():
@@ -379,8 +379,7 @@ class Baton(Controller):
         self.met = {}
         self.held_before.clear()
 
-    def forget(self) -> None:
-        """Of the last schedule keep nothing: all that it has made is to be garbage."""
+    def forget(self):
         self.strands = []
         self.order = []
         self.candidates = []
