@@ -270,10 +270,14 @@ def _block(someone: Someone, view: View) -> list[str]:
     cut = handler_of(someone.frames)
     if cut is not None:
         lines.append(f"      {cut}")
-    for held, place in someone.holds[:MOST_HELD]:
+    from interlock.watch.names import is_internal
+
+    wanted = {id(each.wait.at) for each in view.people if each.wait is not None}
+    holds = [(held, place) for held, place in someone.holds if id(held) in wanted or not is_internal(made_by(held))]
+    for held, place in holds[:MOST_HELD]:
         lines += _sentence(f"holds {name_of(held)}", "taken at", place)
-    if len(someone.holds) > MOST_HELD:
-        lines.append(f"      holds {len(someone.holds) - MOST_HELD:,} more")
+    if len(holds) > MOST_HELD:
+        lines.append(f"      holds {len(holds) - MOST_HELD:,} more")
     return lines
 
 

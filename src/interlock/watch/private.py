@@ -242,6 +242,21 @@ def call_when_ended_by_an_exception(function: "Callable[[Any], object]") -> None
     threading._make_invoke_excepthook = make_ours
 
 
+def call_when_thread_is_made(function: "Callable[[], object]") -> None:
+    """`_make_invoke_excepthook`: have ``function()`` called whenever a Thread is made. Without the name: never."""
+    threading: Any = sys.modules.get("threading")
+    make = getattr(threading, "_make_invoke_excepthook", None)
+    if make is None:
+        return
+
+    def make_ours() -> object:
+        function()
+        return make()
+
+    make_ours.__name__ = make.__name__
+    threading._make_invoke_excepthook = make_ours
+
+
 def has_begun(thread: "Any") -> bool:
     """`_started`: whether a Thread has begun to run, or has ended. `is_alive` says no of one that has ended, too."""
     started = getattr(thread, "_started", None)

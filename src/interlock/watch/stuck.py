@@ -146,7 +146,9 @@ class _Search:
     def _is_helped(self, meaning: Meaning, living: set[int]) -> bool:
         if any(id(giver) in living for giver in meaning.givers):
             return True
-        return any(self._alive.could(target, names) for target, names in meaning.ways())
+        return any(self._alive.could(target, names) for target, names in meaning.ways()) or any(
+            self._alive.has_in_hands(each) for each in meaning.in_hands
+        )
 
     def _edges(self, stuck: "dict[int, Someone]") -> dict[int, set[int]]:
         """For each the stuck parties that would have to give, or are about to: the code in which they stand does so

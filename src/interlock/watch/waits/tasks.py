@@ -7,9 +7,9 @@ from types import FrameType
 
 from interlock.core.kernel.private import awaited_by, callbacks_of
 from interlock.watch import private
-from interlock.watch.waits import Meaning
+from interlock.watch.waits import Meaning, system
 from interlock.watch.waits.frames import frame_in
-from interlock.watch.waits.loops import closure_of
+from interlock.watch.waits.loops import closure_of, thread_of_loop
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,8 +51,34 @@ def adapter(someone: "Someone", view: "View") -> Meaning | None:
             meaning.lines.append("nothing else refers to it: nobody can set it")
             meaning.also.append((task, ("cancel",)))
             meaning.target, meaning.gives = None, ()
-            meaning.dead = True
+            meaning.dead = not _is_on_purpose(task, view)
     return meaning
+
+
+def _is_on_purpose(task: "Any", view: "View") -> bool:
+    """Whether it is to wait for ever: `await asyncio.Future()`, for which there is no name, or the main task of a loop
+    that serves others."""
+    future = awaited_by(task)
+    coroutine, named = task.get_coro(), False
+    while coroutine is not None:
+        frame = getattr(coroutine, "cr_frame", None)
+        named = named or (frame is not None and any(value is future for value in frame.f_locals.values()))
+        coroutine = getattr(coroutine, "cr_await", None)
+    if not named:
+        return True
+    loop = task.get_loop()
+    thread = thread_of_loop(loop, view)
+    running = (
+        None
+        if thread is None
+        else frame_in(thread.frames, "asyncio.base_events", "BaseEventLoop", "run_until_complete")
+    )
+    return running is not None and running.f_locals.get("future") is task and _listens(loop)
+
+
+def _listens(loop: "Any") -> bool:
+    kind = getattr(sys.modules.get("asyncio.base_events"), "Server", ())
+    return any(isinstance(each, kind) for _, arguments in private.calls_of_files(loop) for each in arguments)
 
 
 def _seconds(delay: object) -> str:
@@ -184,8 +210,16 @@ def _outside(frames: list[FrameType]) -> str | None:
         if not module.startswith("asyncio."):
             return None
         if module.partition(".")[2] in _OUTSIDE:
-            return f"the outside, in asyncio's {frame.f_code.co_name}"
+            transport = getattr(frame.f_locals.get("self"), "_transport", None)
+            other = None if transport is None else _other_end(transport)
+            return f"data from {other}" if other else f"the outside, in asyncio's {frame.f_code.co_name}"
     return None
+
+
+def _other_end(transport: "Any") -> str:
+    """The socket that a stream of asyncio's reads from."""
+    found = transport.get_extra_info("socket")
+    return "" if found is None or found.fileno() < 0 else system.descriptor(found.fileno())
 
 
 def _is_limited(task: "Any", awaited: "Any") -> bool:
