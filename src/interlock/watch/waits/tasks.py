@@ -9,7 +9,7 @@ from interlock.core.kernel.private import awaited_by, callbacks_of
 from interlock.watch import private
 from interlock.watch.waits import Meaning, system
 from interlock.watch.waits.frames import frame_in
-from interlock.watch.waits.loops import closure_of, thread_of_loop
+from interlock.watch.waits.loops import closure_of, has_work, thread_of_loop
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from interlock.watch.view import Someone, View
 
 GIVES = ("set_result", "set_exception", "cancel")
+_FEEDS = ("call_soon_threadsafe", "create_task", "call_soon", "call_later", "stop")  # gives a loop something to do
 # What waits in a file of asyncio's with one of these names waits for the outside.
 _OUTSIDE = (
     "streams",
@@ -32,12 +33,12 @@ _OUTSIDE = (
 
 def adapter(someone: "Someone", view: "View") -> Meaning | None:
     """A task of asyncio's at an `await` that is none of our primitives'."""
-    task = someone.task
+    task: Any = someone.task
     if task is None:
         return None
     awaited = awaited_by(task)
-    if awaited is None:
-        return None
+    if awaited is None or awaited.done():
+        return None  # it is about to run
     frame = frame_in(someone.frames[:2], "asyncio.tasks", "sleep")
     if frame is not None:
         return Meaning(f"{_seconds(frame.f_locals.get('delay'))}", outside=True, verb="sleeps")
@@ -52,13 +53,19 @@ def adapter(someone: "Someone", view: "View") -> Meaning | None:
             meaning.also.append((task, ("cancel",)))
             meaning.target, meaning.gives = None, ()
             meaning.dead = not _is_on_purpose(task, view)
+            if not has_work(task.get_loop()):
+                # It may be meant to wait in a loop to which others give something to do.
+                meaning.also.append((task.get_loop(), _FEEDS))
+                meaning.in_hands.append(sys.modules["asyncio"].run_coroutine_threadsafe)
     return meaning
 
 
 def _is_on_purpose(task: "Any", view: "View") -> bool:
-    """Whether it is to wait for ever: `await asyncio.Future()`, for which there is no name, or the main task of a loop
-    that serves others."""
-    future = awaited_by(task)
+    """Whether it may be meant to wait for ever, in a loop that has something else to do: `await asyncio.Future()`, for
+    which there is no name, or the main task of a server."""
+    future, loop = awaited_by(task), task.get_loop()
+    if not has_work(loop):
+        return False
     coroutine, named = task.get_coro(), False
     while coroutine is not None:
         frame = getattr(coroutine, "cr_frame", None)
@@ -66,14 +73,10 @@ def _is_on_purpose(task: "Any", view: "View") -> bool:
         coroutine = getattr(coroutine, "cr_await", None)
     if not named:
         return True
-    loop = task.get_loop()
     thread = thread_of_loop(loop, view)
-    running = (
-        None
-        if thread is None
-        else frame_in(thread.frames, "asyncio.base_events", "BaseEventLoop", "run_until_complete")
-    )
-    return running is not None and running.f_locals.get("future") is task and _listens(loop)
+    frames = [] if thread is None else thread.frames
+    main = frame_in(frames, "asyncio.base_events", "BaseEventLoop", "run_until_complete")
+    return main is not None and main.f_locals.get("future") is task and _listens(loop)
 
 
 def _listens(loop: "Any") -> bool:
