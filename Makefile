@@ -14,6 +14,9 @@ ARGS ?=
 # How many processes share the tests: two for each processor, since many tests wait for something.
 JOBS ?= $(shell echo $$((2 * $$(getconf _NPROCESSORS_ONLN))))
 
+# Where bytecode is not to be written, each process of the tests would compile each module of the tests anew.
+export PYTHONDONTWRITEBYTECODE :=
+
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip --disable-pip-version-check --quiet install
 # What setup.py compiles: each module with a .pxd beside it.
@@ -92,6 +95,7 @@ wheels: $(VENV)/.has-dist ## Build and try an sdist and a wheel for each interpr
 # Always asked: setup.py itself knows, module by module, what is out of date.
 build: $(VENV)/.has-build ## Compile what is compiled into src/
 	@$(BIN)/python setup.py --quiet build_ext --inplace
+	@$(BIN)/python -m compileall -q src # as pip does for what it installs
 
 clean: ## Remove everything that make has made
 	rm -rf .venv .venv-* build dist src/interlock.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -2,6 +2,7 @@
 
 import asyncio
 import concurrent.futures
+import gc
 import multiprocessing
 import socket
 import sys
@@ -299,6 +300,65 @@ def test_who_watched_the_order_before_does_so_afterwards():
         with b, a:
             pass
     assert len(found) == 1
+
+
+# --- what a schedule leaves behind ----------------------------------------------------------------------------------
+
+
+def test_what_was_there_before_is_free_in_the_next_schedule():
+    kept = interlock.Lock()
+
+    def program():
+        gone = interlock.Lock()
+        asked = threading.Event()
+
+        def keeps():
+            kept.acquire()
+            asked.wait()
+            kept.release()
+
+        def asks():
+            gone.acquire()
+            with kept:
+                asked.set()
+
+        run(keeps, asks)
+
+    error = failure_of(program, schedules=200)
+    assert error.kind == "deadlock"
+    assert not kept.locked()
+    # What earlier schedules have left is not told.
+    assert str(error).count("holds Lock gone") == 1
+    assert failure_of(program, replay=error.token).exploration.story == error.exploration.story
+    assert not kept.locked()
+
+
+def test_who_held_a_lock_before_holds_it_afterwards():
+    held = interlock.RLock()
+
+    def program():
+        with held:
+            threading.Event().wait()
+
+    with held:
+        assert failure_of(program).kind == "deadlock"
+        assert held._is_owned()
+    assert not held.locked()
+
+
+def test_a_search_collects_no_more_than_it_has_made():
+    whole = []
+
+    def note(phase, about):
+        if phase == "start" and about["generation"] == 2:
+            whole.append(about)
+
+    gc.callbacks.append(note)
+    try:
+        failure_of(two_orders_apart, schedules=100)
+    finally:
+        gc.callbacks.remove(note)
+    assert len(whole) <= (1 if sys.version_info < (3, 14) else 100)
 
 
 # --- the same in each run -----------------------------------------------------------------------------------------

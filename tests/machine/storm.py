@@ -24,7 +24,10 @@ from interlock.machine.kernel import seen
 
 WORKERS = 4
 PERMITS = 2
-PATIENCE = 60.0  # seconds; only who is stuck uses them up
+PATIENCE = 40.0  # seconds; only who is stuck uses them up
+
+
+MOST = 1 << 16  # how many workers there can be, one after the other
 
 
 class Place:
@@ -48,13 +51,19 @@ class Wrong(Exception):
     pass
 
 
-DOOMED = 64
-doomed = [Place() for _ in range(DOOMED)]
+# Each worker has a number that no other has: a pid may be given out again. For each: its pid, and whether it is killed.
+pids = mmap.mmap(-1, 8 * MOST)
+doomed = mmap.mmap(-1, MOST)
+me = 0  # the number of this worker
 
 
-def lives(pid: int) -> bool:
+def lives(number: int) -> bool:
     """Whether nobody was about to kill it. What /proc says comes too late: a lock goes on while its holder is dying."""
-    return all(place.get() != pid for place in doomed)
+    return not doomed[number]
+
+
+def was_killed(pid: int) -> bool:
+    return any(struct.unpack_from("q", pids, 8 * number)[0] == pid for number in range(MOST) if doomed[number])
 
 
 class Alone:
@@ -64,11 +73,15 @@ class Alone:
         self.inside = Place()
         self.done = Place()
 
-    def use(self, abandoned: object) -> None:
+    def use(self, abandoned: machine.Died | None) -> None:
         before = self.inside.get()
-        if before != 0 and (lives(before) or getattr(abandoned, "pid", None) != before):
-            raise Wrong(f"{before} was inside, it is {'alive' if lives(before) else 'dead'}; abandoned: {abandoned}")
-        self.inside.set(os.getpid())
+        if before != 0 and lives(before):
+            raise Wrong(f"worker {before} is inside")
+        # The one who was killed inside need not be the last who held it: the next one may have been killed before it
+        # could say that it was inside. And of a death that is noticed late, no pid is known.
+        if before != 0 and (abandoned is None or not (abandoned.pid == 0 or was_killed(abandoned.pid))):
+            raise Wrong(f"worker {before} was killed inside, and abandoned is {abandoned}")
+        self.inside.set(me)
         self.done.set(self.done.get() + 1)
         self.inside.set(0)
 
@@ -81,6 +94,7 @@ bounded, plain = machine.BoundedSemaphore(PERMITS), machine.Semaphore(PERMITS)
 permits = {id(bounded): [Place() for _ in range(WORKERS)], id(plain): [Place() for _ in range(WORKERS)]}
 barrier, event = machine.Barrier(2), machine.Event()
 jobs, out = machine.Queue(8), machine.Queue(8)
+in_all = {"lock": in_lock, "rlock": in_rlock, "rwlock": in_rwlock}
 visits = itertools.count()
 stop, wrong_seen = Place(), Place()
 
@@ -109,18 +123,18 @@ def use_rwlock(which: int) -> None:
         with rwlock.read():
             inside = in_rwlock.inside.get()
             if inside and lives(inside):
-                raise Wrong(f"{inside} writes while this one reads")
+                raise Wrong(f"worker {inside} writes while this one reads")
 
 
 def use_permits(which: int, semaphore: machine.Semaphore) -> None:
     places = permits[id(semaphore)]
     with semaphore:
-        places[which].set(os.getpid() << 32 | next(visits))
+        places[which].set(me << 32 | next(visits))
         # What is the same in two looks, and no visit looks like another, was so all the time between them.
         first, second = [[place.get() for place in places] for _ in range(2)]
         inside = [one >> 32 for one, other in zip(first, second, strict=True) if one == other and one != 0]
-        if sum(lives(pid) for pid in inside) > PERMITS:
-            raise Wrong(f"{inside} are inside")
+        if sum(lives(number) for number in inside) > PERMITS:
+            raise Wrong(f"workers {inside} are inside")
         places[which].set(0)
 
 
@@ -164,9 +178,12 @@ def work(which: int, seed: int) -> None:
             use_queue(which)
 
 
-def start(which: int, seed: int) -> int:
+def start(which: int, number: int, seed: int) -> int:
+    global me
     pid = os.fork()
     if pid == 0:
+        me = number
+        struct.pack_into("q", pids, 8 * number, os.getpid())
         try:
             faulthandler.register(signal.SIGUSR1)
             work(which, seed)
@@ -195,23 +212,30 @@ def main(seconds: float, seed: int) -> None:
     if producer == 0:
         produce(put)
         os._exit(0)
-    workers = [start(which, seed + which) for which in range(WORKERS)]
+    numbers = [which + 1 for which in range(WORKERS)]
+    workers = [start(which, numbers[which], seed + which) for which in range(WORKERS)]
     came: list[int] = []
     wrong: list[str] = []
     killed = 0
     end = time.monotonic() + seconds
     rest = time.monotonic()
-    while time.monotonic() < end and not wrong_seen.get():
+
+    def is_enough() -> bool:
+        """Its time is over, and something has happened: on a machine that is busy it takes longer."""
+        return time.monotonic() >= end and killed >= 10 and all(alone.done.get() for alone in in_all.values())
+
+    while not is_enough() and not wrong_seen.get() and killed < MOST - WORKERS - 1:
         with suppress(Empty):
             came.append(out.get(timeout=0.002))
         if time.monotonic() >= rest:
             rest = time.monotonic() + chance.random() * 0.02
             which = chance.randrange(WORKERS)
-            doomed[killed % DOOMED].set(workers[which])
+            doomed[numbers[which]] = 1
             os.kill(workers[which], signal.SIGKILL)
             os.waitpid(workers[which], 0)
             killed += 1
-            workers[which] = start(which, chance.randrange(1 << 30))
+            numbers[which] = WORKERS + killed
+            workers[which] = start(which, numbers[which], chance.randrange(1 << 30))
     stop.set(1)
     patience = time.monotonic() + PATIENCE
     left = [producer, *workers]
@@ -239,7 +263,7 @@ def main(seconds: float, seed: int) -> None:
         if got != PERMITS:
             wrong.append(f"{got} permits of {PERMITS}: {semaphore!r}")
     for each in (lock, rlock, rwlock.write(), condition):
-        if not each.acquire(timeout=PATIENCE):
+        if not each.acquire(timeout=PATIENCE / 4):
             wrong.append(f"held by nobody who lives: {each!r}")
     missing = set(range(put.get())) - set(came)
     # Whoever was killed after it had put `out` and before it left the block has the item done twice; a producer that
@@ -248,7 +272,7 @@ def main(seconds: float, seed: int) -> None:
         wrong.append(f"{len(missing)} items are missing, {len(came) - len(set(came))} came twice, {killed} killed")
     if jobs.unfinished_tasks or jobs.lost:
         wrong.append(f"unfinished {jobs.unfinished_tasks}, lost {jobs.lost}: {jobs!r}")
-    done = {name: of.done.get() for name, of in [("lock", in_lock), ("rlock", in_rlock), ("rwlock", in_rwlock)]}
+    done = {name: alone.done.get() for name, alone in in_all.items()}
     print(json.dumps({"killed": killed, "items": len(came), "done": done, "wrong": wrong}))
 
 

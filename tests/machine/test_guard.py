@@ -3,8 +3,11 @@
 import ctypes
 import os
 import signal
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
+from types import FrameType
 
 import pytest
 
@@ -44,6 +47,11 @@ class Stopped:
             os.waitpid(self.pid, 0)
         raise AssertionError("it comes into no guard")
 
+    def go_on(self, steps: int) -> None:
+        for _ in range(steps):
+            libc.ptrace(PTRACE_SINGLESTEP, self.pid, None, None)
+            os.waitpid(self.pid, 0)
+
     def end(self, how: str) -> None:
         if how == "killed":
             self.others.kill(self.pid)
@@ -51,20 +59,32 @@ class Stopped:
             libc.ptrace(PTRACE_DETACH, self.pid, None, None)
 
 
+def calls(work: Callable[[], object]) -> None:
+    work()
+
+
+def in_call(frame: FrameType | None) -> bool:
+    """Whether ``work``, which is compiled, has been called there: not before."""
+    return frame is not None and frame.f_code is calls.__code__ and frame.f_lineno > calls.__code__.co_firstlineno
+
+
 def interrupted(others: Others, prepare: Callable[[], object], work: Callable[[], object]) -> tuple[int, machine.Event]:
-    """A process that gets KeyboardInterrupt in ``work``, which it begins once the event is set."""
+    """A process that gets KeyboardInterrupt in ``work``, once, which it begins when the event is set."""
     ready, go = machine.Event(), machine.Event()
 
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        if in_call(frame):
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            raise KeyboardInterrupt
+
     def run() -> None:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGINT, on_signal)
         prepare()
         ready.set()
         go.wait()
-        signal.signal(signal.SIGINT, signal.default_int_handler)
         try:
-            work()
+            calls(work)
         except KeyboardInterrupt:
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
             os._exit(3)
 
     pid = others.start(run)
@@ -144,6 +164,95 @@ def test_a_permit_comes_back(others: Others, kind: type[machine.Semaphore], how:
     assert not semaphore.acquire(blocking=False)
 
 
+@pytest.fixture
+def interrupt_this(request: pytest.FixtureRequest) -> Iterator[Callable[[Callable[[], object]], None]]:
+    """Makes a call that blocks, in this thread, and raises KeyboardInterrupt in it."""
+    over = threading.Event()
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        if in_call(frame) and not over.is_set():
+            over.set()
+            raise KeyboardInterrupt
+
+    def disturb() -> None:
+        while not over.wait(0.01):
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGUSR1)
+
+    def interrupt_this(work: Callable[[], object]) -> None:
+        over.clear()
+        disturber = threading.Thread(target=disturb)
+        disturber.start()
+        try:
+            with pytest.raises(KeyboardInterrupt):
+                calls(work)
+        finally:
+            over.set()
+            disturber.join()
+
+    before = signal.signal(signal.SIGUSR1, on_signal)
+    yield interrupt_this
+    signal.signal(signal.SIGUSR1, before)
+
+
+@HOW
+def test_a_part_of_a_hold_comes_back(
+    others: Others, how: str, interrupt_this: Callable[[Callable[[], object]], None]
+) -> None:
+    semaphore = machine.BoundedSemaphore(5)
+    semaphore.acquire(permits=3)
+    stopped = Stopped(others, partial(semaphore.acquire, blocking=False), lambda: semaphore._inside)
+    interrupt_this(partial(semaphore.release, 2))
+    stopped.end(how)
+    if how == "goes on":
+        others.end(stopped.pid)
+    assert semaphore.acquire(timeout=PATIENCE, permits=4)
+    assert not semaphore.acquire(blocking=False)
+    semaphore.release(5)
+    with pytest.raises(ValueError, match="too many times"):
+        semaphore.release()
+
+
+def test_who_is_stopped_gives_back_a_part_of_the_same_hold(
+    others: Others, interrupt_this: Callable[[Callable[[], object]], None]
+) -> None:
+    """Wherever it stands inside, both parts come back."""
+    steps, inside = 0, True
+    while inside:
+        semaphore = machine.BoundedSemaphore(5)
+        semaphore.acquire(permits=4)
+        stopped = Stopped(others, semaphore.release, lambda semaphore=semaphore: semaphore._inside)  # type: ignore[misc]
+        stopped.go_on(steps)
+        inside = semaphore._inside == stopped.pid
+        if inside:
+            interrupt_this(partial(semaphore.release, 2))
+        else:
+            semaphore.release(2)
+        stopped.end("goes on")
+        assert others.end(stopped.pid) == 0
+        assert semaphore.acquire(timeout=PATIENCE, permits=4)
+        assert not semaphore.acquire(blocking=False)
+        steps += 40
+
+
+def test_what_a_holder_counts_is_nobody_elses(others: Others) -> None:
+    """Somebody was killed inside. Whoever makes the links anew, step by step, changes nothing that is the holder's."""
+    lock = machine.RLock()
+    lock.acquire()
+    depth = 1
+    try_it = partial(lock.acquire, timeout=0.0)
+    Stopped(others, try_it, lambda: lock._inside).end("killed")
+    next_one = Stopped(others, try_it, lambda: lock._inside)
+    while lock._inside == next_one.pid:
+        lock.acquire()
+        depth += 1
+        next_one.go_on(1)
+        assert lock._recursion_count() == depth
+    next_one.end("goes on")
+    for _ in range(depth):
+        lock.release()
+    assert not lock.locked()
+
+
 @HOW
 def test_a_release_reaches_who_waits(others: Others, how: str) -> None:
     semaphore = machine.Semaphore(0)
@@ -184,19 +293,15 @@ def test_a_lock_is_free(others: Others, how: str) -> None:
 
 
 @HOW
-def test_an_item_is_done(others: Others, how: str) -> None:
+@pytest.mark.parametrize("taken", ["held", "got"])
+def test_an_item_is_done(others: Others, how: str, taken: str) -> None:
     queue = machine.Queue()
-    queue.put(b"held")
-    queue.put(b"got")
+    queue.put(b"")
     held = queue.hold()
-
-    def leave() -> None:
-        try:
-            held.__exit__()
-        finally:
-            queue.task_done()
-
-    pid, go = interrupted(others, lambda: (held.__enter__(), queue.get()), leave)
+    if taken == "held":
+        pid, go = interrupted(others, held.__enter__, held.__exit__)
+    else:
+        pid, go = interrupted(others, queue.get, queue.task_done)
     joiner = others.start(queue.join)
     until(lambda: len(queue.waiters) == 1)
     stopped = Stopped(others, queue.get, lambda: queue._inside)

@@ -4,10 +4,11 @@ import multiprocessing
 import pickle
 
 import pytest
+from parties import ThreadParty
 
 from interlock import machine
 
-from .conftest import PATIENCE
+from .conftest import PATIENCE, until
 
 
 def work(lock: machine.Lock, event: machine.Event, condition: machine.Condition, barrier: machine.Barrier) -> None:
@@ -42,6 +43,24 @@ def test_what_a_context_makes_for_itself() -> None:
     assert context.get_context("spawn") is multiprocessing.get_context("spawn")
     with pytest.raises(ValueError, match="cannot find context"):
         machine.context("telepathy")
+
+
+@pytest.mark.parametrize("kind", ["its own", "Lock", "RLock", "machine.Lock"])
+def test_acquire_of_a_condition_waits_as_that_of_its_lock(kind: str) -> None:
+    context = machine.context()
+    made = {"its own": lambda: None, "machine.Lock": machine.Lock} | {k: getattr(context, k) for k in ("Lock", "RLock")}
+    condition = context.Condition(made[kind]())
+    other = ThreadParty("other")
+    condition.acquire()
+    assert other.do(condition.acquire, False) is False
+    assert other.do(condition.acquire, True, 0.001) is False
+    assert other.do(condition.acquire, True, -1) is False  # multiprocessing's: less than 0 is not at all
+    waiting = other.begin(condition.acquire)
+    until(lambda: waiting.done or condition._extra().waiters)
+    condition.release()
+    assert waiting.result() is True
+    other.do(condition.release)
+    other.end()
 
 
 def test_a_name_is_pickled_as_its_name() -> None:

@@ -30,14 +30,11 @@ def storm(seconds: float, environment: dict[str, str]) -> None:
         env=os.environ | environment,
         capture_output=True,
         encoding="utf-8",
-        timeout=seconds + 2 * PATIENCE,
         check=False,
     )
     assert ran.returncode == 0, ran.stderr
     result = json.loads(ran.stdout)
     assert result["wrong"] == [], ran.stderr
-    assert result["killed"] > 5 * seconds
-    assert min(result["done"].values()) > 0
 
 
 def test_the_file_is_removed_while_it_is_used(tmp_path: Path) -> None:

@@ -161,19 +161,33 @@ class Teller:
                 told.add(id(met))
                 lines += self._holds(met)
         mine = {strand.ident for strand in baton.strands if not strand.ended}
+        parties = {strand.party for strand in baton.strands}
         for someone in view.people:
             if id(someone) not in told and someone.is_task:
                 if someone.ident not in mine and someone.ident not in idents:
                     continue
-                if _is_of_the_past(someone):
+                if self._is_of_the_past(someone):
                     continue
                 lines.append(f"  task {someone.name}")
                 lines += self._waits(someone) or self._place("is", someone)
                 lines += self._holds(someone)
-            elif id(someone) not in told and someone.holds and someone.party is not None and someone.party.ended:
+            elif someone.party is not None and someone.party.ended and someone.party.id in parties and someone.holds:
                 lines.append(f"  {someone.name} (ended)")
                 lines += self._holds(someone)
         return "\n".join(lines)
+
+    def _is_of_the_past(self, someone: Someone) -> bool:
+        """Whether it is a task that an earlier schedule has left: nobody has collected it yet."""
+        if someone.party is not None and someone.party.ended:
+            return True
+        if someone.party is not None:
+            loop: Any = getattr(someone.party, "loop", None)
+        else:
+            loop = someone.task.get_loop() if hasattr(someone.task, "get_loop") else None
+        if loop is None:
+            return someone.party is not None
+        ran_in = getattr(loop, "_interlock_schedule", self.baton.schedule)
+        return ran_in != self.baton.schedule or (hasattr(loop, "is_closed") and loop.is_closed())
 
     def _state(self, strand: Strand, someone: Someone | None, kind: str) -> list[str]:
         if strand.number == 0 and strand.pending[0] == END:
@@ -222,16 +236,6 @@ class Teller:
         if own:
             shown.stack = traceback.StackSummary.from_list(own)
         return [nameless(line.rstrip("\n")) for line in shown.format(chain=False)]
-
-
-def _is_of_the_past(someone: Someone) -> bool:
-    """Whether it is a task that an earlier schedule has left."""
-    if someone.party is None:
-        return False
-    if someone.party.ended:
-        return True
-    loop = getattr(someone.party, "loop", None)
-    return loop is None or (hasattr(loop, "is_closed") and loop.is_closed())
 
 
 def nameless(text: str) -> str:

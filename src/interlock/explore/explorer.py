@@ -18,10 +18,8 @@ from collections.abc import Callable
 from typing import Any
 
 from interlock.core.explain import order as lock_order
-from interlock.core.graph.waitgraph import primitives as every_primitive
 from interlock.core.kernel.probe import start_counting, stop_counting
 from interlock.core.primitives.condition_foreign import shows_handler
-from interlock.core.primitives.mutex import Mutex
 from interlock.explore.account import Teller, nameless, number_tasks
 from interlock.explore.engine.baton import Baton
 from interlock.explore.patches import Patches, quiet_collector
@@ -41,6 +39,7 @@ SHRINKS = 500  # replays at most
 WATCHED = 10  # the order of locks is watched in the first schedules, and then in one of so many
 _LOOKS = 12  # of a tenth of a second each, in all of which who has the baton slept
 _LOOKS_AT_MOST = 50
+_YOUNG = 1 if sys.version_info < (3, 14) else 2  # all that was made since the last collection, and no more if possible
 _sleep = time.sleep
 
 
@@ -207,14 +206,15 @@ class Explorer:
         baton.set_strategy(strategy, self.random.getrandbits(63), sinking, self.steps)
         self.patches.fresh_start()
         self.found.schedules += 1
-        if self.found.schedules % 25 == 0:
-            gc.collect(2 if self.found.schedules % 500 == 0 else 1)
+        if story or self.found.schedules % 25 == 0:
+            # All of a big heap takes as long as hundreds of schedules. What they leave dies young: nothing of them is
+            # kept here while it is looked at. A story must not tell of what earlier ones have left.
+            baton.forget()
+            gc.collect(2 if self.found.schedules % 2_000 == 0 else _YOUNG)
         baton.trace = [] if story else None
         self.telling = story
         if story:
             self.teller.forget()
-            gc.collect()  # tasks that were broken off would be seen
-        if story:
             start_counting()  # so that each primitive knows the line that made it
         self.races.begin()
         cycles: list[list[Any]] = []
@@ -235,6 +235,7 @@ class Explorer:
                     lock_order.resume_watching(watcher)
             if story:
                 stop_counting()
+            baton.free_locks()
             self.patches.clean_up()
             self.after_each()
         interruption, self._interruption = self._interruption, None
@@ -243,9 +244,7 @@ class Explorer:
         options, choices = baton.decisions()
         outcome = Outcome(options, choices, baton, self.races)
         outcome.order = cycles[0] if cycles else None
-        if outcome.failure is not None:
-            self._free_locks()
-        elif cycles and self.ordered is None:
+        if outcome.failure is None and cycles and self.ordered is None:
             self.ordered = outcome
         return outcome
 
@@ -256,18 +255,9 @@ class Explorer:
         finally:
             self.points.after_main()
 
-    def _free_locks(self) -> None:
-        """What a schedule that was broken off has left locked, and was there before."""
-        for reference in self.old_locks:
-            if reference.owner is not None:
-                reference._at_fork_reinit()
-
     # --- the search -----------------------------------------------------------------------------------------------
 
     def __enter__(self) -> "Explorer":
-        self.old_locks: list[Mutex] = [
-            each for each in every_primitive() if isinstance(each, Mutex) and not each.locked()
-        ]
         self._collector = quiet_collector()
         self._collector.__enter__()
         self.patches.__enter__()

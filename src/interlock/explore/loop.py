@@ -61,6 +61,7 @@ def patch_loops(baton: Baton, replace: Callable[[Any, str, object], None]) -> No
 def _step(loop: Any, baton: Baton) -> None:
     baton.poke(STEP, loop)
     ready = loop._ready
+    loop._interlock_schedule = baton.schedule
     seen: dict[int, int] = loop.__dict__.setdefault("_interlock_seen", {})
     while True:
         _drop_cancelled_timers(loop)

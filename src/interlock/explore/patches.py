@@ -49,10 +49,10 @@ class Patches:
             undo.enter_context(interlock.install(asyncio=True))
             # A module that was imported before has the classes of `threading` under names of its own.
             names = [*dropin.NAMES, *dropin.ASYNCIO_NAMES]
-            self.rebind(undo, {found: name.ours for name in names for found in dropin._found.get(name, [])})
+            classes = {found: name.ours for name in names for found in dropin._found.get(name, [])}
+            self.rebind(undo, classes, self._patch_time(undo))
             self._patch_threads(undo)
             self._number(undo, threading.Thread)
-            self._patch_time(undo)
             self._patch_library(undo)
             self._numpy = sys.modules.get("numpy")
             undo.callback(setattr, threading, "_counter", threading._counter)  # type: ignore[attr-defined]
@@ -205,7 +205,8 @@ class Patches:
 
     # --- time -----------------------------------------------------------------------------------------------------
 
-    def _patch_time(self, undo: contextlib.ExitStack) -> None:
+    def _patch_time(self, undo: contextlib.ExitStack) -> dict[Any, Any]:
+        """Returns what stands for what, for those who have imported it by name."""
         baton = self.baton
 
         def clock(there: Callable[[], Any], offset: int, divisor: int) -> Callable[[], Any]:
@@ -234,18 +235,18 @@ class Patches:
             ours[getattr(time, name + "_ns")] = clock(getattr(time, name + "_ns"), offset, 1)
         for there, here in ours.items():
             self.replace(undo, time, there.__name__, here)
-        self.rebind(undo, ours, times=True)
+        return ours
 
-    def rebind(self, undo: contextlib.ExitStack, ours: dict[Any, Any], times: bool = False) -> None:
+    def rebind(self, undo: contextlib.ExitStack, classes: dict[Any, Any], times: dict[Any, Any]) -> None:
         """Change what modules have imported by name: those of the program and, of ``times``, some of the library."""
-        by_id = {id(there): (there, here) for there, here in ours.items()}
+        of_library = {id(there): (there, here) for there, here in times.items()}
+        of_program = of_library | {id(there): (there, here) for there, here in classes.items()}
         for name, module in list(sys.modules.items()):
             file = getattr(module, "__file__", None)
-            if not (times and name in ("threading", "queue", "sched", "concurrent.futures._base")) and not (
-                isinstance(file, str) and self.is_program(file)
-            ):
-                continue
-            self._rebind_in(undo, module, by_id)
+            if isinstance(file, str) and self.is_program(file):
+                self._rebind_in(undo, module, of_program)
+            elif name in ("threading", "queue", "sched", "concurrent.futures._base"):
+                self._rebind_in(undo, module, of_library)
 
     def _rebind_in(self, undo: contextlib.ExitStack, owner: Any, by_id: dict[int, tuple[Any, Any]]) -> None:
         """What a module or a class has under names of its own, and what its functions have as defaults."""

@@ -72,7 +72,10 @@ class MachineCondition(Condition):
         super().__init__(MachineRLock() if lock is None else lock)
 
     def acquire(self, block: bool = True, timeout: float | None = None) -> bool:
-        """Take the lock."""
+        """Acquire the lock. ``timeout``: how many seconds to wait at most; None means no limit."""
+        lock: Any = self._extra()
+        if isinstance(lock, MachineLock | MachineRLock):  # it has the same calls
+            return bool(lock.acquire(block, timeout))
         return super().acquire(*_waiting(block, timeout))
 
 

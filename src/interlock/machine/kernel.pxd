@@ -8,7 +8,7 @@ cdef extern from "kernel.h" nogil:
         ENTER, HOLD, READING, TASK, TIMED, STRICT, JOINING
         TAKEN, LATE, SIGNAL, FULL, SPOILED, ACTING, CIRCULAR, SHUT_DOWN
         SHUT, DROP, PICKLED, PAGE, RING_PAGES
-        PARKED, GRANTED, HOLDING, CANCELLED, LEFT
+        PARKED, GRANTED, HOLDING, CANCELLED
     u64 ID_MASK, PERMITS, READ, ABANDONED, ENTERED, QUEUED, NEVER, PASSING
 
     cdef struct slot:
@@ -84,7 +84,8 @@ cdef extern from "kernel.h" nogil:
     u64 permits_give(me *, record *, u64) noexcept
     u64 permits_held(record *, u64) noexcept
     void permits_release_outside(record *, u32) noexcept
-    u64 leave_holds_outside(me *, record *, u64) noexcept
+    void leave_holds_outside(me *, record *, u64) noexcept
+    bint is_held(node *) noexcept
     bint reader_release(me *, record *) noexcept
     void writer_release(me *, record *, int) noexcept
     bint event_try_set(record *) noexcept

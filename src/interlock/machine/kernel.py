@@ -875,7 +875,7 @@ def holders_of(at: u32) -> list:
         index: u32
         for index in range(1, this_process.arena.chunks * 8):
             n: cython.pointer(node) = node_at(index)
-            holds: cython.bint = n.at == at and n.word & HOLDING and not n.word & (CANCELLED | LEFT)
+            holds: cython.bint = n.at == at and is_held(n)
             if index % 8 and holds and (kind != QUEUE or n.holding != 0):
                 ids.append(n.owner)
     found_holders = []
@@ -903,7 +903,7 @@ def seen() -> list:
         party = party_of(n.owner, n.since)
         if party is None:
             continue
-        if word & HOLDING and not word & (CANCELLED | LEFT):
+        if is_held(n):
             if record_at(n.at).kind == QUEUE and n.holding == 0:
                 continue
             holds.setdefault(n.at, []).append(party)

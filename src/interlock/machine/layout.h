@@ -44,8 +44,10 @@ enum { SLOTS = 8192, RECORDS = 65536, CHUNKS = 65536, SHEETS = 16384, BUCKETS = 
        +SPOILT    its round of the barrier was reset
        HOLDING    a hold: of permits, of a reader; of a place among the members of a barrier
        +UNSURE    a task's: whoever granted it died before that showed, and it was taken back: no mail of that wait counts
-       +LEFT      given back while somebody else was in the guard; whoever is in it next does the rest */
-enum { IDLE = 0, PARKED = 1, WOKEN = 2, GRANTED = 4, HOLDING = 8, CANCELLED = 16, NEW = 32, SPOILT = 64, LEFT = 128, UNSURE = 256 };
+       +n * LEFT  so many permits (or the reading) of the hold were given back while somebody else was in the guard; whoever
+                  is in it next does the rest. The word belongs to one hold, so a count in it cannot hit the next one */
+enum { IDLE = 0, PARKED = 1, WOKEN = 2, GRANTED = 4, HOLDING = 8, CANCELLED = 16, NEW = 32, SPOILT = 64, UNSURE = 128 };
+enum { LEFT = 256, LEFT_BITS = 8, MOST_LEFT = (1 << 24) - 1 };
 
 /* The flags of a node: what its wait is. */
 enum {
@@ -62,7 +64,7 @@ enum {
 enum { FREE = 0, LOCK, RLOCK, SEMAPHORE, BOUNDED, EVENT, CONDITION, BARRIER, RWLOCK, LATCH, QUEUE };
 
 /* What `intent` says: the word of the record is right if its node shows this, and was `intent_before` if not. */
-enum { TAKE = 1, GIVE = 2, PART = 3, GOT = 4, LOSE = 5, PAY = 6 };
+enum { TAKE = 1, GIVE = 2, PART = 3, GOT = 4, LOSE = 5, PAY = 6, PARTED = 7 };
 
 /* The line where a thread took a record last. Whoever shows it makes sure that it holds that. */
 enum { PLACES = 3, PLACE = 56 };
@@ -136,7 +138,7 @@ struct node {
     u32 next;
     u32 prev;
     u32 fifo; /* of a task's loop */
-    u32 holding; /* Queue: how many entries its owner has TAKEN */
+    u32 holding; /* Queue: how many entries its owner has TAKEN; a hold of permits: how many LEFT ones the word has got */
 };
 
 /* The first node of a chunk is its head. */

@@ -213,7 +213,10 @@ class Lock(Shared):
 
     def take_back(self, w: cython.pointer(Waiting)):
         i = caller()
-        self.give_in_guard(i, i.id, True)
+        try:
+            self.give_in_guard(i, i.id, True)
+        except RuntimeError:
+            pass  # another party has released it meanwhile; what is being raised goes on
 
     def give(self, leaving: cython.bint):
         i = caller()

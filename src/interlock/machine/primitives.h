@@ -173,15 +173,15 @@ static u64 permits_give(struct me *me, struct record *r, u64 count) {
             rouse(head, WOKEN); /* it does not watch the caller */
         }
         u64 word = load(&r->word);
-        if (n->want > count) {
+        if (held_by(n) > count) {
             r->intent_want = n->want - (u32) count;
             intend(r, n, PART, (word + count) | QUEUED);
             store(&n->want, n->want - (u32) count);
             fulfil(r);
             count = 0;
         } else {
-            count -= n->want;
-            intend(r, n, GIVE, (word + n->want) | QUEUED);
+            count -= held_by(n);
+            intend(r, n, GIVE, (word + held_by(n)) | QUEUED);
             and_in(&n->word, GRANTED); /* its owner may not have run yet */
             fulfil(r);
             unlink_hold(r, n);
@@ -212,33 +212,35 @@ static void permits_release_outside(struct record *r, u32 count) {
     rouse_all(r);
 }
 
-/* Past the guard: `count` permits (or one reading) of holds are given back, of the caller's own first. Returns how many
-   could not be: part of a hold of several. */
-static u64 leave_holds_outside(struct me *me, struct record *r, u64 count) {
+/* Past the guard: `count` permits (or one reading) of holds are given back, of the caller's own first. Of one hold no more
+   than there is room for in a word: 16 million. */
+static void leave_holds_outside(struct me *me, struct record *r, u64 count) {
     u32 number = number_of(r), chunks = load(&ilk->arena->chunks);
-    u64 left = count;
+    u64 missing = count;
     for (int own = 1; own >= (r->kind == RWLOCK); own--) {
-        for (u32 index = 1; index < chunks * CHUNK && left > 0; index++) {
+        for (u32 index = 1; index < chunks * CHUNK && missing > 0; index++) {
             struct node *n = node_at(index);
-            u32 word = is_node(index) && load(&n->at) == number ? load(&n->word) : 0;
-            u64 want = r->kind == RWLOCK ? 1 : n->want;
-            if ((word & HOLDING) && !(word & (LEFT | CANCELLED)) && (n->owner == me->id) == own && want <= left &&
-                cas(&n->word, &word, word | LEFT)) {
-                left -= want;
+            u32 word = is_node(index) && load(&n->at) == number ? load(&n->word) : 0, some = 0;
+            while (is_hold(word) && (n->owner == me->id) == own && n->want > left_of(word)) {
+                some = n->want - left_of(word) < missing ? n->want - left_of(word) : (u32) missing;
+                some = some < MOST_LEFT - left_of(word) ? some : MOST_LEFT - left_of(word);
+                if (some == 0 || cas(&n->word, &word, word + some * LEFT)) {
+                    missing -= some;
+                    break;
+                }
             }
         }
     }
-    if (left != count) {
+    if (missing != count) {
         rouse_all(r);
     }
-    return left;
 }
 
 /* By `owner`, or by all: 0. */
 static u64 permits_held(struct record *r, u64 owner) {
     u64 held = 0;
     for (u32 index = r->holds; index != 0; index = node_at(index)->next) {
-        held += owner == 0 || node_at(index)->owner == owner ? node_at(index)->want : 0;
+        held += owner == 0 || node_at(index)->owner == owner ? held_by(node_at(index)) : 0;
     }
     return held;
 }

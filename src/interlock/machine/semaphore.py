@@ -176,9 +176,8 @@ class Semaphore(Shared):
         except BaseException:
             leave_holds_outside(i, self.r, w.want)
             return  # what is being raised already is as good
-        # Another party may have released it meanwhile.
-        if permits_held(self.r, i.id) >= w.want:
-            permits_give(i, self.r, w.want)
+        # Another party may have released some of it meanwhile.
+        permits_give(i, self.r, min(permits_held(self.r, i.id), cython.cast(u64, w.want)))
         guard_unlock(i, self.r)
 
     def checked(self, permits) -> cython.long:

@@ -213,6 +213,22 @@ static inline int is_hold(u32 word) {
     return (word & HOLDING) != 0 && (word & CANCELLED) == 0;
 }
 
+/* How much of a hold was given back past the guard. */
+static inline u32 left_of(u32 word) {
+    return word >> LEFT_BITS;
+}
+
+/* For who looks: not all of it was. */
+static inline int is_held(struct node *n) {
+    u32 word = load(&n->word), left = left_of(word);
+    return is_hold(word) && (left == 0 || left < n->want);
+}
+
+/* A hold of permits: how many of the record's bound are with it. */
+static inline u32 held_by(struct node *n) {
+    return n->want - n->holding;
+}
+
 /* --- intents ------------------------------------------------------------------------------------------------------ */
 
 /* The word becomes `after`, and the node is to be changed next: that commits both. Nothing but the guard can change the
@@ -254,9 +270,11 @@ static void settle_intent(struct record *r) {
     }
     /* A letter may be on its way: from here on it does not count. */
     u32 word = r->intent_kind == TAKE ? or_in(&node_at(index)->word, UNSURE) : load(&node_at(index)->word);
+    word &= ~(u32) UNSURE; /* of one who died here before */
     int done = r->intent_kind == TAKE   ? !(word & CANCELLED) && (word == IDLE || (word & (GRANTED | HOLDING)) != 0)
                : r->intent_kind == GIVE ? !(word & HOLDING)
-                                        : node_at(index)->want == r->intent_want;
+               : r->intent_kind == PART ? node_at(index)->want == r->intent_want
+                                        : node_at(index)->holding == r->intent_want;
     if (!done) {
         store(&r->word, r->intent_before);
     }
@@ -300,20 +318,30 @@ static int grant(struct record *r, struct record *q, struct node *n, u64 after) 
     return 1;
 }
 
-/* Gives back the holds of the dead. Permits are not lost with a killed holder, and a dead reader keeps nobody out. */
+/* Gives back the holds of the dead, and what was given back past the guard. Permits are not lost with a killed holder, and
+   a dead reader keeps nobody out. */
 static int reap_holds(struct record *r) {
     int reaped = 0;
     for (u32 index = r->holds; index != 0;) {
         struct node *n = node_at(index);
+        u32 left = left_of(load(&n->word));
         index = n->next;
-        if (!is_dead(n->owner) && !(load(&n->word) & LEFT)) {
+        if (!is_dead(n->owner) && left == n->holding) {
             continue;
         }
         u64 word = load(&r->word);
+        if (!is_dead(n->owner) && left < n->want) {
+            r->intent_want = left;
+            intend(r, n, PARTED, (word + left - n->holding) | QUEUED);
+            store(&n->holding, left);
+            fulfil(r);
+            reaped = 1;
+            continue;
+        }
         if (r->kind == RWLOCK) {
             word = (word & PERMITS) > 1 ? word - 1 : word & (QUEUED | ABANDONED);
         } else if (r->kind != BARRIER) {
-            word += n->want;
+            word += held_by(n);
         }
         intend(r, n, GIVE, word | QUEUED);
         store(&n->word, IDLE);
@@ -476,7 +504,9 @@ static int watches_well(struct record *r, struct node *n) {
 static void rebuild_queue(struct record *r, int why) {
     u32 number = number_of(r), chunks = load(&ilk->arena->chunks), spoilt = 0;
     r->head = r->tail = r->holds = 0;
-    r->count = r->kind == BARRIER ? 0 : r->count;
+    if (r->kind == BARRIER) {
+        r->count = 0; /* for others it is another's: the holder of an RLock, or who releases past the guard, changes it now */
+    }
     for (u32 index = 1; index < chunks * CHUNK; index++) {
         struct node *n = node_at(index);
         if (!is_node(index) || load(&n->at) != number) {
@@ -504,7 +534,9 @@ static void rebuild_queue(struct record *r, int why) {
             n->next = behind != 0 ? node_at(behind)->next : r->head;
             *(behind != 0 ? &node_at(behind)->next : &r->head) = index;
             *(n->next != 0 ? &node_at(n->next)->prev : &r->tail) = index;
-            r->count += r->kind == BARRIER;
+            if (r->kind == BARRIER) {
+                r->count += 1;
+            }
             spoilt |= word & SPOILT;
         }
     }
@@ -801,7 +833,7 @@ static inline int has(struct node *n) {
     if (!(load(&n->word) & GRANTED)) {
         return 0;
     }
-    and_in(&n->word, HOLDING); /* unless another has given the hold back already */
+    and_in(&n->word, HOLDING | -(u32) LEFT); /* unless another has given the hold back already */
     return 1;
 }
 
@@ -899,7 +931,7 @@ static int withdraw(struct me *me, struct wait *w) {
     }
     do {
         if (word & GRANTED) {
-            and_in(&n->word, HOLDING);
+            and_in(&n->word, HOLDING | -(u32) LEFT);
             return 1;
         }
     } while (!cas(&n->word, &word, (word & ~(u32) WOKEN) | CANCELLED));

@@ -23,7 +23,7 @@ EXCLUDED = {
 }
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("method", ["fork", "forkserver", "spawn"])
 def test_suite(method: str, tmp_path: Path) -> None:
     run(method, tmp_path)

@@ -1,6 +1,7 @@
 cimport cython
 from interlock.core.kernel.control cimport Controller, Operation
 from interlock.core.kernel.native cimport PyThread_type_lock
+from interlock.core.primitives.mutex cimport Mutex
 
 # What the chooser goes by. The numbers stand in no file.
 cdef enum Strategy:
@@ -81,6 +82,14 @@ cdef class Baton(Controller):
     cdef readonly Strand main
     cdef Worker main_worker
     cdef readonly bint running
+    cdef readonly long schedule        # how many have been begun
+    cdef bint broken_off               # somebody got `Abandon`
+    # Locks by their addresses: see `meet`.
+    cdef dict met                      # in this schedule
+    cdef dict met_before               # in the last one
+    cdef dict held_before              # locked when this schedule met them
+    cdef dict old                      # met in two
+    cdef dict left                     # left locked by one, and in no other yet
     # The clock, in nanoseconds.
     cdef readonly long long clock
     cdef int clock_looks
@@ -155,6 +164,7 @@ cdef class Baton(Controller):
     cdef object finish(self, Strand me)
     cdef bint others_run(self)
     cdef bint is_outside(self, object waiter)
+    cdef object meet(self, Mutex lock, object key)
     cdef Worker new_worker(self)
     cdef object run_strand(self, Strand strand)
     cdef object pass_on_from(self, Strand strand, Worker worker)

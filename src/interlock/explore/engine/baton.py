@@ -58,6 +58,7 @@ from cython.cimports.interlock.core.kernel.probe import Observed, Record, Tally,
 from cython.cimports.interlock.core.kernel.timeouts import NEVER
 from cython.cimports.interlock.core.kernel.waiter import ThreadWaiter
 from cython.cimports.interlock.core.primitives.condition_foreign import shows_handler
+from cython.cimports.interlock.core.primitives.mutex import Mutex
 from cython.cimports.interlock.explore.engine.strand_local import (
     interlock_clear_locals,
     interlock_set_strand,
@@ -167,6 +168,11 @@ class Baton(Controller):
         self.idle_workers = []
         self.workers = []
         self.candidates = []
+        self.met = {}
+        self.met_before = {}
+        self.held_before = {}
+        self.old = {}
+        self.left = {}
         self.split_at = -1
 
     def __dealloc__(self):
@@ -244,6 +250,8 @@ class Baton(Controller):
         self.strands = [me]
         self.order = [me]
         self.main = self.current = me
+        self.schedule += 1
+        self.broken_off = False
         self.clock = EPOCH
         self.clock_looks = 0
         self.points = 0
@@ -333,8 +341,51 @@ class Baton(Controller):
         self.strands = []
         self.order = []
         self.candidates = []
+        self.met = {}
+        self.met_before = {}
+        self.held_before = {}
+        self.old = {}
+        self.left = {}
         self.main = None
         self.trace = None
+
+    # What a schedule that was broken off leaves locked is to be free in the next one, where the program made it before:
+    # in a module, or for all calls. What it makes in each call is left alone: a coroutine or a generator that still
+    # stands in a `with` of it will release it when it is collected. A lock that two schedules have met is of the first
+    # kind. All locks that are known here are kept alive, so that an address stands for one of them.
+
+    def meet(self, lock: Mutex, key: object):
+        """A strand uses a lock for the first time in this schedule."""
+        self.met[key] = lock
+        if key not in self.old and (key in self.met_before or key in self.left):
+            self.old[key] = lock
+            if self.left.pop(key, None) is not None and lock.holder != 0:
+                lock._at_fork_reinit()
+        if lock.holder != 0:
+            self.held_before[key] = lock
+
+    def free_locks(self) -> None:
+        """After each schedule."""
+        if self.broken_off:
+            for key, each in self.met.items():
+                lock: Mutex = each
+                if lock.holder == 0 or key in self.held_before:
+                    continue
+                if key in self.old:
+                    lock._at_fork_reinit()
+                else:
+                    self.left[key] = lock
+        self.met_before = self.met
+        self.met = {}
+        self.held_before.clear()
+
+    def forget(self) -> None:
+        """Of the last schedule keep nothing: all that it has made is to be garbage."""
+        self.strands = []
+        self.order = []
+        self.candidates = []
+        self.main = None
+        self.failure = None
 
     # --- what the program does ------------------------------------------------------------------------------------
 
@@ -356,6 +407,10 @@ class Baton(Controller):
             cython.cast(Strand, found).quiet += by
 
     def point(self, operation: Operation, what: object) -> cython.int:
+        if isinstance(what, Mutex):
+            key = cython.cast(cython.size_t, cython.cast(cython.p_void, what))
+            if key not in self.met:
+                self.meet(what, key)
         return self.step(self.me(), operation, what, not lets_go(operation))
 
     def after(self, what: object) -> cython.void:
@@ -416,6 +471,7 @@ class Baton(Controller):
             return 0
         if operation == More.LINE and me.refusals > 1 and me.refusals % 200 != 0:
             return 0
+        self.broken_off = True
         if me.refusals > ENOUGH_REFUSALS and me is not self.main:
             self.give_up(me)
         raise Abandon
@@ -525,6 +581,7 @@ class Baton(Controller):
         finally:
             self.hush(-1)
         self.fail("deadlock", words, None, me)
+        self.broken_off = True
         raise Abandon
 
     def unwinding(self) -> cython.bint:
