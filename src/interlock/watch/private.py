@@ -70,6 +70,11 @@ def files_of_program(loop: "Any") -> int:
     return 0 if selector is None else max(0, len(selector.get_map()) - 1)
 
 
+def transport_of_stream(reader: "Any") -> "Any":
+    """`_transport`: from which a `StreamReader` gets its data, or None."""
+    return getattr(reader, "_transport", None)
+
+
 def loop_of_runner(runner: "Any") -> "Any":
     """`_loop`: of an `asyncio.Runner`, or None. `get_loop` would make one."""
     return getattr(runner, "_loop", None)

@@ -213,7 +213,7 @@ def _outside(frames: list[FrameType]) -> str | None:
         if not module.startswith("asyncio."):
             return None
         if module.partition(".")[2] in _OUTSIDE:
-            transport = getattr(frame.f_locals.get("self"), "_transport", None)
+            transport = private.transport_of_stream(frame.f_locals.get("self"))
             other = None if transport is None else _other_end(transport)
             return f"data from {other}" if other else f"the outside, in asyncio's {frame.f_code.co_name}"
     return None
