@@ -284,6 +284,7 @@ WHERE_USED = {
     ("cluster/engines/redis.py", "_sock"): "a time limit for one answer; redis-py has one for all",
     ("cluster/cancelling.py", "_core"): "an annotation; trio has no public name for the type",
     ("cluster/cancelling.py", "_entry_queue"): "likewise",
+    ("explore/account.py", "_interlock_schedule"): "our own mark on a loop of the explorer's",
     ("pytest_plugin.py", "_asyncioRunner"): "the loop of an IsolatedAsyncioTestCase; it has no public name",
     ("pytest_plugin.py", "_hypothesis_internal_use_settings"): "a property's settings; hypothesis has no public name",
     ("pytest_plugin.py", "_fixtureinfo"): "which fixtures a test asks for; pytest has no public name for it",
