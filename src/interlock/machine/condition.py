@@ -145,6 +145,8 @@ class Condition(Shared):
             store(cython.address(held.task), task)
             store(cython.address(held.count), depth)
         if error is not None:
+            if w.noticed == 1:
+                self.pass_on(i)
             raise error
         if load(cython.address(held.word)) & ABANDONED:
             self.lock.recovered(i)
@@ -173,8 +175,10 @@ class Condition(Shared):
         if self.reentrant:
             store(cython.address(held.task), task)
             store(cython.address(held.count), depth)
-        if isinstance(noticed, BaseException):
-            raise noticed
+        if isinstance(noticed, tuple):
+            if noticed[1] == 1:
+                self.pass_on(i)
+            raise noticed[0]
         if load(cython.address(held.word)) & ABANDONED:
             self.lock.recovered(i)
         return noticed == 1
@@ -232,6 +236,15 @@ class Condition(Shared):
     def notify_all(self) -> None:
         """Wake all waiting parties. They continue one after the other, as each gets the lock."""
         self.notify(0x7FFFFFFF)
+
+    def pass_on(self, i: cython.pointer(me)):
+        """The caller, who has the lock back, was notified and raises: its notification is for the next one."""
+        try:
+            self.enter_guard(i)
+        except BaseException:
+            return  # somebody is stopped inside, and what is being raised already is as good
+        condition_notify(self.r, 1)
+        guard_unlock(i, self.lock.r)
 
     def __repr__(self):
         return self.describe("", f"lock={self.lock!r}")

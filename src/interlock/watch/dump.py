@@ -19,7 +19,7 @@ from interlock.core.primitives.latch import Latch
 from interlock.core.primitives.lock import Lock
 from interlock.core.primitives.semaphore import Semaphore
 from interlock.core.primitives.waitqueue import WaitQueue
-from interlock.watch import deeds, ended
+from interlock.watch import deeds, elsewhere, ended
 from interlock.watch.stuck import dead_givers
 from interlock.watch.view import Cycle, Someone, View
 from interlock.watch.waits import Meaning
@@ -387,6 +387,9 @@ def what_is_missing(wait: Wait) -> str:
         return f"{_count(at.count, 'count-down is', 'count-downs are')} missing"
     if isinstance(at, Semaphore):
         return f"only {at._value} free" if at._value else "no permit is free"
+    if elsewhere.is_remote(at):
+        last = elsewhere.told(at)
+        return "" if last is None else str(last)
     if isinstance(at, Event):
         return "nobody has set it since this wait began"
     if isinstance(at, Condition):
