@@ -8,10 +8,14 @@ What is measured:
 - a pair: acquire and release by one thread, nobody else there;
 - round trips of a pair, counted by the server, alone and with 100 contenders;
 - a hand-off: from before a release to the moment at which a thread of another process has the lock, with 1 and with 99
-  who wait; of redis-py's Lock, which polls, only the wait of its contenders.
+  who wait; of redis-py's Lock, which polls, only the wait of its contenders;
+- renewals, and what `connect` adds in threads and memory.
 """
 
 import argparse
+import asyncio
+import itertools
+import secrets
 import statistics
 import subprocess
 import sys
@@ -73,12 +77,12 @@ def pair_of(lock: Any) -> Pair:
 
 RELAY = """
 import sys, threading, time
-kind, url, prefix, name, waiters = sys.argv[1:]
-sys.path.insert(0, {tests!r})
+kind, url, prefix, name, threads, seconds = sys.argv[1:]
 def make():
     if kind == "ours":
         import interlock.cluster
-        return interlock.cluster.connect(url, prefix=prefix, after_restart="grant").Lock
+        options = {"durable": False} if url.startswith("postgresql") else {}
+        return interlock.cluster.connect(url, prefix=prefix, after_restart="grant", **options).Lock
     if kind == "python-redis-lock":
         import redis, redis_lock
         client = redis.Redis.from_url(url)
@@ -88,67 +92,76 @@ def make():
         def __init__(self, name):
             self.line = psycopg.connect(url, autocommit=True)
         def acquire(self):
-            self.line.execute("SELECT pg_advisory_lock(7)")
+            self.line.execute("SELECT pg_advisory_lock(8)")
         def release(self):
-            self.line.execute("SELECT pg_advisory_unlock(7)")
+            self.line.execute("SELECT pg_advisory_unlock(8)")
     return Advisory
 factory = make()
-def wait(lock):
-    while True:
-        lock.acquire()
-        at = time.monotonic_ns()
-        lock.release()
-        print(at, flush=True)
-        line = sys.stdin.readline()
-        if not line:
-            return
-first = factory(name)
-first.acquire(); first.release()
-others = [factory(name) for _ in range(int(waiters) - 1)]
+locks = [factory(name) for _ in range(int(threads))]
+locks[0].acquire(); locks[0].release()
 print("ready", flush=True)
 sys.stdin.readline()
-def other(lock):
-    while True:
+times = []
+until = time.monotonic() + float(seconds)
+def relay(lock):
+    while time.monotonic() < until:
         lock.acquire()
+        got = time.monotonic_ns()
+        time.sleep(0.002)  # until the next one sleeps, too
+        times.append((got, time.monotonic_ns()))
         lock.release()
-        time.sleep(0.02)
-for lock in others:
-    threading.Thread(target=other, args=(lock,), daemon=True).start()
-wait(first)
+all = [threading.Thread(target=relay, args=(lock,)) for lock in locks]
+for each in all: each.start()
+for each in all: each.join()
+for got, gave in times: print(got, gave)
 """
 
 
-def hand_off(kind: str, url: str, prefix: str, make: Callable[[], Any], waiting: Callable[[], int] | None) -> float:
-    """Us from before a release to a thread of another process having the lock, which was waiting alone: the median."""
-    name = f"hand-off-{kind}"
-    code = RELAY.format(tests=str(ROOT / "tests" / "cluster"))
-    relay = subprocess.Popen(
-        [sys.executable, "-c", code, kind, url, prefix, name, "1"],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    assert relay.stdin is not None
-    assert relay.stdout is not None
-    times = []
-    lock = make()
-    try:
+def hand_off(kind: str, url: str, waiters: int, seconds: float = 4.0) -> float:
+    """From before a release to another process having the lock, in us: the median. ``waiters``: how many wait then.
+
+    The threads of some processes take the lock in turn; what counts is each hand-off from one process to another.
+    """
+    processes = 2 if waiters == 1 else 4
+    threads = (waiters + 1) // processes
+    prefix = f"hand-off-{secrets.token_hex(4)}"
+    relays = [
+        subprocess.Popen(
+            [sys.executable, "-c", RELAY, kind, url, prefix, prefix, str(threads),
+             str(seconds)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )
+        for _ in range(processes)
+    ]  # fmt: skip
+    for relay in relays:
+        assert relay.stdout is not None
         assert relay.stdout.readline() == "ready\n"
-        for _ in range(60):
-            lock.acquire()
-            relay.stdin.write("go\n")
-            relay.stdin.flush()
-            if waiting is not None:
-                while not waiting():
-                    pass
-            time.sleep(0.003)  # until the waiter sleeps, too
-            began = time.monotonic_ns()
-            lock.release()
-            times.append((int(relay.stdout.readline()) - began) / 1000)
-    finally:
-        relay.kill()
-        relay.wait()
-        relay.stdin.close()
-        relay.stdout.close()
-    return statistics.median(times[10:])
+    for relay in relays:
+        assert relay.stdin is not None
+        relay.stdin.write("go\n")
+        relay.stdin.flush()
+    holds = []
+    for number, relay in enumerate(relays):
+        said, _ = relay.communicate()
+        holds += [(int(got), int(gave), number) for got, gave in (line.split() for line in said.splitlines())]
+    holds.sort()
+    times = [
+        (got - gave) / 1000
+        for (_, gave, before), (got, _, after) in itertools.pairwise(holds[waiters:])
+        if before != after
+    ]
+    return statistics.median(times) if times else float("nan")
+
+
+def hand_offs(report: Report, url: str, theirs: str, goals: dict[int, float | None]) -> None:
+    """``goals``: how many wait, and what ours may take at most, of theirs."""
+    for waiters, goal in goals.items():
+        rounds = [(hand_off(theirs, url, waiters), hand_off("ours", url, waiters)) for _ in range(3)]
+        their_us, our_us = (statistics.median(each) for each in zip(*rounds, strict=True))
+        report.line(f"hand-off to another process, {waiters} waiting, {theirs}", their_us, "us")
+        report.line(f"hand-off to another process, {waiters} waiting, ours", our_us, "us")
+        if goal is not None:
+            report.goal(f"hand-off, {waiters} waiting, of {theirs}", our_us / their_us, goal)
 
 
 def contended(make: Callable[[], Any], contenders: int, seconds: float = 3.0) -> tuple[int, list[float]]:
@@ -171,6 +184,53 @@ def contended(make: Callable[[], Any], contenders: int, seconds: float = 3.0) ->
     for thread in threads:
         thread.join(60)
     return len(waits), sorted(waits)
+
+
+FOOTPRINT = """
+import gc, importlib, sys, threading
+import interlock.cluster
+url = sys.argv[1]
+importlib.import_module("interlock.cluster.engines." + url.partition(":")[0])
+def resident():
+    gc.collect()
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * 4096
+before, threads = resident(), threading.active_count()
+cluster = interlock.cluster.connect(url, after_restart="grant")
+lock = cluster.Lock("footprint")
+with lock:
+    pass
+print(threading.active_count() - threads, (resident() - before) / 1e6)
+"""
+
+
+def footprint(report: Report, url: str) -> None:
+    """What the first handle adds to a process that has loaded the client, once a lock was acquired and released."""
+    said = subprocess.run([sys.executable, "-c", FOOTPRINT, url], check=True, capture_output=True, text=True).stdout
+    threads, megabytes = said.split()
+    report.goal("threads that connect adds", float(threads), 2)
+    report.goal("MB that connect adds", float(megabytes), 5)
+
+
+def standing(cluster: Any, calls: Callable[[], int], waiting: Callable[[], int], waiters: int) -> float:
+    """Round trips of a pair while so many tasks wait, and go through one after the other."""
+    lock = cluster.Lock("standing")
+    before = calls()
+    lock.acquire()
+
+    async def pair() -> None:
+        await lock.acquire_async()
+        await lock.release_async()
+
+    async def all_of_them() -> None:
+        tasks = [asyncio.ensure_future(pair()) for _ in range(waiters)]
+        while waiting() < waiters:
+            await asyncio.sleep(0.05)
+        await lock.release_async()
+        await asyncio.gather(*tasks)
+
+    asyncio.run(all_of_them())
+    return (calls() - before) / (waiters + 1)
 
 
 def p99(waits: list[float]) -> float:
@@ -202,18 +262,7 @@ def measure_redis(report: Report) -> None:
         report.goal("pair, of redis-py's Lock", times["ours"] / times["redis-py"], 1.25)
         if "python-redis-lock" in times:
             report.goal("pair, of python-redis-lock", times["ours"] / times["python-redis-lock"], 1.0)
-            theirs_us = hand_off(
-                "python-redis-lock",
-                server.url,
-                "x",
-                lambda: redis_lock.Lock(client, "hand-off-python-redis-lock"),
-                None,
-            )
-            lock = cluster.Lock("hand-off-ours")
-            ours_us = hand_off("ours", server.url, "interlock", lambda: lock, lambda: len(lock.waiters))
-            report.line("hand-off, python-redis-lock", theirs_us, "us")
-            report.line("hand-off, ours", ours_us, "us")
-            report.goal("hand-off to one who waits, of python-redis-lock", ours_us / theirs_us, 1.1)
+            hand_offs(report, server.url, "python-redis-lock", {1: 1.1, 99: 1.0})
 
         def calls() -> int:
             stats = client.info("commandstats")
@@ -222,6 +271,11 @@ def measure_redis(report: Report) -> None:
         before = calls()
         pairs, waits = contended(lambda: cluster.Lock("crowd"), 100)
         report.goal("round trips of a pair, 100 contenders, of 2", (calls() - before) / pairs / 2, 1.05)
+        report.goal(
+            "round trips of a pair, 1,000 waiters standing, of 2",
+            standing(cluster, calls, lambda: int(client.zcard("{interlock}:q:standing")), 1000) / 2,
+            1.05,
+        )
         theirs_pairs, their_waits = contended(lambda: client.lock("their crowd", timeout=10), 100)
         report.line("pairs a second, 100 contenders, redis-py", theirs_pairs / 3, "")
         report.line("pairs a second, 100 contenders, ours", pairs / 3, "")
@@ -234,16 +288,21 @@ def measure_redis(report: Report) -> None:
         time.sleep(cluster.lease)
         rate = (session.beats - beats) / (time.monotonic() - began) * cluster.lease / 3
         report.goal("renewals a third of a lease, 200 locks held", rate, 1.35)
+        footprint(report, server.url)
     finally:
         cluster.close()
         client.close()
         server.stop()
 
 
+class Roomy(servers.Postgres):
+    options = ("-c", "max_connections=200")
+
+
 def measure_postgresql(report: Report) -> None:
     import psycopg
 
-    server = servers.Postgres()
+    server = Roomy()
     line = psycopg.connect(server.url, autocommit=True)
     cluster = interlock.cluster.connect(server.url, after_restart="grant", durable=False)
     try:
@@ -260,11 +319,8 @@ def measure_postgresql(report: Report) -> None:
         for name, us in times.items():
             report.line(f"pair, {name}", us, "us")
         report.goal("pair, of an advisory lock's", times["ours"] / times["advisory"], 4.0)
-        lock = cluster.Lock("hand-off-ours")
-        theirs_us = hand_off("advisory", server.url, "x", Advisory, None)
-        ours_us = hand_off("ours", server.url, "interlock", lambda: lock, lambda: len(lock.waiters))
-        report.line("hand-off, advisory", theirs_us, "us")
-        report.line("hand-off, ours", ours_us, "us")
+        hand_offs(report, server.url, "advisory", {1: None, 99: 1.5})
+        footprint(report, server.url)
     finally:
         cluster.close()
         line.close()
@@ -287,10 +343,10 @@ def measure_etcd(report: Report) -> None:
         for name, us in times.items():
             report.line(f"{'a put' if name == 'put' else 'pair, ours'}", us, "us")
         report.goal("pair, of plain puts", times["ours"] / times["put"], 3.0)
-        other = cluster.Lock("hand-off-ours")
-        ours_us = hand_off("ours", server.url, "interlock", lambda: other, lambda: len(other.waiters))
-        report.line("hand-off, ours", ours_us, "us")
+        ours_us = statistics.median(hand_off("ours", server.url, 1) for _ in range(3))
+        report.line("hand-off to another process, 1 waiting, ours", ours_us, "us")
         report.goal("hand-off, of plain puts", ours_us / times["put"], 5.0)
+        footprint(report, server.url)
     finally:
         cluster.close()
         server.stop()

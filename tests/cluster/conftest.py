@@ -80,8 +80,8 @@ def crowd(engine: Any, prefix: str, tmp_path: Path) -> Iterator[Callable[..., Cr
         pytest.skip("memory:// is in one process: see test_sessions.py")
     made: list[Crowd] = []
 
-    def make(mutant: str = "none", server: Any = None) -> Crowd:
-        made.append(Crowd(server or engine, prefix, tmp_path, mutant))
+    def make(mutant: str = "none", server: Any = None, **times: float) -> Crowd:
+        made.append(Crowd(server or engine, prefix, tmp_path, mutant, **times))
         return made[-1]
 
     yield make

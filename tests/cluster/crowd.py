@@ -22,16 +22,29 @@ HERE = Path(__file__).parent
 class Crowd:
     """Workers, each behind a proxy of its own; without proxies where ``server`` is several, and says where each is."""
 
-    def __init__(self, server: Any, prefix: str, directory: Path, mutant: str = "none") -> None:
+    def __init__(
+        self,
+        server: Any,
+        prefix: str,
+        directory: Path,
+        mutant: str = "none",
+        lease: float = LEASE,
+        longest: float = 0.0,
+    ) -> None:
+        """``longest``: seconds that a worker holds it at most; half more than the lease by default."""
         self.server = server
         self.prefix = prefix
+        self.longest = longest or lease * 1.5
         several = not hasattr(server, "port")
         self.proxies = [] if several else [Proxy(("127.0.0.1", server.port)) for _ in range(WORKERS)]
         urls = [server.url.replace(str(server.port), str(proxy.port)) for proxy in self.proxies]
         self.paths = [directory / f"worker{i}" for i in range(WORKERS)]
         self.workers = [
             subprocess.Popen(
-                [sys.executable, str(HERE / "worker.py"), url, prefix, str(LEASE), str(path), mutant],
+                [
+                    sys.executable, str(HERE / "worker.py"), url, prefix, str(lease), str(path), mutant,
+                    str(self.longest),
+                ],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
             )
             for url, path in zip(urls or [server.url] * WORKERS, self.paths, strict=True)
@@ -65,13 +78,32 @@ class Crowd:
         def look() -> bool:
             for i in range(WORKERS):
                 events = [e for e in self.events(i) if e["op"] in ("grant", "releasing")]
-                if events and events[-1]["op"] == "grant" and time.monotonic() - events[-1]["t"] > 0.1:
+                if events and events[-1]["op"] == "grant" and events[-1]["until"] - time.monotonic() > self.longest / 2:
                     found.append(i)
                     return True
             return False
 
         self.wait_for(look, "somebody holds it for long")
         return found[0]
+
+    def believes_on(self, i: int) -> None:
+        """Return when this one has found that it still holds it, and another that it was granted it meanwhile."""
+
+        def look() -> bool:
+            mine = [e for e in self.events(i) if e["op"] in ("grant", "held", "releasing")]
+            assert mine[-1]["op"] == "held", f"it holds it no longer: {mine[-1]}"
+            began = max(e["t"] for e in mine if e["op"] == "grant")
+            others = [
+                (e["op"], after["op"])
+                for k in range(WORKERS)
+                if k != i
+                for log in [self.events(k)]
+                for e, after in zip(log, [*log[1:], {"op": ""}], strict=True)
+                if began < e.get("t", 0.0) < mine[-1]["t"]
+            ]
+            return ("grant", "held") in others or ("releasing", "released") in others
+
+        self.wait_for(look, "two that believe")
 
     def end(self) -> None:
         for worker in self.workers:

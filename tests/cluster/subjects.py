@@ -88,7 +88,7 @@ class InPostgres:
     def __init__(self, engine: Any) -> None:
         import psycopg
 
-        from interlock.cluster.engines.postgresql import PostgresEngine
+        from interlock.cluster.engines.postgresql import Line, PostgresEngine
 
         self.prefix = f"same{next(prefixes)}"
         self.engine = PostgresEngine(Settings(engine.url, self.prefix), "interlock_test")
@@ -104,6 +104,7 @@ class InPostgres:
         )
         self.line.execute("SET synchronous_commit = off")
         self.line.execute("LISTEN x")
+        self.way = Line(self.engine, self.line)
         self.notices: list[Any] = []
         self.line.add_notify_handler(self.notices.append)
         self.now = START
@@ -121,7 +122,7 @@ class InPostgres:
         if op == "open":
             self.line.execute(f'LISTEN "interlock_{arguments[0]}"')
         # On the line that listens, so that what was told has come with the answer.
-        return self.engine.run(self.line, op, arguments, 5)
+        return self.engine.run(self.way, op, arguments, 5)
 
     def told(self, sessions: Sequence[str]) -> list[tuple[str, str, int]]:
         self.line.execute("SELECT 1")

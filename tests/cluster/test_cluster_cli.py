@@ -46,6 +46,7 @@ class TestHold:
             (["memory://", "x", "--shared", "--semaphore", "2", "--", "true"], "exclude one another"),
             (["memory://", "x", "--semaphore", "0", "--", "true"], "value must be"),
             (["memory://", "x", "--lease", "100", "--", "true"], "lease must be"),
+            (["memory://", "x", "--timeout", "soon", "--", "true"], "not a number of seconds, 0 or more: 'soon'"),
         ],
     )
     def test_bad_use(self, words, said):
@@ -59,6 +60,21 @@ class TestHold:
         done = run("hold", "redis://:hidden@127.0.0.1:1/0", "x", "--", "true")
         assert done.returncode == 1
         assert "redis://:***@127.0.0.1:1/0 does not answer" in done.stderr
+        assert "hidden" not in done.stderr
+
+    @pytest.mark.parametrize("url", ["redis://:hidden@127.0.0.1:1/0", "postgresql://me:hidden@127.0.0.1:1/db",
+                                     "etcd://me:hidden@127.0.0.1:1"])  # fmt: skip
+    @pytest.mark.parametrize("command", ["ps", "hold", "setup"])
+    def test_one_line_says_so_and_no_password(self, command, url):
+        client = {"redis": "redis", "postgresql": "psycopg", "etcd": "grpc"}[url.partition(":")[0]]
+        pytest.importorskip(client, reason=f"{client} is not installed")
+        if command == "setup" and client != "psycopg":
+            pytest.skip("needs no setup")
+        done = run(command, url, *(["x", "--", "true"] if command == "hold" else []))
+        assert done.returncode == 1
+        assert done.stdout == ""
+        assert "does not answer" in done.stderr
+        assert "Traceback" not in done.stderr
         assert "hidden" not in done.stderr
 
     def test_signals_reach_the_command(self):

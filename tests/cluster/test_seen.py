@@ -1,12 +1,14 @@
 """What recordings, dumps and the wait graph show of locks between machines."""
 
 import io
+import socket
 import threading
 
 import pytest
 from parties import blocked, wait_until
 
 import interlock
+from interlock import cli
 
 
 def test_a_recording_shows_holds_and_waits(connect, parties):
@@ -36,6 +38,94 @@ def test_a_dump_says_what_is_waited_for(connect):
         wait_until(lambda: (interlock.dump(text), "waits for Lock 'orders on" in text.getvalue())[1], "ann waits")
         assert "holds Lock 'orders on" in text.getvalue()
     waiter.join(10)
+
+
+@pytest.fixture
+def elsewhere(connect, monkeypatch):
+    """A handle as of another machine, whose label is worker-3."""
+    with monkeypatch.context() as there:
+        there.setattr(socket, "gethostname", lambda: "b")
+        made = connect(label="worker-3")
+        with made.Lock("first"):
+            pass
+    return made
+
+
+def told_of(name):
+    """What is known of the holders of what is waited for here."""
+    waits = [party["waits"] for party in interlock.snapshot()["parties"] if party["waits"]]
+    return [wait["elsewhere"] for wait in waits if (wait["primitive"]["name"] or "").startswith(f"{name} on ")]
+
+
+def test_the_holder_on_another_host_is_named(connect, elsewhere, tmp_path, capsys):
+    """By a dump, a snapshot, and a recording and its report."""
+    theirs, ours = elsewhere.Lock("orders"), connect().Lock("orders")
+    theirs.acquire()
+    with interlock.record() as recording:
+        waiter = threading.Thread(target=lambda: ours.acquire() and ours.release(), name="ann")
+        waiter.start()
+        wait_until(lambda: any(told_of("orders")), "it is known who holds it")
+        text = io.StringIO()
+        interlock.dump(text)
+        assert "\n      held by worker-3 (pid " in text.getvalue()
+        assert ") on host b, MainThread at test_seen.py:" in text.getvalue()
+        (found,) = told_of("orders")
+        assert (found["host"], found["label"], found["thread"]) == ("b", "worker-3", "MainThread")
+        elsewhere.close()  # nothing of it is an event of this process
+        waiter.join(10)
+        assert told_of("orders") == []
+    assert "worker-3 on host b" in [party.name for party in recording.parties]
+    recording.save(tmp_path / "recording")
+    cli.main(["report", str(tmp_path / "recording")])
+    first = capsys.readouterr().out.partition("\n\nPrimitives")[0]
+    assert "orders on " in first
+    assert "while worker-3 on host b held it" in first
+
+
+def test_what_is_missing_elsewhere_is_told(connect, elsewhere):
+    """Not that a semaphore with several holders is held by one, and nothing of what nobody is known to hold."""
+    here = connect()
+    semaphore, other = elsewhere.Semaphore("permits", 2), here.Semaphore("permits", 2)
+    semaphore.acquire()
+    semaphore.acquire()
+    rwlock = elsewhere.RWLock("table")
+    readers = [rwlock.read(), rwlock.read()]
+    for reader in readers:
+        reader.acquire()
+    barrier, latch = here.Barrier("meeting", 2), here.Latch("ready", 3)
+    waits = [
+        lambda: other.acquire(timeout=60) and other.release(),
+        lambda: here.RWLock("table").write().within(60).__enter__(),
+        lambda: barrier.wait(60),
+        lambda: latch.wait(60),
+    ]
+    threads = [threading.Thread(target=each) for each in waits]
+    for thread in threads:
+        thread.start()
+    said = [
+        "2 of 2 permits were held ",
+        "2 readers held it ",
+        "1 of 2 had arrived ",
+        "3 of 3 count-downs were missing ",
+    ]
+    text = io.StringIO()
+
+    def all_told():
+        text.seek(0)
+        interlock.dump(text)
+        return all(each in text.getvalue() for each in said)
+
+    wait_until(all_told, "all is known")
+    assert told_of("permits") == [None]
+    semaphore.release()
+    semaphore.release()
+    for reader in readers:
+        reader.release()
+    elsewhere.Barrier("meeting", 2).wait(10)
+    for _ in range(3):
+        latch.count_down()
+    for thread in threads:
+        thread.join(10)
 
 
 @pytest.mark.parametrize("kind", ["RWLock", "Latch", "Barrier", "Condition"])

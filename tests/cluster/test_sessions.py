@@ -10,7 +10,7 @@ import trio
 from parties import PATIENCE, wait_until
 
 import interlock.cluster
-from interlock.cluster import EngineUnavailable, ForkedLock, LeaseLost
+from interlock.cluster import EngineUnavailable, ForkedLock, LeaseLost, NotHeld
 from interlock.cluster import session as sessions
 from interlock.cluster.engine import Unreachable
 from interlock.cluster.engines.memory import Store, store_of
@@ -249,6 +249,67 @@ class TestLoss:
         assert isinstance(lost.reason, LeaseLost)
         with pytest.raises(LeaseLost, match="did not renew"):
             released.release()
+
+    def test_a_check_after_the_release_does_not_pass(self, world):
+        one = world.connect()
+        for lock in (one.Lock("lock"), one.RLock("rlock"), one.Semaphore("semaphore", 2), one.RWLock("rwlock").write()):
+            with lock as grant:
+                grant.check()
+                lost = grant.lost
+            for ask in (grant.check, lambda grant=grant: grant.token):
+                with pytest.raises(NotHeld, match="it was released"):
+                    ask()
+            assert not lost.is_set()
+
+    def test_the_grant_is_that_of_the_new_hold_after_a_wait_at_a_condition(self, world):
+        one = world.connect()
+        condition = one.Condition("news")
+        with condition as grant:
+            before, lost = grant.token, grant.lost
+            for _ in range(3):
+                assert not condition.wait(timeout=0.001)
+                assert grant.token == condition.lock.token > before
+                before = grant.token
+                grant.check()
+                assert grant.lost is lost
+            assert len(grant.latest) == 1
+            session_of(one).end(LeaseLost("by the test"))
+            assert lost.is_set()
+            assert lost.wait(timeout=0)
+            with pytest.raises(LeaseLost, match="by the test"):
+                grant.check()
+            with pytest.raises(LeaseLost):
+                condition.lock.release()
+            condition.acquire()  # what the end of the block releases
+
+    def test_an_answer_to_open_that_comes_late_does_not_move_a_deadline(self, world):
+        """On the engine it may have begun anew what was over, and what was held in it is gone."""
+        one = world.connect(lease=10.0)
+        one.Lock("orders").acquire()
+        session = session_of(one)
+        before = session.deadline
+        session.opened(sessions.now() + 5)
+        assert session.deadline == before
+
+    def test_a_deadline_that_has_passed_is_not_moved(self, world, set_clock, monkeypatch):
+        """Though the thread that takes the answer was stopped after it had looked at the clock."""
+        one = world.connect(lease=10.0)
+        one.Lock("orders").acquire()
+        session = session_of(one)
+        before = session.deadline
+        session.closing = True  # its line does nothing more
+        sessions.clock.forget(session)
+        now = sessions.now
+        looked = sessions.Session.look_at_clock
+
+        def stopped(self):
+            looked(self)
+            set_clock(lambda: now() + 20)
+
+        monkeypatch.setattr(sessions.Session, "look_at_clock", stopped)
+        session.renewed(now() + 15)
+        assert session.deadline == before
+        monkeypatch.setattr(sessions.Session, "look_at_clock", looked)
 
     def test_told_a_tenth_before_the_engine_lets_anybody_in(self, prefix, set_clock):
         """On one clock that the test moves, whatever took its time on the way."""
@@ -570,6 +631,7 @@ class TestFork:
         one = world.connect()
         lock = one.Lock("orders")
         lock.acquire()
+        grant = lock.find()
         parent = session_of(one).id
         pid = os.fork()
         if pid == 0:
@@ -578,7 +640,14 @@ class TestFork:
                 try:
                     lock.release()
                 except ForkedLock:
-                    code = 2
+                    code = 0
+                for ask in (grant.check, lambda: grant.token):
+                    try:
+                        ask()
+                    except ForkedLock:
+                        code += 1
+                if not grant.lost.is_set():
+                    code = 1
                 # In memory the child is a world of its own.
                 if code == 2 and lock.acquire(timeout=5) and session_of(one).id != parent:
                     lock.release()

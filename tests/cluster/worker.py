@@ -46,8 +46,9 @@ def break_redis(mutant: str) -> None:
             ("int(now + lease)", "int(now + lease / 2)"),
         ],
         "two holders": [("units > r.cap - r.used", "units > r.cap + 1 - r.used"),
-                        ("units <= r.cap - r.used", "units <= r.cap + 1 - r.used")],
-        "same token": [("math.max(r.last + 1, now)", "17")],
+                        ("units <= r.cap - r.used", "units <= r.cap + 1 - r.used"),
+                        ("units <= cap - used", "units <= cap + 1 - used")],
+        "same token": [("math.max(r.last + 1, now)", "17"), ("math.max(f[4] + 1, now)", "17")],
     }  # fmt: skip
     redis.SCRIPT = changed(redis.SCRIPT, *changes[mutant])
 
@@ -57,11 +58,12 @@ def break_postgresql(mutant: str) -> None:
 
     changes = {
         "half the lease": [
-            ("SET deadline = t + lease", "SET deadline = t + lease / 2"),
+            ("greatest(deadline, t + lease)", "t + lease / 2"),
             ("t + a[2]::bigint, a[3])", "t + a[2]::bigint / 2, a[3])"),
         ],
         "two holders": [("w.units > r.cap - r.used", "w.units > r.cap + 1 - r.used"),
-                        ("u <= r.cap - r.used", "u <= r.cap + 1 - r.used")],
+                        ("u <= r.cap - r.used", "u <= r.cap + 1 - r.used"),
+                        ("used + u <= cap", "used + u <= cap + 1")],
     }  # fmt: skip
     postgresql.SCHEMA = changed(postgresql.SCHEMA, *changes[mutant])
     schema = "mutant_" + mutant.replace(" ", "_")
@@ -89,7 +91,7 @@ def break_etcd(mutant: str) -> None:
 
 
 def main() -> None:
-    url, prefix, lease, path, mutant = sys.argv[1:]
+    url, prefix, lease, path, mutant, longest = sys.argv[1:]
     break_it(re.split("[+:]", url)[0], mutant)
     out = open(path, "w", buffering=1)  # noqa: SIM115
     guard = threading.Lock()
@@ -117,8 +119,8 @@ def main() -> None:
             continue
         assert ticket is not None
         at = time.monotonic()
-        say(op="grant", token=ticket.value, t=at, deadline=ticket.session.deadline + offset)
-        until = at + random.choice([0.0, 0.0, 0.01, 0.05, float(lease) * 1.5])
+        until = at + random.choice([0.0, 0.0, 0.01, 0.05, float(longest)])
+        say(op="grant", token=ticket.value, t=at, until=until, deadline=ticket.session.deadline + offset)
         try:
             while time.monotonic() < until:
                 ticket.lost.wait(min(TICK, max(0.0, until - time.monotonic())))

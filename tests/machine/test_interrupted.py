@@ -8,7 +8,7 @@ from functools import partial
 from types import FrameType
 
 import pytest
-from parties import DUE, ThreadParty
+from parties import DUE, Outcome, ThreadParty
 
 from interlock import machine
 
@@ -76,4 +76,53 @@ def test_a_lock_that_was_released(taken_again: bool) -> None:
     interrupt(lock.acquire, lambda: lock.waiters, meanwhile)
     assert lock.locked() == taken_again
     holder.end()
+    other.end()
+
+
+def test_a_notification_goes_to_the_next_one() -> None:
+    """Who was notified and is interrupted passes it on."""
+    condition = machine.Condition()
+    second, notifier = ThreadParty("second"), ThreadParty("notifier")
+
+    def wait() -> bool:
+        with condition:
+            return condition.wait()
+
+    def notify() -> None:
+        with condition:
+            condition.notify()
+
+    def meanwhile() -> None:
+        waiting.append(second.begin(wait))
+        until(lambda: len(condition.waiters) == 2)
+        notifier.do(notify)
+        assert [party.thread for party in condition.waiters] == ["second"]
+
+    waiting: list[Outcome] = []
+    with condition:
+        interrupt(condition.wait, lambda: condition.waiters, meanwhile)
+        assert condition.owner is not None
+        assert condition.owner.thread == threading.main_thread().name
+    assert waiting[0].result() is True
+    second.end()
+    notifier.end()
+
+
+def test_a_notification_is_not_for_who_comes_later() -> None:
+    """The one who was notified gave up before the lock was free. Its notifier waits then: it does not wake itself."""
+    condition = machine.Condition()
+    other = ThreadParty("other")
+
+    def wait(timeout: float | None = None) -> bool:
+        with condition:
+            return condition.wait(timeout)
+
+    waiting = other.begin(wait, 0.05)
+    until(lambda: condition.waiters)
+    with condition:
+        if condition.waiters:  # unless the machine was too busy
+            condition.notify()
+            until(lambda: not condition.waiters)  # its time is over: it comes for the lock
+        assert condition.wait(0.01) is False
+    waiting.result()
     other.end()

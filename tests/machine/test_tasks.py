@@ -1,10 +1,13 @@
 """Tasks wait between processes too, on asyncio and on trio."""
 
 import asyncio
+import gc
 import os
 import signal
 import time
+from pathlib import Path
 
+import anyio
 import pytest
 import trio
 
@@ -188,3 +191,43 @@ def test_no_descriptor_is_left() -> None:
     for _ in range(5):
         asyncio.run(main())
     until(lambda: len(os.listdir("/proc/self/fd")) <= before)
+
+
+def test_a_loop_that_has_ended_closes_its_own_file_once(tmp_path: Path) -> None:
+    """Twice would close a file of somebody else, who has got the number meanwhile."""
+
+    async def wait() -> None:
+        with trio.move_on_after(0.001):
+            await machine.Event().wait_async()
+
+    before = set(os.listdir("/proc/self/fd"))
+    trio.run(wait)
+    files = [open(tmp_path / str(number), "w") for number in range(20)]  # noqa: SIM115
+    gc.collect()
+    for file in files:
+        os.fstat(file.fileno())
+        file.close()
+    assert set(os.listdir("/proc/self/fd")) == before
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_a_cancelled_wait_gets_the_lock_back_from_a_task_of_the_same_loop(backend: str) -> None:
+    condition = machine.Condition()
+
+    async def wait() -> None:
+        async with condition:
+            await condition.wait_async()
+
+    async def main() -> None:
+        async with anyio.create_task_group() as group:
+            group.start_soon(wait)
+            while not condition.waiters:
+                await anyio.sleep(0.001)
+            async with condition:
+                group.cancel_scope.cancel()
+                with anyio.CancelScope(shield=True):
+                    await anyio.sleep(0.2)  # it comes for the lock meanwhile
+        assert condition.waiters == ()
+        assert not condition.locked()
+
+    anyio.run(main, backend=backend)

@@ -50,6 +50,7 @@ class Model:
     barging = False
     later: tuple[Any, ...] = ()  # other ways in which `serve` may be late
     tasks: frozenset[str] = frozenset()  # who is a task
+    tasks_barge = False  # past a thread that was woken
 
     def __init__(self) -> None:
         self.queue: list[tuple[str, Any]] = []  # who waits, and what for
@@ -71,7 +72,7 @@ class Model:
         """What the public state must be."""
 
     def ask(self, who: str, want: Any, patience: float | None) -> None:
-        if self.fits(want) and (not self.queue or (self.woken and who not in self.tasks)):
+        if self.fits(want) and (not self.queue or (self.woken and (self.tasks_barge or who not in self.tasks))):
             self.results[who] = self.grant(who, want)
         elif patience == NOT_AT_ALL:
             self.results[who] = False

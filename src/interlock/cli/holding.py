@@ -1,6 +1,6 @@
 """The command lines of `interlock hold`, `ps` and `setup`."""
 
-from argparse import Namespace
+from argparse import ArgumentTypeError, Namespace
 
 from interlock.cli.parser import Parser, seconds
 
@@ -121,7 +121,10 @@ def _shown(url: str) -> str:
 
 
 def _timeout(text: str) -> float:
-    return 0.0 if text in ("0", "0.0") else seconds(text)
+    try:
+        return 0.0 if text in ("0", "0.0") else seconds(text)
+    except ArgumentTypeError:
+        raise ArgumentTypeError(f"not a number of seconds, 0 or more: {text!r}") from None
 
 
 def main(arguments: list[str]) -> None:

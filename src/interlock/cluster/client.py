@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from interlock.cluster.permits import BoundedSemaphore, Lock, RLock, Semaphore
     from interlock.cluster.permits import Lock as AnyLock
     from interlock.cluster.rwlock import RWLock
-    from interlock.cluster.ticket import Ticket
 
 log: logging.Logger = logging.getLogger("interlock.cluster")
 
@@ -307,7 +306,11 @@ class Cluster:
 
     def warnings(self) -> list[str]:
         """Return the settings of the server that weaken the promises, as sentences. Asks the engine."""
-        return self.engine.warnings()
+        try:
+            return self.engine.warnings()
+        except Unreachable as error:
+            self.unreachable(error)
+            raise self.unavailable("warnings", error, 1) from error
 
     # --- calls ------------------------------------------------------------------------------------------------------
 
@@ -461,18 +464,10 @@ class Cluster:
         """In a child: nothing of the parent's sessions is ours."""
         closed = self.closed
         for session in list(self.sessions.values()):
-            for ticket in list(session.mine.values()):
-                self.disown(ticket)
+            session.forked()
         self.engine.forked()
         self.start()
         self.closed = closed
-
-    @staticmethod
-    def disown(ticket: Ticket) -> None:
-        from interlock.cluster.ticket import GONE
-
-        ticket.session.guard = _thread.allocate_lock()
-        ticket.state = GONE
 
 
 clusters: weakref.WeakSet[Cluster] = weakref.WeakSet()

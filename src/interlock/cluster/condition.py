@@ -178,6 +178,7 @@ class Condition(Shared):
         ticket.asked = False  # what it waited for was the condition
         ticket.cancelling = hold.cancelling
         ticket.cancel = hold.cancel
+        ticket.follow(hold)
         self.lock.put(ticket)
 
     def wait(self, timeout: float | None = None) -> bool:

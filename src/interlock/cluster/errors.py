@@ -37,13 +37,13 @@ class EngineRestarted(LeaseLost):
 
 
 class NotHeld(ClusterError, RuntimeError, ValueError):
-    """A release of what the caller does not hold."""
+    """A release, or a check, of what the caller does not hold."""
 
     __module__ = "interlock"
 
 
 class ForkedLock(NotHeld):
-    """A release, in a forked child, of what its parent holds."""
+    """A release, or a check, in a forked child, of what its parent holds."""
 
     __module__ = "interlock"
 

@@ -475,11 +475,20 @@ class Machine:
     # --- looking --------------------------------------------------------------------------------------------------
 
     def read(self, name: str) -> Answer:
-        """One record in numbers: kind, capacity, used, how many wait, value. [] where nobody uses the name."""
+        """One record: kind, capacity, used, how many wait, value; then who holds it. [] where nobody uses the name.
+
+        Who: the texts of its session and of itself, where there is exactly one, and its session lives; else "".
+        """
         record = self.records.get(name)
         if record is None:
             return []
-        return [record.kind, record.capacity, record.used, len(record.queue), record.value]
+        answer = [record.kind, record.capacity, record.used, len(record.queue), record.value]
+        if len(record.holders) == 1:
+            (held,) = record.holders.values()
+            session = self.sessions.get(held.session)
+            if session is not None and session.info:
+                return [*answer, session.info, held.info]
+        return [*answer, "", ""]
 
     def look(self, name: str) -> Answer:
         """A record, or all of them where the name is "", as JSON for people; with the sessions that it names."""

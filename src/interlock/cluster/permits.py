@@ -20,13 +20,13 @@ from interlock.cluster.cancelling import Guard, guard_task
 from interlock.cluster.client import Remote, Seen, TimedOut, checked_name, checked_seconds
 from interlock.cluster.engine import MAX_LEASE, Unreachable
 from interlock.cluster.errors import EngineRestarted, EngineUnavailable, ForkedLock, LeaseLost, NotHeld, ShapeError
+from interlock.cluster.seen import Seen as Board
 from interlock.cluster.seen import board_of
 from interlock.cluster.session import Session
 from interlock.cluster.ticket import AGAIN, BROKEN, HELD, LOST, WAITING, Lost, Ticket
 
 if TYPE_CHECKING:
     from interlock.cluster.client import Cluster
-    from interlock.core.primitives.remote import Remote as Board
 
 
 def limit_of(timeout: float | None, blocking: bool = True) -> tuple[float | None, int]:

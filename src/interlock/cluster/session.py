@@ -40,20 +40,24 @@ from typing import TYPE_CHECKING
 
 from interlock.cluster.bell import Bell
 from interlock.cluster.engine import Answer, Engine, Inbox, Unreachable
-from interlock.cluster.errors import ClusterError, EngineRestarted, LeaseLost
-from interlock.cluster.seen import wait_at
+from interlock.cluster.errors import ClusterError, EngineRestarted, ForkedLock, LeaseLost
+from interlock.cluster.seen import Seen, note, told, wait_at
 from interlock.cluster.ticket import AGAIN, BROKEN, GONE, HELD, LOST, WAITING, Ticket
 
 if TYPE_CHECKING:
     from interlock.cluster.client import Cluster
-    from interlock.core.primitives.remote import Remote
 
 log: logging.Logger = logging.getLogger("interlock.cluster")
 
 RETRY = 0.1  # seconds after a renewal that failed
 SLACK = 0.002  # seconds: a deadline is looked at just after it, not just before
-# Up to so many tickets, every beat asks for all that the session has. Above, only one that has a reason to.
+# Up to so many tickets, every beat asks for all that the session has. Above, only one that has a reason to, and one in
+# so many: a call that was given up may come through to the engine at any time later.
 FEW = 100
+SOMETIMES = 10
+
+ASK = 1.0  # seconds that somebody has to wait before anybody asks who holds it
+ASKED = 3  # names at a time
 
 if hasattr(time, "CLOCK_BOOTTIME"):
 
@@ -93,9 +97,13 @@ class Session:
     # --- opening and ending -----------------------------------------------------------------------------------------
 
     def opened(self, sent: float) -> None:
-        """The engine has answered `open`, which was sent at `sent`. Any number of parties may open a session."""
-        self.renewed(sent)
+        """The engine has answered `open`, which was sent at `sent`. Any number of parties may open a session.
+
+        Only the first gives it a deadline: one that comes late to the engine may begin there anew what was over.
+        """
         with self.guard:
+            if self.over is None and not self.deadline:
+                self.deadline = sent + self.lease
             start = self.line is None and self.over is None and not self.closing
             if start:
                 self.inbox = self.engine.inbox(self.id)
@@ -109,7 +117,8 @@ class Session:
         """The engine has kept the session alive by what was sent at `sent`."""
         self.look_at_clock()
         with self.guard:
-            if self.over is None:
+            # Asked again here: this thread may have been stopped since.
+            if self.over is None and (not self.deadline or now() < self.told_at):
                 self.deadline = max(self.deadline, sent + self.lease)
 
     @property
@@ -155,7 +164,7 @@ class Session:
 
     # --- tickets ----------------------------------------------------------------------------------------------------
 
-    def begin(self, name: str, units: int, board: Remote | None = None) -> Ticket | None:
+    def begin(self, name: str, units: int, board: Seen | None = None) -> Ticket | None:
         """A ticket for somebody who is about to ask. None where the session is over."""
         event = wait_at(board, self.engine.shown, name)
         ticket = Ticket(self, f"{self.id}:{next(self.numbers)}", name, units, event, board)
@@ -179,6 +188,8 @@ class Session:
                 if value > 0:
                     ticket.state = HELD
                     ticket.since = time.time()
+                    if ticket.board is not None and ticket.board.told is not None:
+                        note(ticket.board, None)
                 else:
                     ticket.state = BROKEN
                     del self.mine[waiter]
@@ -283,11 +294,16 @@ class Session:
     def beat_and_read(self) -> None:
         beat_at = now() + self.lease / 3
         look_at = math.inf  # when something that is waited for may come free by itself
+        ask_at = math.inf  # when to ask who holds what is waited for here
         while True:
             self.wake.clear()
             if self.over is not None or self.closing:
                 break
             due = min(beat_at, look_at) if self.waiting else beat_at
+            if not self.waiting:
+                ask_at = math.inf
+            elif ask_at == math.inf:
+                ask_at = now() + min(ASK, self.lease / 3)
             if (self.suspect and self.waiting) or now() >= due:
                 sent = now()
                 try:
@@ -303,8 +319,11 @@ class Session:
                 look_at = sent + look_in
                 if self.owed:
                     self.pay()
+            elif self.waiting and now() >= ask_at:
+                self.ask_who()
+                ask_at = now() + self.lease / 3
             elif self.waiting:
-                self.read(max(0.0, due - now()))
+                self.read(max(0.0, min(due, ask_at) - now()))
             else:
                 self.wake.wait(max(0.0, due - now()))
 
@@ -324,9 +343,22 @@ class Session:
         for each in told:
             self.settle(each.waiter, each.value)
 
+    def ask_who(self) -> None:
+        """Note who holds what is waited for: nobody but reports wants to know. A few names at a time, in turn."""
+        with self.guard:
+            boards = {t.name: t.board for t in self.mine.values() if t.state == WAITING and t.board is not None}
+        for name, board in sorted(boards.items(), key=lambda it: it[1].told.at if it[1].told else 0)[:ASKED]:
+            try:
+                answer = self.engine.call("read", (name,), self.patience / 4)
+            except (Unreachable, ClusterError):
+                return  # the next beat finds out
+            with self.guard:
+                if any(t.state == WAITING and t.name == name for t in self.mine.values()):
+                    note(board, told(answer))
+
     def beat(self) -> float:
         """Renew the lease. Returns the seconds until something may be worth another look; infinite: nothing."""
-        everything = self.suspect or len(self.mine) <= FEW
+        everything = self.suspect or len(self.mine) <= FEW or self.beats % SOMETIMES == 0
         self.suspect = False
         with self.guard:
             known = (
@@ -401,6 +433,15 @@ class Session:
                 self.cluster.pause(RETRY * 2)
             else:
                 return
+
+    def forked(self) -> None:
+        """In a child: the session is the parent's. What is held in it is not held here, and nobody waits in it."""
+        self.guard = _thread.allocate_lock()
+        self.over = LeaseLost("the session is that of the process from which this one was forked")
+        for ticket in self.mine.values():
+            ticket.state = GONE
+            ticket.reason = ForkedLock(f"{ticket.name!r} is held by the process from which this one was forked")
+        self.mine = {}
 
     def close(self, reason: LeaseLost) -> None:
         """Give up all that is held, at once."""

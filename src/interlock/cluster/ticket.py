@@ -19,7 +19,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from interlock import Event
-from interlock.cluster.errors import LeaseLost
+from interlock.cluster.errors import LeaseLost, NotHeld
 
 if TYPE_CHECKING:
     from interlock.cluster.session import Session
@@ -35,7 +35,7 @@ GONE: Final = 5
 class Lost(Event):
     """Set when a hold is lost: an event for threads and tasks. ``reason`` says why; it is an exception."""
 
-    reason: LeaseLost | None = None
+    reason: LeaseLost | NotHeld | None = None
     session: Session | None = None
 
     def is_set(self) -> bool:
@@ -56,6 +56,7 @@ class Ticket:
         "cancelling",
         "count",
         "event",
+        "latest",
         "moving",
         "name",
         "on_lost",
@@ -83,7 +84,10 @@ class Ticket:
         self.party: int = 0
         self.count: int = 1
         self.since: float = 0.0
-        self.reason: LeaseLost | None = None
+        self.reason: LeaseLost | NotHeld | None = None
+        # Waiting at a condition gives the hold up and comes back with another, which `grant` then means: a list of that
+        # one, shared by all of them. None where there is no other.
+        self.latest: list[Ticket] | None = None
         self._lost: Lost | None = None
         self.on_lost: Callable[[Ticket], object] | None = None
         self.cancel: Callable[[], object] | None = None
@@ -91,28 +95,50 @@ class Ticket:
 
     @property
     def token(self) -> int:
-        """The fencing token: greater than that of every earlier grant of the name. Raises `LeaseLost` once lost."""
-        self.check()
-        return self.value
+        """The fencing token: greater than that of every earlier grant of the name. Raises what `check` raises."""
+        ticket = self.now()
+        ticket.check()
+        return ticket.value
 
     @property
     def lost(self) -> Lost:
         """An event that is set when the hold is lost: `wait`, `wait_async`, `is_set`, and the `reason`."""
-        with self.session.guard:
-            lost = self._lost
+        ticket = self.now()
+        with ticket.session.guard:
+            lost = ticket._lost
             if lost is None:
-                lost = self._lost = Lost()
-                lost.session = self.session
-            if self.reason is not None and lost.reason is None:
-                lost.reason = self.reason
+                lost = ticket._lost = Lost()
+                lost.session = ticket.session
+            if ticket.reason is not None and lost.reason is None:
+                lost.reason = ticket.reason
                 lost.set()
         return lost
 
     def check(self) -> None:
-        """Raise `LeaseLost` where the hold is lost, or may be by this moment."""
-        self.session.look_at_clock()
-        if self.reason is not None:
-            raise self.reason.__class__(*self.reason.args)
+        """Raise `LeaseLost` where the hold is lost, or may be by this moment, and `NotHeld` after its release."""
+        ticket = self.now()
+        ticket.session.look_at_clock()
+        if ticket.reason is not None:
+            raise ticket.reason.__class__(*ticket.reason.args)
+        if ticket.state == GONE:
+            raise NotHeld(f"{ticket.name!r} is not held any more: it was released")
+
+    def now(self) -> Ticket:
+        latest = self.latest
+        return self if latest is None else latest[0]
+
+    def follow(self, hold: Ticket) -> None:
+        """This one is what `hold` is from now on."""
+        latest = hold.latest
+        if latest is None:
+            latest = hold.latest = [hold]
+        with self.session.guard:
+            self.latest = latest
+            self._lost = lost = hold._lost
+            if lost is not None:
+                lost.session = self.session
+                lost.reason = self.reason  # lost already: `put` sets it
+        latest[0] = self
 
     def tell_loss(self) -> None:
         """Tell who waits for it. Called outside the guard, after the state has become LOST."""

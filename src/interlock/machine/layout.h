@@ -105,7 +105,7 @@ struct record {
     u32 version; /* raised when a hold joins */
     u64 bound;   /* permits, parties, count: what it was made with */
     union {
-        u64 count; /* RLock: depth; Barrier: who has come */
+        u64 count; /* RLock: depth; Barrier: who has come; Condition: those with smaller tickets are asked */
         u32 owed;  /* Semaphore: how many permits were ever released past the guard; only grows */
     };
     union {

@@ -29,8 +29,8 @@ static int let_go_notified(struct record *r, u64 abandoned) {
         struct record *c = record_at(index);
         while (c->asked > 0) {
             struct node *n = first_live(c);
-            if (n == NULL) {
-                c->asked = 0;
+            if (n == NULL || n->ticket >= c->count) {
+                c->asked = 0; /* some have left since; who came after the notification is not meant */
                 break;
             }
             if (!given && first_live(r) == NULL) {
@@ -499,6 +499,7 @@ static void condition_notify(struct record *c, u32 count) {
     if (waiting == 0) {
         return;
     }
+    c->count = c->tickets;
     c->asked = count > waiting - (c->asked < waiting ? c->asked : waiting) ? waiting : c->asked + count;
     r->asked = 1;
     or_in(&r->word, QUEUED); /* so that the release comes by */

@@ -12,7 +12,7 @@ import struct
 import sys
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Any
 
 from interlock.errors import BrokenBarrierError, Empty, Full, ShutDown
@@ -58,8 +58,11 @@ class Mailbox:
         return bool(self.waiting)
 
     def close(self) -> None:
+        fd, self.fd = self.fd, -1
+        if fd < 0:
+            return  # the number may be another file's by now
         with suppress(OSError):
-            os.close(self.fd)
+            os.close(fd)
         if self.pid == os.getpid():
             with suppress(OSError):
                 os.unlink(self.path)
@@ -104,6 +107,10 @@ class AsyncioMailbox(Mailbox):
             if timer is not None:
                 timer.cancel()
 
+    def shield(self) -> AbstractContextManager[object]:
+        """For a sleep after a cancellation: asyncio cancels once."""
+        return nullcontext()
+
 
 class TrioMailbox(Mailbox):
     def __init__(self, folder: str) -> None:
@@ -112,6 +119,11 @@ class TrioMailbox(Mailbox):
 
         self.trio: Any = trio
         trio.lowlevel.spawn_system_task(self.serve)
+
+    def shield(self) -> AbstractContextManager[object]:
+        """For a sleep after a cancellation: trio would cancel every further one."""
+        scope: AbstractContextManager[object] = self.trio.CancelScope(shield=True)
+        return scope
 
     async def serve(self) -> None:
         try:
@@ -125,7 +137,7 @@ class TrioMailbox(Mailbox):
         finally:
             for key, box in list(_mailboxes.items()):
                 if box is self:
-                    del _mailboxes[key]
+                    _mailboxes.pop(key, None)
             self.close()
 
     async def sleep(self, asking: Any, until: float | None, queued: bool) -> None:
@@ -164,7 +176,7 @@ def mailbox() -> Any:
         if box is None or box.pid != os.getpid() or getattr(box, "loop", None) is not loop:
             for old, other in list(_mailboxes.items()):
                 if getattr(other, "loop", None) is not None and other.loop.is_closed():  # type: ignore[attr-defined]
-                    del _mailboxes[old]
+                    _mailboxes.pop(old, None)  # another thread may have come here too
             box = _mailboxes[key] = AsyncioMailbox(folder(), loop)
         return box
     trio = sys.modules.get("trio")
@@ -261,7 +273,7 @@ async def acquire(target: Any, timeout: float | None, flags: int, want: int = 1)
 
 
 async def wait_in_condition(condition: Any, timeout: float | None, flags: int) -> Any:
-    """Let the lock go, wait, have it back. Returns 1 notified, 2 not, or the exception that ended the wait."""
+    """Let the lock go, wait, have it back. Returns 1 notified, 2 not; by an exception (it, 1 or 2)."""
     from interlock.machine.kernel import Asking
 
     until = _deadline(timeout)
@@ -274,22 +286,18 @@ async def wait_in_condition(condition: Any, timeout: float | None, flags: int) -
     while True:
         step = asking.step()
         if step == 1:
-            return error or asking.noticed
+            return asking.noticed if error is None else (error, asking.noticed)
         if step == -2:
             raise MemoryError("interlock.machine: no memory for another wait")
         if asking.noticed == 0 and (error is not None or (until is not None and time.monotonic() >= until)):
             if asking.give_up():
-                return error or 2
+                return 2 if error is None else (error, 2)
             continue
         try:
-            await box.sleep(asking, until if asking.noticed == 0 else None, step == -1)
+            with nullcontext() if error is None else box.shield():
+                await box.sleep(asking, until if asking.noticed == 0 else None, step == -1)
         except BaseException as raised:
             error = raised
-            if not isinstance(box, AsyncioMailbox):
-                # trio would cancel every further sleep: the lock comes back without one.
-                while asking.step() != 1 and not asking.give_up():
-                    time.sleep(0)
-                return error
 
 
 async def wait_at_barrier(barrier: Any, timeout: float | None, action: Callable[[], object] | None) -> int:

@@ -6,7 +6,8 @@ order of their times; parties, primitives and places are numbers into lists.
 The file is made of chunks (see `chunks.py`):
 
     head    JSON: title, duration, dropped, complete_from, events (their number), places, parties ([name, kind, group]),
-            primitives ([name, kind, family, place, own]), calls ([place, method that is called there])
+            primitives ([name, kind, family, place, own]), calls ([place, method that is called there]), ended ([name,
+            kind, exception, place, what it had done])
     rows    some of the events: columns, one after the other, each as long as there are events
     end     nothing: the file is whole
 
@@ -35,6 +36,7 @@ from interlock.core.kernel.maker import is_of_library
 from interlock.core.kernel.probe import Entry
 from interlock.core.record.recorder import HAPPENINGS, LAYOUT, Taken, start_recording, stop_recording
 from interlock.watch.chunks import MAGIC, VERSION, Chunks, write_chunk, write_start
+from interlock.watch.elsewhere import holds
 from interlock.watch.files import Replaced
 from interlock.watch.names import Names, is_future, is_internal
 from interlock.watch.words import count
@@ -94,13 +96,24 @@ class Event(NamedTuple):
     waited: int
 
 
+class Ended(NamedTuple):
+    """A thread or task that an exception ended. ``place``: the line, or ''; ``had``: what it had done, in sentences."""
+
+    name: str
+    kind: str
+    exception: str
+    place: str
+    had: list[str]
+
+
 class Recording:
     """A recording. It is empty until its ``with`` block has ended.
 
     Attributes: ``title``; ``duration``; ``dropped``, the number of events that there was no room for;
     ``complete_from``, the time from which on none was dropped; ``parties``, ``primitives``, ``places`` and ``columns``
-    (see `events`); ``damage``, a sentence about what is missing in a damaged file, or ''; ``unfinished``, a sentence
-    about what is missing because the program was killed before it wrote the file, or ''.
+    (see `events`); ``ended``, the last parties that an exception ended; ``damage``, a sentence about what is missing
+    in a damaged file, or ''; ``unfinished``, a sentence about what is missing because the program was killed before it
+    wrote the file, or ''.
     """
 
     def __init__(self, title: str = "") -> None:
@@ -114,6 +127,7 @@ class Recording:
         self.primitives: list[Primitive] = []
         self.places: list[str] = []
         self.calls: dict[int, str] = {}  # place -> the method that is called there, where the source tells
+        self.ended: list[Ended] = []
         self.columns: dict[str, array[int]] = {name: array(code) for name, code in (*_COLUMNS, ("happening", "B"))}
 
     def __len__(self) -> int:
@@ -155,6 +169,7 @@ class Recording:
             "primitives": self.primitives,
             "places": self.places,
             "calls": list(self.calls.items()),
+            "ended": self.ended,
         }
         with Replaced(file) as out:
             write_start(out)
@@ -245,6 +260,10 @@ class Recording:
         ]
         self.places = [str(place) for place in head["places"]]
         self.calls = {int(place): str(name) for place, name in head.get("calls", ())}
+        self.ended = [
+            Ended(str(name), str(kind), str(exception), str(place), [str(line) for line in had])
+            for name, kind, exception, place, had in head.get("ended", ())
+        ]
         return int(head["events"])
 
     def _read_rows(self, payload: bytes) -> None:
@@ -327,12 +346,14 @@ def fill(recording: Recording, taken: Taken, names: Names, progress: Progress = 
     recording.duration = taken.ended - taken.began
     recording.dropped = taken.dropped
     recording.complete_from = max(0, taken.complete_from - taken.began)
-    parties = _Parties(recording, taken)
+    elsewhere: dict[int, str] = {}
+    remote = list(holds(taken, elsewhere))
+    parties = _Parties(recording, taken, elsewhere)
     primitives = _Primitives(recording, taken, names)
-    places = _Places(recording, taken, names)
+    places = _Places(recording, taken, names, elsewhere)
     column = recording.columns
     givers = {number: entry.giver for number, entry in taken.entries.items() if entry.giver is not None}
-    rows = sorted(struct.iter_unpack(LAYOUT, taken.events), key=itemgetter(0))
+    rows = sorted([*struct.iter_unpack(LAYOUT, taken.events), *remote], key=itemgetter(0))
     for time, party, other, waited, code, primitive, spot in progress("writing it down", rows, len(rows)):
         if not taken.began <= time <= taken.ended:
             continue  # of a recording that was under way before, or of somebody who was late
@@ -351,14 +372,18 @@ def fill(recording: Recording, taken: Taken, names: Names, progress: Progress = 
 
 
 class _Parties:
-    def __init__(self, recording: Recording, taken: Taken) -> None:
+    def __init__(self, recording: Recording, taken: Taken, elsewhere: dict[int, str]) -> None:
         self.parties = recording.parties
         self.taken = taken
+        self.elsewhere = elsewhere  # parties of other processes
         self.numbers: dict[int, int] = {}
 
     def number(self, id: int) -> int:
         number = self.numbers.get(id)
-        if number is None:
+        if number is None and id in self.elsewhere:
+            number = self.numbers[id] = len(self.parties)
+            self.parties.append(Party(self.elsewhere[id], "thread", ""))
+        elif number is None:
             is_task = bool(id >> 63)
             name, _, thread = self.taken.parties.get(id, (f"{'task' if is_task else 'thread'} {id & ~(1 << 63)}", 0, 0))
             group = self.taken.parties[thread][0] if is_task and thread in self.taken.parties else ""
@@ -372,8 +397,9 @@ _GIVES = (HAPPENINGS.index("woke"), HAPPENINGS.index("notified"))
 
 
 class _Places:
-    def __init__(self, recording: Recording, taken: Taken, names: Names) -> None:
+    def __init__(self, recording: Recording, taken: Taken, names: Names, elsewhere: dict[int, str]) -> None:
         self.places = recording.places
+        self.elsewhere = elsewhere
         self.calls = recording.calls
         self.taken = taken
         self.names = names
@@ -384,7 +410,9 @@ class _Places:
         number = self.numbers.get((code, offset))
         if number is None:
             number = -1
-            if code in self.taken.codes:
+            if code in self.elsewhere:
+                number = self._number(self.elsewhere[code])
+            elif code in self.taken.codes:
                 offset_known = offset if offset != _NO_OFFSET else -1
                 number = self._number(self.names.place(self.taken.codes[code], offset_known))
                 call = self.names.call(self.taken.codes[code], offset_known)

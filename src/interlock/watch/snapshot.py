@@ -7,7 +7,7 @@ from interlock.core.explain.order import called
 from interlock.core.explain.places import Place
 from interlock.core.graph.waitgraph import holders
 from interlock.core.kernel.primitive import Primitive
-from interlock.watch import deeds, ended
+from interlock.watch import deeds, elsewhere, ended
 from interlock.watch.dump import past_of
 from interlock.watch.view import Cycle, Someone, View
 from interlock.watch.waits.machine import wait_of
@@ -67,7 +67,7 @@ class WaitData(TypedDict):
     """What a party waits for. ``timed``: it ends by itself. ``owners``: the ids of those who hold the primitive.
 
     ``choices``: where it selects, each of the things of which one is enough; else empty. ``lately``: who has done what
-    to the primitive, the last first.
+    to the primitive, the last first. ``elsewhere``: who holds it on whatever machine, where that is known.
     """
 
     primitive: PrimitiveData
@@ -76,6 +76,7 @@ class WaitData(TypedDict):
     owners: list[int]
     choices: list[ChoiceData]
     lately: list[DeedData]
+    elsewhere: "ElsewhereData | None"
 
 
 class ProcessData(TypedDict):
@@ -95,6 +96,17 @@ class MachineWaitData(TypedDict):
     seconds: float
     timed: bool
     owners: list[ProcessData]
+
+
+class ElsewhereData(TypedDict):
+    """The one holder of a lock between machines, as the engine has said ``seconds_ago``. ``at``: the line, as text."""
+
+    host: str
+    pid: int
+    label: str
+    thread: str
+    at: str
+    seconds_ago: float
 
 
 class PartyData(TypedDict):
@@ -176,9 +188,24 @@ def _party(someone: Someone, view: View) -> PartyData:
                 for each in wait.alternatives or ()
             ],
             "lately": [_deed(done, view) for done in deeds.to(wait.at, deeds.IT)],
+            "elsewhere": _elsewhere(wait.at),
         },
         "machine": _between(someone),
         "holds": [{"primitive": _primitive(held), "at": _place(place)} for held, place in someone.holds],
+    }
+
+
+def _elsewhere(primitive: Primitive) -> ElsewhereData | None:
+    told = elsewhere.told(primitive)
+    if told is None or not told.host:
+        return None
+    return {
+        "host": told.host,
+        "pid": told.pid,
+        "label": told.label,
+        "thread": told.thread,
+        "at": told.where,
+        "seconds_ago": max(0, time.monotonic_ns() - told.at) / 1e9,
     }
 
 

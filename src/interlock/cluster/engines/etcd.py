@@ -485,6 +485,12 @@ class EtcdEngine(Engine):
         known = {name: (0, b"")}
         docs = Docs(self.learn(known, {}, time.monotonic() + timeout), {})
         docs.load(name, known[name][1])
+        record = docs.records.get(name)
+        for held in record.holders.values() if record is not None and len(record.holders) == 1 else ():
+            key = self.root + b"s/" + held.session.encode()
+            _, _, (found,) = codec.read_txn(self.say("KV/Txn", codec.txn([], [codec.range_op(key)], []), timeout))
+            for kv in found:
+                docs.session(held.session).info = json.loads(kv.value)["info"]
         return docs.read(name)
 
     def do_forget(self, timeout: float, name: str) -> Answer:

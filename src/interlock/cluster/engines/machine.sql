@@ -6,6 +6,10 @@
 -- them and their records only where it need not wait. Where two steps still meet crosswise, PostgreSQL ends one of them,
 -- and it is sent again like any call whose answer was lost.
 --
+-- Each statement costs more than what it does. So the two steps that are taken most, enter and leave of permits, have a
+-- quick way (quick_enter, quick_leave), which reads as little as can be. It is for records that are not `crowded`:
+-- nobody waits there, and there is no quarantine. What is crowded may not be it any more, never the other way round.
+--
 -- READ COMMITTED, so that what is read after a lock was waited for is what its last owner left.
 
 CREATE SCHEMA IF NOT EXISTS interlock;
@@ -25,9 +29,11 @@ CREATE TABLE IF NOT EXISTS interlock.answer (
 
 CREATE TABLE IF NOT EXISTS interlock.record (
   prefix text, name text, kind text NOT NULL, cap bigint NOT NULL, value bigint NOT NULL, used bigint NOT NULL,
-  last bigint NOT NULL, seq bigint NOT NULL, idle bigint, PRIMARY KEY (prefix, name)
+  last bigint NOT NULL, seq bigint NOT NULL, idle bigint, crowded boolean NOT NULL, PRIMARY KEY (prefix, name)
 ) WITH (fillfactor = 30, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500,
         autovacuum_vacuum_cost_delay = 0);
+-- Of version 2.
+ALTER TABLE interlock.record ADD COLUMN IF NOT EXISTS crowded boolean NOT NULL DEFAULT true;
 
 -- Who holds, waits, or was told. token: 0 while it waits, negative when its barrier broke. holder: of permits, and of
 -- nothing while the last party of a barrier acts. target: the lock that a waiter at a condition comes back to.
@@ -41,13 +47,12 @@ CREATE INDEX IF NOT EXISTS waiter_queue ON interlock.waiter (prefix, name, seq) 
 CREATE INDEX IF NOT EXISTS waiter_session ON interlock.waiter (prefix, session);
 CREATE INDEX IF NOT EXISTS session_deadline ON interlock.session (prefix, deadline);
 
-CREATE OR REPLACE FUNCTION interlock.version() RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT 2';
+CREATE OR REPLACE FUNCTION interlock.version() RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT 3';
 
--- In plpgsql, whose plans are kept: a function in SQL that is not inlined is planned at every call.
-CREATE OR REPLACE FUNCTION interlock.clock() RETURNS bigint LANGUAGE plpgsql VOLATILE AS $$
-BEGIN
-  RETURN floor(extract(epoch FROM clock_timestamp()) * 1000000)::bigint;
-END $$;
+-- In SQL, so that it is put where it is called. The others are in plpgsql, whose plans are kept: a function in SQL that is
+-- not put there is planned at every call.
+CREATE OR REPLACE FUNCTION interlock.clock() RETURNS bigint LANGUAGE sql VOLATILE AS
+  $$ SELECT floor(extract(epoch FROM clock_timestamp()) * 1000000)::bigint $$;
 
 -- p: prefix, n: name, t: now. Short, since they stand in every line.
 
@@ -82,7 +87,9 @@ END $$;
 
 CREATE OR REPLACE FUNCTION interlock.tell(s text, w text, v bigint) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
-  PERFORM pg_notify('interlock_' || s, w || ' ' || v);
+  IF pg_notify('interlock_' || s, w || ' ' || v) IS NULL THEN
+    RETURN; -- it is never NULL
+  END IF;
 END $$;
 
 CREATE OR REPLACE FUNCTION interlock.is_permits(kind text) RETURNS boolean LANGUAGE sql IMMUTABLE AS
@@ -111,8 +118,10 @@ BEGIN
     r := NULL;
   END IF;
   IF r.name IS NULL THEN
-    INSERT INTO interlock.record VALUES (p, n, k, c, CASE WHEN k = 'latch' THEN c ELSE 0 END, 0, 0, 0, t)
-      RETURNING * INTO r;
+    -- No quarantine begins until this is there to be marked.
+    PERFORM pg_advisory_xact_lock_shared(hashtextextended(p, 7238));
+    INSERT INTO interlock.record VALUES (p, n, k, c, CASE WHEN k = 'latch' THEN c ELSE 0 END, 0, 0, 0, t,
+                                         interlock.quiet(p, t) > 0) RETURNING * INTO r;
   ELSIF r.kind <> k OR r.cap <> c THEN
     other := jsonb_build_array('shape', r.kind, r.cap);
     r := NULL;
@@ -124,7 +133,8 @@ CREATE OR REPLACE FUNCTION interlock.enqueue(p text, n text, s text, w text, u b
 DECLARE
   number bigint;
 BEGIN
-  UPDATE interlock.record SET seq = seq + 1, idle = NULL WHERE prefix = p AND name = n RETURNING seq INTO number;
+  UPDATE interlock.record SET seq = seq + 1, idle = NULL, crowded = true WHERE prefix = p AND name = n
+    RETURNING seq INTO number;
   INSERT INTO interlock.waiter VALUES (p, w, s, n, 0, false, u, number, since, info, target, kind, cap)
     ON CONFLICT (prefix, id) DO UPDATE SET name = n, token = 0, holder = false, seq = number, target = NULL;
 END $$;
@@ -157,29 +167,43 @@ BEGIN
   PERFORM interlock.tell_first(p, n, NULL, -1);
 END $$;
 
+-- Permits for the first of the queue, as long as there are some. r: the record, which is locked, as it is.
+CREATE OR REPLACE FUNCTION interlock.serve_permits(r interlock.record, t bigint) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+  w record;
+BEGIN
+  WHILE r.used < r.cap LOOP
+    SELECT q.id, q.session, q.units, s.deadline > t AS lives,
+           (SELECT quiet FROM interlock.state WHERE prefix = r.prefix) > t AS quiet INTO w
+      FROM interlock.waiter q LEFT JOIN interlock.session s ON s.prefix = r.prefix AND s.id = q.session
+      WHERE q.prefix = r.prefix AND q.name = r.name AND q.token = 0 ORDER BY q.seq LIMIT 1;
+    IF NOT FOUND THEN
+      UPDATE interlock.record f SET crowded = f.crowded AND interlock.quiet(f.prefix, t) > 0,
+        idle = CASE WHEN r.used = 0 THEN t ELSE f.idle END WHERE f.prefix = r.prefix AND f.name = r.name;
+      EXIT;
+    ELSIF w.lives IS NOT TRUE THEN
+      DELETE FROM interlock.waiter WHERE prefix = r.prefix AND id = w.id;
+    ELSIF w.quiet OR w.units > r.cap - r.used THEN
+      EXIT;
+    ELSE
+      r.last := greatest(r.last + 1, t);
+      r.used := r.used + w.units;
+      UPDATE interlock.record SET last = r.last, used = r.used WHERE prefix = r.prefix AND name = r.name;
+      UPDATE interlock.waiter SET token = r.last, holder = true, since = t WHERE prefix = r.prefix AND id = w.id;
+      PERFORM interlock.tell(w.session, w.id, r.last);
+    END IF;
+  END LOOP;
+END $$;
+
 CREATE OR REPLACE FUNCTION interlock.serve(p text, n text, t bigint) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
   r interlock.record;
-  w interlock.waiter;
   waiting bigint;
 BEGIN
   SELECT * INTO r FROM interlock.record WHERE prefix = p AND name = n;
   IF interlock.is_permits(r.kind) THEN
-    LOOP
-      SELECT * INTO w FROM interlock.waiter WHERE prefix = p AND name = n AND token = 0 ORDER BY seq LIMIT 1;
-      EXIT WHEN NOT FOUND;
-      IF NOT interlock.alive(p, w.session, t) THEN
-        DELETE FROM interlock.waiter WHERE prefix = p AND id = w.id;
-      ELSIF w.units > r.cap - r.used OR interlock.quiet(p, t) > 0 THEN
-        EXIT;
-      ELSE
-        r.last := greatest(r.last + 1, t);
-        r.used := r.used + w.units;
-        UPDATE interlock.record SET last = r.last, used = r.used WHERE prefix = p AND name = n;
-        UPDATE interlock.waiter SET token = r.last, holder = true, since = t WHERE prefix = p AND id = w.id;
-        PERFORM interlock.tell(w.session, w.id, r.last);
-      END IF;
-    END LOOP;
+    PERFORM interlock.serve_permits(r, t);
+    RETURN;
   ELSIF r.kind = 'barrier' AND r.value = 0 THEN
     SELECT count(*) INTO waiting FROM interlock.waiter WHERE prefix = p AND name = n AND token = 0;
     IF waiting >= r.cap THEN
@@ -209,8 +233,7 @@ BEGIN
   IF gone.holder AND gone.units > 0 THEN
     -- Mostly nobody is there to be served.
     UPDATE interlock.record SET used = used - gone.units, idle = CASE WHEN used = gone.units THEN t ELSE idle END
-      WHERE prefix = p AND name = gone.name
-      AND NOT EXISTS (SELECT FROM interlock.waiter q WHERE q.prefix = p AND q.name = gone.name AND q.token = 0);
+      WHERE prefix = p AND name = gone.name AND NOT crowded;
     IF FOUND THEN
       RETURN;
     END IF;
@@ -337,31 +360,20 @@ DECLARE
   s text := a[1]; w text := a[2]; n text := a[3]; k text := a[4]; c bigint := a[5]; u bigint := a[6];
   r interlock.record;
   made record;
-  it record;
+  lives boolean;
   other jsonb;
   mine bigint;
   waiting bigint;
 BEGIN
   -- Locks first: what is read then is what their last owners left. The same call may have come twice, and waited here.
   PERFORM interlock.hold_session(s), interlock.lock(p, n);
-  SELECT (SELECT deadline > t FROM interlock.session WHERE prefix = p AND id = s) AS lives,
-         (SELECT token FROM interlock.waiter WHERE prefix = p AND id = w AND session = s) AS mine,
-         EXISTS (SELECT FROM interlock.waiter WHERE prefix = p AND name = n AND token = 0)
-         OR EXISTS (SELECT FROM interlock.state WHERE prefix = p AND quiet > t) AS has_to_wait,
-         f.kind, f.cap, f.used, f.last, f.idle
-    INTO it FROM (SELECT) one LEFT JOIN interlock.record f ON f.prefix = p AND f.name = n;
-  IF it.lives IS NOT TRUE THEN
+  SELECT (SELECT deadline > t FROM interlock.session WHERE prefix = p AND id = s),
+         (SELECT token FROM interlock.waiter WHERE prefix = p AND id = w AND session = s) INTO lives, mine;
+  IF lives IS NOT TRUE THEN
     RETURN '["lost"]';
   END IF;
-  IF it.mine IS NOT NULL THEN
-    RETURN interlock.state_of(it.mine);
-  END IF;
-  IF it.kind = k AND it.cap = c AND interlock.is_permits(k) AND NOT it.has_to_wait AND u <= it.cap - it.used
-     AND (it.idle IS NULL OR it.idle > t - 60000000) THEN
-    r.last := greatest(it.last + 1, t);
-    UPDATE interlock.record SET last = r.last, used = used + u WHERE prefix = p AND name = n;
-    INSERT INTO interlock.waiter VALUES (p, w, s, n, r.last, true, u, 0, t, a[8]);
-    RETURN jsonb_build_array('granted', r.last);
+  IF mine IS NOT NULL THEN
+    RETURN interlock.state_of(mine);
   END IF;
   SELECT * INTO made FROM interlock.record_of(p, n, k, c, t);
   r := made.r;
@@ -372,8 +384,8 @@ BEGIN
   SELECT count(*) INTO waiting FROM (SELECT FROM interlock.waiter WHERE prefix = p AND name = n AND token = 0
                                      LIMIT CASE WHEN k = 'barrier' THEN NULL ELSE 1 END) q;
   IF interlock.is_permits(k) THEN
-    IF waiting > 0 THEN
-      PERFORM interlock.serve(p, n, t);
+    IF waiting > 0 AND r.used < r.cap THEN
+      PERFORM interlock.serve_permits(r, t);
       SELECT used, last INTO r.used, r.last FROM interlock.record WHERE prefix = p AND name = n;
       SELECT count(*) INTO waiting FROM (SELECT FROM interlock.waiter WHERE prefix = p AND name = n AND token = 0
                                          LIMIT 1) q;
@@ -447,7 +459,8 @@ BEGIN
   IF NOT interlock.keep(p, a[1], t) THEN
     RETURN '["lost"]';
   END IF;
-  UPDATE interlock.session SET deadline = t + lease WHERE prefix = p AND id = a[1];
+  -- A call that was held up on its way here does not take back what a later one has given.
+  UPDATE interlock.session SET deadline = greatest(deadline, t + lease) WHERE prefix = p AND id = a[1];
   PERFORM interlock.clean(p, t);
   SELECT greatest(deadline - t, 0) INTO look FROM interlock.session WHERE prefix = p AND id <> a[1]
     ORDER BY deadline LIMIT 1;
@@ -654,7 +667,7 @@ BEGIN
     WHEN 'open' THEN
       PERFORM pg_advisory_xact_lock_shared(hashtextextended(a[1], 7235));
       INSERT INTO interlock.session VALUES (p, a[1], a[2]::bigint, t + a[2]::bigint, a[3])
-        ON CONFLICT (prefix, id) DO UPDATE SET deadline = t + interlock.session.lease;
+        ON CONFLICT (prefix, id) DO UPDATE SET deadline = greatest(interlock.session.deadline, t + interlock.session.lease);
       RETURN '["open"]';
     WHEN 'close' THEN
       PERFORM pg_advisory_xact_lock(hashtextextended(a[1], 7235));
@@ -665,14 +678,24 @@ BEGIN
       RETURN '["closed"]';
     WHEN 'hello' THEN
       INSERT INTO interlock.state VALUES (p) ON CONFLICT DO NOTHING;
-      UPDATE interlock.state SET run = a[1],
-        quiet = greatest(quiet, t + a[2]::bigint - CASE WHEN run = '' THEN a[3]::bigint ELSE 0 END)
-        WHERE prefix = p AND run <> a[1];
+      IF EXISTS (SELECT FROM interlock.state WHERE prefix = p AND run <> a[1]) THEN
+        PERFORM pg_advisory_xact_lock(hashtextextended(p, 7238));
+        UPDATE interlock.state SET run = a[1],
+          quiet = greatest(quiet, t + a[2]::bigint - CASE WHEN run = '' THEN a[3]::bigint ELSE 0 END)
+          WHERE prefix = p AND run <> a[1];
+        UPDATE interlock.record SET crowded = true WHERE prefix = p;
+      END IF;
       RETURN jsonb_build_array(interlock.quiet(p, t));
     WHEN 'read' THEN
       SELECT jsonb_build_array(r.kind, r.cap, r.used, (SELECT count(*) FROM interlock.waiter w
-          WHERE w.prefix = p AND w.name = r.name AND w.token = 0), r.value) INTO answer
-        FROM interlock.record r WHERE r.prefix = p AND r.name = a[1] AND NOT interlock.is_over(r, t);
+          WHERE w.prefix = p AND w.name = r.name AND w.token = 0), r.value, coalesce(h.who, ''), coalesce(h.info, ''))
+        INTO answer
+        FROM interlock.record r LEFT JOIN (
+          SELECT min(s.info) AS who, min(w.info) AS info FROM interlock.waiter w
+            LEFT JOIN interlock.session s ON s.prefix = p AND s.id = w.session
+            WHERE w.prefix = p AND w.name = a[1] AND w.holder HAVING count(*) = 1 AND min(s.info) <> ''
+        ) h ON true
+        WHERE r.prefix = p AND r.name = a[1] AND NOT interlock.is_over(r, t);
       RETURN coalesce(answer, '[]');
     WHEN 'look' THEN RETURN interlock.look(p, a[1], t);
     WHEN 'forget' THEN
@@ -682,4 +705,89 @@ BEGIN
       RETURN CASE WHEN EXISTS (SELECT FROM interlock.record WHERE prefix = p AND name = a[1]) THEN '[0]' ELSE '[1]'
         END;
   END CASE;
+END $$;
+
+-- --- the quick way ---
+--
+-- What these find to be otherwise goes the long way in the same call. No session is swept: nobody is granted by them what
+-- a dead one holds. Locks are taken in expressions, since an expression without a table costs no statement.
+
+-- Granted where it is not crowded and there are permits; queued where there are none at all. That a call has come before
+-- is found by the primary key of waiter: an error, on which it is sent by the long way.
+CREATE OR REPLACE FUNCTION interlock.quick_enter(p text, s text, w text, n text, k text, c bigint, u bigint, stay text,
+                                                 info text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+  t bigint := interlock.clock();
+  queued boolean;
+  token bigint;
+  number bigint;
+BEGIN
+  IF pg_advisory_xact_lock_shared(hashtextextended(s, 7235)) IS NULL
+     OR pg_advisory_xact_lock(hashtextextended(p || '/' || n, 7236)) IS NULL THEN
+    RETURN NULL; -- they are never NULL
+  END IF;
+  UPDATE interlock.record SET
+    last = CASE WHEN crowded OR used >= cap THEN last ELSE greatest(last + 1, t) END,
+    used = CASE WHEN crowded OR used >= cap THEN used ELSE used + u END,
+    seq = CASE WHEN crowded OR used >= cap THEN seq + 1 ELSE seq END,
+    idle = CASE WHEN crowded OR used >= cap THEN NULL ELSE idle END,
+    crowded = crowded OR used >= cap
+    WHERE prefix = p AND name = n AND kind = k AND cap = c AND kind IN ('lock', 'rlock', 'semaphore', 'rwlock')
+    AND (used >= cap AND stay = '1' OR NOT crowded AND used + u <= cap AND (idle IS NULL OR idle > t - 60000000))
+    AND EXISTS (SELECT FROM interlock.session WHERE prefix = p AND id = s AND deadline > t)
+    RETURNING crowded, last, seq INTO queued, token, number;
+  IF queued THEN
+    INSERT INTO interlock.waiter VALUES (p, w, s, n, 0, false, u, number, t, info);
+    RETURN '["queued"]';
+  ELSIF NOT queued THEN
+    INSERT INTO interlock.waiter VALUES (p, w, s, n, token, true, u, 0, t, info);
+    RETURN '["granted",' || token || ']';
+  END IF;
+  RETURN interlock.step(p, 'enter', ARRAY[s, w, n, k, c::text, u::text, stay, info]);
+END $$;
+
+-- n: where the waiter probably is. A session that is dead and not yet swept may leave like any other: nobody else was
+-- granted what it holds. A sweeper leaves alone what it would have to wait for, so the session need not be locked.
+CREATE OR REPLACE FUNCTION interlock.quick_leave(p text, s text, w text, n text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+  many bigint;
+  t bigint;
+  r interlock.record;
+  first record;
+BEGIN
+  IF pg_advisory_xact_lock(hashtextextended(p || '/' || n, 7236)) IS NULL THEN
+    RETURN NULL; -- it is never NULL
+  END IF;
+  DELETE FROM interlock.waiter WHERE prefix = p AND id = w AND session = s AND name = n AND holder AND units > 0
+    RETURNING units INTO many;
+  IF many IS NULL THEN
+    RETURN interlock.step(p, 'leave', ARRAY[s, w]);
+  END IF;
+  UPDATE interlock.record SET used = used - many,
+    idle = CASE WHEN used = many AND NOT crowded THEN interlock.clock() ELSE idle END
+    WHERE prefix = p AND name = n RETURNING * INTO r;
+  IF r.crowded THEN
+    t := interlock.clock();
+    -- The first, as serve_permits would; which does the rest.
+    SELECT q.id, q.session, q.units, l.deadline > t AS lives,
+           (SELECT quiet FROM interlock.state WHERE prefix = p) > t AS quiet INTO first
+      FROM interlock.waiter q LEFT JOIN interlock.session l ON l.prefix = p AND l.id = q.session
+      WHERE q.prefix = p AND q.name = n AND q.token = 0 ORDER BY q.seq LIMIT 1;
+    IF NOT FOUND THEN
+      UPDATE interlock.record SET crowded = EXISTS (SELECT FROM interlock.state WHERE prefix = p AND quiet > t),
+        idle = CASE WHEN used = 0 THEN t ELSE idle END WHERE prefix = p AND name = n;
+      RETURN '[1]';
+    END IF;
+    IF first.lives AND first.quiet IS NOT TRUE AND first.units <= r.cap - r.used THEN
+      r.last := greatest(r.last + 1, t);
+      r.used := r.used + first.units;
+      UPDATE interlock.record SET last = r.last, used = r.used WHERE prefix = p AND name = n;
+      UPDATE interlock.waiter SET token = r.last, holder = true, since = t WHERE prefix = p AND id = first.id;
+      IF pg_notify('interlock_' || first.session, first.id || ' ' || r.last) IS NULL OR r.used >= r.cap THEN
+        RETURN '[1]';
+      END IF;
+    END IF;
+    PERFORM interlock.serve_permits(r, t);
+  END IF;
+  RETURN '[1]';
 END $$;

@@ -27,6 +27,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 from psycopg.pq import DiagnosticField, ExecStatus
+from psycopg.pq.abc import PGresult
 
 from interlock.cluster.bell import Bell
 from interlock.cluster.engine import Answer, Argument, Engine, Inbox, Settings, Told, Unreachable, without_password
@@ -35,14 +36,87 @@ from interlock.cluster.errors import ClusterError, SetupNeeded
 log: logging.Logger = logging.getLogger("interlock.cluster")
 
 SCHEMA = resources.files("interlock.cluster.engines").joinpath("machine.sql").read_text("utf-8")
-VERSION = 2
+VERSION = 3
 KEEP = 4  # idle connections
+HOMES = 10_000  # waiters of which it is known where they are
 CONNECT = 5.0  # seconds to connect
 POLLS = (0.02, 0.05, 0.1, 0.25)  # seconds between questions where nobody can listen
 SETUP_LOCK = 7236_7236
 
 # The server ended the step, and it can be sent again: serialization failure, deadlock, shutdown, too many connections.
 AGAIN = ("40001", "40P01", "57P01", "57P02", "57P03", "53300", "08", "25006", "58")
+
+
+STEP = b"SELECT {schema}.step($1, $2, $3)"
+QUICK_ENTER = b"SELECT {schema}.quick_enter($1, $2, $3, $4, $5, $6, $7, $8, $9)"
+QUICK_LEAVE = b"SELECT {schema}.quick_leave($1, $2, $3, $4)"
+UNIQUE = b"23505"  # unique_violation
+
+
+class Line:
+    """A connection, used by one thread at a time. By libpq itself, so that a network that has frozen is given up.
+
+    Where it leads to the server and no pooler is between, statements are prepared, each when it is first used, and what
+    is set stays set. In a pool the connection is somebody else's after each transaction.
+    """
+
+    def __init__(self, engine: PostgresEngine, connection: Any) -> None:
+        self.connection = connection
+        self.pgconn: Any = connection.pgconn
+        self.schema: bytes = engine.schema.encode()
+        self.url = engine.settings.url
+        self.poll: select.poll = select.poll()
+        self.poll.register(self.pgconn.socket, select.POLLIN)
+        self.prepared: dict[bytes, bytes] = {}  # statement -> its name here
+        # A pooler makes up what it says of itself.
+        (server,) = connection.execute("SELECT pg_backend_pid()").fetchone()
+        self.direct: bool = server == self.pgconn.backend_pid
+        self.fast = b""
+        if not engine.durable and self.direct:
+            connection.execute("SET synchronous_commit TO off")
+        elif not engine.durable:
+            self.fast = b", set_config('synchronous_commit', 'off', true)"
+
+    def ask(self, statement: bytes, values: list[bytes], timeout: float) -> PGresult:
+        """The result of a statement, which may be an error of the server. Raises `Unreachable`."""
+        line = self.pgconn
+        deadline = time.monotonic() + timeout
+        name = self.prepared.get(statement)
+        if name is None:
+            text = statement.replace(b"{schema}", self.schema) + self.fast
+            if not self.direct:
+                line.send_query_params(text, values)
+                return self.result(deadline, timeout)
+            name = b"interlock_%d" % len(self.prepared)
+            line.send_prepare(name, text)
+            made = self.result(deadline, timeout)
+            if made.status != ExecStatus.COMMAND_OK:
+                return made
+            self.prepared[statement] = name
+        line.send_query_prepared(name, values)
+        return self.result(deadline, timeout)
+
+    def result(self, deadline: float, timeout: float) -> PGresult:
+        """An answer is one only when it is committed: an error may follow it. So the last one counts."""
+        line = self.pgconn
+        while line.flush():
+            pass  # a step is smaller than what the kernel takes at once
+        last: PGresult | None = None
+        while True:
+            while line.is_busy():
+                if not self.poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
+                    raise Unreachable(f"no answer within {timeout:g} s")
+                line.consume_input()
+            result = line.get_result()
+            if result is None:
+                break
+            last = result
+        if last is None:
+            raise Unreachable(without_password(line.error_message.decode(errors="replace").strip(), self.url))
+        return last
+
+    def close(self) -> None:
+        self.connection.close()
 
 
 class PostgresEngine(Engine):
@@ -52,18 +126,16 @@ class PostgresEngine(Engine):
         self.durable: bool = bool(options.pop("durable", True))
         self.listen: str = options.pop("listen", settings.url)
         self.options = options
-        # For this transaction only: in a pool the connection is somebody else's after it.
-        fast = "" if self.durable else ", set_config('synchronous_commit', 'off', true)"
-        self.step: bytes = f"SELECT {schema}.step($1, $2, $3){fast}".encode()
         self.schema = schema
+        self.homes: dict[str, str] = {}  # waiter -> the name where it probably is
         self.prefix: bytes = settings.prefix.encode()
-        self.idle: list[Any] = []
+        self.idle: list[Line] = []
         self.closed: bool = False
         self.told_polling = False
 
     # --- connections ------------------------------------------------------------------------------------------------
 
-    def connect(self, timeout: float) -> Any:
+    def connect(self, timeout: float) -> Line:
         """A new connection that has said hello."""
         if self.closed:
             raise Unreachable("closed")
@@ -80,14 +152,15 @@ class PostgresEngine(Engine):
         try:
             self.limit(connection, timeout)
             self.look_at_schema(connection)
+            line = Line(self, connection)
             if not self.settings.looks:
-                self.hello(connection)
+                self.hello(line)
         except BaseException as error:
             connection.close()
             if isinstance(error, psycopg.Error):
                 raise self.meaning(error) from error
             raise
-        return connection
+        return line
 
     def limit(self, connection: Any, timeout: float) -> None:
         """Have the kernel give up a line on which nothing comes through any more."""
@@ -137,12 +210,12 @@ class PostgresEngine(Engine):
             )
         )
 
-    def hello(self, connection: Any) -> None:
+    def hello(self, line: Line) -> None:
         """Say which life of the server this is: one that may have lost grants makes none for a while.
 
         What is committed durably survives a restart; not a replica that took over and was behind.
         """
-        life = connection.execute(
+        life = line.connection.execute(
             "SELECT substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8),"
             " extract(epoch FROM pg_postmaster_start_time())::text,"
             " extract(epoch FROM clock_timestamp() - pg_postmaster_start_time())::float8,"
@@ -154,7 +227,7 @@ class PostgresEngine(Engine):
         # Nothing that was noted durably is lost, so where nothing is noted nothing was.
         age = int(life[2] * 1_000_000) if not self.durable else 10**15
         longest = int(self.settings.quarantine * 1_000_000)
-        left = self.run(connection, "hello", (run, longest, age), CONNECT)[0]
+        left = self.run(line, "hello", (run, longest, age), CONNECT)[0]
         if left:
             log.warning(
                 "%s was started or took over a moment ago and may have lost grants: it makes none for %.1f s"
@@ -179,64 +252,65 @@ class PostgresEngine(Engine):
 
     def call(self, op: str, arguments: Sequence[Argument], timeout: float) -> Answer:
         try:
-            connection = self.idle.pop()
+            line = self.idle.pop()
         except IndexError:
-            connection = self.connect(timeout)
+            line = self.connect(timeout)
         try:
-            answer: Answer = self.run(connection, op, arguments, timeout)
+            answer = self.run(line, op, arguments, timeout)
         except BaseException as error:
-            connection.close()
+            line.close()
             if isinstance(error, psycopg.Error):
                 error = self.meaning(error)
             if isinstance(error, Unreachable):
                 self.drop_idle()
             raise error
         if self.closed or len(self.idle) >= KEEP:
-            connection.close()
+            line.close()
         else:
-            self.idle.append(connection)
+            self.idle.append(line)
         return answer
 
-    def run(self, connection: Any, op: str, arguments: Sequence[Argument], timeout: float) -> Answer:
-        """By libpq itself, so that a network that has frozen is given up after `timeout`."""
-        line = connection.pgconn
-        line.send_query_params(self.step, [self.prefix, op.encode(), array(arguments)])
-        deadline = time.monotonic() + timeout
-        poll = select.poll()
-        poll.register(line.socket, select.POLLIN)
-        while line.flush():
-            pass  # a step is smaller than what the kernel takes at once
-        results: list[Any] = []
-        while True:
-            while line.is_busy():
-                if not poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
-                    raise Unreachable(f"no answer within {timeout:g} s")
-                line.consume_input()
-            result = line.get_result()
-            if result is None:
-                break
-            results.append(result)
-        # An answer is one only when it is committed: an error may follow it.
-        result = results[-1] if results else None
-        if result is None or result.status != ExecStatus.TUPLES_OK:
-            raise self.failed(line, result)
-        answer: Answer = json.loads(result.get_value(0, 0))
+    def run(self, line: Line, op: str, arguments: Sequence[Argument], timeout: float) -> Answer:
+        """By the quick way where there is one."""
+        if op == "enter":
+            waiter, name = str(arguments[1]), str(arguments[2])
+            self.homes[waiter] = name
+            if len(self.homes) > HOMES:
+                with contextlib.suppress(RuntimeError, StopIteration, KeyError):  # another thread may do the same
+                    del self.homes[next(iter(self.homes))]
+            values = [self.prefix, *(str(each).encode() for each in arguments)]
+            result = line.ask(QUICK_ENTER, values, timeout)
+            if result.status == ExecStatus.TUPLES_OK:
+                answer: Answer = json.loads(result.get_value(0, 0).decode())
+                return answer
+            if result.error_field(DiagnosticField.SQLSTATE) != UNIQUE:
+                raise self.failed(result)
+        elif op == "leave" and len(arguments) == 2:
+            session, waiter = map(str, arguments)
+            name = self.homes.pop(waiter, "")
+            if name:
+                values = [self.prefix, session.encode(), waiter.encode(), name.encode()]
+                return self.answer(line.ask(QUICK_LEAVE, values, timeout))
+        return self.answer(line.ask(STEP, [self.prefix, op.encode(), array(arguments)], timeout))
+
+    def answer(self, result: PGresult) -> Answer:
+        if result.status != ExecStatus.TUPLES_OK:
+            raise self.failed(result)
+        answer: Answer = json.loads(result.get_value(0, 0).decode())
         return answer
 
-    def failed(self, line: Any, result: Any) -> Exception:
-        if result is None:
-            return Unreachable(without_password(line.error_message.decode(errors="replace"), self.settings.url))
+    def failed(self, result: PGresult) -> Exception:
         state = (result.error_field(DiagnosticField.SQLSTATE) or b"").decode()
-        said = result.error_field(DiagnosticField.MESSAGE_PRIMARY) or line.error_message
+        said = result.error_field(DiagnosticField.MESSAGE_PRIMARY) or b"no answer"
         return self.refused(state, said.decode(errors="replace"))
 
     def drop_idle(self) -> None:
         while True:
             try:
-                connection = self.idle.pop()
+                line = self.idle.pop()
             except IndexError:
                 return
-            connection.close()
+            line.close()
 
     def inbox(self, session: str) -> Inbox:
         return PostgresInbox(self, session)
@@ -244,9 +318,9 @@ class PostgresEngine(Engine):
     def warnings(self) -> list[str]:
         """What about this server makes it slower than it could be, or keeps hints from coming."""
         told = []
-        connection = self.connect(CONNECT)
+        line = self.connect(CONNECT)
         try:
-            old = connection.execute(
+            old = line.connection.execute(
                 "SELECT count(*), coalesce(extract(epoch FROM max(now() - xact_start)), 0)::int FROM pg_stat_activity"
                 " WHERE xact_start < now() - interval '1 minute' AND backend_type = 'client backend'"
             ).fetchone()
@@ -256,15 +330,15 @@ class PostgresEngine(Engine):
                     " meanwhile, and every call gets slower."
                 )
         finally:
-            connection.close()
+            line.close()
         return told
 
     def forked(self) -> None:
         # Closed without a word: their sockets are the parent's too. libpq would say goodbye for both.
-        for connection in self.idle:
+        for line in self.idle:
             with contextlib.suppress(Exception):
-                os.close(connection.fileno())
-            _kept.append(connection)
+                os.close(line.connection.fileno())
+            _kept.append(line)
         self.idle = []
 
     def close(self) -> None:
@@ -278,7 +352,7 @@ def array(arguments: Sequence[Argument]) -> bytes:
     return ("{" + ",".join(f'"{each}"' for each in quoted) + "}").encode()
 
 
-_kept: list[Any] = []  # connections of a parent: never closed, since that would end them for it
+_kept: list[Line] = []  # connections of a parent: never closed, since that would end them for it
 
 
 class PostgresInbox(Inbox):
@@ -287,6 +361,7 @@ class PostgresInbox(Inbox):
         self.session = session
         self.channel: str = f"interlock_{session}"
         self.connection: Any = None
+        self.socket: select.poll = select.poll()
         self.closing: Bell = Bell()
         self.asked: int = 0
         self.used: float = 0.0
@@ -300,14 +375,21 @@ class PostgresInbox(Inbox):
             self.open()
             return None
         try:
-            told = [
-                Told(waiter, int(value))
-                for notice in self.connection.notifies(timeout=timeout, stop_after=1)
-                for waiter, value in [notice.payload.split(" ")]
-            ]
+            told = self.notices()
+            if not told and self.socket.poll(timeout * 1000):
+                self.connection.pgconn.consume_input()
+                told = self.notices()
         except psycopg.Error as error:
             self.drop()
             raise self.engine.meaning(error) from error
+        return told
+
+    def notices(self) -> list[Told]:
+        """What has come. By libpq itself, whose client makes more of it."""
+        told = []
+        while (notice := self.connection.pgconn.notifies()) is not None:
+            waiter, _, value = notice.extra.decode().partition(" ")
+            told.append(Told(waiter, int(value)))
         return told
 
     def open(self) -> None:
@@ -323,6 +405,8 @@ class PostgresInbox(Inbox):
                 keepalives_count=3,
             )
             self.connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(self.channel)))
+            self.socket = select.poll()
+            self.socket.register(self.connection.fileno(), select.POLLIN)
         except psycopg.Error as error:
             self.drop()
             raise self.engine.meaning(error) from error
