@@ -115,10 +115,6 @@ class Strand:
         return self.state == State.BLOCKED
 
     @property
-    def timed(self) -> bool:
-        return self.deadline != NEVER
-
-    @property
     def awaited(self):
         """The strand whose end it waits for, or None."""
         return self.target
@@ -131,14 +127,6 @@ class Strand:
     def pending(self) -> tuple:
         """What it is about to do: an operation and its object."""
         return (self.operation, self.what)
-
-    @property
-    def told(self) -> int:
-        return self.refusals
-
-    @property
-    def was_given_up(self) -> bool:
-        return self.given_up
 
 
 def lets_go(operation: cython.int) -> cython.bint:
@@ -594,14 +582,10 @@ class Baton(Controller):
             self.traced_then = 0 if self.trace is None else len(self.trace)
         self.over = True
 
-    def interrupt(self, error: object) -> None:
+    def interrupt(self, error: object):
         """The schedule is over, and `run` will raise this: a signal has brought it, and the program has not failed."""
         if self.interruption is None:
             self.interruption = error
-        self.over = True
-
-    def cut(self) -> None:
-        """End this schedule without a failure."""
         self.over = True
 
     # --- what the patches do --------------------------------------------------------------------------------------
@@ -936,7 +920,7 @@ class Baton(Controller):
             if self.strategy == Strategy.TREE and self.count >= self.planned:
                 choice = self.tree.at(self.described(options, late))
                 if choice < 0:
-                    self.cut()
+                    self.over = True  # cut short, and no failure
                     continue
                 if n > 1:
                     self.note(n, choice)
