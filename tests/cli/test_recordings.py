@@ -76,6 +76,44 @@ def test_record(prog: Path) -> None:
     assert "prog.py:7 in Shop.serve" in made.places
 
 
+ENDS = """\
+import queue, threading
+jobs = queue.Queue()
+def produce():
+    for number in range(2):
+        while jobs.empty() and not jobs.waiters:
+            pass
+        jobs.put(number)
+    raise ConnectionError("gone")
+threading.excepthook = lambda arguments: None
+producer = threading.Thread(target=produce, name="producer")
+producer.start()
+for _ in range(2):
+    jobs.get()
+producer.join()
+"""
+
+
+def test_who_ended_by_an_exception_is_in_it(prog: Path) -> None:
+    (prog / "ends.py").write_text(ENDS)
+    assert python(*INTERLOCK, "run", "--quiet", "--record", "it.rec", "ends.py", cwd=prog).status == 0
+    (ended,) = Recording.load(prog / "it.rec").ended
+    assert ended[:4] == ("producer", "thread", "ConnectionError: gone", "ends.py:8 in produce")
+    (had,) = ended.had
+    assert had.startswith("had put into Queue of ends.py:2, 2 times, the last time ")
+    told = python(*INTERLOCK, "report", "it.rec", cwd=prog).out
+    assert f"\nEnded by an exception\n  producer: ConnectionError: gone, at ends.py:8 in produce\n      {had}\n" in told
+    data = json.loads(python(*INTERLOCK, "report", "--json", "it.rec", cwd=prog).out)
+    assert data["ended"] == [ended._asdict()]
+
+
+def test_a_finding_says_what_was_to_be_done_to_a_queue(prog: Path) -> None:
+    (prog / "ends.py").write_text(ENDS)
+    assert python(*INTERLOCK, "run", "--quiet", "--record", "it.rec", "ends.py", cwd=prog).status == 0
+    summary = Summary(Recording.load(prog / "it.rec"))
+    assert summary._about(summary.story.primitives[0], summary.story.waits) == "get from Queue jobs (ends.py:2)"
+
+
 def test_quiet(prog: Path) -> None:
     told = python(*INTERLOCK, "run", "--quiet", "--record", "it.rec", "prog.py", cwd=prog)
     assert (told.status, told.out, told.err) == (0, "closed\n", "")

@@ -63,7 +63,8 @@ def test_slow_consumer(tmp_path: Path) -> None:
     assert worst["cause"] == f"slow_consumer.py:{line_of('slow_consumer.py', 'orders.get()')} in cook"
     assert worst["share"] > 0.9
     assert {"ann", "ben", "cy"} <= set(worst["parties"])
-    assert worst["sentence"].endswith("in cook to put or get.")
+    assert worst["sentence"].startswith("put into and get from Queue orders (slow_consumer.py:")
+    assert worst["sentence"].endswith("in cook to get.")
 
 
 def test_narrow_semaphore(tmp_path: Path) -> None:

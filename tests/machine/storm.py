@@ -145,6 +145,7 @@ def use_condition(which: int) -> None:
             condition.notify_all()
         else:
             condition.wait(0.001)
+            in_condition.use(condition.abandoned)  # the one before may have died meanwhile
 
 
 def use_barrier(which: int) -> None:

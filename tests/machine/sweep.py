@@ -2,21 +2,27 @@
 
     python sweep.py OPERATION STRIDE [LAST [SHARE]]
     python sweep.py stopped:OPERATION STRIDE [LAST]
+    python sweep.py forked:OPERATION STRIDE [LAST]
 
 With SHARE, it begins after this share of the instructions: 0.6 leaves out the first 60 %.
 
 The victim stops itself, is stepped on by ptrace, and killed. The others are processes that wait in the same primitive.
 Prints one line of JSON: how many points there were, and at which somebody was stuck. Exits with 77 and says why where
-ptrace is not permitted. With `stopped:` the victim is left standing there instead, and others come: with a timeout, and
-to be interrupted; they must leave while it stands. This program never waits for what its victim may hold before that
-is dead.
+ptrace is not permitted.
+
+With `stopped:` the victim is left standing there instead, and others come: with a timeout, and to be interrupted; they
+must leave while it stands. With `forked:` another thread of the victim forks there: the child has nothing of it, and
+uses what there is while the victim stands; after that the victim goes on. This program never waits for what its victim
+may hold before that is dead.
 """
 
 import asyncio
 import ctypes
 import json
 import os
+import select
 import signal
+import struct
 import sys
 import threading
 import time
@@ -27,7 +33,7 @@ from interlock import Empty, ShutDown, machine
 from interlock.machine import tasks
 from interlock.machine.kernel import seen
 
-PTRACE_TRACEME, PTRACE_SINGLESTEP, PTRACE_CONT = 0, 9, 7
+PTRACE_TRACEME, PTRACE_SINGLESTEP, PTRACE_CONT, PTRACE_DETACH = 0, 9, 7, 17
 PATIENCE = float(os.environ.get("INTERLOCK_SWEEP_PATIENCE", "20"))  # seconds; only who is stuck uses them up
 
 libc = ctypes.CDLL(None, use_errno=True)
@@ -139,6 +145,20 @@ class Scene:
                 wrong = "Ctrl-C is not heard" if pid == comers[2] else "time is up, and it does not leave"
                 kill(pid)
         return wrong
+
+    def use_as_child(self) -> None:
+        """By a child that was forked while its parent stands still in its operation."""
+        mine = [one for one in seen() for party in one["holders"] + one["waiters"] if party.pid == os.getpid()]
+        assert not mine, mine
+        for lock in (machine.Lock(), machine.RLock()):
+            with lock:
+                assert lock.owner.pid == os.getpid()
+        event, items = machine.Event(), machine.Queue()
+        event.set()
+        items.put(event.wait())
+        with items.hold() as item:
+            assert item
+        self.enter(0.02)
 
     def waiting(self, count: int, of: machine.Lock) -> None:
         if not until(lambda: len(of.waiters) >= count):
@@ -654,10 +674,74 @@ SCENES: dict[str, type[Scene]] = {
 }
 
 
-def victim_of(scene: Scene) -> Callable[[], None]:
+def read(path: str) -> str:
+    with suppress(OSError), open(path) as file:
+        return file.read()
+    return ""
+
+
+class Forker:
+    """A thread of the victim that forks when it is told to."""
+
+    def __init__(self, scene: Scene) -> None:
+        self.scene = scene
+        self.told, self.tell = os.pipe()
+        self.said, self.say = os.pipe()
+
+    def start(self) -> None:
+        """By the victim."""
+        threading.Thread(target=self.run, daemon=True).start()
+
+    def run(self) -> None:
+        os.write(self.say, struct.pack("i", threading.get_native_id()))
+        os.read(self.told, 1)
+        pid = os.fork()
+        if pid == 0:
+            code = 1
+            try:
+                libc.prctl(1, signal.SIGKILL)
+                self.scene.use_as_child()
+                code = 0
+            except BaseException:
+                import traceback
+
+                traceback.print_exc()
+            finally:
+                os._exit(code)
+        os.write(self.say, struct.pack("i", os.waitpid(pid, 0)[1]))
+
+    def heard(self) -> int:
+        return int(struct.unpack("i", os.read(self.said, 4))[0])
+
+    def fork(self, victim: int) -> str:
+        """By the sweep, while the victim stands still. Returns what is wrong."""
+        thread = self.heard()
+        os.write(self.tell, b".")
+        end = time.monotonic() + PATIENCE
+        while not select.select([self.said], [], [], 0)[0]:
+            if time.monotonic() > end:
+                return "the child hangs"
+            asleep = read(f"/proc/{victim}/task/{thread}/stat").rpartition(")")[2].startswith(" S")
+            if read(f"/proc/{victim}/task/{thread}/children"):
+                time.sleep(0.001)
+            elif asleep:  # the interpreter is the victim's, until it lets go of it
+                step(victim, 1)
+            if victim not in children:
+                return ""  # it has ended before
+        status = self.heard()
+        return "" if status == 0 else f"the child ended with {os.waitstatus_to_exitcode(status)}"
+
+    def close(self) -> None:
+        for fd in (self.told, self.tell, self.said, self.say):
+            os.close(fd)
+
+
+def victim_of(scene: Scene, forker: Forker | None = None) -> Callable[[], None]:
     def run() -> None:
         operate = scene.operate
         scene.begin()
+        if forker is not None:
+            forker.start()
         if libc.ptrace(PTRACE_TRACEME, 0, None, None) != 0:
             os._exit(77)
         os.kill(os.getpid(), signal.SIGSTOP)  # the others come
@@ -707,18 +791,44 @@ def point(make: type[Scene], count: int, stopped: bool = False) -> tuple[int, st
     return took, wrong
 
 
+def fork_point(make: type[Scene], count: int) -> tuple[int, str]:
+    """Fork after ``count`` instructions of the victim, or as soon after that as it lets its other thread run."""
+    scene = make()
+    forker = Forker(scene)
+    pid = child(victim_of(scene, forker), threaded=False)
+    os.waitpid(pid, 0)
+    scene.start_others()  # type: ignore[attr-defined]
+    libc.ptrace(PTRACE_CONT, pid, None, None)
+    os.waitpid(pid, 0)
+    wrong = ""
+    try:
+        took = step(pid, count)
+        if took == count:
+            wrong = forker.fork(pid)
+            if pid in children:
+                libc.ptrace(PTRACE_DETACH, pid, None, None)
+        if not wrong and not until(lambda: ended(pid)):
+            wrong = "its parent does not go on"
+    finally:
+        kill(pid)
+        for other in scene.others:
+            kill(other)
+        forker.close()
+    return took, wrong
+
+
 def points(make: type[Scene], stride: int, last: int, share: float) -> Iterator[int]:
     first = int(point(make, last)[0] * share) if share else 0
     yield from range(first, last, stride)
 
 
 def main(operation: str, stride: int, last: int = 1_000_000, share: float = 0.0) -> None:
-    stopped, _, name = operation.rpartition(":")
+    how, _, name = operation.rpartition(":")
     make = SCENES[name]
     stuck: list[tuple[int, str]] = []
     took = tried = 0
     for count in points(make, stride, last, share):
-        took, wrong = point(make, count, bool(stopped))
+        took, wrong = fork_point(make, count) if how == "forked" else point(make, count, how == "stopped")
         tried += 1
         if wrong:
             stuck.append((count, wrong))

@@ -4,6 +4,9 @@ import asyncio
 import io
 import threading
 
+import pytest
+from parties import ThreadParty
+
 import interlock
 from interlock import machine
 from interlock.watch.snapshot import PartyData
@@ -128,3 +131,59 @@ def test_a_recording_has_holds_and_waits() -> None:
     ]
     assert [what for what, _ in happened] == ["acquired", "waiting", "released", "granted", "released"]
     assert {kind for _, kind in happened} == {"Lock"}
+
+
+def test_a_recording_has_waits_for_notifications_and_at_barriers() -> None:
+    condition, barrier = machine.Condition(name="seen-condition"), machine.Barrier("seen-barrier", 2)
+    other = ThreadParty("other")
+
+    def wait(timeout: float | None = None) -> bool:
+        with condition:
+            return condition.wait(timeout)
+
+    with interlock.record() as recording:
+        waiting = other.begin(wait)
+        until(lambda: condition.waiters)
+        with condition:
+            condition.notify()
+        assert waiting.result()
+        assert not wait(0.001)
+        arrived = other.begin(barrier.wait)
+        until(lambda: barrier.n_waiting == 1)
+        barrier.wait(PATIENCE)
+        arrived.result()
+        with pytest.raises(machine.BrokenBarrierError):
+            barrier.wait(0.001)
+    other.end()
+    happened: dict[str, list[str]] = {}
+    for each in recording.events():
+        primitive = recording.primitives[each.primitive]
+        happened.setdefault(primitive.kind, []).append(each.happening)
+    assert happened["Condition"] == ["waiting", "notified", "granted", "waiting", "timed out"]
+    lock = happened["RLock"]
+    assert lock.count("let go") == lock.count("requeued") == 2
+    assert sorted(happened["Barrier"]) == sorted(
+        ["arrived", "waiting", "arrived", "tripped", "acquired", "granted", "arrived", "waiting", "broken", "cancelled"]
+    )
+
+
+def test_a_recording_has_waits_of_tasks_for_notifications() -> None:
+    condition = machine.Condition(name="seen-by-tasks")
+
+    async def wait() -> None:
+        async with condition:
+            assert await condition.wait_async()
+
+    async def main() -> None:
+        task = asyncio.create_task(wait())
+        while not condition.waiters:
+            await asyncio.sleep(0.001)
+        async with condition:
+            condition.notify()
+        await task
+
+    with interlock.record() as recording:
+        asyncio.run(main())
+    kinds = {number: primitive.kind for number, primitive in enumerate(recording.primitives)}
+    happened = [each.happening for each in recording.events() if kinds.get(each.primitive) == "Condition"]
+    assert happened == ["waiting", "notified", "granted"]

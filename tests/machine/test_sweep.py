@@ -40,6 +40,11 @@ def test_a_stopped_one_costs_nobody_a_timeout(operation: str) -> None:
     assert sweep(f"stopped:{operation}", 2 * STRIDE)["stuck"] == []
 
 
+@pytest.mark.parametrize("operation", ["acquire", "bounded", "wait", "get"])
+def test_a_child_forked_meanwhile_is_as_new(operation: str) -> None:
+    assert sweep(f"forked:{operation}", 3 * STRIDE)["stuck"] == []
+
+
 def test_the_sweep_can_fail() -> None:
     """A kernel that watches nobody is found out."""
     assert sweep("release", 1, 1, INTERLOCK_MACHINE_MUTANT="2", INTERLOCK_SWEEP_PATIENCE="1")["stuck"]

@@ -200,14 +200,12 @@ def test_a_loop_that_has_ended_closes_its_own_file_once(tmp_path: Path) -> None:
         with trio.move_on_after(0.001):
             await machine.Event().wait_async()
 
-    before = set(os.listdir("/proc/self/fd"))
     trio.run(wait)
     files = [open(tmp_path / str(number), "w") for number in range(20)]  # noqa: SIM115
     gc.collect()
     for file in files:
         os.fstat(file.fileno())
         file.close()
-    assert set(os.listdir("/proc/self/fd")) == before
 
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])

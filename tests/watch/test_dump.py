@@ -317,6 +317,7 @@ def test_thousands_are_counted_and_not_shown(monkeypatch: pytest.MonkeyPatch) ->
     import interlock.watch.dump as module
 
     monkeypatch.setattr(module, "MOST", 3)
+    monkeypatch.setattr(module, "MOST_ALIKE", 1000)
     event = Event()
 
     async def main() -> str:
@@ -327,7 +328,31 @@ def test_thousands_are_counted_and_not_shown(monkeypatch: pytest.MonkeyPatch) ->
         await asyncio.gather(*tasks)
         return text
 
-    assert "  and 997 more" in asyncio.run(main())
+    assert "\n  and 997 more\n" in asyncio.run(main())
+
+
+def test_those_of_whom_the_same_is_to_be_told_are_one_block() -> None:
+    gate, other = Event(name="gate"), Event(name="other")
+
+    async def main() -> str:
+        async def passes() -> None:
+            await gate.wait_async()
+
+        tasks = [asyncio.create_task(passes(), name=f"guest {number}") for number in range(50)]
+        tasks += [asyncio.create_task(other.wait_async(), name=f"host {number}") for number in range(3)]
+        await asyncio.sleep(0)
+        text = dumped()
+        assert len(interlock.snapshot()["parties"]) >= 53
+        gate.set()
+        other.set()
+        await asyncio.gather(*tasks)
+        return text
+
+    text = asyncio.run(main())
+    _, _, folded = text.partition("  tasks guest 0, guest 1, guest 2 and 47 more\n")
+    assert folded.startswith("      have waited for Event 'gate', 0.0 s at longest, at ")
+    assert text.count("nobody has set it") == 4  # one block for the 50; three are each told
+    assert "  task host 2\n" in text
 
 
 def test_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:

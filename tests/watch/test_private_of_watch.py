@@ -207,6 +207,34 @@ def test_a_thread_that_an_exception_ends(monkeypatch: pytest.MonkeyPatch) -> Non
     assert seen == [(thread, ZeroDivisionError), "hook"], gone("_make_invoke_excepthook", PYTHON)
 
 
+def test_a_thread_that_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    import threading
+
+    monkeypatch.setattr(threading, "_make_invoke_excepthook", threading._make_invoke_excepthook)  # type: ignore[attr-defined]
+    seen: list[str] = []
+    private.call_when_thread_is_made(lambda: seen.append("made"))
+    thread = threading.Thread(target=seen.append, args=("ran",))
+    assert seen == ["made"], gone("_make_invoke_excepthook", PYTHON)
+    thread.start()
+    thread.join()
+    assert seen == ["made", "ran"]
+
+
+def test_the_transport_of_a_stream() -> None:
+    async def main() -> None:
+        server = await asyncio.start_server(lambda reader, writer: writer.close(), "127.0.0.1", 0)
+        reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+        assert private.transport_of_stream(reader) is writer.transport, gone("_transport", PYTHON)
+        await reader.read()
+        writer.close()
+        await writer.wait_closed()
+        server.close()
+        await server.wait_closed()
+
+    asyncio.run(main())
+    assert private.transport_of_stream(None) is None
+
+
 def test_weak_references() -> None:
     class Thing:
         def method(self) -> None: ...
@@ -256,6 +284,7 @@ WHERE_USED = {
     ("cluster/engines/redis.py", "_sock"): "a time limit for one answer; redis-py has one for all",
     ("cluster/cancelling.py", "_core"): "an annotation; trio has no public name for the type",
     ("cluster/cancelling.py", "_entry_queue"): "likewise",
+    ("explore/account.py", "_interlock_schedule"): "our own mark on a loop of the explorer's",
     ("pytest_plugin.py", "_asyncioRunner"): "the loop of an IsolatedAsyncioTestCase; it has no public name",
     ("pytest_plugin.py", "_hypothesis_internal_use_settings"): "a property's settings; hypothesis has no public name",
     ("pytest_plugin.py", "_fixtureinfo"): "which fixtures a test asks for; pytest has no public name for it",

@@ -1,5 +1,6 @@
 """Cycles and dead givers that are found although others live; and programs that only look so."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ HERE = Path(__file__).parent / "stuck"
 sys.path.insert(0, str(HERE))
 from hidden import HIDDEN, USUAL  # noqa: E402
 from legal import HEAD, LEGAL  # noqa: E402
+from rows import ROWS  # noqa: E402
 from stuck import STUCK  # noqa: E402
 
 SAID = ("nobody who could end", "in a cycle", "nobody is left", "would have to give itself")
@@ -48,3 +50,14 @@ def test_a_hang_is_found_although_others_live(tmp_path: Path, name: str) -> None
     assert any(words in ended.stderr for words in SAID)
     for words in expected:
         assert words in ended.stderr
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_each_kind_of_wait_is_told_with_who_could_end_it(tmp_path: Path, name: str) -> None:
+    row = ROWS[name]
+    ended = drive(tmp_path, row.hang)
+    assert ended.returncode == row.code, ended.stderr
+    numbered = enumerate((HEAD + row.hang).split("\n"), 1)
+    lines = {found[1]: number for number, line in numbered if (found := re.search(r"#([A-Z])$", line))}
+    for words in row.said:
+        assert words.format(**lines) in ended.stderr

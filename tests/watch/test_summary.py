@@ -108,6 +108,24 @@ def test_who_was_to_wake(kind: str, end: str) -> None:
     assert finding.sentence == f"{kind} a ({kind}.a.py:1): ann waited 9.00 ms in all, {end}"
 
 
+def test_what_was_to_be_done_to_a_queue() -> None:
+    story = """
+        0 ann waiting  Queue.a x:1
+        0 ben waiting  Queue.a x:3
+        9 cy  woke     Queue.a x:2 ann
+        9 ann granted  Queue.a x:1 - 9
+        2 ben granted  Queue.a x:3 - 2
+    """
+    made = recording(story)
+    made.calls = {made.places.index("x:1"): "get", made.places.index("x:2"): "put_nowait"}
+    [finding] = Summary(made).findings
+    assert finding.sentence.startswith("get from Queue a (Queue.a.py:1): 2 parties waited ")
+    assert finding.sentence.endswith(" of it for x:2 to put.")
+    made.calls[made.places.index("x:3")] = "put"
+    [finding] = Summary(made).findings
+    assert finding.sentence.startswith("get from and put into Queue a (Queue.a.py:1): ")
+
+
 def test_a_wait_that_has_not_ended() -> None:
     [finding] = Summary(recording("0 ann waiting Event.a x:1", duration=9)).findings
     assert finding.sentence == "Event a (Event.a.py:1): ann waits still, 9.00 ms in all."

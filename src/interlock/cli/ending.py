@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from typing import Any, NoReturn
 
     from interlock.watch.live import LiveFile
+    from interlock.watch.recording import Ended
     from interlock.watch.still import StillWaiting
 
 # By which people and their tools end a program that has not said what it would do then. Not SIGALRM: a handler runs
@@ -100,6 +101,7 @@ class Outputs:
 
         recording = Recording(self.title)
         fill(recording, taken, Names(directory))
+        recording.ended = _ended_parties()
         events = count(len(recording), "event") + (f", {recording.dropped:,} dropped" if recording.dropped else "")
         lines = []
         if self.record is not None:
@@ -287,6 +289,21 @@ def _still_waiting(directory: str) -> "list[StillWaiting]":
         from interlock.watch.still import still_waiting
 
         return still_waiting(directory)
+    except Exception:
+        return []  # likewise
+
+
+def _ended_parties() -> "list[Ended]":
+    try:
+        from interlock.watch import ended
+        from interlock.watch.dump import past_of
+        from interlock.watch.recording import Ended
+
+        ended.look_for_tasks()
+        return [
+            Ended(each.name, "task" if each.is_task else "thread", each.what, str(each.place or ""), past_of(each))
+            for each in ended.parties()
+        ]
     except Exception:
         return []  # likewise
 

@@ -127,6 +127,8 @@ def _show_rich(summary: Summary, out: TextIO) -> bool:
                 console.print(line)
             if left_out:
                 console.print(Text(f"Not shown, for want of width: {', '.join(left_out)}.", style="dim"))
+    for line in summary.ended():
+        console.print(Text(line))
     console.print()
     for remark in summary.remarks():
         console.print(Text(remark, style="dim"))

@@ -8,3 +8,6 @@ cdef class Barrier(Shared):
     cdef object leave(self, me *i, Waiting *w)
     cdef object act(self, me *i, Waiting *w)
     cdef object finish(self, me *i, Waiting *w, bint well)
+    cdef object come(self, object timeout)
+    cdef u64 tell_arrival(self) except? 0
+    cdef object tell_end(self, u64 since, object error)

@@ -11,6 +11,7 @@ all members: so one who had come and dies breaks the barrier for all, at once.
 
 import cython
 from cython.cimports.cpython.exc import PyErr_CheckSignals
+from cython.cimports.interlock.core.kernel.probe import Happening, probing
 from cython.cimports.interlock.machine.kernel import (
     ACTING,
     BARRIER,
@@ -101,6 +102,18 @@ class Barrier(Shared):
         barrier is broken, or breaks while the caller waits: by a timeout, by `abort` or `reset`, by an exception of the
         action, or by a party that has arrived and dies.
         """
+        if not probing:
+            return self.come(timeout)
+        told: u64 = self.tell_arrival()
+        try:
+            place = self.come(timeout)
+        except BaseException as error:
+            self.tell_end(told, error)
+            raise
+        self.tell_end(told, None)
+        return place
+
+    def come(self, timeout):
         i = caller()
         mine: u64 = i.id
         sliced: cython.int = i.tid == i.slot.pid
@@ -133,7 +146,39 @@ class Barrier(Shared):
 
     async def wait_async(self, timeout: object = None) -> int:
         """`wait` for the calling task. One that is cancelled has not come."""
-        return await tasks.wait_at_barrier(self, self.timeout if timeout is None else timeout, self.action)
+        timeout = self.timeout if timeout is None else timeout
+        if not probing:
+            return await tasks.wait_at_barrier(self, timeout, self.action)
+        told: u64 = self.tell_arrival()
+        try:
+            place = await tasks.wait_at_barrier(self, timeout, self.action)
+        except BaseException as error:
+            self.tell_end(told, error)
+            raise
+        self.tell_end(told, None)
+        return place
+
+    def tell_arrival(self) -> u64:
+        """To whoever records. Returns since when the caller waits, 0: it is the last, as it seems."""
+        self.tell(Happening.ARRIVED, 0)
+        if self.n_waiting + 1 >= self.parties:
+            return 0
+        self.tell(Happening.WAITING, 0)
+        return now()
+
+    def tell_end(self, since: u64, error):
+        if not probing:
+            return
+        waited: u64 = now() - since if since else 0
+        if error is None:
+            if not since:
+                self.tell(Happening.TRIPPED, 0)
+            self.tell(Happening.GRANTED if since else Happening.ACQUIRED, waited)
+            return
+        if isinstance(error, BrokenBarrierError):
+            self.tell(Happening.BROKEN, 0)
+        if since:
+            self.tell(Happening.CANCELLED, waited)
 
     def _finish(self, asking: Asking, well: cython.bint) -> int:
         return self.finish(caller(), cython.address(asking.w), well)

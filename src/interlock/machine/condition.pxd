@@ -1,4 +1,5 @@
-from interlock.machine.kernel cimport Shared, me, Waiting
+from interlock.core.kernel.probe cimport Happening
+from interlock.machine.kernel cimport Shared, me, u64, Waiting
 from interlock.machine.lock cimport Lock
 
 
@@ -7,3 +8,8 @@ cdef class Condition(Shared):
     cdef bint reentrant
     cdef object check_owner(self, me *i, str doing)
     cdef object pass_on(self, me *i)
+    cdef u64 tell_wait(self) except? 0
+    cdef object tell_back(self, u64 since, Happening outcome)
+
+
+cdef Happening outcome_of(int noticed) noexcept

@@ -25,6 +25,7 @@ from cython.cimports.interlock.machine.kernel import (
     condition_step,
     deadline_after,
     guard_unlock,
+    ilk_me,
     ilk_use,
     load,
     me,
@@ -42,6 +43,10 @@ from interlock.machine import tasks
 from interlock.machine.within import Within
 
 ilk_use(process_address())
+
+
+def outcome_of(noticed: cython.int) -> Happening:
+    return Happening.GRANTED if noticed == 1 else Happening.TIMED_OUT
 
 
 class Condition(Shared):
@@ -122,6 +127,7 @@ class Condition(Shared):
         w.want = 1
         w.deadline = deadline_after(timeout)
         w.noticed = 0
+        told: u64 = self.tell_wait() if probing else 0
         while True:
             with cython.nogil:
                 step = condition_step(i, cython.address(w), sliced)
@@ -144,6 +150,8 @@ class Condition(Shared):
         if self.reentrant:
             store(cython.address(held.task), task)
             store(cython.address(held.count), depth)
+        if told:
+            self.tell_back(told, Happening.CANCELLED if error is not None else outcome_of(w.noticed))
         if error is not None:
             if w.noticed == 1:
                 self.pass_on(i)
@@ -171,10 +179,13 @@ class Condition(Shared):
         depth: u64 = held.count
         task: u64 = held.task
         flags: u32 = ENTER if load(cython.address(held.word)) & ENTERED else 0
+        told: u64 = self.tell_wait() if probing else 0
         noticed = await tasks.wait_in_condition(self, timeout, flags)
         if self.reentrant:
             store(cython.address(held.task), task)
             store(cython.address(held.count), depth)
+        if told:
+            self.tell_back(told, Happening.CANCELLED if isinstance(noticed, tuple) else outcome_of(noticed))
         if isinstance(noticed, tuple):
             if noticed[1] == 1:
                 self.pass_on(i)
@@ -236,6 +247,19 @@ class Condition(Shared):
     def notify_all(self) -> None:
         """Wake all waiting parties. They continue one after the other, as each gets the lock."""
         self.notify(0x7FFFFFFF)
+
+    def tell_wait(self) -> u64:
+        """To whoever records. Returns since when the caller waits."""
+        self.lock.tell(Happening.LET_GO, 0)
+        self.tell(Happening.WAITING, 0)
+        return now()
+
+    def tell_back(self, since: u64, outcome: Happening):
+        """The caller has the lock back."""
+        if probing:
+            self.tell(outcome, now() - since)
+            self.lock.tell(Happening.REQUEUED, 0)
+            self.lock.note_taken(ilk_me())
 
     def pass_on(self, i: cython.pointer(me)):
         """The caller, who has the lock back, was notified and raises: its notification is for the next one."""

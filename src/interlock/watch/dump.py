@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from typing import TextIO
 
 MOST = 100  # blocks under one heading
+MOST_ALIKE = 3  # blocks of which only the names differ; more are one
+MOST_NAMES = 3  # of those who are one block
 MOST_HELD = 20  # primitives in one block
 # What the code of a party that has ended does with a primitive.
 _DEEDS = {
@@ -110,31 +112,30 @@ def dump_text(view: View, *titles: str) -> str:
     lines = [f"interlock: {title}" for title in titles or (_heading(view),)]
     told: set[int] = set()
 
-    def section(heading: str, people: list[Someone], tell: Callable[[Someone, View], list[str]]) -> None:
+    def section(heading: str, people: list[Someone], most_alike: int | None = None) -> None:
         fresh = [someone for someone in people if id(someone) not in told]
         if fresh:
             lines.extend(["", heading])
-        for someone in fresh[:MOST]:
-            lines.extend(tell(someone, view))
-        if len(fresh) > MOST:
-            lines.append(f"  and {len(fresh) - MOST:,} more")
+        groups = _alike(fresh, view, MOST_ALIKE if most_alike is None else most_alike)
+        for group in groups[:MOST]:
+            lines.extend(_block(group, view))
+        if len(groups) > MOST:
+            lines.append(f"  and {sum(map(len, groups[MOST:])):,} more")
         told.update(map(id, fresh))
 
     for cycle in view.cycles:
-        section(_cycle_heading(cycle), cycle.members, _block)
+        section(_cycle_heading(cycle), cycle.members, MOST)
     members = view.through
     if members:
-        section(f"CYCLE: {' -> '.join(each.name for each in [*members, members[0]])}", members, _block)
+        section(f"CYCLE: {' -> '.join(each.name for each in [*members, members[0]])}", members, MOST)
     waiting = sorted(
         (each for each in view.people if each.wait is not None), key=lambda each: -view.seconds(_wait_of(each))
     )
-    section(f"WAITING for more than {LONG:g} s", [w for w in waiting if view.seconds(_wait_of(w)) > LONG], _block)
-    section("WAITING", waiting, _block)
-    section("WAITING", [each for each in view.people if _is_waiting(each, view)], _block)
-    section(
-        "WAITING FOR THE OUTSIDE, OR FOR WORK", [each for each in view.people if view.meaning(each) is not None], _block
-    )
-    section("NOT WAITING", view.people, _block)
+    section(f"WAITING for more than {LONG:g} s", [w for w in waiting if view.seconds(_wait_of(w)) > LONG])
+    section("WAITING", waiting)
+    section("WAITING", [each for each in view.people if _is_waiting(each, view)])
+    section("WAITING FOR THE OUTSIDE, OR FOR WORK", [each for each in view.people if view.meaning(each) is not None])
+    section("NOT WAITING", view.people)
     lines += _told_ended()
     return "\n".join(lines) + "\n"
 
@@ -244,18 +245,46 @@ def _uncertainty(cycle: Cycle) -> str:
     return ""
 
 
-def _block(someone: Someone, view: View) -> list[str]:
-    kind = "task " if someone.is_task else ""
-    gone = " (ended)" if someone.party is not None and someone.party.ended else ""
-    lines = [f"  {kind}{someone.name}{gone}"]
+def _alike(people: list[Someone], view: View, most: int) -> list[list[Someone]]:
+    """Those together of whom the same is to be told, where they are more than ``most``."""
+    groups: dict[object, list[Someone]] = {}
+    for each in people:
+        _, *lines = _block([each], view, how_long=False)
+        groups.setdefault((each.is_task, *lines), []).append(each)
+    return [
+        part for group in groups.values() for part in ([group] if len(group) > most else [[each] for each in group])
+    ]
+
+
+def _names(group: list[Someone]) -> str:
+    kind = "" if not group[0].is_task else "task " if len(group) == 1 else "tasks "
+    gone = " (ended)" if len(group) == 1 and group[0].party is not None and group[0].party.ended else ""
+    more = f" and {len(group) - MOST_NAMES:,} more" if len(group) > MOST_NAMES else ""
+    return f"{kind}{', '.join(each.name for each in group[:MOST_NAMES])}{more}{gone}"
+
+
+def _block(group: list[Someone], view: View, how_long: bool = True) -> list[str]:
+    """What is to be told of one, or of several of whom it is the same, the one who has waited longest first.
+
+    Without ``how_long`` it is the same for two who came at different times.
+    """
+    from interlock.watch.names import is_internal
+
+    someone, many = group[0], len(group) > 1
+    lines = [f"  {_names(group)}"]
     meaning = view.meaning(someone)
     if meaning is not None:
         wait = someone.wait
         if wait is None:
-            what = f"{meaning.verb} {meaning.what}".rstrip()
+            verb, space, rest = meaning.verb.partition(" ")
+            about = meaning.what if how_long or meaning.verb != "sleeps" else ""
+            what = f"{verb.removesuffix('s') if many else verb}{space}{rest} {about}".rstrip()
         else:
             ends = " with a timeout" if wait.timed else ""
-            what = f"has waited {view.seconds(wait):.1f} s{ends} for {meaning.what}"
+            seconds = f"{view.seconds(wait) if how_long else 0:.1f} s{ends}"
+            what = f"have waited for {meaning.what}" if many else f"has waited {seconds} for {meaning.what}"
+            if many:
+                what += f", {seconds} at longest"
             if wait.at is not wait.began:
                 what += f", after {name_of(wait.began)} was notified"
         lines += _sentence(what, "at", someone.place)
@@ -266,14 +295,18 @@ def _block(someone: Someone, view: View) -> list[str]:
         if mistake is not None:
             lines += _sentence(mistake[0], "taken at", mistake[1])
     elif someone.place is not None:
-        lines += _sentence("is", "at", someone.place)
+        lines += _sentence("are" if many else "is", "at", someone.place)
+    elif someone.is_task and someone.task is not None:
+        lines.append("      run" if many else "      runs")
     cut = handler_of(someone.frames)
     if cut is not None:
         lines.append(f"      {cut}")
-    for held, place in someone.holds[:MOST_HELD]:
+    wanted = {id(each.wait.at) for each in view.people if each.wait is not None}
+    holds = [(held, place) for held, place in someone.holds if id(held) in wanted or not is_internal(made_by(held))]
+    for held, place in holds[:MOST_HELD]:
         lines += _sentence(f"holds {name_of(held)}", "taken at", place)
-    if len(someone.holds) > MOST_HELD:
-        lines.append(f"      holds {len(someone.holds) - MOST_HELD:,} more")
+    if len(holds) > MOST_HELD:
+        lines.append(f"      holds {len(holds) - MOST_HELD:,} more")
     return lines
 
 
@@ -303,7 +336,7 @@ def _dead(meaning: Meaning, view: View) -> list[str]:
 def _sentence(what: str, where: str, place: Place | None) -> list[str]:
     if place is None:
         return [f"      {what}"]
-    text = f"      {what} {where} {place}" if what == "is" else f"      {what}, {where} {place}"
+    text = f"      {what} {where} {place}" if what in ("is", "are") else f"      {what}, {where} {place}"
     return [text, f"          {place.text}"] if place.text else [text]
 
 

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 MOST = 20
 _DEEDS = ("put", "put_nowait", "get", "get_nowait", "task_done", "acquire", "__enter__", "release", "set", "notify",
           "notify_all", "wait", "count_down")  # fmt: skip
+_GIVES_SOMETHING = ("set_result", "set_exception", "set", "put", "put_nowait")  # to what its code finds in a table
+_MOST_AT_HAND = 500
 
 
 class Ended:
@@ -76,6 +78,7 @@ class Ended:
 
     def learn(self, trace: "TracebackType | None") -> None:
         """Note what the code could have given whose frames this traceback has."""
+        from interlock.watch.instructions import is_program_file
         from interlock.watch.reach import UNKNOWN, Reach
 
         frames = []
@@ -83,19 +86,33 @@ class Ended:
             frames.append(trace.tb_frame)
             trace = trace.tb_next
         self._named: list[tuple[str, weakref.ref[Any], Place]] = []
-        for name, touches in Reach(whole=True).add(*frames).touches.items():
+        self._unknown: dict[str, Place] = {}
+        self._at_hand: list[weakref.ref[Any]] = []
+        reach = Reach(whole=True).add(*frames)
+        for name, touches in reach.touches.items():
             for touch in touches:
                 if touch.target is not UNKNOWN:
                     try:
                         self._named.append((name, weakref.ref(touch.target), touch.place))
                     except TypeError:
                         continue
+                elif name in _GIVES_SOMETHING and is_program_file(touch.code.co_filename):
+                    self._unknown.setdefault(name, touch.place)
+        if self._unknown:
+            waited_for = [
+                each for each in reach.in_hands() if isinstance(each, Primitive) or hasattr(each, "set_result")
+            ]
+            self._at_hand = [weakref.ref(each) for each in waited_for[:_MOST_AT_HAND]]
 
     def could_give(self, target: object, names: Iterable[str]) -> Place | None:
-        """The line of its code that names one of these methods on ``target``, or None."""
+        """The line of its code that names one of these methods on ``target``, or on what cannot be known where it had
+        ``target`` in a container; None where there is none."""
         wanted = set(names)
         for name, reference, place in self._named:
             if name in wanted and reference() is target:
+                return place
+        for name, place in self._unknown.items():
+            if name in wanted and any(reference() is target for reference in self._at_hand):
                 return place
         return None
 

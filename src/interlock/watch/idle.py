@@ -44,13 +44,22 @@ def is_idle(frames: "list[FrameType]") -> bool:
 
 
 def tasks_of(frames: "list[FrameType]") -> "list[Any]":
-    """The tasks of asyncio's loop that runs in the thread with these frames."""
+    """The tasks of asyncio's loop that runs in the thread with these frames, whatever it does just now."""
     try:
-        loop = loop_of_frames(frames)
+        loop = running_loop_of(frames)
         asyncio = sys.modules.get("asyncio")
         return [] if loop is None or asyncio is None else list(asyncio.all_tasks(loop))
     except (AttributeError, RuntimeError):
         return []
+
+
+def running_loop_of(frames: "list[FrameType]") -> "Any":
+    """asyncio's own loop that runs in the thread with these frames, or None."""
+    for frame in frames:
+        if frame.f_code.co_name == "_run_once" and frame.f_globals.get("__name__") == "asyncio.base_events":
+            loop = frame.f_locals["self"]
+            return loop if private.shows_its_work(loop) else None
+    return None
 
 
 def loop_of_frames(frames: "list[FrameType]") -> "Any":

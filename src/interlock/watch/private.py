@@ -70,6 +70,11 @@ def files_of_program(loop: "Any") -> int:
     return 0 if selector is None else max(0, len(selector.get_map()) - 1)
 
 
+def transport_of_stream(reader: "Any") -> "Any":
+    """`_transport`: from which a `StreamReader` gets its data, or None."""
+    return getattr(reader, "_transport", None)
+
+
 def loop_of_runner(runner: "Any") -> "Any":
     """`_loop`: of an `asyncio.Runner`, or None. `get_loop` would make one."""
     return getattr(runner, "_loop", None)
@@ -237,6 +242,21 @@ def call_when_ended_by_an_exception(function: "Callable[[Any], object]") -> None
             invoke(thread)
 
         return invoke_excepthook
+
+    make_ours.__name__ = make.__name__
+    threading._make_invoke_excepthook = make_ours
+
+
+def call_when_thread_is_made(function: "Callable[[], object]") -> None:
+    """`_make_invoke_excepthook`: have ``function()`` called whenever a Thread is made. Without the name: never."""
+    threading: Any = sys.modules.get("threading")
+    make = getattr(threading, "_make_invoke_excepthook", None)
+    if make is None:
+        return
+
+    def make_ours() -> object:
+        function()
+        return make()
 
     make_ours.__name__ = make.__name__
     threading._make_invoke_excepthook = make_ours

@@ -144,7 +144,7 @@ class Reach:
         self._seen: set[object] = set()
         self._looked_at: set[tuple[int, bool]] = set()
         self._implicit: bool = False  # whether what Python calls without a name is in it
-        self._pending: list[tuple[CodeType, dict[str, Any], dict[str, Any], int]] = []
+        self._pending: list[tuple[CodeType, dict[str, Any], dict[str, Any], int, dict[str, Any]]] = []
         self._kept: list[object] = []  # what `_seen` names by its id
 
     def could(self, target: object, names: Iterable[str]) -> bool:
@@ -156,6 +156,14 @@ class Reach:
             for name in names
             for touch in self.touches.get(name, ())
         )
+
+    def in_hands(self) -> "list[Any]":
+        """What this code keeps in containers and hands on: what it may mean by a value that is not known."""
+        return self._kept
+
+    def has_in_hands(self, value: object) -> bool:
+        """Whether it names this object at all."""
+        return self.anything or not {(id(value), False), (id(value), True)}.isdisjoint(self._looked_at)
 
     # --- what to read -------------------------------------------------------------------------------------------
 
@@ -318,12 +326,14 @@ class Reach:
         if code.co_name == "<module>":
             self._stored |= changing
             known = {}  # they are the module's own
-        if not self._is_new((code, *((name, _kept(value)) for name, value in known.items()))):
+        # What has ended would have gone on with the values that it had then.
+        rest = {name: names[name] for name in changing if name in names} if self._whole and last >= 0 else {}
+        if not self._is_new((code, *((name, _kept(value)) for name, value in [*known.items(), *rest.items()]))):
             return
         if len(self._seen) > MOST_CODE:
             self.anything = True
             return
-        self._pending.append((code, known, module_names, last))
+        self._pending.append((code, known, module_names, last, rest))
 
     def _is_new(self, what: tuple[object, ...]) -> bool:
         key = tuple([(id(each[0]), id(each[1])) if type(each) is tuple else id(each) for each in what])
@@ -354,8 +364,14 @@ class Reach:
         self._pending.clear()
 
     def _read_code(
-        self, code: "CodeType", names: "dict[str, Any]", module_names: "dict[str, Any]", last: int = -1
+        self,
+        code: "CodeType",
+        names: "dict[str, Any]",
+        module_names: "dict[str, Any]",
+        last: int = -1,
+        rest: "dict[str, Any] | None" = None,
     ) -> None:
+        """``rest``: what names stand for after the instruction at ``last``, until they get another value."""
         value: object = UNKNOWN  # what was loaded last, until it is known what for
         imported: object = UNKNOWN  # the module
         fixed = False  # whether that is what a name stands for from now on
@@ -365,6 +381,9 @@ class Reach:
         known = steps_of(code)
         for step in known.steps:
             what = step.what
+            if rest and step.offset > last:
+                names.update(rest)
+                rest = None
             if step.offset < last and not self._whole:
                 if known.is_past(step, last):
                     value, callee, by_name, fixed = UNKNOWN, False, False, False
@@ -393,8 +412,11 @@ class Reach:
                 value = UNKNOWN if imported is UNKNOWN else attribute_of(imported, step.value)
                 fixed = True
                 continue
-            if fixed and value is not UNKNOWN and what in (steps.STORE, steps.STORE_CELL):
-                names[step.value] = value
+            if what in (steps.STORE, steps.STORE_CELL):
+                if fixed and value is not UNKNOWN:
+                    names[step.value] = value
+                elif self._whole and step.offset > last >= 0:
+                    names.pop(step.value, None)
             fixed = False
             # No attribute of it is wanted, but the thing itself: to call it, hand it on, keep it.
             self.add_value(value)
@@ -405,6 +427,8 @@ class Reach:
             elif what is steps.NAME:
                 value = self._look_up(step.value, code, names, module_names)
                 by_name = by_name or step.value in _FINDS_BY_NAME
+                if value is open:
+                    self._touch("open", builtins, code, step.line, step.offset)
                 if type(value) is types.BuiltinMethodType or type(value) is type:
                     self._add_implicit()
             elif what is steps.MAKE:

@@ -6,7 +6,8 @@ order of their times; parties, primitives and places are numbers into lists.
 The file is made of chunks (see `chunks.py`):
 
     head    JSON: title, duration, dropped, complete_from, events (their number), places, parties ([name, kind, group]),
-            primitives ([name, kind, family, place, own]), calls ([place, method that is called there])
+            primitives ([name, kind, family, place, own]), calls ([place, method that is called there]), ended ([name,
+            kind, exception, place, what it had done])
     rows    some of the events: columns, one after the other, each as long as there are events
     end     nothing: the file is whole
 
@@ -95,13 +96,24 @@ class Event(NamedTuple):
     waited: int
 
 
+class Ended(NamedTuple):
+    """A thread or task that an exception ended. ``place``: the line, or ''; ``had``: what it had done, in sentences."""
+
+    name: str
+    kind: str
+    exception: str
+    place: str
+    had: list[str]
+
+
 class Recording:
     """A recording. It is empty until its ``with`` block has ended.
 
     Attributes: ``title``; ``duration``; ``dropped``, the number of events that there was no room for;
     ``complete_from``, the time from which on none was dropped; ``parties``, ``primitives``, ``places`` and ``columns``
-    (see `events`); ``damage``, a sentence about what is missing in a damaged file, or ''; ``unfinished``, a sentence
-    about what is missing because the program was killed before it wrote the file, or ''.
+    (see `events`); ``ended``, the last parties that an exception ended; ``damage``, a sentence about what is missing
+    in a damaged file, or ''; ``unfinished``, a sentence about what is missing because the program was killed before it
+    wrote the file, or ''.
     """
 
     def __init__(self, title: str = "") -> None:
@@ -115,6 +127,7 @@ class Recording:
         self.primitives: list[Primitive] = []
         self.places: list[str] = []
         self.calls: dict[int, str] = {}  # place -> the method that is called there, where the source tells
+        self.ended: list[Ended] = []
         self.columns: dict[str, array[int]] = {name: array(code) for name, code in (*_COLUMNS, ("happening", "B"))}
 
     def __len__(self) -> int:
@@ -156,6 +169,7 @@ class Recording:
             "primitives": self.primitives,
             "places": self.places,
             "calls": list(self.calls.items()),
+            "ended": self.ended,
         }
         with Replaced(file) as out:
             write_start(out)
@@ -246,6 +260,10 @@ class Recording:
         ]
         self.places = [str(place) for place in head["places"]]
         self.calls = {int(place): str(name) for place, name in head.get("calls", ())}
+        self.ended = [
+            Ended(str(name), str(kind), str(exception), str(place), [str(line) for line in had])
+            for name, kind, exception, place, had in head.get("ended", ())
+        ]
         return int(head["events"])
 
     def _read_rows(self, payload: bytes) -> None:

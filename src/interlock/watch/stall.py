@@ -1,7 +1,7 @@
 """When all sleep: a watcher that says so. For `interlock run`.
 
 It looks once a second, from a thread of its own that `threading` does not know, and that is started only once somebody
-waits. What it comes to suspect it says when it has stood unchanged for a while, and once:
+waits or a thread is made. What it comes to suspect it says when it has stood unchanged for a while, and once:
 
     suspicion                                                                  stands for    ends the program with
                                                                                              --on-stall=exit
@@ -82,10 +82,11 @@ class Stalls:
         self.shown: object = None  # the waits of the last dump
 
     def start(self) -> None:
-        """Begin as soon as somebody waits, or a loop of asyncio's has run for a while."""
+        """Begin as soon as somebody waits, there is a second thread, or a loop of asyncio's has run for a while."""
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=self._again)
         call_at_wait(self._begin)
+        private.call_when_thread_is_made(self._begin)  # which may wait for what is none of our primitives'
         call_with_asyncio(self._call_at_run)
         if self.longest is not None:
             self._begin()  # the program may wait for what is none of our primitives'

@@ -49,11 +49,15 @@ def still_waiting(directory: str) -> list[StillWaiting]:
         view.find_mistakes()
     for someone in view.people:
         wait = someone.wait
-        if wait is None and someone.awaits is None:
+        if wait is None and (someone.awaits is None or not _waits(view.meaning(someone))):
             continue
         if wait is None or is_own(wait.at):
             found.append(StillWaiting(someone, names, view))
     return sorted(found, key=lambda still: -(still.nanoseconds or 0))
+
+
+def _waits(meaning: Meaning | None) -> bool:
+    return meaning is not None and meaning.verb != "sleeps"
 
 
 def _is_of_a_primitive(meaning: Meaning, wait: Wait) -> bool:

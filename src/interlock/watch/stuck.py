@@ -18,7 +18,8 @@ What is found is a suspicion, never an error that is raised. `watch/stall.py` te
 from collections.abc import Iterable
 
 from interlock.core.kernel.private import starting_threads
-from interlock.watch import ended
+from interlock.watch import ended, private
+from interlock.watch.idle import running_loop_of
 from interlock.watch.instructions import is_program_file
 from interlock.watch.reach import Reach, hung_in, rest_of
 from interlock.watch.waits import Meaning
@@ -49,7 +50,10 @@ class _Search:
         self.view = view
         self.people = [each for each in view.people if each.party is None or not each.party.ended]
         self.meanings: dict[int, Meaning] = {}
+        busy = {each.ident for each in self.people if not each.is_task and _is_busy(each)}
         for someone in self.people:
+            if someone.wait is None and someone.is_task and someone.ident in busy:
+                continue  # what it awaits may just have come
             waits = someone.wait is None or _is_parked(someone) or (polling and id(someone) in view.polls)
             if waits and (someone.wait is None or view.seconds(someone.wait) >= least):
                 meaning = view.meaning(someone)
@@ -146,7 +150,9 @@ class _Search:
     def _is_helped(self, meaning: Meaning, living: set[int]) -> bool:
         if any(id(giver) in living for giver in meaning.givers):
             return True
-        return any(self._alive.could(target, names) for target, names in meaning.ways())
+        return any(self._alive.could(target, names) for target, names in meaning.ways()) or any(
+            self._alive.has_in_hands(each) for each in meaning.in_hands
+        )
 
     def _edges(self, stuck: "dict[int, Someone]") -> dict[int, set[int]]:
         """For each the stuck parties that would have to give, or are about to: the code in which they stand does so
@@ -182,6 +188,12 @@ class _Search:
             for name in meaning.gives
             for touch in reach.touches.get(name, ())
         )
+
+
+def _is_busy(someone: "Someone") -> bool:
+    """Whether it runs a loop of asyncio's that has calls to make."""
+    loop = running_loop_of(someone.frames)
+    return loop is not None and bool(private.calls_ready(loop))
 
 
 _looked: set[int] = set()

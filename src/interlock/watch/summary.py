@@ -10,6 +10,7 @@ from interlock.watch.words import aligned, count, duration, legible, percent
 
 _ROWS = 20  # a tired reader looks at the first few
 _WORST = 3
+_HAD = 4  # lines about what one that has ended had done
 _PLACE = 120  # characters of a line in a sentence
 _WORTH_A_SENTENCE = 100_000  # ns of waiting in all
 _WEIGHT_OF_SIGNALS = 0.25  # to wait is what they are for, so a guard is the better news even if it waited less
@@ -186,7 +187,7 @@ class Summary:
         who = legible(self.recording.parties[parties[0]].name) if len(parties) == 1 else f"{len(parties)} parties"
         still = self._waiting_still(row.primitive)
         verb = "waited" if still < len(waits) else "waits still," if len(parties) == 1 else "wait still,"
-        sentence = f"{titled(primitive)}: {who} {verb} {duration(row.wait_total)} in all"
+        sentence = f"{self._about(primitive, waits)}: {who} {verb} {duration(row.wait_total)} in all"
         blamed = next((line for line in self.blamed if line.primitive == row.primitive and line.place >= 0), None)
         cause, share = -1, 0.0
         if blamed is not None:
@@ -196,10 +197,21 @@ class Summary:
             if blamed.holds:
                 sentence += f", {part} of it while {place} held it ({duration(blamed.hold_longest)} at longest)"
             else:
-                sentence += f", {part} of it for {place} to {_VERBS.get(primitive.family, 'wake them')}"
+                end = queue_end(primitive, self.recording.calls.get(blamed.place))
+                sentence += f", {part} of it for {place} to {end or _VERBS.get(primitive.family, 'wake them')}"
         if 0 < still < len(waits):
             sentence += f"; {count(still, 'wait')} had not ended when the recording ended"
         return Finding(row.primitive, row.wait_total, parties, cause, share, sentence + ".", row.worst_wait)
+
+    def _about(self, primitive: Primitive, waits: list[Wait]) -> str:
+        """What was waited for, as a title: of a queue what was to be done to it, what took longest first."""
+        times: dict[str, int] = defaultdict(int)
+        for wait in waits:
+            call = self.recording.calls.get(wait.place)
+            if call is not None and primitive.family in QUEUES:
+                times[queue_verb(call)] += _length(wait)
+        verbs = sorted(times, key=lambda verb: -times[verb])
+        return f"{' and '.join(verbs)} {titled(primitive)}" if verbs else titled(primitive)
 
     # As JSON.
 
@@ -245,6 +257,7 @@ class Summary:
                 }
                 for finding in self.findings
             ],
+            "ended": [each._asdict() for each in recording.ended],
         }
 
     # As text.
@@ -343,6 +356,16 @@ class Summary:
             ),
         ]
 
+    def ended(self) -> list[str]:
+        """The threads and tasks that an exception ended, in lines."""
+        lines = ["", "Ended by an exception"] if self.recording.ended else []
+        for each in self.recording.ended:
+            where = f", at {legible(each.place, _PLACE, keep_end=True)}" if each.place else ""
+            task = "task " if each.kind == "task" else ""
+            lines.append(f"  {task}{legible(each.name)}: {legible(each.exception, 200)}{where}")
+            lines += [f"      {legible(line, 200)}" for line in each.had[:_HAD]]
+        return lines
+
     def text(self) -> str:
         """Return the summary as plain text."""
         lines = [self.heading(), *self.incomplete(), ""]
@@ -352,6 +375,7 @@ class Summary:
         for table in self.tables():
             if table.rows:
                 lines += ["", table.title, *aligned([table.heads, *table.rows], table.texts), *table.more]
+        lines += self.ended()
         return "\n".join([*lines, "", *self.remarks()]) + "\n"
 
 
@@ -387,6 +411,13 @@ def wait_for(primitive: Primitive, call: str | None) -> str:
 def queue_verb(call: str) -> str:
     """`get from`, for a method of a queue."""
     return "get from" if call.startswith("get") else "put into" if call.startswith("put") else call
+
+
+def queue_end(primitive: Primitive, call: str | None) -> str | None:
+    """`put`, for the method of a queue by which a line has ended a wait; None where it is not known."""
+    if primitive.family not in QUEUES or call is None:
+        return None
+    return next((verb for verb in ("put", "get", "task_done", "shutdown") if call.startswith(verb)), None)
 
 
 def titled(primitive: Primitive) -> str:

@@ -52,6 +52,12 @@ def test_a_stopped_one_costs_nobody_a_timeout_or_ctrl_c(tmp_path: Path, operatio
     assert sweep(tmp_path, f"stopped:{operation}", STRIDE)["stuck"] == []
 
 
+@pytest.mark.timeout(7200 if STRIDE == "1" else 1200)
+@pytest.mark.parametrize("operation", SCENES)
+def test_a_child_forked_meanwhile_is_as_new(tmp_path: Path, operation: str) -> None:
+    assert sweep(tmp_path, f"forked:{operation}", str(4 * int(STRIDE) - 3))["stuck"] == []
+
+
 @pytest.mark.timeout(1200)
 def test_a_grant_in_two_steps_is_found(tmp_path: Path) -> None:
     assert sweep(tmp_path, "give", "5", "1000000", "0.68", INTERLOCK_MACHINE_MUTANT="1", INTERLOCK_SWEEP_PATIENCE="1")[

@@ -285,6 +285,20 @@ asyncio.run(main())
 """,
         ["nobody can set it"],
     ),
+    "a future that nobody else knows, in a loop that lives": (
+        """
+async def main():
+    async def beat():
+        while True: await asyncio.sleep(.1)
+    beating = asyncio.create_task(beat())
+    async def w():
+        reply = asyncio.get_running_loop().create_future()
+        await reply
+    await asyncio.create_task(w(),name="w")
+asyncio.run(main())
+""",
+        ["nobody can set it"],
+    ),
     "a loop that nobody runs": (
         """
 loop=asyncio.new_event_loop()

@@ -26,6 +26,7 @@ class Meaning:
     - ``lines``: what else is to be said of it, each a sentence without a full stop.
     - ``target`` and ``gives``: the object, and the names of its methods by which code ends such a wait. Whoever
       runs code that names one of them on it may end the wait. ``also``: other objects, each with such names.
+    - ``in_hands``: objects; whoever has one of them in hands may end it.
     - ``givers``: parties who may end it, whatever their code says: the owner of a lock, the thread that is to end.
     - ``outside``: it ends by itself, or by what comes from outside the process.
     - ``limited``: a timeout of the task's library ends it.
@@ -53,6 +54,7 @@ class Meaning:
         self.target = target
         self.gives: tuple[str, ...] = tuple(gives)
         self.also: list[tuple[object, tuple[str, ...]]] = []
+        self.in_hands: list[object] = []
         self.givers: list[Someone] = list(givers)
         self.outside = outside
         self.idle = idle

@@ -1,12 +1,11 @@
 """A child process that is waited for: which, what it does, what ended it."""
 
 import gc
-import os
 import sys
 
 from interlock.watch import ended, private
 from interlock.watch.instructions import is_program_file
-from interlock.watch.waits import Meaning, system
+from interlock.watch.waits import Meaning, pipes, system
 from interlock.watch.waits.frames import frame_in, simple
 
 TYPE_CHECKING = False
@@ -36,6 +35,7 @@ def _subprocess(frames: "list[FrameType]") -> Meaning | None:
             child = frame.f_locals["self"]
             meaning = Meaning(f"child process {child.pid} ({_command(child.args)})", outside=True)
             meaning.lines.append(_state(child.pid, child.returncode))
+            for_ever = frame.f_locals.get("timeout") is None
             if method in ("_wait", "wait") and not _is_in(frames, "communicate"):
                 for name in ("stdout", "stderr"):
                     pipe = getattr(child, name, None)
@@ -44,19 +44,20 @@ def _subprocess(frames: "list[FrameType]") -> Meaning | None:
                             f"its {name} is a full pipe, which this process is to read: the child cannot go on. "
                             "Use communicate()"
                         )
-                        if _is_blocked_by_us(child.pid, pipe.fileno()):
-                            meaning.outside, meaning.dead = False, True
-                            meaning.target = child
-                            meaning.gives = (name, "communicate", "kill", "terminate", "send_signal")
+                        if for_ever and pipes.is_blocked_by_us(child.pid, pipe.fileno()):
+                            pipes.let_go_by(meaning, child, pipe, reads=True)
+                            meaning.gives += (name,)
+                pipe = child.stdin
+                if pipe is not None and not pipe.closed and pipes.is_starved_by_us(child.pid, pipe.fileno()):
+                    meaning.lines.append(
+                        "it reads from its stdin, which is empty, and which only this process has open: close it, or "
+                        "use communicate()"
+                    )
+                    if for_ever:
+                        pipes.let_go_by(meaning, child, pipe, reads=False)
+                        meaning.gives += ("stdin",)
             return meaning
     return None
-
-
-def _is_blocked_by_us(pid: int, number: int) -> bool:
-    """Whether the child writes into this full pipe, and only this process could read from it."""
-    if not any(name in ("write", "writev") for name, _ in system.call_of_process(pid)):
-        return False
-    return system.holders_of(system.descriptor(number)) <= {pid, os.getpid()}
 
 
 def _is_in(frames: "list[FrameType]", method: str) -> bool:
@@ -94,20 +95,27 @@ def _process(frames: "list[FrameType]") -> Meaning | None:
         return None
     child = frame.f_locals["self"]
     popen = private.popen_of(child)
+    for_ever = frame.f_locals.get("timeout") is None
     meaning = Meaning(f"process {child.name} (pid {popen.pid})", outside=True)
     meaning.lines.append(_state(popen.pid, popen.returncode))
     if any(name in ("write", "writev") for name, _ in system.call_of_process(popen.pid)):
         meaning.lines.append("a thread of it writes, and has no room")
     for queue, full in _queues():
+        if for_ever and pipes.is_starved_by_us(popen.pid, private.reading_end(queue).fileno()):
+            meaning.lines.append(
+                f"it waits for an item of {_name_of_queue(queue, frames)}, which only this process could put: put it "
+                "before join()"
+            )
+            pipes.let_go_by(meaning, child, reads=False)
+            meaning.also.append((queue, ("put", "put_nowait", "close", "_writer")))
         if full:
             meaning.lines.append(
                 f"the pipe of {_name_of_queue(queue, frames)} is full: a process that has put into it cannot write the "
                 "rest, and cannot end. Take the items out before join()"
             )
-            if _is_blocked_by_us(popen.pid, private.reading_end(queue).fileno()):
-                meaning.outside, meaning.dead = False, True
-                meaning.target, meaning.gives = queue, ("get", "get_nowait", "_reader")
-                meaning.also.append((child, ("kill", "terminate")))
+            if for_ever and pipes.is_blocked_by_us(popen.pid, private.reading_end(queue).fileno()):
+                pipes.let_go_by(meaning, child, reads=True)
+                meaning.also.append((queue, ("get", "get_nowait", "_reader")))
     return meaning
 
 
@@ -150,7 +158,7 @@ def _pool(frames: "list[FrameType]") -> Meaning | None:
         meaning.lines.append(
             f"process {pid} ({name}) {how_it_ended(code)}: what it was working on is lost, and its result never comes"
         )
-    if lost:
+    if lost and frame.f_locals.get("timeout") is None:
         meaning.outside = False
         meaning.target = result
         meaning.dead = True

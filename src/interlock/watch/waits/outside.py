@@ -1,6 +1,10 @@
 """A thread that waits for what comes from outside: a socket, a file, time, a child, a key."""
 
-from interlock.watch.waits import Meaning, system
+import time
+
+from interlock.watch.instructions import is_program_file
+from interlock.watch.reach import value_at
+from interlock.watch.waits import Meaning, pipes, system
 from interlock.watch.waits.loops import has_work, idle_loop
 
 TYPE_CHECKING = False
@@ -17,8 +21,9 @@ _OTHERS = {
     "pselect6": "data from outside",
     "epoll_wait": "data from outside", "epoll_pwait": "data from outside", "epoll_pwait2": "data from outside",
     "wait4": "a child process to end", "waitid": "a child process to end", "pause": "a signal",
-    "rt_sigtimedwait": "a signal", "rt_sigsuspend": "a signal",
+    "rt_sigtimedwait": "a signal", "rt_sigsuspend": "a signal", "openat": "the opening of a file",
 }  # fmt: skip
+_MOST = 3  # files in a line
 _SLEEPS = ("nanosleep", "clock_nanosleep")
 
 
@@ -37,31 +42,58 @@ def adapter(someone: "Someone", view: "View") -> Meaning | None:
         return None
     name, number = call
     if name in _SLEEPS:
-        return Meaning("", outside=True, verb="sleeps")
+        return Meaning(_until(system.end_of_sleep(someone.ident)), outside=True, verb="sleeps")
+    between = _of_processes(someone)
+    if between is not None:
+        return between
     if name in _WITH_DESCRIPTOR:
         what = system.descriptor(number)
         if not what:
             return None
         meaning = Meaning(f"{_WITH_DESCRIPTOR[name]} {what}", outside=True)
         if what.startswith("pipe:") and name in ("write", "writev"):
-            meaning.lines += _full_pipe(what, number)
+            pipes.say_full(meaning, what, number)
         return meaning
     if name in _OTHERS:
-        return Meaning(_OTHERS[name], outside=True)
+        return _first_of(someone.ident) or Meaning(_OTHERS[name], outside=True)
     return None
 
 
-def _full_pipe(link: str, number: int) -> list[str]:
-    import os
-
-    ends = []
+def _until(end: float | None) -> str:
+    """`until 22:10:05, 3.2 s more`."""
+    if end is None:
+        return ""
+    more = max(0.0, end - time.monotonic())
     try:
-        for each in os.listdir("/proc/self/fd"):
-            if int(each) != number and system.descriptor(int(each)) == link:
-                ends.append(each)
-    except OSError:
-        return []
-    lines = ["the pipe is full"]
-    if ends:
-        lines.append(f"its other end is open in this very process, as descriptor {', '.join(ends)}: read from it first")
-    return lines
+        clock = time.strftime("%H:%M:%S", time.localtime(time.time() + more))
+    except (OverflowError, ValueError, OSError):
+        return ""
+    return f"until {clock}, {more:.1f} s more"
+
+
+def _first_of(ident: int) -> Meaning | None:
+    """One that waits for the first of several files."""
+    numbers, timed = system.watched_by_thread(ident)
+    files = list(filter(None, map(system.descriptor, numbers)))
+    if not numbers and timed:
+        return Meaning("", outside=True, verb="sleeps")
+    if not files:
+        return None
+    what = f"data from {files[0]}" if len(files) == 1 else f"the first of {len(files)}: {', '.join(files[:_MOST])}"
+    if len(files) > _MOST:
+        what += f" and {len(files) - _MOST} more"
+    return Meaning(what, outside=True, lines=["with a timeout"] if timed else ())
+
+
+def _of_processes(someone: "Someone") -> Meaning | None:
+    """A primitive of `multiprocessing`, which any process may release."""
+    inside = [type(frame.f_locals.get("self")) for frame in someone.frames[:4]]
+    inside = [kind for kind in inside if kind.__module__ == "multiprocessing.synchronize"]
+    if inside:
+        return Meaning(f"{inside[-1].__name__} of multiprocessing", outside=True)
+    frame = someone.frames[0] if someone.frames else None
+    if frame is not None and is_program_file(frame.f_code.co_filename):
+        kind = type(value_at(frame))
+        if kind.__module__ in ("multiprocessing.synchronize", "_multiprocessing"):
+            return Meaning(f"{kind.__name__} of multiprocessing", outside=True)
+    return None

@@ -4,6 +4,7 @@ import os
 import platform
 import struct
 import sys
+from _thread import get_ident
 
 from interlock.core.kernel.private import listed_thread
 
@@ -13,27 +14,93 @@ _NUMBERS = {
         35: "nanosleep", 42: "connect", 43: "accept", 44: "sendto", 45: "recvfrom", 46: "sendmsg", 47: "recvmsg",
         61: "wait4", 72: "fcntl", 73: "flock", 128: "rt_sigtimedwait", 130: "rt_sigsuspend", 202: "futex",
         230: "clock_nanosleep", 232: "epoll_wait", 247: "waitid", 270: "pselect6", 271: "ppoll", 281: "epoll_pwait",
-        288: "accept4", 441: "epoll_pwait2",
+        257: "openat", 288: "accept4", 441: "epoll_pwait2",
     },
     "aarch64": {
         63: "read", 64: "write", 65: "readv", 66: "writev", 67: "pread64", 25: "fcntl", 32: "flock", 72: "pselect6",
         73: "ppoll", 22: "epoll_pwait", 98: "futex", 101: "nanosleep", 115: "clock_nanosleep", 137: "rt_sigtimedwait",
         133: "rt_sigsuspend", 202: "accept", 203: "connect", 206: "sendto", 207: "recvfrom", 211: "sendmsg",
-        212: "recvmsg", 242: "accept4", 260: "wait4", 95: "waitid", 441: "epoll_pwait2",
+        212: "recvmsg", 242: "accept4", 260: "wait4", 95: "waitid", 441: "epoll_pwait2", 56: "openat",
     },
 }  # fmt: skip
 _CALLS = _NUMBERS.get(platform.machine(), {})
 _STATES = {"R": "running", "S": "sleeping", "D": "waiting for a disk", "T": "stopped", "t": "stopped by a debugger",
            "Z": "ended, and nobody has asked for its exit code yet", "X": "ended", "I": "idle"}  # fmt: skip
 _FIONREAD, _F_GETPIPE_SZ = 0x541B, 1032
+_MONOTONIC, _ABSOLUTE = 1, 1  # CLOCK_MONOTONIC, TIMER_ABSTIME
 
 
 def call_of_thread(ident: int) -> tuple[str, int] | None:
     """The system call in which a thread of this process is, and its first argument. None where it is in none, or
     nobody can tell."""
-    thread = listed_thread(ident)
-    native = getattr(thread, "native_id", None)
-    return None if native is None else _call_of(f"/proc/self/task/{native}/syscall")
+    file = _file_of_thread(ident)
+    return None if file is None else _call_of(file)
+
+
+def _file_of_thread(ident: int) -> str | None:
+    native = getattr(listed_thread(ident), "native_id", None)
+    if ident == get_ident():
+        return None  # it asks
+    return None if native is None else f"/proc/self/task/{native}/syscall"
+
+
+def watched_by_thread(ident: int) -> "tuple[list[int], bool]":
+    """The descriptors for the first of which a thread waits in `poll`, `select` or `epoll_wait`, and whether it does so
+    with a timeout. Read from its own arguments, which are looked at twice: it may go on meanwhile."""
+    file = _file_of_thread(ident)
+    words = None if file is None else _words_of(file)
+    if words is None:
+        return [], False
+    found, timed = _watched(_CALLS[words[0]], words[1:])
+    return (found, timed) if _words_of(str(file)) == words else ([], False)
+
+
+def _watched(name: str, words: list[int]) -> "tuple[list[int], bool]":
+    if name in ("poll", "ppoll"):
+        pairs = _memory(words[0], 8 * min(words[1], 1024))
+        timed = words[2] & 0x80000000 == 0 if name == "poll" else words[2] != 0
+        return [number for number, _, _ in struct.iter_unpack("ihh", pairs) if number >= 0], timed
+    if name in ("select", "pselect6"):
+        found = set()
+        for address in words[1:4]:
+            bits = _memory(address, (words[0] + 7) // 8) if address else b""
+            found |= {n for n in range(min(words[0], 8 * len(bits))) if bits[n // 8] >> n % 8 & 1}
+        return sorted(found), words[4] != 0
+    if name.startswith("epoll"):
+        timed = words[3] != 0 if name.endswith("2") else words[3] & 0x80000000 == 0
+        return _watched_by_epoll(words[0]), timed
+    return [], False
+
+
+def _watched_by_epoll(number: int) -> list[int]:
+    try:
+        with open(f"/proc/self/fdinfo/{number}") as file:
+            return sorted(int(line.split()[1]) for line in file if line.startswith("tfd:"))
+    except (OSError, ValueError, IndexError):
+        return []
+
+
+def end_of_sleep(ident: int) -> float | None:
+    """Until when a thread sleeps in `time.sleep`, monotonic seconds; None where nobody can tell."""
+    file = _file_of_thread(ident)
+    words = None if file is None else _words_of(file)
+    if words is None or _CALLS[words[0]] != "clock_nanosleep" or words[1] != _MONOTONIC or words[2] != _ABSOLUTE:
+        return None
+    until = _memory(words[3], 16)
+    if len(until) < 16 or _words_of(str(file)) != words:
+        return None
+    seconds, nanoseconds = struct.unpack("qq", until)
+    return float(seconds + nanoseconds / 1e9)
+
+
+def _memory(address: int, length: int) -> bytes:
+    """Some of this process's memory; b"" where it has none there."""
+    try:
+        with open("/proc/self/mem", "rb", buffering=0) as memory:
+            memory.seek(address)
+            return memory.read(length) or b""
+    except (OSError, ValueError, OverflowError):
+        return b""
 
 
 def call_of_process(pid: int) -> "list[tuple[str, int]]":
@@ -47,14 +114,20 @@ def call_of_process(pid: int) -> "list[tuple[str, int]]":
 
 
 def _call_of(file: str) -> tuple[str, int] | None:
+    words = _words_of(file)
+    return None if words is None else (_CALLS[words[0]], words[1])
+
+
+def _words_of(file: str) -> list[int] | None:
+    """The number of a known system call, and its six arguments."""
     try:
         with open(file) as source:
             words = source.read().split()
     except OSError:
         return None
-    if len(words) < 2 or not words[0].isdigit() or int(words[0]) not in _CALLS:
+    if len(words) < 7 or not words[0].isdigit() or int(words[0]) not in _CALLS:
         return None
-    return _CALLS[int(words[0])], int(words[1], 16)
+    return [int(words[0]), *[int(word, 16) for word in words[1:7]]]
 
 
 def descriptor(number: int, pid: int | None = None) -> str:
@@ -102,6 +175,29 @@ def bytes_in(number: int) -> tuple[int, int] | None:
         return None
 
 
+def descriptors(pid: int | None = None) -> dict[int, str]:
+    """What each descriptor of a process stands for, as the kernel says it."""
+    found: dict[int, str] = {}
+    where = f"/proc/{pid or 'self'}/fd"
+    try:
+        for each in os.listdir(where):
+            try:
+                found[int(each)] = os.readlink(f"{where}/{each}")
+            except OSError:
+                continue  # closed meanwhile
+    except OSError:
+        return {}
+    return found
+
+
+def threads_of(pid: int) -> int:
+    """How many threads a process has, 0 where nobody can tell."""
+    try:
+        return len(os.listdir(f"/proc/{pid}/task"))
+    except OSError:
+        return 0
+
+
 def holders_of(link: str) -> set[int]:
     """The processes that have this pipe (``pipe:[123]``) open, as far as they may be asked."""
     found: set[int] = set()
@@ -110,11 +206,8 @@ def holders_of(link: str) -> set[int]:
     except OSError:
         return found
     for each in processes:
-        try:
-            if any(os.readlink(f"/proc/{each}/fd/{number}") == link for number in os.listdir(f"/proc/{each}/fd")):
-                found.add(int(each))
-        except OSError:
-            continue  # it has ended, or is somebody else's
+        if link in descriptors(int(each)).values():
+            found.add(int(each))
     return found
 
 

@@ -7,9 +7,9 @@ from types import FrameType
 
 from interlock.core.kernel.private import awaited_by, callbacks_of
 from interlock.watch import private
-from interlock.watch.waits import Meaning
+from interlock.watch.waits import Meaning, system
 from interlock.watch.waits.frames import frame_in
-from interlock.watch.waits.loops import closure_of
+from interlock.watch.waits.loops import closure_of, has_work, thread_of_loop
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from interlock.watch.view import Someone, View
 
 GIVES = ("set_result", "set_exception", "cancel")
+_FEEDS = ("call_soon_threadsafe", "create_task", "call_soon", "call_later", "stop")  # gives a loop something to do
 # What waits in a file of asyncio's with one of these names waits for the outside.
 _OUTSIDE = (
     "streams",
@@ -32,12 +33,12 @@ _OUTSIDE = (
 
 def adapter(someone: "Someone", view: "View") -> Meaning | None:
     """A task of asyncio's at an `await` that is none of our primitives'."""
-    task = someone.task
+    task: Any = someone.task
     if task is None:
         return None
     awaited = awaited_by(task)
-    if awaited is None:
-        return None
+    if awaited is None or awaited.done():
+        return None  # it is about to run
     frame = frame_in(someone.frames[:2], "asyncio.tasks", "sleep")
     if frame is not None:
         return Meaning(f"{_seconds(frame.f_locals.get('delay'))}", outside=True, verb="sleeps")
@@ -51,8 +52,36 @@ def adapter(someone: "Someone", view: "View") -> Meaning | None:
             meaning.lines.append("nothing else refers to it: nobody can set it")
             meaning.also.append((task, ("cancel",)))
             meaning.target, meaning.gives = None, ()
-            meaning.dead = True
+            meaning.dead = not _is_on_purpose(task, view)
+            if not has_work(task.get_loop()):
+                # It may be meant to wait in a loop to which others give something to do.
+                meaning.also.append((task.get_loop(), _FEEDS))
+                meaning.in_hands.append(sys.modules["asyncio"].run_coroutine_threadsafe)
     return meaning
+
+
+def _is_on_purpose(task: "Any", view: "View") -> bool:
+    """Whether it may be meant to wait for ever, in a loop that has something else to do: `await asyncio.Future()`, for
+    which there is no name, or the main task of a server."""
+    future, loop = awaited_by(task), task.get_loop()
+    if not has_work(loop):
+        return False
+    coroutine, named = task.get_coro(), False
+    while coroutine is not None:
+        frame = getattr(coroutine, "cr_frame", None)
+        named = named or (frame is not None and any(value is future for value in frame.f_locals.values()))
+        coroutine = getattr(coroutine, "cr_await", None)
+    if not named:
+        return True
+    thread = thread_of_loop(loop, view)
+    frames = [] if thread is None else thread.frames
+    main = frame_in(frames, "asyncio.base_events", "BaseEventLoop", "run_until_complete")
+    return main is not None and main.f_locals.get("future") is task and _listens(loop)
+
+
+def _listens(loop: "Any") -> bool:
+    kind = getattr(sys.modules.get("asyncio.base_events"), "Server", ())
+    return any(isinstance(each, kind) for _, arguments in private.calls_of_files(loop) for each in arguments)
 
 
 def _seconds(delay: object) -> str:
@@ -184,8 +213,16 @@ def _outside(frames: list[FrameType]) -> str | None:
         if not module.startswith("asyncio."):
             return None
         if module.partition(".")[2] in _OUTSIDE:
-            return f"the outside, in asyncio's {frame.f_code.co_name}"
+            transport = private.transport_of_stream(frame.f_locals.get("self"))
+            other = None if transport is None else _other_end(transport)
+            return f"data from {other}" if other else f"the outside, in asyncio's {frame.f_code.co_name}"
     return None
+
+
+def _other_end(transport: "Any") -> str:
+    """The socket that a stream of asyncio's reads from."""
+    found = transport.get_extra_info("socket")
+    return "" if found is None or found.fileno() < 0 else system.descriptor(found.fileno())
 
 
 def _is_limited(task: "Any", awaited: "Any") -> bool:
