@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import servers
-from crowd import Crowd
+from crowd import LEASE, Crowd
 from parties import blocked
 
 import interlock.cluster
@@ -170,20 +170,18 @@ def test_members_fail_in_turn(members: Any, crowd: Callable[..., Crowd], mutant:
 @pytest.mark.parametrize("mutant", ["none", "never told"])
 def test_members_are_stopped_in_turn(members: Any, crowd: Callable[..., Crowd], mutant: str) -> None:
     """For longer than an election takes: who was the leader wakes up and believes to be it for a moment."""
-    them = crowd(mutant, members)
+    them = crowd(mutant, members, longest=4 * LEASE if mutant == "never told" else 0.0)
     them.more_grants(2)
     for member in members.members:
         member.signal(signal.SIGSTOP)
         them.more_grants()
         if mutant == "never told":
-            them.workers[them.holder()].send_signal(signal.SIGSTOP)
-            them.more_grants()
+            holder = them.workers[them.holder()]
+            holder.send_signal(signal.SIGSTOP)
+            them.more_grants(1)
+            holder.send_signal(signal.SIGCONT)
         member.signal(signal.SIGCONT)
         them.more_grants(1)
-    for worker in them.workers:
-        worker.send_signal(signal.SIGCONT)
-    if mutant != "none":
-        them.more_grants()
     goes_on(them, mutant)
 
 

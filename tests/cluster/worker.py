@@ -81,8 +81,10 @@ def break_postgresql(mutant: str) -> None:
             ("t + a[2]::bigint, a[3])", "t + a[2]::bigint / 2, a[3])"),
         ],
         "two holders": [("w.units > r.cap - r.used", "w.units > r.cap + 1 - r.used"),
+                        ("WHILE r.used < r.cap LOOP", "WHILE r.used < r.cap + 1 LOOP"),
                         ("u <= r.cap - r.used", "u <= r.cap + 1 - r.used"),
-                        ("used + u <= cap", "used + u <= cap + 1")],
+                        ("used + u <= cap", "used + u <= cap + 1"),
+                        ("used >= cap", "used >= cap + 1")],
     }  # fmt: skip
     postgresql.SCHEMA = changed(postgresql.SCHEMA, *changes[mutant])
     schema = "mutant_" + mutant.replace(" ", "_")
