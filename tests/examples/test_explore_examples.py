@@ -15,4 +15,4 @@ def test_the_bug_is_found(name: str) -> None:
     ran = subprocess.run(command, cwd=EXPLORE.parents[1], capture_output=True, encoding="utf-8", timeout=100)
     assert ran.returncode == 1, ran.stderr
     assert "Deadlock: nobody can go on." in ran.stdout
-    assert f"replay: interlock explore examples/explore/{name} --replay i1-" in ran.stdout
+    assert f"replay: interlock explore examples/explore/{name} --replay i2-" in ran.stdout

@@ -166,7 +166,7 @@ def test_the_marker_explores(run_pytest):
     out = run_pytest(TESTS)
     assert "2 failed, 3 passed, 1 skipped" in out
     assert "Deadlock: nobody can go on." in out
-    assert "test_it.py::test_two_orders --interlock-replay=i1-" in out
+    assert "test_it.py::test_two_orders --interlock-replay=i2-" in out
     # What has failed is kept, and comes first.
     again = run_pytest(TESTS, "-x")
     assert "failed again, with the schedule kept from before" in again
@@ -297,7 +297,7 @@ def test_unittest_hypothesis_and_timeouts(run_pytest):
 
 def assert_others_are_explored(out):
     assert "4 failed, 3 passed, 1 skipped" in out
-    assert "test_it.py::TestCase::test_unit_bug --interlock-replay=i1-" in out
+    assert "test_it.py::TestCase::test_unit_bug --interlock-replay=i2-" in out
     for name in "TestCase::test_unit_bug", "test_examples_bug", "test_drawn_schedule", "test_takes_too_long":
         assert f"FAILED test_it.py::{name}" in out
     # Hypothesis has shrunk the example, and the alarm is no finding of ours.

@@ -32,7 +32,7 @@ examples:
   interlock explore test_cache.py::test_two        for one of the tests
   interlock explore --seconds 10 --at=sync prog.py switch only at operations of primitives
   interlock explore --all --at=sync test_small.py  every schedule: for small programs
-  interlock explore test_cache.py --replay i1-aaf6 only the schedule of this token
+  interlock explore test_cache.py --replay i2-aaf6 only the schedule of this token
 
 exit status:
   0 nothing found, 1 something found, 2 cannot be run, 3 not conclusive: a limit, something outside, or a program that

@@ -21,7 +21,7 @@ from interlock.core.explain import order as lock_order
 from interlock.core.kernel.probe import start_counting, stop_counting
 from interlock.core.primitives.condition_foreign import shows_handler
 from interlock.explore.account import Teller, nameless, number_tasks
-from interlock.explore.engine.baton import Baton
+from interlock.explore.engine.baton import Abandon, Baton
 from interlock.explore.patches import Patches, quiet_collector
 from interlock.explore.points import Points
 from interlock.explore.races import Races
@@ -207,9 +207,8 @@ class Explorer:
         self.patches.fresh_start()
         self.found.schedules += 1
         if story or self.found.schedules % 25 == 0:
-            # All of a big heap takes as long as hundreds of schedules. What they leave dies young: nothing of them is
-            # kept here while it is looked at. A story must not tell of what earlier ones have left.
-            baton.forget()
+            # To collect all of a big heap takes as long as hundreds of schedules, and what they leave dies young. A
+            # story must not tell of what earlier ones have left.
             gc.collect(2 if self.found.schedules % 2_000 == 0 else _YOUNG)
         baton.trace = [] if story else None
         self.telling = story
@@ -235,7 +234,6 @@ class Explorer:
                     lock_order.resume_watching(watcher)
             if story:
                 stop_counting()
-            baton.free_locks()
             self.patches.clean_up()
             self.after_each()
         interruption, self._interruption = self._interruption, None
@@ -292,8 +290,11 @@ class Explorer:
     def _keep_interruption(self, unraisable: Any) -> None:
         """`sys.unraisablehook`. What a signal handler raises in a destructor or a weakref callback is only printed by
         Python, and each schedule has many of those. An alarm comes once: so it is raised at the end of the schedule.
+        That the schedule is over may be told to one of those, too, as to anybody who goes on: that is no news.
         """
         error = unraisable.exc_value
+        if isinstance(error, Abandon):
+            return
         if isinstance(error, KeyboardInterrupt) or (error is not None and shows_handler(error)):
             self._interruption = error
         else:

@@ -97,7 +97,7 @@ def _step(loop: Any, baton: Baton) -> None:
     handle = options[choice]
     if choice and baton.trace is not None:
         task = _task_of(handle)
-        name = task.get_name() if isinstance(task, asyncio.Task) else "a callback"
+        name = task.get_name() if hasattr(task, "get_name") else "a callback"
         number = baton.own_strand().number
         baton.trace.append(("task", number, number, None, name, None, baton.count, baton.clock))
     ready.remove(handle)
@@ -123,11 +123,11 @@ def _task_of(handle: Any) -> object | None:
     """The task of which this callback is a step or a wake-up."""
     callback = getattr(handle, "_callback", None)
     owner = getattr(callback, "__self__", None)
-    if isinstance(owner, asyncio.Future):
+    if asyncio.isfuture(owner):
         return owner
     bed = getattr(owner, "_callback", None)  # of our own waiters, whose callback is a method of their bed
     owner = getattr(bed, "__self__", None)
-    return owner if isinstance(owner, asyncio.Future) else None
+    return owner if asyncio.isfuture(owner) else None
 
 
 def _drop_cancelled_timers(loop: Any) -> None:

@@ -34,7 +34,8 @@ class Points:
         self.is_program = is_program
         self._known: dict[str, bool] = {}
         self._tool: int | None = None
-        self._shared: dict[CodeType, frozenset[int]] = {}
+        # By the code's id, and the code is kept alive: to hash a code takes longer than all the rest.
+        self._shared: dict[int, tuple[CodeType, frozenset[int]]] = {}
         self._watched: dict[int, CodeType] = {}  # by their id: events are set for one object, and equal ones exist
         self.races = races
 
@@ -76,18 +77,19 @@ class Points:
 
     def shared(self, code: CodeType) -> frozenset[int]:
         """The offsets of the instructions that touch what others may see."""
-        found = self._shared.get(code)
-        if found is None:
+        known = self._shared.get(id(code))
+        if known is None:
             instructions = list(dis.get_instructions(code))
             # A global or a cell is read mostly to find a function or an object that never changes.
             stored = {each.argval for each in instructions if each.opname in ("STORE_GLOBAL", "STORE_DEREF")}
-            found = self._shared[code] = frozenset(
+            found = frozenset(
                 each.offset
                 for each in instructions
                 if each.opname.startswith(_SHARED)
                 or (each.opname in ("LOAD_GLOBAL", "LOAD_DEREF") and each.argval in stored)
             )
-        return found
+            known = self._shared[id(code)] = (code, found)
+        return known[1]
 
     # --- 3.12 and later -------------------------------------------------------------------------------------------
 

@@ -125,7 +125,7 @@ class Races:
         self.short = short
         self.name = name
         self.found: tuple[Any, ...] | None = None
-        self._accesses: dict[CodeType, dict[int, Access]] = {}
+        self._accesses: dict[int, tuple[CodeType, dict[int, Access]]] = {}  # by the code's id, as in points.py
         # By strand: after how many operations of its own, and what it has read since.
         self._read: dict[int, tuple[int, dict[Any, list[Any]]]] = {}
 
@@ -139,10 +139,10 @@ class Races:
         if self.found is not None:
             return
         code = frame.f_code
-        table = self._accesses.get(code)
-        if table is None:
-            table = self._accesses[code] = accesses(code)
-        access = table.get(offset)
+        known = self._accesses.get(id(code))
+        if known is None:
+            known = self._accesses[id(code)] = (code, accesses(code))
+        access = known[1].get(offset)
         if access is None or not self.baton.is_strand():
             return
         self.baton.hush(1)

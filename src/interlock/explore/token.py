@@ -1,8 +1,9 @@
 """The replay token: a schedule in a few characters.
 
-`i1-` and base 32 of: a byte of settings (where the points are, the order of callbacks), the version of python, the
-pause in milliseconds, a check sum of how many options each decision had, and the deviations: pairs of how many
-decisions were left at their default before this one, and which option was taken.
+`i2-` and base 32 of: a byte of settings (where the points are, the order of callbacks, whether a pause follows, the
+version of python), the pause in milliseconds if it is not the default, a check sum of how many options each decision
+had, and the deviations: pairs of how many decisions were left at their default before this one, and which option was
+taken.
 """
 
 import base64
@@ -11,7 +12,9 @@ import zlib
 
 AT = ("sync", "lines", "bytecodes")
 ORDER = ("tasks", "fifo")
-_PREFIX = "i1-"
+PAUSE = 1.0  # seconds, the default
+_PREFIX = "i2-"
+_FIRST = 11  # the first minor version of python
 
 
 class TokenError(ValueError):
@@ -37,9 +40,11 @@ class Token:
 
     def __str__(self) -> str:
         data = bytearray()
-        data.append(AT.index(self.at) << 4 | ORDER.index(self.order))
-        data.append(self.python & 0xFF)
-        _put(data, round(self.pause * 1000))
+        has_pause = self.pause != PAUSE
+        version = self.python - _FIRST & 15
+        data.append(AT.index(self.at) << 6 | ORDER.index(self.order) << 5 | has_pause << 4 | version)
+        if has_pause:
+            _put(data, round(self.pause * 1000))
         data += self.options.to_bytes(2, "big")
         before = -1
         for i, choice in sorted(self.deviations.items()):
@@ -72,12 +77,17 @@ def read_token(text: str) -> Token:
     try:
         data = base64.b32decode(body + "=" * (-len(body) % 8))
         token = Token.__new__(Token)
-        token.at = AT[data[0] >> 4]
-        token.order = ORDER[data[0] & 15]
-        token.python = data[1]
-        pause, at = _get(data, 2)
-        token.pause = pause / 1000
+        token.at = AT[data[0] >> 6]
+        token.order = ORDER[data[0] >> 5 & 1]
+        token.python = (data[0] & 15) + _FIRST
+        token.pause = PAUSE
+        at = 1
+        if data[0] & 16:
+            pause, at = _get(data, 1)
+            token.pause = pause / 1000
         token.options = int.from_bytes(data[at : at + 2], "big")
+        if at + 2 > len(data):
+            raise IndexError
         at += 2
         token.deviations = {}
         i = -1

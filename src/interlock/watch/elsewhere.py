@@ -7,10 +7,13 @@ not.
 
 import sys
 from collections.abc import Iterable
-from typing import Any
 
 from interlock.core.kernel.primitive import Primitive
 from interlock.core.record.recorder import HAPPENINGS, Taken
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 _ACQUIRED = HAPPENINGS.index("acquired")
 _RELEASED = HAPPENINGS.index("released")
@@ -23,7 +26,7 @@ def is_remote(primitive: Primitive) -> bool:
     return remote is not None and isinstance(primitive, remote.Remote)
 
 
-def told(primitive: Primitive) -> Any | None:
+def told(primitive: Primitive) -> "Any | None":
     """What the engine has said of it last, as `interlock.cluster.seen.Told`; None where nothing is known."""
     last = getattr(primitive, "last", None)
     return None if last is None or not is_remote(primitive) else last()

@@ -25,7 +25,7 @@ back, and the call begins again.
 
 import cython
 from cython.cimports.interlock.core.graph.waitgraph import refuse_cycle
-from cython.cimports.interlock.core.kernel.control import controlling, controls, now, refused
+from cython.cimports.interlock.core.kernel.control import Operation, controlling, controls, now, point, refused
 from cython.cimports.interlock.core.kernel.deadlock import refuse_orphans
 from cython.cimports.interlock.core.kernel.party import Party, meet
 from cython.cimports.interlock.core.kernel.primitive import LOOK_AGAIN_NS, Primitive
@@ -488,6 +488,8 @@ def begin(chosen_from: tuple, timeout, is_task: cython.bint):
             deadline = NEVER if timeout is None else deadline_in(wait_seconds(timeout))
         if deadline == 0:
             raise TimeoutError(late(chosen_from, timeout))
+        if controlling:
+            point(Operation.CHANGE, None)  # of all of them
         choice = new_choice(chosen_from, timeout, is_task)
         try:
             if choice.line_up_all():
@@ -530,6 +532,8 @@ def try_all(chosen_from: tuple, is_task: cython.bint):
     hopeless: cython.Py_ssize_t = 0
     for i in range(len(chosen_from)):
         alternative: Alternative = chosen_from[i]
+        if controlling:
+            point(Operation.CHANGE, None)
         if alternative.kind == Kind.WAITING:
             # What `attempt` would do, without the detour: most selects have one or two of these.
             if alternative.target.take_now(0):

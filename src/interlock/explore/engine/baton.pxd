@@ -75,7 +75,7 @@ cdef class Baton(Controller):
     cdef readonly list strands
     cdef list order                    # by rank
     cdef list idle_workers
-    cdef readonly list workers
+    cdef list workers
     cdef Strand current                # None: nobody can go on, and `idle` waits for somebody outside
     cdef Strand idle
     cdef public object on_dropped
@@ -98,7 +98,7 @@ cdef class Baton(Controller):
     cdef public long long pause
     cdef readonly bint over
     cdef readonly object failure       # what has ended it: (kind, words, error, strand)
-    cdef readonly object interruption
+    cdef object interruption
     cdef readonly int outside
     cdef public bint in_order          # of an event loop's callbacks
     # Decisions: how many options there were, and which was taken.
@@ -107,11 +107,11 @@ cdef class Baton(Controller):
     cdef readonly int count
     cdef int room
     cdef unsigned short *plan
-    cdef readonly int planned
+    cdef int planned
     cdef unsigned short *expected
     cdef int expecting
     cdef readonly int split_at         # the first decision whose options were not those expected; -1: none
-    cdef readonly int picks
+    cdef int picks
     # Choices by what they were made of, which survives that earlier ones are left out: see `move`.
     cdef public dict guide
     cdef public list moves
@@ -142,7 +142,7 @@ cdef class Baton(Controller):
     cdef int leave(self, Strand me, int operation) except -1
     cdef Strand decide(self, Strand me, bint can)
     cdef int hand_over(self, Strand me, Strand to) except -1
-    cdef int await_turn(self, Strand me) except -1
+    cdef int await_turn(self, Strand me, PyThread_type_lock given) except -1
     cdef bint plausible(self, Strand late, Strand me, bint can)
     cdef int fire(self, Strand late, bint early) except -1
     cdef int choose(self, int n, int fresh, int kind) except -1
@@ -165,9 +165,12 @@ cdef class Baton(Controller):
     cdef bint others_run(self)
     cdef bint is_outside(self, object waiter)
     cdef object meet(self, Mutex lock, object key)
+    cdef object free_locks(self)
+    cdef object forget(self)
+    cdef object interrupt(self, object error)
     cdef Worker new_worker(self)
     cdef object run_strand(self, Strand strand)
-    cdef object pass_on_from(self, Strand strand, Worker worker)
+    cdef Strand pass_on_from(self, Strand strand, Worker worker)
     cdef object yield_now(self, Strand me)
     cdef object fire_due(self)
     cdef object redraw(self, list options, Strand chosen)

@@ -115,10 +115,6 @@ class Strand:
         return self.state == State.BLOCKED
 
     @property
-    def timed(self) -> bool:
-        return self.deadline != NEVER
-
-    @property
     def awaited(self):
         """The strand whose end it waits for, or None."""
         return self.target
@@ -131,14 +127,6 @@ class Strand:
     def pending(self) -> tuple:
         """What it is about to do: an operation and its object."""
         return (self.operation, self.what)
-
-    @property
-    def told(self) -> int:
-        return self.refusals
-
-    @property
-    def was_given_up(self) -> bool:
-        return self.given_up
 
 
 def lets_go(operation: cython.int) -> cython.bint:
@@ -184,7 +172,11 @@ class Baton(Controller):
     # --- for the explorer -----------------------------------------------------------------------------------------
 
     def set_plan(self, choices: list, expected: list | None) -> None:
-        """The first choices of the next schedule, and how many options there should be at each decision."""
+        """The first choices of the next schedule, and how many options there should be at each decision.
+
+        Of the last schedule nothing is kept from here on: all that it has made is to be garbage.
+        """
+        self.forget()
         self.plan = cython.cast(
             cython.p_ushort, PyMem_RawRealloc(self.plan, (len(choices) + 1) * cython.sizeof(cython.ushort))
         )
@@ -291,6 +283,7 @@ class Baton(Controller):
             interlock_set_strand(cython.NULL)
             self.running = False
             self.current = None
+            self.free_locks()
         if self.interruption is not None:
             raise self.interruption
         if through is not None:
@@ -338,15 +331,10 @@ class Baton(Controller):
             PyThread_release_lock(worker.turn)
         self.idle_workers = []
         self.workers = []
-        self.strands = []
-        self.order = []
-        self.candidates = []
-        self.met = {}
+        self.forget()
         self.met_before = {}
-        self.held_before = {}
         self.old = {}
         self.left = {}
-        self.main = None
         self.trace = None
 
     # What a schedule that was broken off leaves locked is to be free in the next one, where the program made it before:
@@ -364,7 +352,7 @@ class Baton(Controller):
         if lock.holder != 0:
             self.held_before[key] = lock
 
-    def free_locks(self) -> None:
+    def free_locks(self):
         """After each schedule."""
         if self.broken_off:
             for key, each in self.met.items():
@@ -379,8 +367,7 @@ class Baton(Controller):
         self.met = {}
         self.held_before.clear()
 
-    def forget(self) -> None:
-        """Of the last schedule keep nothing: all that it has made is to be garbage."""
+    def forget(self):
         self.strands = []
         self.order = []
         self.candidates = []
@@ -595,14 +582,10 @@ class Baton(Controller):
             self.traced_then = 0 if self.trace is None else len(self.trace)
         self.over = True
 
-    def interrupt(self, error: object) -> None:
+    def interrupt(self, error: object):
         """The schedule is over, and `run` will raise this: a signal has brought it, and the program has not failed."""
         if self.interruption is None:
             self.interruption = error
-        self.over = True
-
-    def cut(self) -> None:
-        """End this schedule without a failure."""
         self.over = True
 
     # --- what the patches do --------------------------------------------------------------------------------------
@@ -652,10 +635,14 @@ class Baton(Controller):
         worker.native_id = threading.get_native_id()
         there.release()
         del there
+        turn: PyThread_type_lock = worker.turn
+        given: PyThread_type_lock = cython.NULL
         while True:
-            turn: PyThread_type_lock = worker.turn
             with cython.nogil:
+                if given != cython.NULL:
+                    PyThread_release_lock(given)
                 PyThread_acquire_lock_timed(turn, -1, 0)
+            given = cython.NULL
             strand: Strand = worker.strand
             if strand is None:
                 if worker.closing:
@@ -665,8 +652,9 @@ class Baton(Controller):
             self.run_strand(strand)
             if strand.given_up:
                 return
-            self.pass_on_from(strand, worker)
-            del strand
+            # Not the strand, which may be gone as soon as another has the baton.
+            given = self.pass_on_from(strand, worker).worker.turn
+            strand = None
 
     def run_strand(self, strand: Strand):
         global _party
@@ -691,8 +679,8 @@ class Baton(Controller):
             pass
         strand.body = None
 
-    def pass_on_from(self, strand: Strand, worker: Worker):
-        """It has ended: the baton goes to another, and the worker back to the pool."""
+    def pass_on_from(self, strand: Strand, worker: Worker) -> Strand:
+        """It has ended: the baton goes to the one that is returned, and the worker back to the pool."""
         global _party
         strand.quiet += 1
         if self.current is not strand:
@@ -721,9 +709,7 @@ class Baton(Controller):
         interlock_set_strand(cython.NULL)
         self.idle_workers.append(worker)
         self.switches += 1
-        turn: PyThread_type_lock = following.worker.turn
-        with cython.nogil:
-            PyThread_release_lock(turn)
+        return following
 
     def join(self, strand: Strand, seconds: object) -> bool:
         """Wait for the end of a strand, for ``seconds`` or for ever (None). Returns whether it has ended."""
@@ -934,7 +920,7 @@ class Baton(Controller):
             if self.strategy == Strategy.TREE and self.count >= self.planned:
                 choice = self.tree.at(self.described(options, late))
                 if choice < 0:
-                    self.cut()
+                    self.over = True  # cut short, and no failure
                     continue
                 if n > 1:
                     self.note(n, choice)
@@ -1144,10 +1130,7 @@ class Baton(Controller):
         if self.trace is not None:
             self.tell_switch(me, to)
         self.current = to
-        turn: PyThread_type_lock = to.worker.turn
-        with cython.nogil:
-            PyThread_release_lock(turn)
-        return self.await_turn(me)
+        return self.await_turn(me, to.worker.turn)
 
     def tell_switch(self, me: Strand, to: Strand):
         me.quiet += 1
@@ -1158,16 +1141,24 @@ class Baton(Controller):
         kind: str = "blocked" if me.state == State.BLOCKED else "switched"
         self.trace.append((kind, me.number, to.number, me.operation, me.what, place, self.count, self.clock))
 
-    def await_turn(self, me: Strand) -> cython.int:
+    def await_turn(self, me: Strand, given: PyThread_type_lock) -> cython.int:
+        """`given`: the lock of the one who gets the baton, freed first, or NULL. The GIL is let go once for both: who
+        took it again between would mostly have to wait for the other, only to wait for its turn then.
+        """
         turn: PyThread_type_lock = me.worker.turn
         status: PyLockStatus
         if me is not self.main:
             with cython.nogil:
+                if given != cython.NULL:
+                    PyThread_release_lock(given)
                 PyThread_acquire_lock_timed(turn, -1, 0)
             return 0
         while True:
             with cython.nogil:
+                if given != cython.NULL:
+                    PyThread_release_lock(given)
                 status = PyThread_acquire_lock_timed(turn, SLICE_US, 1)
+            given = cython.NULL
             if status == PY_LOCK_ACQUIRED:
                 return 0
             me.quiet += 1
@@ -1233,7 +1224,7 @@ class Baton(Controller):
             self.current = me
         elif self.current is not me:
             # One that was away is back, and has the baton.
-            self.await_turn(me)
+            self.await_turn(me, cython.NULL)
         return status == PY_LOCK_ACQUIRED
 
     # --- what blocks outside --------------------------------------------------------------------------------------
@@ -1296,7 +1287,7 @@ class Baton(Controller):
         if self.current is None and self.idle is not None:
             self.current = self.idle
             PyThread_release_lock(self.idle.worker.turn)
-        self.await_turn(me)
+        self.await_turn(me, cython.NULL)
 
     def maker(self, what: object) -> tuple | None:
         """The line of the program that made a primitive, while they are counted."""

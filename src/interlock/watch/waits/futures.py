@@ -59,7 +59,11 @@ def _several(frames: "list[FrameType]") -> "list[Any] | None":
             return None
         wanted = frame.f_locals.get("pending") or frame.f_locals.get("fs") or ()
     pending = [each for each in list(wanted) if not each.done()]
-    return pending or None
+    # Out of a set: those that run first, then as they stand in their queues, so that each look tells of the same one.
+    standing = {
+        id(getattr(item, "future", None)): at for queue in pool_queues() for at, item in enumerate(items_of(queue), 1)
+    }
+    return sorted(pending, key=lambda each: standing.get(id(each), 0)) or None
 
 
 # --- whose future -------------------------------------------------------------------------------------------------
