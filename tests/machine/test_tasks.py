@@ -6,12 +6,14 @@ import os
 import signal
 import time
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
 import trio
 
 from interlock import machine
+from interlock.machine.tasks import mailbox
 
 from .conftest import PATIENCE, Others, until
 
@@ -196,12 +198,16 @@ def test_no_descriptor_is_left() -> None:
 def test_a_loop_that_has_ended_closes_its_own_file_once(tmp_path: Path) -> None:
     """Twice would close a file of somebody else, who has got the number meanwhile."""
 
-    async def wait() -> None:
+    async def wait() -> tuple[Any, int]:
         with trio.move_on_after(0.001):
             await machine.Event().wait_async()
+        box = mailbox()
+        return box, box.fd
 
-    trio.run(wait)
-    files = [open(tmp_path / str(number), "w") for number in range(20)]  # noqa: SIM115
+    box, number = trio.run(wait)
+    files = [open(tmp_path / str(n), "w") for n in range(100)]  # noqa: SIM115
+    assert number in [file.fileno() for file in files]
+    del box
     gc.collect()
     for file in files:
         os.fstat(file.fileno())
