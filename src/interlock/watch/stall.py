@@ -149,7 +149,7 @@ class Stalls:
 
     def _suspicions(self, view: View) -> list[Suspicion]:
         self.polls.look(view)
-        found = stuck.find(view, least=LOOK / 2)
+        found = stuck.find(view, least=LOOK / 2, patience=PATIENCE)
         view.through = found.cycle
         waits = ("stuck", frozenset(map(key_of, found.people)))
         suspicions = []

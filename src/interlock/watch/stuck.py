@@ -10,11 +10,17 @@ only where there is evidence that somebody was to end its wait and no longer can
 - it is on a cycle of stuck parties, each of which waits for what the next would have to give, or gives further on in
   the code in which it stands;
 - or the party that would have given it has ended, by an exception or a signal;
+- or it waits for what nobody waits for who has nothing to do: room in a queue, its join, a barrier, a latch; or, being
+  the main thread or somebody for whom that waits, for an item. Then only the code of the living tells, so nothing is
+  said while there is a thread that Python does not know: it could call back;
 - or it waits for somebody of whom that is so.
 
 What is found is a suspicion, never an error that is raised. `watch/stall.py` tells it when it has stood unchanged.
 """
 
+import os
+import sys
+import threading
 from collections.abc import Iterable
 
 from interlock.core.kernel.private import starting_threads
@@ -39,15 +45,17 @@ class Stuck:
         self.cycle = cycle
 
 
-def find(view: "View", polling: bool = False, least: float = 0.0) -> Stuck:
+def find(view: "View", polling: bool = False, least: float = 0.0, patience: float = 0.0) -> Stuck:
     """Who is stuck at this moment. ``polling``: those count, too, who come back to a timed wait again and again.
-    ``least``: seconds; whose wait has not lasted that long goes on, as far as anybody can tell."""
-    return _Search(view, polling, least).result()
+    ``least``: seconds; whose wait has not lasted that long goes on, as far as anybody can tell. ``patience``: seconds;
+    one that waits alone is looked at when it has waited for that long, and then now and then; 0 for never."""
+    return _Search(view, polling, least, patience).result()
 
 
 class _Search:
-    def __init__(self, view: "View", polling: bool, least: float) -> None:
+    def __init__(self, view: "View", polling: bool, least: float, patience: float) -> None:
         self.view = view
+        self.patience = patience
         self.people = [each for each in view.people if each.party is None or not each.party.ended]
         self.meanings: dict[int, Meaning] = {}
         busy = {each.ident for each in self.people if not each.is_task and _is_busy(each)}
@@ -82,6 +90,7 @@ class _Search:
         grounded = {key for key, someone in stuck.items() if self._has_dead_giver(someone)}
         for members in _cycles(edges):
             grounded |= members
+        grounded |= self._left_alone(stuck)
         # The parties that wait for one of them.
         grew = bool(grounded)
         while grew:
@@ -179,6 +188,29 @@ class _Search:
         # One of many who take and give alike has ended: the others may have nothing to do, and be right to wait.
         return any(dead_givers(way) and not (way.calm and self._gives_alike(someone, way)) for way in meaning.alone())
 
+    def _left_alone(self, stuck: "dict[int, Someone]") -> set[int]:
+        """Those who do not wait so for want of work."""
+        due = [key for key, each in stuck.items() if not each.is_task and self._is_due(each)]
+        if not due:
+            return set()
+        wanted: set[int] = set()  # the main thread, and for whom it waits
+        pending = [key for key, each in stuck.items() if not each.is_task and each.ident == _MAIN]
+        while pending:
+            key = pending.pop()
+            if key not in wanted and key in stuck:
+                wanted.add(key)
+                pending += [id(giver) for giver in self.meanings[key].givers]
+        meanings = self.meanings
+        found = {key for key in due if meanings[key].needed or (meanings[key].next and key in wanted)}
+        return set() if found and _others_may_call() else found
+
+    def _is_due(self, someone: "Someone") -> bool:
+        """Reading all code takes a while, so it is done at the beginning of a wait, and then now and then."""
+        if someone.wait is None or not self.patience:
+            return False
+        times = self.view.seconds(someone.wait) / self.patience
+        return times >= 1 and (times < 16 or times % 64 < 4)
+
     def _gives_alike(self, someone: "Someone", meaning: Meaning) -> bool:
         """Whether the code in which it stands gives, too, what it waits for."""
         codes = {frame.f_code for frame in someone.frames}
@@ -188,6 +220,17 @@ class _Search:
             for name in meaning.gives
             for touch in reach.touches.get(name, ())
         )
+
+
+_MAIN = threading.main_thread().ident
+
+
+def _others_may_call() -> bool:
+    """Whether there is a thread of which Python knows nothing, or nobody can tell."""
+    try:
+        return len(os.listdir("/proc/self/task")) > len(sys._current_frames())
+    except OSError:
+        return True
 
 
 def _is_busy(someone: "Someone") -> bool:

@@ -1048,3 +1048,116 @@ child.wait()
     "prog.py:{W} in <module>",
     "it reads from its stdin, which is empty",
 )
+
+# Nobody has died, and nobody is left: only a heartbeat goes on.
+
+row(
+    "a queue into which nobody puts any more, beside a heartbeat",
+    """
+jobs = queue.Queue()
+def produce():
+    for number in range(3): jobs.put(number)
+start(produce, name="producer")
+while True: jobs.get()  #W
+""",
+    """
+jobs = queue.Queue()
+def produce():
+    for number in range(3): time.sleep(HOLD / 3); jobs.put(number)
+start(produce, name="producer")
+for _ in range(3): jobs.get()
+""",
+    "nobody who could end this wait is left: MainThread",
+    "an item of Queue jobs, at prog.py:{W} in <module>",
+    "producer put into it 3 times",
+    "it has ended",
+)
+
+row(
+    "a queue into which nobody ever put",
+    """
+jobs = queue.Queue()
+jobs.get()  #W
+""",
+    """
+jobs = queue.Queue()
+box = [jobs]
+def later():
+    time.sleep(HOLD)
+    box[0].put(1)
+start(later)
+jobs.get()
+""",
+    "nobody who could end this wait is left: MainThread",
+    "prog.py:{W}",
+)
+
+row(
+    "consumers without a sentinel, which are joined",
+    """
+jobs = queue.Queue()
+def consume():
+    while (job := jobs.get()) is not None: pass  #W
+threads = [start(consume, name=f"consumer-{n}") for n in range(2)]
+for each in (1, 2, 3, None): jobs.put(each)
+for each in threads: each.join()
+""",
+    """
+jobs = queue.Queue()
+def consume():
+    while (job := jobs.get()) is not None: pass
+threads = [start(consume, name=f"consumer-{n}") for n in range(2)]
+for each in (1, 2, 3, None): jobs.put(each)
+time.sleep(HOLD)
+jobs.put(None)
+for each in threads: each.join()
+""",
+    "nobody who could end these waits is left",
+    "prog.py:{W} in consume",
+    "MainThread put into it 4 times",
+)
+
+row(
+    "join of a queue whose workers have ended in peace",
+    """
+jobs = queue.Queue()
+def work():
+    for _ in range(2): jobs.get(); jobs.task_done()
+start(work, name="worker")
+for n in range(3): jobs.put(n)
+jobs.join()  #W
+""",
+    """
+jobs = queue.Queue()
+def work():
+    for _ in range(3): time.sleep(HOLD / 3); jobs.get(); jobs.task_done()
+start(work, name="worker")
+for n in range(3): jobs.put(n)
+jobs.join()
+""",
+    "nobody who could end this wait is left: MainThread",
+    "all jobs of Queue jobs",
+    "1 unfinished",
+    "got from it 2 times",
+    "it has ended",
+)
+
+row(
+    "a barrier of more than come",
+    """
+gate = threading.Barrier(3)
+def party(): gate.wait()  #W
+threads = [start(party, name=f"party-{n}") for n in range(2)]
+threads[0].join()
+""",
+    """
+gate = threading.Barrier(3)
+def party(): gate.wait()
+threads = [start(party, name=f"party-{n}") for n in range(2)]
+time.sleep(HOLD)
+gate.wait()
+for each in threads: each.join()
+""",
+    "2 of 3 have arrived",
+    "prog.py:{W} in party",
+)

@@ -559,4 +559,73 @@ pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
 child = subprocess.Popen([sys.executable, "-c", f"import time; time.sleep({HOLD}); print(1)"], **pipes)
 child.communicate(b"x" * 100000)
 """,
+    "the main thread takes what a library's thread puts": """
+import logging, logging.handlers
+records = queue.Queue()
+handler = logging.handlers.QueueHandler(records)
+def later():
+    time.sleep(HOLD)
+    handler.handle(logging.LogRecord("x", 20, "x", 1, "x", (), None))
+start(later)
+records.get()
+""",
+    "the main thread takes what a signal handler puts": """
+jobs = queue.SimpleQueue()
+signal.signal(signal.SIGALRM, lambda number, frame: jobs.put(number))
+signal.setitimer(signal.ITIMER_REAL, HOLD)
+jobs.get()
+""",
+    "the main thread takes what a callback of a future puts": """
+jobs = queue.Queue()
+with ThreadPoolExecutor(1) as pool:
+    pool.submit(time.sleep, HOLD).add_done_callback(jobs.put)
+    jobs.get()
+""",
+    "the main thread takes what a server's handler puts": """
+import http.server, urllib.request
+jobs = queue.Queue()
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        jobs.put(self.path)
+        self.send_response(204); self.end_headers()
+    def log_message(self, *args): pass
+server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
+start(server.serve_forever)
+def later():
+    time.sleep(HOLD)
+    urllib.request.urlopen(f"http://127.0.0.1:{server.server_port}/")
+start(later)
+jobs.get()
+""",
+    "the main thread takes what a task puts": """
+jobs = queue.Queue()
+async def main():
+    await asyncio.sleep(HOLD)
+    jobs.put(1)
+start(lambda: asyncio.run(main()))
+jobs.get()
+""",
+    "the main thread joins consumers that a timer stops": """
+jobs = queue.Queue()
+def consume():
+    while jobs.get() is not None: pass
+    jobs.put(None)
+threads = [start(consume) for _ in range(3)]
+threading.Timer(HOLD, jobs.put, (None,)).start()
+for each in threads: each.join()
+""",
+    "a watcher of files puts": """
+import tempfile
+jobs = queue.Queue()
+place = tempfile.mkdtemp()
+def watch():
+    while not os.listdir(place): time.sleep(0.01)
+    jobs.put(os.listdir(place))
+start(watch)
+def later():
+    time.sleep(HOLD)
+    open(place + "/x", "w").close()
+start(later)
+jobs.get()
+""",
 }

@@ -34,6 +34,8 @@ class Meaning:
     - ``idle``: the party has nothing to do and hurts nobody by waiting.
     - ``dead``: who was to end it is no more, for certain.
     - ``calm``: one waits so, too, who has nothing to do.
+    - ``needed``: nobody waits so who has nothing to do: who is left alone in such a wait is stuck. ``next``: only the
+      main thread, or one for whom it waits, is.
     - ``verb``: what the party does about it.
     - ``choices``: where it selects, what each of the alternatives is about; one is enough.
     """
@@ -64,6 +66,8 @@ class Meaning:
         self.calm = False
         self.child = False
         self.limited = False
+        self.needed = False
+        self.next = False
         self.choices: list[Meaning] = []
 
     def alone(self) -> "list[Meaning]":

@@ -50,6 +50,7 @@ def adapter(someone: "Someone", view: "View") -> Meaning | None:
         meaning.gives = ("unpark", "unpark_all")
     else:
         _say_holders(meaning, at, wait, view)
+    meaning.needed = isinstance(at, (Barrier, Latch))
     meaning.calm = isinstance(at, (Condition, Event, Semaphore, WaitQueue))
     return meaning
 

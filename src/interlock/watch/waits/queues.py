@@ -84,7 +84,8 @@ def _of_frames(someone: "Someone") -> "tuple[Any, str] | None":
 def of_queue(queue: "Any", what: str, someone: "Someone", view: "View") -> Meaning:
     """The words for it."""
     meaning = Meaning(f"{VERBS[what]} {name_of_queue(queue, someone)}", target=queue, gives=GIVES[what])
-    meaning.calm = what == GET
+    meaning.calm = meaning.next = what == GET
+    meaning.needed = what != GET
     meaning.lines.append(_state(queue, what))
     return meaning
 
