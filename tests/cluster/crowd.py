@@ -86,6 +86,23 @@ class Crowd:
         self.wait_for(look, "somebody holds it for long")
         return found[0]
 
+    def waiter(self) -> int:
+        """A worker that has waited for a moment while another holds the lock, and will for a while."""
+        found: list[int] = []
+
+        def look() -> bool:
+            holder = self.holder()
+            for i in range(WORKERS):
+                events = self.events(i)
+                asked = events and events[-1]["op"] == "ask" and time.monotonic() - events[-1]["t"] > 0.1
+                if i != holder and self.workers[i].poll() is None and asked:
+                    found.append(i)
+                    return True
+            return False
+
+        self.wait_for(look, "somebody waits")
+        return found[0]
+
     def believes_on(self, i: int) -> None:
         """Return when this one has found that it still holds it, and another that it was granted it meanwhile."""
 

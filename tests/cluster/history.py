@@ -12,7 +12,8 @@ check and the act only a token can stop. Two beliefs at one moment are a fault, 
 *Linearizability* (Wing and Gong's search): can it have happened, one operation after the other? An operation took
 effect at one moment between its call and its return. A lock is free or held under a token; a grant finds it free and
 gives a token above all before; a release finds it held under its token. A hold may expire, at any moment from the last
-deadline of its holder on, or from when that found it lost: an operation that is tried only where it changes something.
+deadline of its holder on; of one that found it lost, from its last check that passed. It is tried only where it changes
+something.
 A call that did not return may have happened or not.
 
 The answer is "yes", "no", or "unknown" where the search ran out of steps; that is no pass.
@@ -107,9 +108,10 @@ def read(logs: list[list[Event]]) -> tuple[list[Belief], list[Op], dict[int, flo
                 else:
                     deadlines[token] = max(deadlines[token], event["deadline"])
             elif op == "lost":
-                # It was over when it was looked at, at the latest: no release is needed to explain what follows.
+                # No release is needed to explain what follows: the process gives up by itself what it is told to have
+                # lost, at any moment after the last check that passed.
                 ops.pop()
-                deadlines[token] = min(deadlines[token], at)
+                deadlines[token] = min(deadlines[token], sure)
     return sorted(beliefs), ops, deadlines
 
 

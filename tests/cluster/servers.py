@@ -172,6 +172,29 @@ class Redis(Server):
             return False
 
 
+class RedisWithTls(Redis):
+    """A second port speaks TLS, with a certificate that nobody has signed but itself."""
+
+    def prepare(self) -> None:
+        self.tls_port = free_port()
+        made = self.run(
+            program("openssl"), "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=localhost",
+            "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", "key.pem", "-out", "certificate.pem",
+        )  # fmt: skip
+        if made.wait(PATIENCE) != 0:
+            pytest.fail(f"openssl fails:\n{(self.directory / 'log').read_text(errors='replace')[-2000:]}")
+
+    def command(self) -> list[str]:
+        return [
+            *super().command(), "--tls-port", str(self.tls_port), "--tls-cert-file", "certificate.pem",
+            "--tls-key-file", "key.pem", "--tls-ca-cert-file", "certificate.pem", "--tls-auth-clients", "no",
+        ]  # fmt: skip
+
+    @property
+    def url(self) -> str:
+        return f"rediss://127.0.0.1:{self.tls_port}/0?ssl_ca_certs={self.directory / 'certificate.pem'}"
+
+
 class Postgres(Server):
     kind = "postgresql"
     users = ("postgres",)

@@ -55,3 +55,30 @@ def test_a_pool_that_is_started_anew(engine: Any, pool: Any, prefix: str) -> Non
         pool.start()
         lock.release()
         assert cluster.Lock("orders").acquire(timeout=30)
+
+
+def test_a_schema_that_many_make_at_once_while_it_is_used(engine: Any, prefix: str) -> None:
+    """The first one makes it; nobody's first call fails, and no step is held up by another that comes late."""
+    if engine.kind != "postgresql":
+        pytest.skip("about PostgreSQL")
+    own = servers.start("postgresql")
+    said: list[BaseException] = []
+
+    def use(number: int) -> None:
+        try:
+            with interlock.cluster.connect(own.url, prefix=prefix, label=f"user {number}") as cluster:
+                for _ in range(20):
+                    with cluster.Lock("orders"):
+                        pass
+        except BaseException as error:
+            said.append(error)
+
+    try:
+        threads = [threading.Thread(target=use, args=(i,)) for i in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert said == []
+    finally:
+        own.stop()

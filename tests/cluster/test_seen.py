@@ -8,6 +8,7 @@ import pytest
 from parties import blocked, wait_until
 
 import interlock
+import interlock.cluster
 from interlock import cli
 
 
@@ -35,8 +36,9 @@ def test_a_dump_says_what_is_waited_for(connect):
         waiter.start()
         blocked(lock, 1)
         text = io.StringIO()
-        wait_until(lambda: (interlock.dump(text), "waits for Lock 'orders on" in text.getvalue())[1], "ann waits")
-        assert "holds Lock 'orders on" in text.getvalue()
+        name = f"Lock 'orders on {lock.cluster.url.partition(':')[0]}'"
+        wait_until(lambda: (interlock.dump(text), f" s for {name}, at" in text.getvalue())[1], "ann waits")
+        assert f"\n      holds {name}\n" in text.getvalue()
     waiter.join(10)
 
 
@@ -200,11 +202,16 @@ def test_a_cycle_with_a_local_lock_is_refused(connect, kind):
         wait_until(lambda: far.locked(), "the other holds it")
         inside.set()
         blocked(near, 1)
-        with pytest.raises(interlock.DeadlockError, match="orders on"), far_too:
+        with pytest.raises(interlock.DeadlockError) as raised, far_too:
             pass
         blocked(far, 0)
     thread.join(10)
     assert said == []
+    # Not what the lines of this test say of it.
+    told = [line.strip().partition(",")[0] for line in str(raised.value).splitlines() if line[:4] == "    "]
+    assert f"holds {kind} 'orders on {far.cluster.url.partition(':')[0]}'" in told
+    assert f"waits for {kind} 'orders on {far.cluster.url.partition(':')[0]}'" in told
+    assert "loop" not in str(raised.value)
 
 
 def test_no_cycle_where_another_may_release_it(connect):
@@ -265,3 +272,15 @@ def test_nothing_is_said_of_what_another_handle_has_lost(connect):
     interlock.dump(text)
     assert "orders on" not in text.getvalue()
     assert board is not None
+
+
+def test_handles_with_other_options_share_nothing_that_is_shown(prefix):
+    """They may lead elsewhere: to another database, say. So one is never taken for the other in a cycle."""
+    made = [interlock.cluster.connect("memory://", prefix=prefix, **options) for options in ({}, {}, {"db": 1})]
+    one, same, other = (handle.Lock("orders").board for handle in made)
+    assert one is not None
+    assert other is not None
+    assert one is same
+    assert one is not other
+    for handle in made:
+        handle.close()

@@ -11,11 +11,14 @@ import json
 import os
 import random
 import re
+import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
 
 import interlock.cluster
+from interlock.cluster import client as clients
 from interlock.cluster import session as sessions
 from interlock.cluster.errors import ClusterError, LeaseLost
 
@@ -26,8 +29,24 @@ def break_it(kind: str, mutant: str) -> None:
     """Make the client or its engine wrong in one way, for tests of the tests."""
     if mutant == "never told":
         sessions.Session.look_at_clock = lambda self: None  # type: ignore[method-assign]
-    elif mutant not in ("none", "no quarantine"):
+    elif mutant == "clock stands still":
+        # As one that does not count the time asleep.
+        state = [time.monotonic(), 0.0]
+
+        def tick() -> None:
+            while True:
+                at = time.monotonic()
+                state[:] = [at, state[1] + min(at - state[0], 0.1)]
+                time.sleep(0.01)
+
+        threading.Thread(target=tick, daemon=True).start()
+        set_clock(lambda: state[1])
+    elif mutant not in ("none", "no quarantine", "jumps back"):
         {"redis": break_redis, "postgresql": break_postgresql, "etcd": break_etcd}[kind](mutant)
+
+
+def set_clock(read: Callable[[], float]) -> None:
+    sessions.now = clients.now = read
 
 
 def changed(text: str, *changes: tuple[str, str]) -> str:
@@ -62,8 +81,10 @@ def break_postgresql(mutant: str) -> None:
             ("t + a[2]::bigint, a[3])", "t + a[2]::bigint / 2, a[3])"),
         ],
         "two holders": [("w.units > r.cap - r.used", "w.units > r.cap + 1 - r.used"),
+                        ("WHILE r.used < r.cap LOOP", "WHILE r.used < r.cap + 1 LOOP"),
                         ("u <= r.cap - r.used", "u <= r.cap + 1 - r.used"),
-                        ("used + u <= cap", "used + u <= cap + 1")],
+                        ("used + u <= cap", "used + u <= cap + 1"),
+                        ("used >= cap", "used >= cap + 1")],
     }  # fmt: skip
     postgresql.SCHEMA = changed(postgresql.SCHEMA, *changes[mutant])
     schema = "mutant_" + mutant.replace(" ", "_")
@@ -104,7 +125,10 @@ def main() -> None:
     after_restart = "grant" if mutant == "no quarantine" else "quarantine"
     cluster = interlock.cluster.connect(url, prefix=prefix, lease=float(lease), after_restart=after_restart)
     lock = cluster.Lock("contended")
-    offset = time.monotonic() - sessions.now()
+    read, jumped = sessions.now, [0.0]
+    set_clock(lambda: read() + jumped[0])
+    by = (-10 if mutant == "jumps back" else 10) * float(lease)
+    signal.signal(signal.SIGUSR1, lambda *_: jumped.__setitem__(0, jumped[0] + by))
     print("ready", flush=True)
     while True:
         say(op="ask", t=time.monotonic())
@@ -120,16 +144,32 @@ def main() -> None:
         assert ticket is not None
         at = time.monotonic()
         until = at + random.choice([0.0, 0.0, 0.01, 0.05, float(longest)])
-        say(op="grant", token=ticket.value, t=at, until=until, deadline=ticket.session.deadline + offset)
+        say(
+            op="grant",
+            token=ticket.value,
+            t=at,
+            until=until,
+            deadline=ticket.session.deadline + time.monotonic() - sessions.now(),
+        )
         try:
             while time.monotonic() < until:
                 ticket.lost.wait(min(TICK, max(0.0, until - time.monotonic())))
                 at = time.monotonic()
                 ticket.check()  # reads the clock after `at`: so it was held at `at`
-                say(op="held", token=ticket.value, t=at, deadline=ticket.session.deadline + offset)
+                say(
+                    op="held",
+                    token=ticket.value,
+                    t=at,
+                    deadline=ticket.session.deadline + time.monotonic() - sessions.now(),
+                )
         except LeaseLost:
             pass
-        say(op="releasing", token=ticket.value, t=time.monotonic(), deadline=ticket.session.deadline + offset)
+        say(
+            op="releasing",
+            token=ticket.value,
+            t=time.monotonic(),
+            deadline=ticket.session.deadline + time.monotonic() - sessions.now(),
+        )
         try:
             lock.release()
         except LeaseLost:

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from interlock import Event
+from interlock.cluster import seen
 from interlock.cluster.calling import Caller, Calling, Park, Step, Trip, in_task, in_thread
 from interlock.cluster.engine import (
     MAX_LEASE,
@@ -475,6 +476,7 @@ clusters: weakref.WeakSet[Cluster] = weakref.WeakSet()
 
 def _forked() -> None:
     clock.forked()
+    seen.forked()
     for cluster in list(clusters):
         cluster.forked()
 

@@ -55,7 +55,7 @@ class Shared:
         self.cluster = cluster
         self.name: str = checked_name(name)
         self.capacity = capacity
-        self.board: Board | None = board_of(cluster.url, cluster.prefix, self.kind, name)
+        self.board: Board | None = board_of(cluster.engine, self.kind, name)
         self.lease: float = cluster.lease if lease is None else checked_seconds(lease, "lease", MAX_LEASE)
         if self.lease > cluster.max_lease:
             raise ValueError(

@@ -17,7 +17,7 @@ from collections import deque
 from dataclasses import dataclass
 
 from interlock import Event
-from interlock.cluster.engine import ALL, Answer
+from interlock.cluster.engine import ALL, Answer, Engine
 from interlock.core.primitives import remote
 from interlock.core.primitives.remote import Remote
 
@@ -145,8 +145,8 @@ KINDS: dict[str, type[Seen]] = {
     "condition": Condition,
 }
 
-# One board for a name, however many handles there are: by url, prefix, kind and name.
-_boards: weakref.WeakValueDictionary[tuple[str, str, str, str], Seen] = weakref.WeakValueDictionary()
+# One board for a name, however many handles there are: by url, options, prefix, kind and name.
+_boards: weakref.WeakValueDictionary[tuple[str, ...], Seen] = weakref.WeakValueDictionary()
 _guard = _thread.allocate_lock()
 
 # From when on who held what, as far as it was seen: monotonic nanoseconds, class and name of the board, holder ("":
@@ -154,15 +154,18 @@ _guard = _thread.allocate_lock()
 changes: deque[tuple[int, str, str, str]] = deque(maxlen=KEPT)
 
 
-def board_of(url: str, prefix: str, kind: str, name: str) -> Seen | None:
+def board_of(engine: Engine, kind: str, name: str) -> Seen | None:
     """The board of a name; None for an event, whose waits look like those of any other."""
     shown = KINDS.get(kind)
     if shown is None:
         return None
+    settings = engine.settings
+    # Options may lead to another server, or database: what is not surely the same is not taken for it.
+    key = (settings.url, repr(sorted(settings.options.items(), key=str)), settings.prefix, kind, name)
     with _guard:
-        found = _boards.get((url, prefix, kind, name))
+        found = _boards.get(key)
         if found is None:
-            found = _boards[url, prefix, kind, name] = shown(called(url, name))
+            found = _boards[key] = shown(called(engine.shown, name))
     return found
 
 
@@ -187,3 +190,13 @@ def note(board: Seen, now: Told | None) -> None:
         then = now.holder if now is not None and not now.is_here else ""
         if was != then:
             changes.append((time.monotonic_ns(), type(board).__name__, board.name or "", then))
+
+
+def forked() -> None:
+    """In a child: what the parent holds is held by nobody here, though a thread of the same id goes on."""
+    global _guard
+    _guard = _thread.allocate_lock()
+    changes.clear()
+    for board in list(_boards.values()):
+        board.lost()
+        board.told = None

@@ -32,8 +32,12 @@ CREATE TABLE IF NOT EXISTS interlock.record (
   last bigint NOT NULL, seq bigint NOT NULL, idle bigint, crowded boolean NOT NULL, PRIMARY KEY (prefix, name)
 ) WITH (fillfactor = 30, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500,
         autovacuum_vacuum_cost_delay = 0);
--- Of version 2.
-ALTER TABLE interlock.record ADD COLUMN IF NOT EXISTS crowded boolean NOT NULL DEFAULT true;
+-- One of version 2. Asked first: to alter it would wait for all steps that are under way.
+DO $$ BEGIN
+  IF NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'interlock.record'::regclass AND attname = 'crowded') THEN
+    ALTER TABLE interlock.record ADD COLUMN crowded boolean NOT NULL DEFAULT true;
+  END IF;
+END $$;
 
 -- Who holds, waits, or was told. token: 0 while it waits, negative when its barrier broke. holder: of permits, and of
 -- nothing while the last party of a barrier acts. target: the lock that a waiter at a condition comes back to.

@@ -179,7 +179,7 @@ class PostgresEngine(Engine):
                 )
             return
         try:
-            self.setup(connection)
+            self.setup(connection, again=False)
         except psycopg.errors.InsufficientPrivilege as error:
             raise SetupNeeded(
                 f"{self.shown} has no schema {self.schema} yet, and this user may not make it: run as one who may:"
@@ -194,11 +194,16 @@ class PostgresEngine(Engine):
         except psycopg.Error as error:
             raise self.meaning(error) from error
 
-    def setup(self, connection: Any) -> None:
-        """Make the schema, or bring it up to date. Two at once are no harm."""
+    def setup(self, connection: Any, again: bool = True) -> None:
+        """Make the schema, or bring it up to date. ``again``: also one that another has made by now.
+
+        To make what is there locks tables that the steps of others use, in another order than they do.
+        """
         with connection.transaction():
             connection.execute("SELECT pg_advisory_xact_lock(%s)", (SETUP_LOCK,))
-            connection.execute(self.text)
+            found = connection.execute("SELECT to_regprocedure(%s)", (f"{self.schema}.version()",)).fetchone()
+            if again or found[0] is None:
+                connection.execute(self.text)
 
     @property
     def text(self) -> str:

@@ -8,7 +8,9 @@ import sys
 import cython
 from cython.cimports.interlock.core.graph.waitgraph import Wait
 from cython.cimports.interlock.core.kernel.party import Party, meet
+from cython.cimports.interlock.core.kernel.primitive import Primitive
 from cython.cimports.interlock.core.primitives.join import Join
+from cython.cimports.interlock.core.primitives.remote import Remote
 from cython.cimports.interlock.core.primitives.rwlock import RWLock
 from cython.cimports.interlock.core.tasks.task import TaskParty, caller
 
@@ -35,10 +37,10 @@ class _Chapter:
     def __init__(self, wait: Wait, before: Wait, frames: list):
         self.party = wait.party
         self.frames = frames
-        self.held = before.at if holds(before, wait.party) else None
+        self.held = what_of(before) if holds(before, wait.party) else None
         self.kept = None if self.held is not None else before.party
-        self.awaited = wait.at
-        self.began = wait.began
+        self.awaited = what_of(wait)
+        self.began = self.awaited if wait.began is wait.at else wait.began
         self.taken_at = None if self.held is None else place_of_hold(frames, self.held)
         self.taken_by = None
         if self.held is not None and self.taken_at is None and wait.party is meet():
@@ -72,10 +74,18 @@ def find_in_tasks(primitive) -> tuple:
     return None, None
 
 
+def what_of(wait: Wait):
+    """What is waited for. Between machines each wait has an object of its own; who holds is told of their board."""
+    if isinstance(wait.at, Remote) and cython.cast(Remote, wait.at).board is not None:
+        return cython.cast(Remote, wait.at).board
+    return wait.at
+
+
 def holds(wait: Wait, owner: Party) -> cython.bint:
     if wait.at is None:
         return False
-    return isinstance(wait.at, Join) or owner.id in wait.at.held_by()
+    what: Primitive = what_of(wait)
+    return isinstance(what, Join) or owner.id in what.held_by()
 
 
 def tell_cycle(cycle: list) -> str:
