@@ -361,6 +361,59 @@ def test_a_search_collects_no_more_than_it_has_made():
     assert len(whole) <= (1 if sys.version_info < (3, 14) else 100)
 
 
+# --- pools that the program leaves to the end of Python ----
+
+
+def uses_a_pool_of_the_module(pool):
+    assert pool.submit(lambda: 1).result() == 1
+
+
+def keeps_a_pool_of_its_own(pool):
+    pool.kept = concurrent.futures.ThreadPoolExecutor(2)
+    lock = threading.Lock()
+
+    def work():
+        with lock:
+            return 1
+
+    assert sum(each.result() for each in [pool.kept.submit(work) for _ in range(2)]) == 2
+
+
+def submits_when_the_test_has_returned(pool):
+    def later():
+        time.sleep(5)
+        assert pool.submit(lambda: 1).result() == 1
+
+    pool.submit(int)
+    threading.Thread(target=later).start()
+
+
+@pytest.mark.parametrize(
+    "program", [uses_a_pool_of_the_module, keeps_a_pool_of_its_own, submits_when_the_test_has_returned]
+)
+def test_a_pool_that_is_not_shut_down_is_no_deadlock(program):
+    with interlock.install():  # as in a program that is run by `interlock explore`
+        pool = concurrent.futures.ThreadPoolExecutor(1)
+    for at in "sync", "lines":
+        found = interlock.explore(lambda: program(pool), schedules=50, at=at)
+        assert found.kind is None, found.story
+    # It can be used afterwards.
+    assert not pool._threads
+    assert pool.submit(lambda: 2).result() == 2
+    pool.shutdown()
+
+
+def test_a_job_that_waits_for_ever_is_a_deadlock():
+    def program():
+        pool = concurrent.futures.ThreadPoolExecutor(1)
+        pool.submit(threading.Event().wait)
+        program.kept = pool
+
+    error = failure_of(program, schedules=5)
+    assert error.kind == "deadlock"
+    assert "nobody has set it" in str(error)
+
+
 # --- the same in each run -----------------------------------------------------------------------------------------
 
 

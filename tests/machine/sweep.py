@@ -29,7 +29,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 
-from interlock import Empty, ShutDown, machine
+from interlock import Empty, Full, ShutDown, machine
 from interlock.machine import tasks
 from interlock.machine.kernel import seen
 
@@ -158,6 +158,10 @@ class Scene:
         items.put(event.wait())
         with items.hold() as item:
             assert item
+        assert machine.Barrier(1).wait() == 0
+        self.come_as_child()
+
+    def come_as_child(self) -> None:
         self.enter(0.02)
 
     def waiting(self, count: int, of: machine.Lock) -> None:
@@ -427,6 +431,9 @@ class Arrive(Scene):
         with suppress(machine.BrokenBarrierError):
             self.barrier.wait(timeout)
 
+    def come_as_child(self) -> None:
+        """Not at all: it would be one of those for whom its parent waits."""
+
     def operate(self) -> None:
         self.barrier.wait()
 
@@ -570,6 +577,11 @@ class HoldItem(Items):
 
     def start_others(self) -> None:
         self.queue.put(b"one")
+
+    def come_as_child(self) -> None:
+        """It does not take the item that its parent is about to hold."""
+        with suppress(Full):  # its parent may stand inside
+            self.queue.put(b"two", timeout=0.02)
 
     def operate(self) -> None:
         with self.queue.hold():

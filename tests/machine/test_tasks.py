@@ -4,6 +4,7 @@ import asyncio
 import gc
 import os
 import signal
+import stat
 import time
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import pytest
 import trio
 
 from interlock import machine
-from interlock.machine.tasks import mailbox
+from interlock.machine.tasks import Mailbox, mailbox
 
 from .conftest import PATIENCE, Others, until
 
@@ -235,3 +236,12 @@ def test_a_cancelled_wait_gets_the_lock_back_from_a_task_of_the_same_loop(backen
         assert not condition.locked()
 
     anyio.run(main, backend=backend)
+
+
+@pytest.mark.parametrize(("folder_mode", "mode"), [(0o700, 0o600), (0o2770, 0o660)])
+def test_whoever_may_use_the_folder_may_wake_a_loop(tmp_path: Path, folder_mode: int, mode: int) -> None:
+    tmp_path.chmod(folder_mode)
+    box = Mailbox(str(tmp_path))
+    assert stat.S_IMODE(os.stat(box.path).st_mode) == mode
+    box.close()
+    assert os.listdir(tmp_path) == []

@@ -13,6 +13,7 @@ import random
 import sys
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from types import FunctionType, ModuleType
 from typing import Any
@@ -43,6 +44,8 @@ class Patches:
         self._numpy: Any = None
         self._numbers = itertools.count(1)
         self._known_libraries: set[str] = set()
+        self._pools: dict[int, Any] = {}  # those that have started threads in this schedule
+        self._ended_pools: list[Any] = []
 
     def __enter__(self) -> "Patches":
         with contextlib.ExitStack() as undo:
@@ -304,6 +307,9 @@ class Patches:
             self._undo.callback(vars(base).pop, "id", None)
         futures: Any = sys.modules.get("concurrent.futures.thread")
         if futures is not None:
+            if "pools" not in self._known_libraries:
+                self._known_libraries.add("pools")
+                self._patch_pools(self._undo, futures.ThreadPoolExecutor)
             # It is held while a thread is started.
             futures.ThreadPoolExecutor._counter = itertools.count().__next__
             if not isinstance(futures._global_shutdown_lock, Lock):
@@ -311,8 +317,45 @@ class Patches:
         if "asyncio" in sys.modules:
             self._patch_asyncio(self._undo)
 
+    def _patch_pools(self, undo: contextlib.ExitStack, kind: Any) -> None:
+        adjust_there = kind._adjust_thread_count
+
+        def _adjust_thread_count(pool: Any) -> None:
+            adjust_there(pool)
+            # One that has threads from before is nothing that begins and ends with a schedule.
+            if self.baton.is_strand() and pool._threads and all(_STRAND in each.__dict__ for each in pool._threads):
+                self._pools[id(pool)] = weakref.ref(pool)
+
+        self.replace(undo, kind, "_adjust_thread_count", _adjust_thread_count)
+        self.baton.on_end = self._end_pools
+        undo.callback(setattr, self.baton, "on_end", None)
+
+    def _end_pools(self) -> bool:
+        """The program has returned, and nobody can go on: Python ends the threads of its pools as it exits."""
+        some = False
+        for reference in self._pools.values():
+            pool = reference()
+            if pool is not None and not pool._shutdown:
+                pool._shutdown = some = True
+                self._ended_pools.append(pool)
+                pool._work_queue.put(None)
+        return some
+
+    def _renew_pools(self) -> None:
+        """The threads of a pool have ended with the schedule: it is to start others in the next."""
+        for reference in self._pools.values():
+            pool = reference()
+            if pool is not None and (pool in self._ended_pools or not pool._shutdown):
+                pool._shutdown = False
+                pool._threads.clear()
+                pool._idle_semaphore = threading.Semaphore(0)
+                pool._work_queue = type(pool._work_queue)()
+        self._pools.clear()
+        self._ended_pools.clear()
+
     def clean_up(self) -> None:
         """After each schedule: the library forgets the threads that were ours."""
+        self._renew_pools()
         futures: Any = sys.modules.get("concurrent.futures.thread")
         if futures is not None:
             for thread in list(futures._threads_queues):

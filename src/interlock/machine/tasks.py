@@ -34,6 +34,8 @@ class Mailbox:
         with suppress(FileNotFoundError):
             os.unlink(self.path)  # of a process that had our number before
         os.mkfifo(self.path, 0o600)
+        if os.stat(folder).st_mode & 0o020:
+            os.chmod(self.path, 0o660)  # a group's: its other users write here too
         self.fd: int = os.open(self.path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
         self.waiting: dict[int, tuple[Any, Callable[[], object], object]] = {}
         self.ticking = False

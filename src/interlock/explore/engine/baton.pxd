@@ -130,6 +130,7 @@ cdef class Baton(Controller):
     cdef public list trace
     cdef public bint switching         # lines and bytecodes are points
     cdef public object on_stuck
+    cdef public object on_end
     cdef public object place_now
     cdef unsigned long long next_party
     cdef readonly long switches

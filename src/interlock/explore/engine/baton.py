@@ -145,6 +145,7 @@ class Baton(Controller):
 
     Attributes: ``limit`` (points in one schedule), ``pause`` (nanoseconds), ``stay``, ``tree``, ``trace`` (a list to
     fill, or None), ``switching`` (lines are points), ``on_stuck`` (called when nobody can go on; returns words),
+    ``on_end`` (called before that where the first strand has returned; returns whether somebody can by now),
     ``place_now`` (called for the story, with the object that is about to be used).
     """
 
@@ -1203,6 +1204,8 @@ class Baton(Controller):
         if me.state != State.ENDED:
             me.quiet += 1
         try:
+            if self.main.target is self.main and self.on_end is not None and self.on_end():
+                return None
             words = self.on_stuck("deadlock") if self.on_stuck is not None else ""
         finally:
             if me.state != State.ENDED:

@@ -54,6 +54,7 @@ class Baton(Controller):
     trace: list[tuple[Any, ...]] | None
     switching: bool
     on_stuck: Callable[[str], str] | None
+    on_end: Callable[[], bool] | None
     on_dropped: Callable[[Strand], object] | None
     place_now: Callable[[object], object] | None
     switches: int
