@@ -290,7 +290,7 @@ def test_a_with_whose_name_has_got_another_meaning_inside_is_not_certain(
         with wanted:
             pass
 
-    def close_the_circle() -> None:
+    def close_the_cycle() -> None:
         with wanted:
             started.wait(PATIENCE)
             blocked(wanted, 1)
@@ -299,7 +299,7 @@ def test_a_with_whose_name_has_got_another_meaning_inside_is_not_certain(
 
     started = threading.Event()
     with ThreadPoolExecutor(2) as pool:
-        circle = pool.submit(close_the_circle)
+        cycle = pool.submit(close_the_cycle)
         wait_until(wanted.locked, "it is held")
         work = pool.submit(rebind, lock, other, enter)
         started.set()
@@ -307,7 +307,7 @@ def test_a_with_whose_name_has_got_another_meaning_inside_is_not_certain(
         # Both have looked, and look again.
         assert [cycle["certain"] for cycle in interlock.snapshot()["cycles"]] == [False]
         managers[0].__exit__(None, None, None)
-        circle.result(PATIENCE)
+        cycle.result(PATIENCE)
         work.result(PATIENCE)
 
 

@@ -144,7 +144,7 @@ def test_a_bounded_semaphore_never_passes_its_bound(parties: Parties) -> None:
 
 @pytest.mark.parametrize("kind", ["read", "write"])
 def test_two_threads_that_share_a_side_are_told(kind: str, parties: Parties) -> None:
-    """A and B block with the same side. Let in, both entered it in the list of holds, which then went in circles:
+    """A and B block with the same side. Let in, both entered it in the list of holds, which then led round and round:
     the next search of the list never ended, with the GIL held."""
     lock = RWLock()
     side = getattr(lock, kind)()

@@ -4,7 +4,7 @@
 #define INTERLOCK_KERNEL_H
 
 #include "primitives.h"
-#include "circle.h"
+#include "cycle.h"
 #include "queue.h"
 
 static inline void ilk_use(void *process) {

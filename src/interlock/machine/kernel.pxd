@@ -6,7 +6,7 @@ cdef extern from "kernel.h" nogil:
     cdef enum:
         LOCK, RLOCK, SEMAPHORE, BOUNDED, EVENT, CONDITION, BARRIER, RWLOCK, LATCH, QUEUE
         ENTER, HOLD, READING, TASK, TIMED, STRICT, JOINING
-        TAKEN, LATE, SIGNAL, FULL, SPOILED, ACTING, CIRCULAR, SHUT_DOWN
+        TAKEN, LATE, SIGNAL, FULL, SPOILED, ACTING, CYCLIC, SHUT_DOWN
         SHUT, DROP, PICKLED, PAGE, RING_PAGES
         PARKED, GRANTED, HOLDING, CANCELLED
     u64 ID_MASK, PERMITS, READ, ABANDONED, ENTERED, QUEUED, NEVER, PASSING
@@ -38,9 +38,9 @@ cdef extern from "kernel.h" nogil:
     ctypedef struct Waiting "struct wait":
         u32 record, node, flags, want
         u64 deadline, since, begun
-        u32 circle
-        u32 circle_records[16]
-        u64 circle_ids[16]
+        u32 cycle
+        u32 cycle_records[16]
+        u64 cycle_ids[16]
         int noticed
         u32 member, sort, fifo
         u64 size, room
@@ -137,7 +137,7 @@ cdef class Shared:
     cdef object take_back(self, Waiting *w)
     cdef object refuse(self, int step, Waiting *w)
     cdef bint drive(self, Waiting *w) except -1
-    cdef str circle(self, Waiting *w)
+    cdef str cycle(self, Waiting *w)
     cdef bint enter_guard(self, me *i) except -1
     cdef list all_waiters(self)
     cdef object tell(self, Happening happening, long long waited)

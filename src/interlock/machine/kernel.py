@@ -660,8 +660,8 @@ class Shared:
                 with cython.nogil:
                     any_leave(i, w)
                 self.refuse(step, w)
-            if step == CIRCULAR:
-                told = self.circle(w)
+            if step == CYCLIC:
+                told = self.cycle(w)
                 if any_leave(i, w):
                     return True
                 raise DeadlockError(told)
@@ -676,19 +676,19 @@ class Shared:
                 mine = i.id
                 w.node = 0
 
-    def circle(self, w: cython.pointer(Waiting)) -> str:
-        """The circle that a wait has closed, in words."""
+    def cycle(self, w: cython.pointer(Waiting)) -> str:
+        """The cycle that a wait has closed, in words."""
         words = [f"{self!r} can never be acquired: this thread waits for"]
         k: u32
-        for k in range(w.circle):
-            r: cython.pointer(record) = record_at(w.circle_records[k])
+        for k in range(w.cycle):
+            r: cython.pointer(record) = record_at(w.cycle_records[k])
             called = (
-                f"{KINDS[r.kind]} {text(r.name)!r}" if r.name[0] != 0 else f"{KINDS[r.kind]} #{w.circle_records[k]}"
+                f"{KINDS[r.kind]} {text(r.name)!r}" if r.name[0] != 0 else f"{KINDS[r.kind]} #{w.cycle_records[k]}"
             )
-            if k + 1 == w.circle:
+            if k + 1 == w.cycle:
                 words.append(f"{called}, which it holds itself")
             else:
-                words.append(f"{called}, held by {party_of(w.circle_ids[k], 0)}, which waits for")
+                words.append(f"{called}, held by {party_of(w.cycle_ids[k], 0)}, which waits for")
         return " ".join(words)
 
     def enter_guard(self, i: cython.pointer(me)) -> cython.bint:

@@ -14,9 +14,9 @@
 #define DUE 1000000ull /* ns: who has waited so long is handed the lock; see core for the reasoning */
 #define WATCHES_HOLDERS (1ull << 62)
 #define PASSING 0xffffull /* nobody's id: free, and on its way to a task */
-enum { WATCHED = 60, CIRCLE = 16 };
+enum { WATCHED = 60, CYCLE = 16 };
 
-enum outcome { TAKEN = 1, LATE = 0, SIGNAL = -1, FULL = -2, SPOILED = -3, ACTING = -4, CIRCULAR = -5, SHUT_DOWN = -6 };
+enum outcome { TAKEN = 1, LATE = 0, SIGNAL = -1, FULL = -2, SPOILED = -3, ACTING = -4, CYCLIC = -5, SHUT_DOWN = -6 };
 
 struct watch {
     int count;
@@ -32,9 +32,9 @@ struct wait {
     u64 deadline; /* NEVER; 0: do not wait */
     u64 since;
     u64 begun;   /* Event: how often it had been set; Barrier: the round */
-    u32 circle;  /* CIRCULAR: how many records and owners, the last of whom is the caller */
-    u32 circle_records[CIRCLE];
-    u64 circle_ids[CIRCLE];
+    u32 cycle;  /* CYCLIC: how many records and owners, the last of whom is the caller */
+    u32 cycle_records[CYCLE];
+    u64 cycle_ids[CYCLE];
     int noticed; /* Condition: 0 waits, 1 was notified, 2 timed out */
     u32 member;  /* Queue: a node for its member, until it is one */
     u32 fifo;    /* of a task's loop */
@@ -837,7 +837,7 @@ static inline int has(struct node *n) {
     return 1;
 }
 
-static int closes_circle(struct me *me, struct wait *w);
+static int closes_cycle(struct me *me, struct wait *w);
 
 /* For one step of a wait: no longer than a slice, since the caller has to look at signals, nor shorter than whoever is
    inside needs if it is not stopped. Returns 0: inside; EINTR; ETIMEDOUT. */
@@ -903,8 +903,8 @@ static int wait_step(struct me *me, struct wait *w, int sliced) {
             return SIGNAL; /* its loop sleeps for it */
         }
         store(&me->slot->wait, w->node);
-        if (w->deadline == NEVER && closes_circle(me, w)) {
-            return CIRCULAR;
+        if (w->deadline == NEVER && closes_cycle(me, w)) {
+            return CYCLIC;
         }
         rc = park(me, n, NULL, 0, &watch, w->deadline, sliced);
         store(&me->slot->wait, 0);

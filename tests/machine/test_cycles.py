@@ -1,4 +1,4 @@
-"""Circles through several processes: told where they are certain, and nowhere else."""
+"""Cycles through several processes: told where they are certain, and nowhere else."""
 
 import os
 import signal
@@ -21,8 +21,8 @@ def in_thread(work: Callable[[], object]) -> None:
 
 
 def take_both(first: machine.Lock, second: machine.Lock, met: machine.Barrier) -> None:
-    """Exits with 5 where the circle is told."""
-    met.wait(PATIENCE)  # all threads and processes are known before the circle is
+    """Exits with 5 where the cycle is told."""
+    met.wait(PATIENCE)  # all threads and processes are known before the cycle is
     first.__enter__()
     met.wait(PATIENCE)
     try:
@@ -109,7 +109,7 @@ def test_not_where_a_signal_handler_may_end_a_wait(others: Others) -> None:
     assert others.end(pid) == 0
 
 
-def test_not_where_one_of_the_circle_was_killed(others: Others) -> None:
+def test_not_where_one_of_the_cycle_was_killed(others: Others) -> None:
     one, two, held = machine.Lock(), machine.Lock(), machine.Event()
 
     def other() -> None:

@@ -1,16 +1,16 @@
-/* Whether a wait closes a circle for certain, across processes. Reads only; takes no guard of a record.
+/* Whether a wait closes a cycle for certain, across processes. Reads only; takes no guard of a record.
 
-   An edge is a wait without a timeout for what only its owner can give back: a lock that was ENTERED. All parties of a circle
+   An edge is a wait without a timeout for what only its owner can give back: a lock that was ENTERED. All parties of a cycle
    but the caller are asleep in their waits. The walk is made twice: a wait has a ticket that no other has, so what is the
    same both times was so at once in between, and none of them can have gone on since, as each waits for the next.
 
    Uncertain, and so not told: a main thread of a process that catches other signals than those for Ctrl-C and the like. A
    handler may end its wait.
 
-   Of several who close a circle together one is told: under the guard of the arena it takes back that it waits. */
+   Of several who close a cycle together one is told: under the guard of the arena it takes back that it waits. */
 
-#ifndef INTERLOCK_CIRCLE_H
-#define INTERLOCK_CIRCLE_H
+#ifndef INTERLOCK_CYCLE_H
+#define INTERLOCK_CYCLE_H
 
 #include "waiting.h"
 
@@ -28,10 +28,10 @@ static u64 sole_owner(struct record *r) {
     return is_dead(word & ID_MASK) ? 0 : word & ID_MASK;
 }
 
-/* Returns how many edges the circle through the caller has, 0: there is none. */
+/* Returns how many edges the cycle through the caller has, 0: there is none. */
 static int walk(struct me *me, u32 wanted, struct edge *edges) {
     u32 at = wanted;
-    for (int count = 0; count < CIRCLE; count++) {
+    for (int count = 0; count < CYCLE; count++) {
         u64 owner = sole_owner(record_at(at));
         edges[count] = (struct edge){at, 0, owner, 0};
         if (owner == 0) {
@@ -77,12 +77,12 @@ static int catches_signals(u32 pid) {
 }
 
 static int same_walk(struct me *me, u32 wanted, struct edge *before, int count) {
-    struct edge again[CIRCLE];
+    struct edge again[CYCLE];
     return walk(me, wanted, again) == count && memcmp(before, again, (size_t) count * sizeof(struct edge)) == 0;
 }
 
-static int closes_circle(struct me *me, struct wait *w) {
-    struct edge edges[CIRCLE];
+static int closes_cycle(struct me *me, struct wait *w) {
+    struct edge edges[CYCLE];
     int count = walk(me, w->record, edges), died, certain = 1;
     if (count == 0 || !same_walk(me, w->record, edges, count)) {
         return 0;
@@ -100,10 +100,10 @@ static int closes_circle(struct me *me, struct wait *w) {
     certain = same_walk(me, w->record, edges, count);
     if (certain) {
         store(&me->slot->wait, 0);
-        w->circle = (u32) count;
+        w->cycle = (u32) count;
         for (int i = 0; i < count; i++) {
-            w->circle_records[i] = edges[i].record;
-            w->circle_ids[i] = edges[i].owner;
+            w->cycle_records[i] = edges[i].record;
+            w->cycle_ids[i] = edges[i].owner;
         }
     }
     unlock_word(me, &ilk->arena->guard);
