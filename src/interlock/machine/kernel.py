@@ -682,9 +682,7 @@ class Shared:
         k: u32
         for k in range(w.cycle):
             r: cython.pointer(record) = record_at(w.cycle_records[k])
-            called = (
-                f"{KINDS[r.kind]} {text(r.name)!r}" if r.name[0] != 0 else f"{KINDS[r.kind]} #{w.cycle_records[k]}"
-            )
+            called = f"{KINDS[r.kind]} {text(r.name)!r}" if r.name[0] != 0 else f"{KINDS[r.kind]} #{w.cycle_records[k]}"
             if k + 1 == w.cycle:
                 words.append(f"{called}, which it holds itself")
             else:
