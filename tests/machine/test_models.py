@@ -220,6 +220,11 @@ class ConditionBetween(Between, ConditionMachine):
     def lock(self) -> Any:
         return self.its_lock
 
+    def interrupt_main(self, mine: Call, others: list[tuple[str, Call]]) -> None:
+        # Whom it has notified already gets the lock as it begins to wait, and nobody would release that.
+        if not self.model.asked:
+            super().interrupt_main(mine, others)
+
     def release(self, who: str) -> How:
         return self.its_lock.release
 

@@ -446,7 +446,7 @@ class TestNames:
             machine.Lock(7)  # type: ignore[arg-type]
 
     def test_a_thousand_names_cost_no_descriptor(self) -> None:
-        before = len(os.listdir("/proc/self/fd"))
+        before = set(os.listdir("/proc/self/fd"))
         locks = [machine.Lock(f"thousand-{number}") for number in range(1000)]
-        assert len(os.listdir("/proc/self/fd")) == before
+        assert set(os.listdir("/proc/self/fd")) <= before  # what an earlier test has left may be closed meanwhile
         del locks
