@@ -6,6 +6,8 @@ import json
 import os
 import re
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -478,3 +480,21 @@ def test_a_cycle_through_a_select_that_is_not_certain() -> None:
     assert choosing.result() == (1, True)
     for each in (chooser, other, third):
         each.end()
+
+
+def test_many_that_sleep_are_one_block_without_a_time() -> None:
+    """Each sleeps until another moment."""
+    code = """
+import io, sys, threading, time, interlock
+for i in range(5):
+    threading.Thread(target=time.sleep, args=(600 + i,), name=f"sleeper {i}", daemon=True).start()
+told = ""
+while "sleeper" not in told.partition("NOT WAITING")[0] or "sleeper" in told.partition("NOT WAITING")[2]:
+    file = io.StringIO()
+    interlock.dump(file)
+    told = file.getvalue()
+sys.stdout.write(told)
+"""
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=True).stdout
+    block = told.partition("and 2 more\n")[2]
+    assert block.startswith("      sleep, at ")

@@ -34,6 +34,7 @@ MOST = 100  # blocks under one heading
 MOST_ALIKE = 3  # blocks of which only the names differ; more are one
 MOST_NAMES = 3  # of those who are one block
 MOST_HELD = 20  # primitives in one block
+_OF_MANY = {"has": "have", "waits": "wait", "sleeps": "sleep"}
 # What the code of a party that has ended does with a primitive.
 _DEEDS = {
     **dict.fromkeys(("put", "put_nowait"), "its code puts into {}"),
@@ -250,15 +251,19 @@ def _alike(people: list[Someone], view: View, most: int) -> list[list[Someone]]:
     groups: dict[object, list[Someone]] = {}
     for each in people:
         _, *lines = _block([each], view, how_long=False)
-        groups.setdefault((each.is_task, *lines), []).append(each)
+        groups.setdefault((each.is_task, _has_ended(each), *lines), []).append(each)
     return [
         part for group in groups.values() for part in ([group] if len(group) > most else [[each] for each in group])
     ]
 
 
+def _has_ended(someone: Someone) -> bool:
+    return someone.party is not None and someone.party.ended
+
+
 def _names(group: list[Someone]) -> str:
     kind = "" if not group[0].is_task else "task " if len(group) == 1 else "tasks "
-    gone = " (ended)" if len(group) == 1 and group[0].party is not None and group[0].party.ended else ""
+    gone = " (ended)" if _has_ended(group[0]) else ""
     more = f" and {len(group) - MOST_NAMES:,} more" if len(group) > MOST_NAMES else ""
     return f"{kind}{', '.join(each.name for each in group[:MOST_NAMES])}{more}{gone}"
 
@@ -277,8 +282,10 @@ def _block(group: list[Someone], view: View, how_long: bool = True) -> list[str]
         wait = someone.wait
         if wait is None:
             verb, space, rest = meaning.verb.partition(" ")
-            about = meaning.what if how_long or meaning.verb != "sleeps" else ""
-            what = f"{verb.removesuffix('s') if many else verb}{space}{rest} {about}".rstrip()
+            if many:
+                verb = _OF_MANY.get(verb, verb)
+            about = "" if meaning.verb == "sleeps" and (many or not how_long) else meaning.what  # not until one time
+            what = f"{verb}{space}{rest} {about}".rstrip()
         else:
             ends = " with a timeout" if wait.timed else ""
             seconds = f"{view.seconds(wait) if how_long else 0:.1f} s{ends}"
@@ -301,8 +308,7 @@ def _block(group: list[Someone], view: View, how_long: bool = True) -> list[str]
     cut = handler_of(someone.frames)
     if cut is not None:
         lines.append(f"      {cut}")
-    wanted = {id(each.wait.at) for each in view.people if each.wait is not None}
-    holds = [(held, place) for held, place in someone.holds if id(held) in wanted or not is_internal(made_by(held))]
+    holds = [(held, place) for held, place in someone.holds if view.is_wanted(held) or not is_internal(made_by(held))]
     for held, place in holds[:MOST_HELD]:
         lines += _sentence(f"holds {name_of(held)}", "taken at", place)
     if len(holds) > MOST_HELD:
@@ -386,7 +392,8 @@ def what_is_missing(wait: Wait) -> str:
     if isinstance(at, Latch):
         return f"{_count(at.count, 'count-down is', 'count-downs are')} missing"
     if isinstance(at, Semaphore):
-        return f"only {at._value} free" if at._value else "no permit is free"
+        free = at._value  # read once: it changes meanwhile
+        return f"only {free} free" if free else "no permit is free"
     if elsewhere.is_remote(at):
         last = elsewhere.told(at)
         return "" if last is None else str(last)

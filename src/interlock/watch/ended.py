@@ -99,9 +99,9 @@ class Ended:
                 elif name in _GIVES_SOMETHING and is_program_file(touch.code.co_filename):
                     self._unknown.setdefault(name, touch.place)
         if self._unknown:
-            waited_for = [
-                each for each in reach.in_hands() if isinstance(each, Primitive) or hasattr(each, "set_result")
-            ]
+            # By their types: nothing of the program's runs here.
+            kinds = ((each, type(each)) for each in reach.in_hands())
+            waited_for = [each for each, kind in kinds if issubclass(kind, Primitive) or hasattr(kind, "set_result")]
             self._at_hand = [weakref.ref(each) for each in waited_for[:_MOST_AT_HAND]]
 
     def could_give(self, target: object, names: Iterable[str]) -> Place | None:

@@ -56,7 +56,8 @@ def tasks_of(frames: "list[FrameType]") -> "list[Any]":
 def running_loop_of(frames: "list[FrameType]") -> "Any":
     """asyncio's own loop that runs in the thread with these frames, or None."""
     for frame in frames:
-        if frame.f_code.co_name == "_run_once" and frame.f_globals.get("__name__") == "asyncio.base_events":
+        running = frame.f_code.co_name in ("_run_once", "run_forever")
+        if running and frame.f_globals.get("__name__") == "asyncio.base_events":
             loop = frame.f_locals["self"]
             return loop if private.shows_its_work(loop) else None
     return None

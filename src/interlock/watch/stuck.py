@@ -25,7 +25,6 @@ from collections.abc import Iterable
 
 from interlock.core.kernel.private import starting_threads
 from interlock.watch import ended, private
-from interlock.watch.idle import running_loop_of
 from interlock.watch.instructions import is_program_file
 from interlock.watch.reach import Reach, hung_in, rest_of
 from interlock.watch.waits import Meaning
@@ -235,7 +234,7 @@ def _others_may_call() -> bool:
 
 def _is_busy(someone: "Someone") -> bool:
     """Whether it runs a loop of asyncio's that has calls to make."""
-    loop = running_loop_of(someone.frames)
+    loop = running_loop(someone)
     return loop is not None and bool(private.calls_ready(loop))
 
 

@@ -98,11 +98,13 @@ class View:
         self.through: list[Someone] = []  # a cycle through more than locks, where somebody has looked for one
         self._meanings: dict[int, Meaning | None] = {}
         primitives: dict[int, Primitive] = {}
+        self._wanted: set[int] = set()  # of those the ones that somebody waits for at this moment
         for wait in waits():
             someone = found.get(wait.party.id)
             if someone is not None:
                 someone.wait = wait
                 primitives.update({id(each.at): each.at for each in wait.alternatives or [wait]})
+                self._wanted.update(id(each.at) for each in wait.alternatives or [wait])
                 if isinstance(wait.began, Condition) and isinstance(wait.began._lock, Primitive):
                     primitives[id(wait.began._lock)] = wait.began._lock
         watcher = order.active
@@ -135,6 +137,10 @@ class View:
         if someone is None or someone.wait is None:
             return False
         return any(each.at is primitive for each in someone.wait.alternatives or [someone.wait])
+
+    def is_wanted(self, primitive: Primitive) -> bool:
+        """Whether anybody here waits for this primitive."""
+        return id(primitive) in self._wanted
 
     def has_ended(self, party: int) -> bool:
         """Whether the party with this id is no more."""

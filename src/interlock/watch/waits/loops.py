@@ -5,10 +5,9 @@ import sys
 
 from interlock.core.explain.places import place_of_wait
 from interlock.watch import private
-from interlock.watch.idle import loop_of_frames
+from interlock.watch.idle import loop_of_frames, running_loop_of
 from interlock.watch.reach import ANY
 from interlock.watch.waits import Meaning
-from interlock.watch.waits.frames import frame_in
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -119,11 +118,8 @@ def loops() -> "list[Any]":
 
 
 def running_loop(someone: "Someone") -> "Any":
-    """The loop of asyncio's that runs in this thread, whatever it does just now; None where none does."""
-    frame = frame_in(someone.frames, "asyncio.base_events", "BaseEventLoop", "run_forever")
-    if frame is None:
-        frame = frame_in(someone.frames, "asyncio.base_events", "BaseEventLoop", "_run_once")
-    return None if frame is None else frame.f_locals.get("self")
+    """asyncio's own loop that runs in this thread, whatever it does just now; None where none does."""
+    return running_loop_of(someone.frames)
 
 
 def thread_of_loop(loop: "Any", view: "View") -> "Someone | None":

@@ -102,7 +102,8 @@ def _files_of(numbers: set[int]) -> "list[Any]":
     """The files of Python over these descriptors."""
     found = []
     for each in gc.get_objects():
-        if isinstance(each, io.IOBase) and isinstance(each, (io.RawIOBase, io.BufferedIOBase, io.TextIOBase)):
+        # By its type: `isinstance` would ask an object of the program's for its `__class__`.
+        if issubclass(type(each), (io.RawIOBase, io.BufferedIOBase, io.TextIOBase)):
             try:
                 if not each.closed and each.fileno() in numbers:
                     found.append(each)
