@@ -7,9 +7,10 @@ import traceback
 from types import FrameType
 from typing import Any
 
+from interlock.core.explain.places import locals_of
 from interlock.core.kernel.primitive import Primitive
 from interlock.core.primitives.join import Join
-from interlock.explore.engine.baton import Baton, Strand, locals_of
+from interlock.explore.engine.baton import Baton, Strand
 from interlock.watch.dump import name_of, what_is_missing
 from interlock.watch.view import Someone, View
 

@@ -15,6 +15,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
+from types import AsyncGeneratorType, CoroutineType, GeneratorType
 from typing import Any
 
 from interlock.core.explain import order as lock_order
@@ -40,6 +41,7 @@ WATCHED = 10  # the order of locks is watched in the first schedules, and then i
 _LOOKS = 12  # of a tenth of a second each, in all of which who has the baton slept
 _LOOKS_AT_MOST = 50
 _YOUNG = 1 if sys.version_info < (3, 14) else 2  # all that was made since the last collection, and no more if possible
+_SUSPENDED = (CoroutineType, GeneratorType, AsyncGeneratorType)
 _sleep = time.sleep
 
 
@@ -276,8 +278,6 @@ class Explorer:
         return self
 
     def __exit__(self, *raised: object) -> None:
-        if sys.unraisablehook is self._hook:
-            sys.unraisablehook = self._hook_before
         self._watching = False
         self.found.seconds = time.perf_counter() - self.began
         self.points.__exit__()
@@ -286,14 +286,20 @@ class Explorer:
         self.baton.on_stuck = None
         self.baton.place_now = None
         self.baton.close()
+        if self.found.kind is not None:
+            gc.collect(_YOUNG)  # what was dropped in the middle: see `_keep_interruption`
+        if sys.unraisablehook is self._hook:
+            sys.unraisablehook = self._hook_before
 
     def _keep_interruption(self, unraisable: Any) -> None:
         """`sys.unraisablehook`. What a signal handler raises in a destructor or a weakref callback is only printed by
         Python, and each schedule has many of those. An alarm comes once: so it is raised at the end of the schedule.
-        That the schedule is over may be told to one of those, too, as to anybody who goes on: that is no news.
+        That the schedule is over may be told to one of those, too, as to anybody who goes on: that is no news. Nor is
+        what a coroutine or a generator says that is dropped in the middle, once its schedule is over.
         """
         error = unraisable.exc_value
-        if isinstance(error, Abandon):
+        over = self.baton.over or not self.baton.running
+        if isinstance(error, Abandon) or (over and isinstance(unraisable.object, _SUSPENDED)):
             return
         if isinstance(error, KeyboardInterrupt) or (error is not None and shows_handler(error)):
             self._interruption = error

@@ -184,4 +184,3 @@ cdef class Baton(Controller):
 
 cdef bint lets_go(int operation) noexcept
 cdef object _start_os_thread(object function, object arguments)
-cpdef dict locals_of(object frame)

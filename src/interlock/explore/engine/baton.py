@@ -31,7 +31,6 @@ import _thread
 import contextvars
 import os
 import threading
-import types
 
 import cython
 from cython.cimports.cpython.exc import PyErr_CheckSignals
@@ -39,7 +38,6 @@ from cython.cimports.cpython.mem import PyMem_RawFree, PyMem_RawRealloc
 from cython.cimports.cpython.object import PyObject
 from cython.cimports.cpython.pystate import PyThreadState_GetDict
 from cython.cimports.cpython.pythread import PyThread_get_thread_ident
-from cython.cimports.cpython.version import PY_VERSION_HEX
 from cython.cimports.interlock.core.kernel.control import Controller, Operation, active, controls
 from cython.cimports.interlock.core.kernel.maker import Maker
 from cython.cimports.interlock.core.kernel.native import (
@@ -62,7 +60,6 @@ from cython.cimports.interlock.core.primitives.mutex import Mutex
 from cython.cimports.interlock.explore.engine.strand_local import (
     interlock_clear_locals,
     interlock_set_strand,
-    interlock_settle,
     interlock_strand,
 )
 
@@ -1326,18 +1323,6 @@ def _forked():
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forked)
-
-
-def locals_of(frame: types.FrameType) -> dict:
-    """The variables of a frame, as they are now.
-
-    Up to 3.12 a frame that was asked for `f_locals` puts what it has told then back after the next call of a trace
-    function, over what others have done to its cells meanwhile. So it does that at once.
-    """
-    found = dict(frame.f_locals)  # from 3.13 on a view of the frame
-    if PY_VERSION_HEX < 0x030D0000:
-        interlock_settle(frame)
-    return found
 
 
 def _start_os_thread(function, arguments):

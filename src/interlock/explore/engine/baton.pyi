@@ -1,6 +1,5 @@
 from collections.abc import Callable
 from threading import Thread
-from types import FrameType
 from typing import Any, final
 
 from interlock.core.kernel.control import Controller
@@ -93,4 +92,3 @@ class Baton(Controller):
     def drop(self) -> bool: ...
     def maker(self, what: object) -> tuple[str, int] | None: ...
 
-def locals_of(frame: FrameType) -> dict[str, Any]: ...
