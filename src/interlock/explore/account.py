@@ -130,6 +130,8 @@ class Teller:
                     reason = "has returned; its threads run on"
                 else:
                     reason = f"waits for {self.called(what)}" if what is not None else "waits"
+                    if what is not None and not isinstance(what, (Primitive, Strand)):
+                        reason = "waits in its event loop"
             else:
                 reason = "switched away " + _DOES.get(operation, "").format(self.called(what))
             rows.append((self.name(who), self.at(place), f"{reason.rstrip()} -> {self.name(to)}"))
