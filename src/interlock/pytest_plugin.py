@@ -152,6 +152,18 @@ def _explore(item: pytest.Function, marker: pytest.Mark) -> None:
     _tell_open(item, found)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup(item: pytest.Item) -> Iterator[None]:
+    """Threads that fixtures start cannot be switched: where they are used, it is told which these are."""
+    if item.get_closest_marker("interlock") is None:
+        return (yield)
+    from interlock.explore.explorer import program_files
+    from interlock.explore.patches import noting_starts
+
+    with noting_starts(program_files(str(item.config.rootpath))):
+        return (yield)
+
+
 def _exploring(item: pytest.Function, marker: pytest.Mark) -> Callable[[], None]:
     return lambda: _explore(item, marker)
 
@@ -165,6 +177,10 @@ def _tell_open(item: pytest.Function, found: Any) -> None:
         warnings.warn(pytest.PytestWarning(f"{item.nodeid}: {found.story}"), stacklevel=1)
     elif found.kind is not None:
         pytest.fail(f"interlock: not conclusive: {found.story}", pytrace=False)
+    elif found.notes:
+        import warnings
+
+        warnings.warn(pytest.PytestWarning(f"{item.nodeid}: interlock: {'. '.join(found.notes)}"), stacklevel=1)
 
 
 def _arguments(item: pytest.Function) -> dict[str, Any]:

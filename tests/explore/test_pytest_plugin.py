@@ -381,6 +381,57 @@ def test_an_example_is_replayed_with_its_schedule(run_pytest):
     assert "what follows the token is no example of Hypothesis" in damaged
 
 
+FIXTURES = """
+import queue
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+
+@pytest.fixture
+def pool():
+    with ThreadPoolExecutor(1, thread_name_prefix="mine") as pool:
+        pool.submit(int).result()
+        yield pool
+
+
+@pytest.fixture
+def jobs():
+    def serve():
+        while (job := jobs.get()) is not None:
+            job()
+
+    jobs = queue.Queue()
+    thread = threading.Thread(target=serve, name="server")
+    thread.start()
+    yield jobs
+    jobs.put(None)
+    thread.join()
+
+
+@pytest.mark.interlock(schedules=5)
+def test_pool(pool):
+    assert pool.submit(int).result() == 0
+
+
+@pytest.mark.interlock(schedules=5)
+def test_server(jobs):
+    done = threading.Event()
+    jobs.put(done.set)
+    done.wait()
+"""
+
+
+@pytest.mark.parametrize("options", [(), ("--interlock",)])
+def test_threads_of_fixtures_are_named(run_pytest, options):
+    out = run_pytest(FIXTURES, *options)
+    assert "mine_0, started at test_it.py:12. Create the pool or the thread in the test" in out
+    assert "server, started at test_it.py:24. Create the pool or the thread in the test" in out
+    # That a search was not in control is no failure where it has found nothing, but it is said.
+    assert "something outside had a say in" in out
+
+
 WATCHED = """
 import threading
 import time

@@ -22,8 +22,8 @@ from interlock.core.explain import order as lock_order
 from interlock.core.kernel.probe import start_counting, stop_counting
 from interlock.core.primitives.condition_foreign import shows_handler
 from interlock.explore.account import Teller, nameless, number_tasks
-from interlock.explore.engine.baton import Abandon, Baton
-from interlock.explore.patches import Patches, quiet_collector
+from interlock.explore.engine.baton import Abandon, Baton, Strand
+from interlock.explore.patches import STARTED, Patches, quiet_collector
 from interlock.explore.points import Points
 from interlock.explore.races import Races
 from interlock.explore.token import AT, ORDER, Token, check_sum, read_token
@@ -109,7 +109,7 @@ class Exploration:
     error, endless or race where one failed; order where locks were taken in two orders; limit, outside or split where
     nothing can be said; None otherwise), ``token`` and ``story`` of the one that failed, ``error`` (its exception),
     ``switches``, ``complete`` (all schedules were run), ``cut`` (how many of those were seen to be the same as
-    another).
+    another), ``notes`` (what else is to be known where nothing was found).
     """
 
     def __init__(self) -> None:
@@ -270,6 +270,7 @@ class Explorer:
         self.baton.on_stuck = self._on_stuck
         self.baton.place_now = self.teller.place_now
         self.began: float = time.perf_counter()
+        self._earlier = [each for each in threading.enumerate() if each is not threading.current_thread()]
         self._watching = True
         _thread.start_new_thread(self._watch, (_thread.get_ident(),))
         self._hook_before = sys.unraisablehook
@@ -326,12 +327,13 @@ class Explorer:
         self.steps = self.baton.steps_by_place()
         self.deviations = [(i, c) for i, n in enumerate(outcome.options) for c in range(1, n)]
         self.random.shuffle(self.deviations)
-        turn = 0
+        turn = by_others = 0
         while True:
             found.found_after = found.schedules if outcome is not self.default else 1
             self._note(outcome)
             if outcome.failure is not None:
                 return self._settle(outcome)
+            by_others += outcome.outside != 0
             if self.blocked_at:
                 break  # each schedule would take as long
             if schedules is not None and found.schedules >= schedules:
@@ -348,6 +350,12 @@ class Explorer:
             self._not_deterministic(*self.unlike)
         elif self.ordered is not None:
             self._tell_order(self.ordered)
+        elif by_others:
+            found.notes += [
+                f"something outside had a say in {by_others:,} of these schedules: a thread or a socket that is not "
+                "under control",
+                *self._tell_earlier(),
+            ]
         return found
 
     def run_chosen(self, choices: list[int]) -> Exploration:
@@ -439,6 +447,7 @@ class Explorer:
             "something that differs from run to run: state that is left in a module, the order of a set, an id(), "
             "or the outside. Make it anew in each call"
         )
+        found.story = "\n".join([found.story, *self._tell_earlier()])
         return found
 
     def _settle(self, outcome: Outcome) -> Exploration:
@@ -616,12 +625,38 @@ class Explorer:
         if where:
             lines.append(f"blocks at {where}")
             lines.append(
-                "a lock made before interlock was installed, a socket, a pipe or a library in C. Run the whole program "
-                "by `interlock explore`, or install interlock before the module is imported"
+                "a lock or a queue made before interlock was installed, a socket, a pipe or a library in C. Run the "
+                "whole program by `interlock explore`, or pytest with --interlock, or install interlock before the "
+                "module is imported"
             )
+        lines += self._tell_earlier()
         if outcome is not None and outcome.failure is not None and outcome.failure[1]:
             lines.append(outcome.failure[1])
         found.story = "\n".join(lines)
+
+    def _tell_earlier(self) -> list[str]:
+        """The program's threads that were started before the search."""
+        told = []
+        for each in self._earlier:
+            place = each.__dict__.get(STARTED)
+            target: Any = getattr(each, "_target", None)
+            module = str(getattr(target, "__module__", ""))
+            code = getattr(target, "__code__", None)
+            if not each.is_alive():
+                continue
+            if place is not None:
+                told.append(f"{each.name}, started at {self.teller.short(place[0])}:{place[1]}")
+            elif code is not None and self.is_program(code.co_filename):
+                told.append(f"{each.name}, which runs {self.teller.short(code.co_filename)}:{code.co_firstlineno}")
+            elif module.startswith("concurrent.futures"):
+                told.append(f"{each.name}, of a pool")
+        if not told:
+            return []
+        what = "this thread was" if len(told) == 1 else "these threads were"
+        return [
+            f"{what} started before the search, by a fixture or by an import, and cannot be switched: {'; '.join(told)}. "
+            "Create the pool or the thread in the test, so that each schedule starts its own"
+        ]
 
     def replay(self, text: str) -> Exploration:
         """Run the schedule of a token, and tell it."""
@@ -662,7 +697,7 @@ class Explorer:
             looks += 1
             if looks < _LOOKS:
                 continue
-            where = self._where(holder.ident)
+            where = self._where(holder)
             if where not in self.blocked_at:
                 self.blocked_at.append(where)
             if baton.steal():
@@ -675,13 +710,17 @@ class Explorer:
                         signal.pthread_kill(main_ident, signal.SIGINT)
                 points = -1
 
-    def _where(self, ident: int) -> str:
-        frame = sys._current_frames().get(ident)
+    def _where(self, strand: Strand) -> str:
+        innermost = frame = sys._current_frames().get(strand.ident)
         while frame is not None and not self.is_program(frame.f_code.co_filename):
             frame = frame.f_back
-        if frame is None:
-            return "a place that is not the program's"
-        return f"{self.teller.short(frame.f_code.co_filename)}:{frame.f_lineno}"
+        if frame is not None:
+            return f"{self.teller.short(frame.f_code.co_filename)}:{frame.f_lineno}"
+        if innermost is None:
+            return "a place that is not known"
+        file, _, line = str(strand.start_place).rpartition(":")
+        started = f", started at {self.teller.short(file)}:{line}" if self.is_program(file) else ""
+        return f"{innermost.f_code.co_filename}:{innermost.f_lineno} in {self.teller.name(strand.number)}{started}"
 
 
 def _weight(outcome: Outcome) -> tuple[int, int, int]:

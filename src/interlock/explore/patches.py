@@ -28,6 +28,7 @@ from interlock.explore.engine.baton import Abandon, Baton, Strand
 LOOK, WAIT = 2, 5  # of core/control.pxd
 _HAS_HANDLE = hasattr(threading, "_ThreadHandle")  # from 3.13
 _STRAND = "_interlock_strand"
+STARTED = "_interlock_started"  # where a thread was started that is none of ours: file and line
 _NUMBER = "_interlock_number"
 EPOCH = 1_700_000_000 - 1_000  # what `time.time` says, less the clock at the start
 
@@ -424,6 +425,27 @@ class _Handle:
         """By who is no strand: a thread that was given up may end after the exploration."""
         if self._runs.acquire(timeout=-1 if timeout is None else max(timeout, 0.0)):
             self._runs.release()
+
+
+@contextlib.contextmanager
+def noting_starts(is_program: Callable[[str], bool]) -> Iterator[None]:
+    """Threads that are started meanwhile, before a search, remember at which line of the program they were."""
+    there = threading.Thread.start
+
+    @functools.wraps(there)
+    def start(self: threading.Thread) -> None:
+        frame: Any = sys._getframe(1)
+        while frame is not None and not is_program(frame.f_code.co_filename):
+            frame = frame.f_back
+        if frame is not None:
+            self.__dict__[STARTED] = (frame.f_code.co_filename, frame.f_lineno)
+        there(self)
+
+    threading.Thread.start = start  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        threading.Thread.start = there  # type: ignore[method-assign]
 
 
 @contextlib.contextmanager
