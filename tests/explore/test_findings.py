@@ -4,6 +4,7 @@ import asyncio
 import concurrent.futures
 import gc
 import multiprocessing
+import queue
 import socket
 import sys
 import threading
@@ -515,6 +516,58 @@ def default(sleep=time.sleep):
 
 
 # --- the outside --------------------------------------------------------------------------------------------------
+
+
+class Server(threading.Thread):
+    """Runs before the search, so it is not under control. It sets an event as soon as somebody waits for it."""
+
+    def __init__(self, answers=True):
+        super().__init__(name="server", daemon=True)
+        self.jobs = queue.Queue()
+        self.answers = answers
+
+    def run(self):
+        while (event := self.jobs.get()) is not None:
+            while not event.waiters:
+                time.sleep(0.001)
+            if self.answers:
+                event.set()
+
+    def ask(self):
+        done = threading.Event()
+        self.jobs.put(done)
+        done.wait()
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *raised):
+        self.jobs.put(None)
+        self.join()
+
+
+def test_a_wait_for_a_thread_of_before_is_no_deadlock():
+    with Server() as server:
+        found = interlock.explore(server.ask, schedules=5)
+    assert found.kind is None
+    assert found.notes[0].startswith("something outside had a say in")
+    assert "server" in found.notes[1]
+
+
+def test_that_a_thread_of_before_will_not_come_is_not_known():
+    with Server(answers=False) as server, pytest.raises(Undecided, match="cannot be switched: server"):
+        interlock.explore(server.ask, schedules=5)
+
+
+def test_who_looks_for_what_a_thread_of_before_does_is_not_without_end():
+    with Server() as server, pytest.raises(Undecided, match="cannot be switched: server"):
+
+        def program():
+            while not hasattr(server, "done"):
+                time.sleep(0.1)
+
+        interlock.explore(program, schedules=5)
 
 
 def test_a_thread_that_waits_outside_for_ever_ends_the_search():

@@ -23,7 +23,7 @@ from interlock.core.kernel.probe import start_counting, stop_counting
 from interlock.core.primitives.condition_foreign import shows_handler
 from interlock.explore.account import Teller, nameless, number_tasks
 from interlock.explore.engine.baton import Abandon, Baton, Strand
-from interlock.explore.patches import STARTED, Patches, quiet_collector
+from interlock.explore.patches import Patches, earlier_threads, origin_of, quiet_collector
 from interlock.explore.points import Points
 from interlock.explore.races import Races
 from interlock.explore.token import AT, ORDER, Token, check_sum, read_token
@@ -268,9 +268,10 @@ class Explorer:
             self._collector.__exit__(None, None, None)
             raise
         self.baton.on_stuck = self._on_stuck
+        self.baton.others = self._alive
         self.baton.place_now = self.teller.place_now
         self.began: float = time.perf_counter()
-        self._earlier = [each for each in threading.enumerate() if each is not threading.current_thread()]
+        self._earlier = earlier_threads()
         self._watching = True
         _thread.start_new_thread(self._watch, (_thread.get_ident(),))
         self._hook_before = sys.unraisablehook
@@ -285,6 +286,7 @@ class Explorer:
         self.patches.__exit__()
         self._collector.__exit__(None, None, None)
         self.baton.on_stuck = None
+        self.baton.others = None
         self.baton.place_now = None
         self.baton.close()
         if self.found.kind is not None:
@@ -464,7 +466,8 @@ class Explorer:
             if outcome.failure is None:
                 outcome.failure = (kind, "", None, None)
             kind = outcome.failure[0]
-        if outcome.outside and kind != "error":
+        if (outcome.outside or (kind == "endless" and self._alive())) and kind != "error":
+            # Those who look for what others do give them no time: the clock is ours.
             found.kind = "outside"
             self._tell_outside(outcome)
             return found
@@ -586,6 +589,8 @@ class Explorer:
         lines = self.teller.tell_switches(trace)
         lines.append("")
         lines += self._tell_end(outcome)
+        if earlier := self._tell_earlier():
+            lines += ["", *earlier]
         if self.at == "bytecodes":
             lines.append("")
             lines.append(
@@ -634,22 +639,16 @@ class Explorer:
             lines.append(outcome.failure[1])
         found.story = "\n".join(lines)
 
+    def _alive(self) -> list[threading.Thread]:
+        return [each for each in self._earlier if each.is_alive()]
+
     def _tell_earlier(self) -> list[str]:
         """The program's threads that were started before the search."""
         told = []
-        for each in self._earlier:
-            place = each.__dict__.get(STARTED)
-            target: Any = getattr(each, "_target", None)
-            module = str(getattr(target, "__module__", ""))
-            code = getattr(target, "__code__", None)
-            if not each.is_alive():
-                continue
-            if place is not None:
-                told.append(f"{each.name}, started at {self.teller.short(place[0])}:{place[1]}")
-            elif code is not None and self.is_program(code.co_filename):
-                told.append(f"{each.name}, which runs {self.teller.short(code.co_filename)}:{code.co_firstlineno}")
-            elif module.startswith("concurrent.futures"):
-                told.append(f"{each.name}, of a pool")
+        for each in self._alive():
+            origin = origin_of(each, self.is_program)
+            where = f", {origin[0]} {self.teller.short(origin[1])}:{origin[2]}" if origin is not None else ""
+            told.append(each.name + where)
         if not told:
             return []
         what = "this thread was" if len(told) == 1 else "these threads were"

@@ -53,6 +53,7 @@ class Baton(Controller):
     trace: list[tuple[Any, ...]] | None
     switching: bool
     on_stuck: Callable[[str], str] | None
+    others: Callable[[], object] | None
     on_end: Callable[[], bool] | None
     on_dropped: Callable[[Strand], object] | None
     place_now: Callable[[object], object] | None
@@ -91,4 +92,3 @@ class Baton(Controller):
     def steal(self) -> bool: ...
     def drop(self) -> bool: ...
     def maker(self, what: object) -> tuple[str, int] | None: ...
-
