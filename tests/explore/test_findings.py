@@ -561,12 +561,13 @@ def test_that_a_thread_of_before_will_not_come_is_not_known():
 
 
 def test_who_looks_for_what_a_thread_of_before_does_is_not_without_end():
-    with Server() as server, pytest.raises(Undecided, match="cannot be switched: server"):
+    server = Server()
 
-        def program():
-            while not hasattr(server, "done"):
-                time.sleep(0.1)
+    def program():
+        while not hasattr(server, "done"):
+            time.sleep(0.1)
 
+    with server, pytest.raises(Undecided, match="cannot be switched: server"):
         interlock.explore(program, schedules=5)
 
 

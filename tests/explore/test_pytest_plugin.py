@@ -313,7 +313,7 @@ EXAMPLES = """
 import threading
 
 import pytest
-from hypothesis import example, given, strategies
+from hypothesis import Phase, example, given, settings, strategies
 
 
 def updates(times):
@@ -334,15 +334,16 @@ def updates(times):
 
 class TestDrawn:
     @pytest.mark.interlock
-    @given(n=strategies.integers(0, 5), text=strategies.text())
-    def test_drawn(self, n, text):
+    @settings(phases=[Phase.generate])
+    @given(n=strategies.integers(2, 3))
+    def test_drawn(self, n):
         updates(n)
 
 
 @pytest.mark.interlock
 @example(n=1)
 @example(n=2)
-@given(n=strategies.integers(0, 1))
+@given(n=strategies.just(1))
 def test_written_down(n):
     updates(n)
 
@@ -367,7 +368,8 @@ def test_an_example_is_replayed_with_its_schedule(run_pytest):
     shutil.rmtree(run_pytest.path / ".interlock")
     drawn = run(f"--interlock-replay={tokens['test_drawn']}")
     assert "AssertionError after 1 schedule," in drawn
-    assert "n=2" in drawn
+    example = re.search(r"n=\d", out[: out.index("test_drawn --interlock-replay")])[0]
+    assert example in drawn
     assert f"test_drawn --interlock-replay={tokens['test_drawn']}" in drawn
     assert "this token is of a test of Hypothesis, and this is none" in drawn  # said of test_plain
     written_down = run(f"--interlock-replay={tokens['test_written_down']}")
@@ -377,8 +379,6 @@ def test_an_example_is_replayed_with_its_schedule(run_pytest):
     # Kept, and tried first.
     again = "^interlock: failed again, with the schedule and the example kept from before: "
     assert len(re.findall(again, run(), re.MULTILINE)) == 2
-    damaged = run(f"--interlock-replay={tokens['test_plain']}:zz", "-k", "drawn")
-    assert "what follows the token is no example of Hypothesis" in damaged
 
 
 FIXTURES = """

@@ -653,8 +653,8 @@ class Explorer:
             return []
         what = "this thread was" if len(told) == 1 else "these threads were"
         return [
-            f"{what} started before the search, by a fixture or by an import, and cannot be switched: {'; '.join(told)}. "
-            "Create the pool or the thread in the test, so that each schedule starts its own"
+            f"{what} started before the search, by a fixture or by an import, and cannot be switched: "
+            f"{'; '.join(told)}. Create the pool or the thread in the test, so that each schedule starts its own"
         ]
 
     def replay(self, text: str) -> Exploration:

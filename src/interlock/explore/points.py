@@ -15,7 +15,7 @@ from interlock.explore.engine.baton import Baton
 from interlock.explore.races import Races
 
 # Instructions that read or write what another thread may see. The start of their names.
-_SHARED = (
+_SHARED: tuple[str, ...] = (
     "LOAD_ATTR", "STORE_ATTR", "DELETE_ATTR", "LOAD_METHOD", "BINARY_SUBSCR", "STORE_SUBSCR", "DELETE_SUBSCR",
     "BINARY_SLICE", "STORE_SLICE", "STORE_GLOBAL", "STORE_DEREF", "CONTAINS_OP",
     "FOR_ITER", "LOAD_SUPER_ATTR",
