@@ -1,4 +1,4 @@
-"""A word in shared memory that is given and taken with plain futex calls: the least that a hop between two processes costs.
+"""A word in shared memory that is given and taken with plain futex calls: the least that a hop costs.
 
 It is no primitive. It has no queue and no timeout, and a kill between the store and the wake loses the wake.
 """

@@ -3,8 +3,8 @@
 Every figure is taken in alternating turns with those of the others, and the medians are compared; what hands over is
 pinned to one CPU, so that it measures code and not the way between two CPUs. WORD: only figures with that in the name.
 
-"floor" is what no primitive can be faster than: a class that does nothing, and a word that is given and taken with plain
-futex calls. Its ratio stands beside ours, where it is measured.
+"floor" is what no primitive can be faster than: a class that does nothing, and a word that is given and taken with
+plain futex calls. Its ratio stands beside ours, where it is measured.
 """
 
 import argparse
@@ -42,10 +42,10 @@ GOALS = {
 REASONS = {
     "Lock, with": "`perf` finds 85 % of the time in the interpreter: for each `with` it makes two method objects and "
     "frees them. The floor, a class whose methods do nothing, pays the same.",
-    "Semaphore, hop": "`perf` finds 70 % of the time in the kernel, 14 % in interlock, 8 % in the interpreter. There are "
-    "two system calls for each hop, as with multiprocessing and as the floor's. One is FUTEX_WAKE_OP: it changes the "
-    "word of the party that is woken and wakes it, so that no kill comes between. A plain wake, which the floor and "
-    "multiprocessing use, is 0.2 us cheaper, and is lost if a kill comes between.",
+    "Semaphore, hop": "`perf` finds 70 % of the time in the kernel, 14 % in interlock, 8 % in the interpreter. There "
+    "are two system calls for each hop, as with multiprocessing and as the floor's. One is FUTEX_WAKE_OP: it changes "
+    "the word of the party that is woken and wakes it, so that no kill comes between. A plain wake, which the floor "
+    "and multiprocessing use, is 0.2 us cheaper, and is lost if a kill comes between.",
     "Event, hop": "`strace` counts two system calls for each hop: one to set and wake, one to sleep. There is none to "
     "save. The goal is less than the floor takes.",
 }
