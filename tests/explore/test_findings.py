@@ -3,6 +3,7 @@
 import asyncio
 import concurrent.futures
 import gc
+import itertools
 import multiprocessing
 import queue
 import socket
@@ -16,6 +17,7 @@ import pytest
 
 import interlock
 from interlock.explore import ScheduleError, Undecided
+from interlock.explore.explorer import Explorer
 from interlock.explore.races import accesses
 
 
@@ -716,3 +718,73 @@ def test_what_is_dropped_in_the_middle_of_a_broken_off_schedule_says_nothing():
 
     assert failure_of(lambda: asyncio.run(program()), schedules=20).kind == "deadlock"
     gc.collect()
+
+
+# --- long, or without end -----------------------------------------------------------------------------------------
+
+
+class Box:
+    def __init__(self):
+        self.n = 0
+
+
+def counts_an_attribute():
+    box = Box()
+    while box.n < 20_000:
+        box.n += 1
+        time.sleep(0.1)
+
+
+def counts_in_a_closure():
+    n = [0]
+
+    def step():
+        n[0] += 1
+        return n[0] > 20_000
+
+    while not step():
+        time.sleep(0.1)
+
+
+def goes_through_an_iterator():
+    for _ in itertools.repeat(None, 20_000):
+        time.sleep(0.1)
+
+
+def waits_for_a_day():
+    end = time.monotonic() + 86_400
+    event = threading.Event()
+    while not event.is_set() and time.monotonic() < end:
+        time.sleep(0.1)
+
+
+@pytest.mark.parametrize("at", ["sync", "lines"])
+@pytest.mark.parametrize(
+    "program", [counts_an_attribute, counts_in_a_closure, goes_through_an_iterator, waits_for_a_day]
+)
+def test_a_long_schedule_is_not_without_end(program, at):
+    explorer = Explorer(program, at=at, limit=1_000)
+    with explorer:
+        assert explorer.search(3, None).kind == "limit"
+
+
+@pytest.mark.parametrize("at", ["sync", "lines"])
+def test_a_flag_that_nobody_sets_is_without_end(at):
+    def program():
+        box = Box()
+        lock = threading.Lock()
+
+        def work():
+            while not box.n:
+                with lock:
+                    pass
+                time.sleep(0.1)
+
+        run(work, work)
+
+    explorer = Explorer(program, at=at, limit=1_000)
+    with explorer:
+        found = explorer.search(3, None)
+    assert found.kind == "endless"
+    with explorer.__class__(program, at=at, limit=1_000) as again:
+        assert again.replay(found.token).kind == "endless"

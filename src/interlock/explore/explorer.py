@@ -26,6 +26,7 @@ from interlock.explore.engine.baton import Abandon, Baton, Strand
 from interlock.explore.patches import Patches, earlier_threads, origin_of, quiet_collector
 from interlock.explore.points import Points
 from interlock.explore.races import Races
+from interlock.explore.repeats import Repeats
 from interlock.explore.token import AT, ORDER, Token, check_sum, read_token
 from interlock.explore.tree import Tree
 from interlock.watch.order import describe
@@ -165,6 +166,7 @@ class Explorer:
         self.directory: str = os.getcwd() if directory is None else directory
         self.is_program: Callable[[str], bool] = files or program_files(self.directory)
         self.passing = passing
+        self._repeats: Repeats | None = None
         self._interruption: BaseException | None = None  # raised by a signal handler, and not raised yet
         self.after_each: Callable[[], object] = after_each or (lambda: None)
         self.baton = baton = Baton()
@@ -207,6 +209,7 @@ class Explorer:
         sinking = sorted(self.random.randrange(length) for _ in range(2)) if strategy == PCT else []
         baton.set_strategy(strategy, self.random.getrandbits(63), sinking, self.steps)
         self.patches.fresh_start()
+        self._repeats = None
         self.found.schedules += 1
         if story or self.found.schedules % 25 == 0:
             # To collect all of a big heap takes as long as hundreds of schedules, and what they leave dies young. A
@@ -269,6 +272,7 @@ class Explorer:
             raise
         self.baton.on_stuck = self._on_stuck
         self.baton.others = self._alive
+        self.baton.on_limit = self._on_limit
         self.baton.place_now = self.teller.place_now
         self.began: float = time.perf_counter()
         self._earlier = earlier_threads()
@@ -287,6 +291,7 @@ class Explorer:
         self._collector.__exit__(None, None, None)
         self.baton.on_stuck = None
         self.baton.others = None
+        self.baton.on_limit = None
         self.baton.place_now = None
         self.baton.close()
         if self.found.kind is not None:
@@ -308,6 +313,11 @@ class Explorer:
             self._interruption = error
         else:
             self._hook_before(unraisable)
+
+    def _on_limit(self) -> str | None:
+        if self._repeats is None:
+            self._repeats = Repeats(self.baton, self.is_program)
+        return self._repeats.verdict()
 
     def _on_stuck(self, kind: str) -> str:
         if not self.telling:
@@ -460,21 +470,23 @@ class Explorer:
         if kind == "outside" and self.blocked_at:
             self._tell_outside()
             return found
-        if kind == "outside" or (kind == "endless" and not self._only_looks(outcome)):
+        if kind in ("outside", "limit"):
             # What it says is made when it is to be told.
             outcome = self.run(DEFAULT, outcome.choices, outcome.options, story=True)
             if outcome.failure is None:
                 outcome.failure = (kind, "", None, None)
             kind = outcome.failure[0]
-        if (outcome.outside or (kind == "endless" and self._alive())) and kind != "error":
+        if (outcome.outside or (kind in ("endless", "limit") and self._alive())) and kind != "error":
             # Those who look for what others do give them no time: the clock is ours.
             found.kind = "outside"
             self._tell_outside(outcome)
             return found
-        if kind == "endless" and not self._only_looks(outcome):
+        if kind == "limit":
             found.kind = "limit"
+            found.schedules = schedules
             found.story = (
-                f"stopped after {self.baton.limit:,} points of one schedule: no end in sight\n{outcome.failure[1]}"
+                f"stopped after {self.baton.limit:,} points of one schedule: it may be long, or have no end. Let the "
+                f"test do less, or raise the limit\n{outcome.failure[1]}"
             )
             return found
         for _ in range(1 if self.unlike is None else 10):
@@ -506,10 +518,6 @@ class Explorer:
     def _trace(self, outcome: Outcome) -> list[Any]:
         """What led to the failure, and not how all ended after it."""
         return (self.baton.trace or [])[: outcome.traced]
-
-    def _only_looks(self, outcome: Outcome) -> bool:
-        """Whether, at the limit, all that could go on did nothing but look, sleep and wait in vain."""
-        return all(each.only_looks or each.blocked or each.ended for each in self.baton.strands)
 
     def _shrink(self, outcome: Outcome) -> Outcome:
         """The same failure with as few switches as can be found.

@@ -57,7 +57,7 @@ cdef class Strand:
     cdef long last_step
     cdef long fired_step               # when a timer of its fired early, for the last time
     cdef double priority
-    cdef long steps
+    cdef readonly long steps
     cdef readonly long operations
     cdef int looks
     cdef int run_length
@@ -93,6 +93,7 @@ cdef class Baton(Controller):
     # The clock, in nanoseconds.
     cdef readonly long long clock
     cdef int clock_looks
+    cdef readonly long clock_reads
     cdef readonly long points
     cdef public long limit
     cdef public long long pause
@@ -131,6 +132,7 @@ cdef class Baton(Controller):
     cdef public bint switching         # lines and bytecodes are points
     cdef public object on_stuck
     cdef public object others
+    cdef public object on_limit
     cdef public object on_end
     cdef public object place_now
     cdef unsigned long long next_party

@@ -112,6 +112,11 @@ class Strand:
         return self.state == State.BLOCKED
 
     @property
+    def timed(self) -> bool:
+        """Whether it waits with a deadline."""
+        return self.deadline != NEVER
+
+    @property
     def awaited(self):
         """The strand whose end it waits for, or None."""
         return self.target
@@ -142,6 +147,7 @@ class Baton(Controller):
 
     Attributes: ``limit`` (points in one schedule), ``pause`` (nanoseconds), ``stay``, ``tree``, ``trace`` (a list to
     fill, or None), ``switching`` (lines are points), ``on_stuck`` (called when nobody can go on; returns words),
+    ``on_limit`` (called at each point from the limit on; returns which failure it is, or None: go on),
     ``others`` (called before that; returns whether threads that are no strands may have a part in it),
     ``on_end`` (called before that where the first strand has returned; returns whether somebody can by now),
     ``place_now`` (called for the story, with the object that is about to be used).
@@ -445,10 +451,13 @@ class Baton(Controller):
         """The limit is reached."""
         self.hush(1)
         try:
+            verdict = self.on_limit() if self.on_limit is not None else "limit"
+            if verdict is None:
+                return
             words = self.on_stuck("endless") if self.on_stuck is not None else ""
         finally:
             self.hush(-1)
-        self.fail("endless", words, None, me)
+        self.fail(verdict, words, None, me)
 
     def leave(self, me: Strand, operation: cython.int) -> cython.int:
         """The schedule is over: `Abandon`, except for what only lets go."""
@@ -507,6 +516,8 @@ class Baton(Controller):
     def block(self, me: Strand, deadline: cython.longlong) -> cython.bint:
         """Wait to be woken (True) or for `deadline` (False)."""
         self.points += 1
+        if self.points > self.limit and not self.over:
+            self.endless(me)
         me.steps += 1
         me.operations += 1
         me.state = State.BLOCKED
@@ -759,6 +770,7 @@ class Baton(Controller):
         """The time as the program sees it, in nanoseconds. It passes faster for one who waits by looking."""
         me: Strand = self.me()
         self.clock_looks += 1
+        self.clock_reads += 1
         self.clock += 1_000 if self.clock_looks <= LOOKS else min(1_000 << min(self.clock_looks, 14), self.pause // 50)
         if self.clock_looks > LOOKS and not self.over and self.current is me:
             self.fire_due()

@@ -17,12 +17,15 @@ class Strand:
     start_place: str
     party: int
     operations: int
+    steps: int
     @property
     def ident(self) -> int: ...
     @property
     def ended(self) -> bool: ...
     @property
     def blocked(self) -> bool: ...
+    @property
+    def timed(self) -> bool: ...
     @property
     def awaited(self) -> Strand | None: ...
     @property
@@ -37,6 +40,7 @@ class Baton(Controller):
     running: bool
     schedule: int
     clock: int
+    clock_reads: int
     points: int
     limit: int
     pause: int
@@ -54,6 +58,7 @@ class Baton(Controller):
     switching: bool
     on_stuck: Callable[[str], str] | None
     others: Callable[[], object] | None
+    on_limit: Callable[[], str | None] | None
     on_end: Callable[[], bool] | None
     on_dropped: Callable[[Strand], object] | None
     place_now: Callable[[object], object] | None
