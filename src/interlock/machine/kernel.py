@@ -10,6 +10,7 @@ import sys
 import warnings
 from _thread import RLock, allocate_lock, get_ident
 from collections import deque
+from contextlib import suppress
 from typing import NamedTuple
 
 import cython
@@ -18,11 +19,14 @@ from cython.cimports.interlock.core.kernel.probe import Happening, Observed, hap
 from cython.cimports.interlock.machine.process import (
     ARENA_SIZE,
     BUSY,
+    STRANGER,
+    allocate_arena,
     begin_process,
     check_stamp,
     close_record,
     enrol,
     found,
+    has_life,
     introduce,
     map_arena,
     open_record,
@@ -98,15 +102,22 @@ private = cython.declare(cython.bint, False)  # nobody but this user can write i
 
 def folder() -> str:
     """Where the arena lies."""
-    return os.environ.get("INTERLOCK_MACHINE_DIR") or f"/dev/shm/interlock-{os.getuid()}"
+    given = os.environ.get("INTERLOCK_MACHINE_DIR")
+    return os.path.abspath(given) if given else f"/dev/shm/interlock-{os.getuid()}"
 
 
-def read_text(path: str) -> str:
-    with open(path) as file:
-        return file.read().strip()
+def boot_and_namespace() -> tuple:
+    """Which boot of the machine this is, and which namespace of process ids."""
+    try:
+        with open("/proc/sys/kernel/random/boot_id") as file:
+            return file.read().strip(), os.stat("/proc/self/ns/pid").st_ino
+    except OSError as error:
+        raise OSError(error.errno, f"interlock.machine needs /proc: {error.strerror}: {error.filename}") from None
 
 
 def check_folder(path: str) -> None:
+    if len(os.fsencode(path)) > 200:
+        raise OSError(f"interlock.machine: the path of its folder is longer than 200 bytes: {path}")
     try:
         os.mkdir(path, 0o700)
     except FileExistsError:
@@ -136,7 +147,9 @@ def make_arena(path: str, boot: str, namespace: int) -> None:
     try:
         if is_shared(os.path.dirname(path)):
             os.fchmod(fd, 0o660)
-        os.ftruncate(fd, ARENA_SIZE)
+        wrong: cython.int = allocate_arena(fd)
+        if wrong:
+            raise OSError(wrong, f"interlock.machine cannot make {path}: {os.strerror(wrong)}")
         head = map_arena(fd)
         if head == cython.NULL:
             raise MemoryError(f"interlock.machine: cannot map {made}")
@@ -151,6 +164,39 @@ def make_arena(path: str, boot: str, namespace: int) -> None:
         os.unlink(made)
 
 
+def unlink_file(path: str, fd: int) -> None:
+    """Remove that very file. Several processes may find at the same time that it has to go, and a newer one be there by
+    the time at which the last of them does it."""
+    import fcntl
+
+    fcntl.flock(fd, fcntl.LOCK_EX)
+    with suppress(FileNotFoundError):
+        if os.path.samestat(os.stat(path, follow_symlinks=False), os.fstat(fd)):
+            os.unlink(path)
+
+
+def clear_arena(path: str) -> bool:
+    """Remove that arena. Raises OSError if a thread that lives takes part in it, in whatever namespace. Returns whether it
+    was there."""
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        if os.fstat(fd).st_size == ARENA_SIZE:
+            head = map_arena(fd)
+            if head == cython.NULL:
+                raise MemoryError(f"interlock.machine: cannot map {path}")
+            lives = has_life(head)
+            unmap_arena(head)
+            if lives:
+                raise OSError(f"{path} is in use by a process that cannot be seen from here (of another container?)")
+        unlink_file(path, fd)
+    finally:
+        os.close(fd)
+    return True
+
+
 def open_arena() -> None:
     """Map the arena of this user. Raises OSError where it cannot be had."""
     if place is None:
@@ -160,8 +206,7 @@ def open_arena() -> None:
 
 def find_arena() -> None:
     global place, private, identity
-    boot = read_text("/proc/sys/kernel/random/boot_id")
-    namespace = os.stat("/proc/self/ns/pid").st_ino
+    boot, namespace = boot_and_namespace()
     within = folder()
     check_folder(within)
     path = os.path.join(within, f"arena.{LAYOUT}")
@@ -178,20 +223,23 @@ def find_arena() -> None:
             if stat.st_size != ARENA_SIZE:
                 raise OSError(f"interlock.machine: {path} is no arena of this version: `interlock clean` removes it")
             head = map_arena(fd)
+            if head == cython.NULL:
+                raise MemoryError(f"interlock.machine: cannot map {path}")
+            wrong = check_stamp(head, boot.encode(), namespace)
+            if wrong:
+                unmap_arena(head)
+            if wrong == 2:
+                # It was made before the machine was started: nobody in it lives.
+                unlink_file(path, fd)
+                continue
         finally:
             os.close(fd)
-        if head == cython.NULL:
-            raise MemoryError(f"interlock.machine: cannot map {path}")
-        wrong = check_stamp(head, boot.encode(), namespace)
-        if wrong == 2:
-            # It was made before the machine was started: nobody in it lives.
-            unmap_arena(head)
-            os.unlink(path)
-            continue
         if wrong:
-            unmap_arena(head)
             what = {1: "another version of interlock", 3: "another namespace of process ids (a container?)"}[wrong]
-            raise OSError(f"interlock.machine: {path} was made by {what}; set INTERLOCK_MACHINE_DIR to another folder")
+            raise OSError(
+                f"interlock.machine: {path} was made by {what}: set INTERLOCK_MACHINE_DIR to another folder, or, if none "
+                "of its processes is left, remove it with `interlock clean`"
+            )
         encoded = os.fsencode(within)[:255]
         alone = (
             stat.st_uid == os.geteuid()
@@ -264,6 +312,11 @@ def enrol_caller():
         if done != BUSY:
             break
         PyErr_CheckSignals()
+    if done == STRANGER:
+        raise OSError(
+            "interlock.machine: this process was forked into another namespace of process ids, where what it has got from "
+            "its parent cannot be used: start it by exec, and set INTERLOCK_MACHINE_DIR to another folder"
+        )
     if done != 0:
         raise OSError(
             "interlock.machine: no room for another thread: 8192 take part, or the memory of the folder is full"
@@ -286,7 +339,7 @@ def text(raw: cython.p_char) -> str:
 
 def party_of(id: u64, since: u64):
     """The party with that id, or None where nobody has it any more."""
-    if (id & 0xFFFF) == 0 or is_dead(id):
+    if (id & 0xFFFF) == 0 or is_gone(id):
         return None
     there: cython.pointer(slot) = slot_of(id)
     return Party(there.pid, text(there.thread), text(there.program), since / 1e9 if since else None)
@@ -409,11 +462,16 @@ class Asking:
                 step = any_step(i, cython.address(self.w), 0)
         return step
 
+    def is_ours(self) -> cython.bint:
+        """Whether the wait is that of a thread of this process. It is not in a child, whose parent goes on waiting. Who
+        drops a coroutine may be another thread than the one in which it waited."""
+        return self.w.node != 0 and not is_dead(self.mine) and slot_of(self.mine).pid == this_process.pid
+
     def leave(self) -> bool:
         """Leave. Returns whether it has got it by then."""
-        i = caller()
-        if self.w.node == 0 or i.id != self.mine:
+        if not self.is_ours():
             return False
+        i = caller()
         step: cython.int
         with cython.nogil:
             step = any_leave(i, cython.address(self.w))
@@ -426,8 +484,25 @@ class Asking:
             step = condition_give_up(ilk_me(), cython.address(self.w))
         return step == TAKEN
 
+    def drop(self) -> bool:
+        """Condition: its coroutine was closed. Returns whether it had let the lock go."""
+        if not self.is_ours():
+            return True
+        i = caller()
+        step: cython.int
+        with cython.nogil:
+            step = condition_drop(i, cython.address(self.w))
+        return step != 0
+
     def take_back(self) -> None:
-        self.shared.take_back(cython.address(self.w))
+        """Give back what `leave` says that it has got: it belongs to the thread in which it waited."""
+        i = caller()
+        called: u64 = i.id
+        i.id = self.mine
+        try:
+            self.shared.take_back(cython.address(self.w))
+        finally:
+            i.id = called
 
     def restless(self) -> bool:
         """Whether it should look: something was told it, or somebody has died."""
@@ -437,7 +512,7 @@ class Asking:
         kind = self.shared.kind
         if kind == EVENT or kind == LATCH or kind == BARRIER or self.w.flags & JOINING:
             return True
-        return n.word != PARKED or n.watch >> 62 != 0 or (n.watch != 0 and n.watch != self.mine and is_dead(n.watch))
+        return n.word != PARKED or n.watch >> 62 != 0 or (n.watch != 0 and n.watch != self.mine and is_gone(n.watch))
 
     def restless_now(self) -> bool:
         """Whether it was told something before its loop knew to whom the mail belongs."""
@@ -977,7 +1052,7 @@ def close(index, serial) -> cython.bint:
     i: cython.pointer(me) = introduce()
     at: u32 = index
     which: u32 = serial
-    if key in opened and key not in unopened:
+    if key in opened and key not in unopened and i != cython.NULL:
         with cython.nogil:
             done: cython.int = close_record(i, at, which)
         if done == BUSY:
@@ -1003,6 +1078,8 @@ def note_what_is_free() -> cython.bint:
     """Note what the parent had open. Returns False where somebody is stopped in the guard of the arena."""
     f: found
     i: cython.pointer(me) = introduce()
+    if i == cython.NULL:
+        return True  # a stranger here: it is told when it uses any of it
     for index, serial in list(unopened):
         at: u32 = index
         which: u32 = serial
