@@ -3,13 +3,11 @@
 import asyncio
 import gc
 import os
-import signal
 import subprocess
 import sys
 import tempfile
 import textwrap
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from queue import Empty
@@ -17,7 +15,7 @@ from queue import Empty
 import pytest
 
 from interlock import machine
-from interlock.machine import kernel, tasks
+from interlock.machine import kernel
 
 from .conftest import PATIENCE, Others, until
 
@@ -128,9 +126,9 @@ def is_sleep(pid: int) -> bool:
 
 @pytest.mark.parametrize("case", CASES)
 def test_exec_in_a_thread_that_is_not_the_main_one(others: Others, case: str) -> None:
-    """The thread has the id of the main one by the time at which the kernel looks for it in its life word, so the kernel
-    leaves that as it was: whoever it held something for waited for ever."""
-    take, poll, wait = CASES[case]()
+    """The thread has the id of the main one by the time when the kernel looks for it in its life word, so that stays
+    as it was: who waited for what it held waited for ever."""
+    take, poll, _wait = CASES[case]()
     go = machine.Event()
     pid = execs_in_thread(others, take, go)
     assert not poll()
@@ -351,7 +349,7 @@ def test_a_full_disk_is_an_error(folder: Path) -> None:
             with kept[6].read(), kept[3]:
                 asyncio.run(kept[4].wait_async(0.01))
 
-        for pages in (1, 2, 8, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 34, 36, 38, 40, 44, 64):
+        for pages in (1, 2, 8, *range(15, 32), 34, 36, 38, 40, 44, 64):
             subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={pages * 4}k,mode=700", "t", folder], check=True)
             if os.fork() == 0:
                 try:
@@ -374,7 +372,7 @@ def test_a_full_disk_is_an_error(folder: Path) -> None:
 
 
 def test_only_that_very_file_is_removed(folder: Path) -> None:
-    """Two find at the same time that an arena is from before the boot. The second must not remove what the first one has
+    """Two find at the same time that an arena is from before the boot. The second must not remove what the first has
     made since: two arenas for one name, and a lock that two hold."""
     path = folder / "arena"
     path.write_text("old")

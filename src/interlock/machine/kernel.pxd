@@ -145,6 +145,7 @@ cdef class Shared:
     cdef object tell(self, Happening happening, long long waited)
     cdef object note_taken(self, me *i)
     cdef object make_board(self)
+    cdef object note_holder(self, int more)
     cdef bint drive_on(self, Waiting *w) except -1
     cdef str describe(self, str state, str more)
 

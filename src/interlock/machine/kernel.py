@@ -176,8 +176,10 @@ def unlink_file(path: str, fd: int) -> None:
 
 
 def clear_arena(path: str) -> bool:
-    """Remove that arena. Raises OSError if a thread that lives takes part in it, in whatever namespace. Returns whether it
-    was there."""
+    """Remove that arena. Returns whether it was there.
+
+    Raises OSError if a thread that lives takes part in it, in whatever namespace.
+    """
     try:
         fd = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
     except FileNotFoundError:
@@ -237,8 +239,8 @@ def find_arena() -> None:
         if wrong:
             what = {1: "another version of interlock", 3: "another namespace of process ids (a container?)"}[wrong]
             raise OSError(
-                f"interlock.machine: {path} was made by {what}: set INTERLOCK_MACHINE_DIR to another folder, or, if none "
-                "of its processes is left, remove it with `interlock clean`"
+                f"interlock.machine: {path} was made by {what}: set INTERLOCK_MACHINE_DIR to another folder, or, if "
+                "none of its processes is left, remove it with `interlock clean`"
             )
         encoded = os.fsencode(within)[:255]
         alone = (
@@ -314,8 +316,8 @@ def enrol_caller():
         PyErr_CheckSignals()
     if done == STRANGER:
         raise OSError(
-            "interlock.machine: this process was forked into another namespace of process ids, where what it has got from "
-            "its parent cannot be used: start it by exec, and set INTERLOCK_MACHINE_DIR to another folder"
+            "interlock.machine: this process was forked into another namespace of process ids, where what it has got "
+            "from its parent cannot be used: start it by exec, and set INTERLOCK_MACHINE_DIR to another folder"
         )
     if done != 0:
         raise OSError(
@@ -506,6 +508,8 @@ class Asking:
 
     def restless(self) -> bool:
         """Whether it should look: something was told it, or somebody has died."""
+        if self.told_at != 0 and probing:
+            self.shared.note_holder(0)
         if self.w.node == 0:
             return True
         n: cython.pointer(node) = node_at(self.w.node)
@@ -538,10 +542,12 @@ class Asking:
         if outcome == 0:
             self.told_at = now()
             self.shared.tell(Happening.WAITING, 0)
+            self.shared.note_holder(1)
         elif self.told_at != 0:
             happening = (
                 Happening.GRANTED if outcome == 1 else Happening.TIMED_OUT if outcome == 2 else Happening.CANCELLED
             )
+            self.shared.note_holder(-1)
             self.shared.tell(happening, now() - self.told_at)
             self.told_at = 0
 
@@ -695,6 +701,13 @@ class Shared:
             self.make_board()
         happened(happening, cython.cast(Observed, self.board), 0, waited)
 
+    def note_holder(self, more: cython.int):
+        """For recordings: who holds it, in another process. ``more``: 1 the caller begins to wait, -1 it has ended."""
+        from interlock.machine.boards import note
+
+        if self.board is not None:
+            note(self.board, "" if more < 0 else held_elsewhere(self.index), more)
+
     def drive(self, w: cython.pointer(Waiting)) -> cython.bint:
         """Wait, with Ctrl-C. Returns whether the caller has it."""
         if not probing:
@@ -706,11 +719,14 @@ class Shared:
             self.tell(Happening.ACQUIRED, 0)
         else:
             self.tell(Happening.WAITING, 0)
+            self.note_holder(1)
             try:
                 got: cython.bint = self.drive_on(w)
             except BaseException:
+                self.note_holder(-1)
                 self.tell(Happening.CANCELLED, now() - begun)
                 raise
+            self.note_holder(-1)
             self.tell(Happening.GRANTED if got else Happening.TIMED_OUT, now() - begun)
             if not got:
                 return False
@@ -720,7 +736,8 @@ class Shared:
     def drive_on(self, w: cython.pointer(Waiting)) -> cython.bint:
         i = caller()
         mine: u64 = i.id
-        sliced: cython.int = i.tid == this_process.pid
+        # The main thread looks for signals, and who is recorded for another holder.
+        sliced: cython.int = i.tid == this_process.pid or probing != 0
         step: cython.int
         while True:
             with cython.nogil:
@@ -742,6 +759,8 @@ class Shared:
                 raise DeadlockError(told)
             try:
                 PyErr_CheckSignals()
+                if probing and w.deadline != 0:
+                    self.note_holder(0)
             except BaseException:
                 if i.id == mine and any_leave(i, w):
                     self.take_back(w)
@@ -961,6 +980,23 @@ def holders_of(at: u32) -> list:
     return found_holders
 
 
+def held_elsewhere(at: u32) -> str:
+    """Who in another process holds that record, as reports name it; "" where nobody does, or somebody here as well."""
+    r: cython.pointer(record) = record_at(at)
+    if r.kind == QUEUE:
+        return ""  # who has items of it keeps nobody waiting
+    word: u64 = load(cython.address(r.word))
+    if r.kind == LOCK or r.kind == RLOCK or (r.kind == RWLOCK and not word & READ):
+        word &= ID_MASK
+        if word == 0 or word == PASSING or slot_of(word).pid == this_process.pid:
+            return ""
+        return str(party_of(word, 0) or "")
+    parties = [holding.party for holding in holders_of(at)]
+    if not parties or [party for party in parties if party.pid == this_process.pid]:
+        return ""
+    return f"{parties[0]} and {len(parties) - 1} more" if len(parties) > 1 else str(parties[0])
+
+
 def seen() -> list:
     """What all processes have open, who holds it and who waits: plain data for `interlock ps`."""
     open_arena()
@@ -1067,6 +1103,9 @@ def _in_child():
     global registry, mapping
     registry = allocate_lock()
     mapping = RLock()
+    boards = sys.modules.get("interlock.machine.boards")
+    if boards is not None:
+        boards.forked()
     del dropped[:]
     unopened.clear()
     unopened.update(opened)
