@@ -220,14 +220,15 @@ def test_a_recording_names_the_holder_in_another_process(
             until(lambda: len(shared.waiters) == 1)
 
         async def wait() -> None:
-            assert await mine.acquire_async(PATIENCE)
+            async with mine.within(PATIENCE):
+                pass
 
         def work() -> None:
             if by == "task":
                 asyncio.run(wait())
             else:
-                assert mine.acquire(timeout=PATIENCE)
-            mine.release()
+                with mine.within(PATIENCE):
+                    pass
             with local:
                 pass
 
