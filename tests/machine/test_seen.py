@@ -281,3 +281,21 @@ def test_a_recording_does_not_say_that_somebody_holds_it_after_the_wait(others: 
         if "[" in recording.parties[each.party].name
     ]
     assert happened == [("acquired", "seen-until"), ("released", "seen-until")]
+
+
+def test_who_gets_it_at_once_has_not_waited() -> None:
+    """Also where there is no way past the guard. Permits, sides and items were recorded as waits."""
+    bounded, plain, lock = machine.BoundedSemaphore("at-once-b", 2), machine.Semaphore("at-once-s"), machine.RWLock()
+    queue, event, latch = machine.Queue(), machine.Event(), machine.Latch(1)
+    event.set()
+    latch.count_down()
+    with interlock.record() as recording:
+        with bounded, plain, lock.read():
+            queue.put(1)
+            assert queue.get() == 1
+            queue.task_done()
+            queue.join()
+        with lock.write():
+            assert event.wait()
+            assert latch.wait()
+    assert not [each for each in recording.events() if each.happening in ("waiting", "granted")]

@@ -147,6 +147,7 @@ cdef class Shared:
     cdef object make_board(self)
     cdef object note_holder(self, int more)
     cdef bint drive_on(self, Waiting *w) except -1
+    cdef bint get_at_once(self, Waiting *w) except -1
     cdef str describe(self, str state, str more)
 
 

@@ -717,6 +717,8 @@ class Shared:
             if not self.drive_on(w):
                 return False
             self.tell(Happening.ACQUIRED, 0)
+        elif self.get_at_once(w):
+            self.tell(Happening.ACQUIRED, 0)
         else:
             self.tell(Happening.WAITING, 0)
             self.note_holder(1)
@@ -732,6 +734,18 @@ class Shared:
                 return False
         self.note_taken(ilk_me())
         return True
+
+    def get_at_once(self, w: cython.pointer(Waiting)) -> cython.bint:
+        """Whether the caller need not wait: so no wait is recorded."""
+        i = caller()
+        deadline: u64 = w.deadline
+        w.deadline = 0
+        with cython.nogil:
+            step: cython.int = any_step(i, w, 0)
+            if step != TAKEN and any_leave(i, w):
+                step = TAKEN
+        w.deadline = deadline
+        return step == TAKEN
 
     def drive_on(self, w: cython.pointer(Waiting)) -> cython.bint:
         i = caller()
