@@ -239,7 +239,7 @@ def call_for_threads(
     def make_ours() -> "Callable[[Any], object]":
         if made is not None:
             made()
-        invoke = make()
+        invoke: Callable[[Any], object] = make()
         if ended is None:
             return invoke
 
