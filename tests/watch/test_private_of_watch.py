@@ -286,6 +286,7 @@ WHERE_USED = {
     ("cluster/cancelling.py", "_entry_queue"): "likewise",
     ("explore/account.py", "_interlock_schedule"): "our own mark on a loop of the explorer's",
     ("pytest_plugin.py", "_asyncioRunner"): "the loop of an IsolatedAsyncioTestCase; it has no public name",
+    ("pytest_plugin.py", "_hypothesis_internal_use_reproduce_failure"): "its decorator sets it, and nothing unsets it",
     ("pytest_plugin.py", "_hypothesis_internal_use_settings"): "a property's settings; hypothesis has no public name",
     ("pytest_plugin.py", "_fixtureinfo"): "which fixtures a test asks for; pytest has no public name for it",
 }
