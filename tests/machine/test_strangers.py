@@ -15,7 +15,7 @@ from queue import Empty
 import pytest
 
 from interlock import machine
-from interlock.machine import kernel
+from interlock.machine import files, kernel
 
 from .conftest import PATIENCE, Others, until
 
@@ -377,10 +377,10 @@ def test_only_that_very_file_is_removed(folder: Path) -> None:
     path = folder / "arena"
     path.write_text("old")
     old = os.open(path, os.O_RDWR)
-    kernel.unlink_file(str(path), old)
+    files.unlink_file(str(path), old)
     assert not path.exists()
     path.write_text("new")
-    kernel.unlink_file(str(path), old)
+    files.unlink_file(str(path), old)
     assert path.read_text() == "new"
     os.close(old)
 
@@ -505,7 +505,7 @@ def test_fifos_of_killed_processes_are_removed(others: Others) -> None:
         asyncio.run(wait(PATIENCE * 10))
 
     def fifos(pid: int) -> list[str]:
-        return [name for name in os.listdir(kernel.folder()) if name.startswith(f"mail-{pid}-")]
+        return [name for name in os.listdir(files.folder()) if name.startswith(f"mail-{pid}-")]
 
     with lock:
         pid = others.start(work)

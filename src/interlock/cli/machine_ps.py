@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from interlock.cli.hold import refuse
-from interlock.machine.kernel import LAYOUT, Died, Party, clear_arena, folder, seen
+from interlock.machine.files import folder
+from interlock.machine.kernel import LAYOUT, Died, Party, clear_arena, seen
 from interlock.machine.tasks import clear_mail
 
 COLUMNS = ("NAME", "KIND", "VALUE", "HELD BY", "WAITING", "FOR")

@@ -10,7 +10,6 @@ import sys
 import warnings
 from _thread import RLock, allocate_lock, get_ident
 from collections import deque
-from contextlib import suppress
 from typing import NamedTuple
 
 import cython
@@ -42,6 +41,7 @@ from cython.cimports.libc.string import memcpy, memset
 
 from interlock.core.kernel.private import listed_thread
 from interlock.errors import DeadlockError, ShutDown
+from interlock.machine.files import boot_and_namespace, check_folder, folder, is_shared, unlink_file
 
 TIMEOUT_MAX = 2.0**63 / 1e9  # seconds, as threading's
 LAYOUT = 3
@@ -100,47 +100,6 @@ identity = cython.declare(object, None)  # (device, inode) of the file there; No
 private = cython.declare(cython.bint, False)  # nobody but this user can write into it
 
 
-def folder() -> str:
-    """Where the arena lies."""
-    given = os.environ.get("INTERLOCK_MACHINE_DIR")
-    return os.path.abspath(given) if given else f"/dev/shm/interlock-{os.getuid()}"
-
-
-def boot_and_namespace() -> tuple:
-    """Which boot of the machine this is, and which namespace of process ids."""
-    try:
-        with open("/proc/sys/kernel/random/boot_id") as file:
-            return file.read().strip(), os.stat("/proc/self/ns/pid").st_ino
-    except OSError as error:
-        raise OSError(error.errno, f"interlock.machine needs /proc: {error.strerror}: {error.filename}") from None
-
-
-def check_folder(path: str) -> None:
-    if len(os.fsencode(path)) > 200:
-        raise OSError(f"interlock.machine: the path of its folder is longer than 200 bytes: {path}")
-    try:
-        os.mkdir(path, 0o700)
-    except FileExistsError:
-        pass
-    except OSError as error:
-        raise OSError(
-            error.errno,
-            f"interlock.machine cannot make its folder {path} ({error.strerror}): set INTERLOCK_MACHINE_DIR",
-        ) from None
-    found = os.stat(path, follow_symlinks=False)
-    if not os.path.isdir(path) or os.path.islink(path):
-        raise NotADirectoryError(f"interlock.machine: {path} is no folder")
-    if found.st_uid not in (os.getuid(), 0) and not os.environ.get("INTERLOCK_MACHINE_DIR"):
-        raise PermissionError(f"interlock.machine: {path} belongs to user {found.st_uid}; set INTERLOCK_MACHINE_DIR")
-    if found.st_mode & 0o002 and not found.st_mode & 0o1000:
-        raise PermissionError(f"interlock.machine: anybody may write to {path}: chmod o-w {path}")
-
-
-def is_shared(path: str) -> bool:
-    """Whether others than this user may write there."""
-    return bool(os.stat(path).st_mode & 0o022)
-
-
 def make_arena(path: str, boot: str, namespace: int) -> None:
     made = f"{path}.{os.getpid()}.{os.urandom(4).hex()}"
     fd = os.open(made, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
@@ -162,17 +121,6 @@ def make_arena(path: str, boot: str, namespace: int) -> None:
     finally:
         os.close(fd)
         os.unlink(made)
-
-
-def unlink_file(path: str, fd: int) -> None:
-    """Remove that very file. Several processes may find at the same time that it has to go, and a newer one be there by
-    the time at which the last of them does it."""
-    import fcntl
-
-    fcntl.flock(fd, fcntl.LOCK_EX)
-    with suppress(FileNotFoundError):
-        if os.path.samestat(os.stat(path, follow_symlinks=False), os.fstat(fd)):
-            os.unlink(path)
 
 
 def clear_arena(path: str) -> bool:

@@ -68,7 +68,7 @@ static inline int is_dead(u64 id) {
 /* The same, for who would rely on it for long: it asks the system where the kernel may have told nobody. A thread that is
    not the main one and calls exec has the id of the main one by the time at which the kernel looks for it in its words, and
    so leaves them as they were. Who finds that out writes there what the kernel would have. */
-static int is_gone(u64 id) {
+static __attribute__((noinline, cold)) int is_gone(u64 id) {
     if (is_dead(id)) {
         return 1;
     }

@@ -519,7 +519,7 @@ static void condition_notify(struct record *c, u32 count) {
 
 /* The waiting task is destroyed, so nobody wants the lock back, and its notification is for the next one. Returns whether
    it had let the lock go. */
-static int condition_drop(struct me *me, struct wait *w) {
+static __attribute__((cold)) int condition_drop(struct me *me, struct wait *w) {
     struct record *c = record_at(w->record), *r = record_at(c->lock);
     struct node *n = node_at(w->node);
     if (load(&n->word) == NEW) {

@@ -195,7 +195,7 @@ def _running_loop() -> Any:
 
 def mailbox() -> Any:
     """That of the loop that runs here."""
-    from interlock.machine.kernel import folder
+    from interlock.machine.files import folder
 
     loop = _running_loop()
     if loop is not None:

@@ -495,7 +495,7 @@ static int take(struct me *me, struct record *r, struct node *n, int queued) {
 
 /* In the guard: whether somebody who holds it has gone, and the kernel has not told. For who does not sleep now, and so
    would not find out. */
-static int has_gone(struct record *r) {
+static __attribute__((noinline, cold)) int has_gone(struct record *r) {
     u64 word = load(&r->word);
     int found = (is_exclusive(r->kind) || (r->kind == RWLOCK && !(word & READ))) && is_id(word & ID_MASK) &&
                 !is_dead(word & ID_MASK) && is_gone(word & ID_MASK);
