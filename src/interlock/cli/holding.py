@@ -59,7 +59,7 @@ def parse_hold(arguments: list[str]) -> Namespace:
     if "--" in arguments:
         at = arguments.index("--")
         ours, dashes, command = arguments[:at], "--", arguments[at + 1 :]
-    request = parser.parse_args(ours)
+    request = parser.parse_intermixed_args(ours)  # options may stand between URL and NAME
     if "://" in request.target and request.name is None:
         parser.error("a NAME is missing: interlock hold URL NAME -- COMMAND")
     if sum((request.shared, request.exclusive, request.semaphore is not None)) > 1:
@@ -87,7 +87,7 @@ def parse_ps(arguments: list[str]) -> Namespace:
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--deadlocks", action="store_true", help="show cycles of parties that wait for each other")
     parser.add_argument("--prefix", default="interlock", help="namespace of the names in the engine (interlock)")
-    return parser.parse_args(arguments)
+    return parser.parse_intermixed_args(arguments)
 
 
 def parse_clean(arguments: list[str]) -> Namespace:

@@ -90,7 +90,8 @@ class Remote:
 
     ``since``: seconds since the epoch, by the clock of the engine. ``where``: the line that asked. ``token``: the
     fencing token of a holder, else 0. ``left``: how many seconds of the lease are left. ``timed``: whether the wait has
-    a timeout.
+    a timeout. ``age``: how many seconds it has held or waited, by the clock of the engine alone. etcd has none that can
+    be asked: there ``since`` is by the clock of that process's machine, and ``age`` is to the clock of this one.
     """
 
     host: str
@@ -105,6 +106,7 @@ class Remote:
     session: str
     party: int
     timed: bool
+    age: float = 0.0
 
     def __str__(self) -> str:
         return f"{self.label} (pid {self.pid}) on host {self.host}"
@@ -188,6 +190,7 @@ class Cluster:
         self.closed: bool = False
         self.was_reached: bool = False
         self.out_since: float | None = None
+        self.quiet: float = 0.0  # seconds of quarantine that were left at the latest look
         self.requeued = 0  # waits that began anew at the end of the queue, since the engine had forgotten them
         self.forks: Any | int = getattr(self, "forks", -1) + 1
         self.pid: int = os.getpid()
@@ -264,6 +267,7 @@ class Cluster:
         answer = yield from self.calling("look", (name,))
         told = json.loads(answer[0])
         sessions = told["sessions"]
+        self.quiet = told["quiet"] / 1_000_000
 
         def remote(who: dict[str, Any]) -> Remote:
             session = sessions.get(who["session"], {"left": 0, "info": "{}"})
@@ -281,6 +285,7 @@ class Cluster:
                 session=who["session"],
                 party=party.get("party", 0),
                 timed=party.get("timed", False),
+                age=max(0, told["now"] - who["since"]) / 1_000_000,
             )
 
         return [
