@@ -209,6 +209,16 @@ with lock:
         finally:
             there.close()
 
+    def test_a_name_that_nobody_uses(self):
+        done = subprocess.run(
+            [sys.executable, "-m", "interlock", "ps", "redis:/h"],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+        )
+        assert done.stdout == "nothing named 'redis:/h' is open on this machine\n"
+
     @pytest.mark.parametrize(
         ("words", "said"),
         [

@@ -203,6 +203,27 @@ def test_a_connection_that_redis_has_ended_is_no_outage(
     assert caplog.records == []
 
 
+def test_a_quarantine_is_told_once(engine: Any, prefix: str, caplog: pytest.LogCaptureFixture) -> None:
+    """And not by each connection that a process makes meanwhile; `ps` shows it, too."""
+    if engine.kind != "redis":
+        pytest.skip("a PostgreSQL that has forgotten nothing makes none, nor does etcd")
+    server = servers.Redis()
+    try:
+        with (
+            caplog.at_level(logging.WARNING, "interlock.cluster"),
+            interlock.cluster.connect(server.url, prefix=prefix, lease=30.0) as cluster,
+        ):
+            assert not cluster.Lock("a").acquire(timeout=0.01)
+            cluster.engine.drop_idle()  # type: ignore[attr-defined]
+            assert not cluster.Lock("a").acquire(timeout=0.01)
+            assert len(caplog.records) == 1
+            assert "it makes none for" in caplog.text
+            cluster.ps()
+            assert 0 < cluster.quiet <= 30.0
+    finally:
+        server.stop()
+
+
 # --- PostgreSQL -----------------------------------------------------------------------------------------------------
 
 

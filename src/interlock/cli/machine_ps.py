@@ -36,7 +36,11 @@ def ps_machine(request: Namespace) -> NoReturn:
 
     def look() -> list[str]:
         records = [record for record in seen() if name is None or record["name"] == name]
-        return [as_json(records)] if request.json else as_text(records, screen.width)
+        if request.json:
+            return [as_json(records)]
+        if name is not None and not records:
+            return [f"nothing named {name!r} is open on this machine"]
+        return as_text(records, screen.width)
 
     try:
         screen.run(look)

@@ -146,6 +146,12 @@ def checked_name(name: str, what: str = "name") -> str:
     return name
 
 
+def program() -> str:
+    """The name of the program that runs; of `python -m package` the package."""
+    folder, name = os.path.split(sys.argv[0])
+    return (os.path.basename(folder) if name == "__main__.py" else name) or "python"
+
+
 class Cluster:
     """What `connect` returns, for threads and tasks. It is closed at the end of `with` or `async with`."""
 
@@ -174,7 +180,7 @@ class Cluster:
             patience if patience is None else checked_seconds(patience, "patience", float("inf"))
         )
         self.prefix: str = checked_name(prefix, "prefix")
-        self.label: str = os.path.basename(sys.argv[0]) or "python" if label is None else checked_name(label, "label")
+        self.label: str = program() if label is None else checked_name(label, "label")
         self.engine: Engine = make_engine(
             Settings(url, prefix, self.max_lease if after_restart == "quarantine" else 0.0, looks, options)
         )

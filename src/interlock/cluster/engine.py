@@ -15,8 +15,10 @@ To write an engine: subclass `Engine` and `Inbox`, and add its scheme to `ENGINE
 """
 
 import importlib
+import logging
 import re
 import select
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
@@ -27,6 +29,8 @@ from interlock.cluster.errors import ClusterError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import ModuleType
+
+log: logging.Logger = logging.getLogger("interlock.cluster")
 
 # What a step is given and what it answers: flat sequences, so that every engine can carry them.
 Argument: TypeAlias = str | int
@@ -100,6 +104,7 @@ class Engine:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.shown: str = shown(settings.url)
+        self.told_quiet: float = 0.0  # until when it was told that no grants are made, on the monotonic clock
 
     def call(self, op: str, arguments: Sequence[Argument], timeout: float) -> Answer:
         """Do one step.
@@ -110,6 +115,19 @@ class Engine:
         Raises `Unreachable`, also where the answer was lost. `ClusterError` where the engine answers that it cannot.
         """
         raise NotImplementedError
+
+    def tell_quiet(self, microseconds: int) -> None:
+        """Warn of a quarantine, once for each."""
+        seconds = microseconds / 1_000_000
+        until = time.monotonic() + seconds
+        if seconds and until > self.told_quiet + 1.0:
+            self.told_quiet = until
+            log.warning(
+                "%s was started or took over a moment ago and may have lost grants: it makes none for %.1f s"
+                " (after_restart='grant' turns that off)",
+                self.shown,
+                seconds,
+            )
 
     def inbox(self, session: str) -> Inbox:
         """The hints for a session. Does not connect before it is read."""

@@ -126,7 +126,8 @@ class Line:
                 break
             last = result
         if last is None:
-            raise Unreachable(without_password(line.error_message.decode(errors="replace").strip(), self.settings))
+            said = " ".join(line.error_message.decode(errors="replace").split())
+            raise Unreachable(without_password(said, self.settings))
         return last
 
     def close(self) -> None:
@@ -248,21 +249,14 @@ class PostgresEngine(Engine):
         # Nothing that was noted durably is lost, so where nothing is noted nothing was.
         age = int(life[2] * 1_000_000) if not self.durable else 10**15
         longest = int(self.settings.quarantine * 1_000_000)
-        left = self.run(line, "hello", (run, longest, age), CONNECT)[0]
-        if left:
-            log.warning(
-                "%s was started or took over a moment ago and may have lost grants: it makes none for %.1f s"
-                " (after_restart='grant' turns that off)",
-                self.shown,
-                left / 1_000_000,
-            )
+        self.tell_quiet(self.run(line, "hello", (run, longest, age), CONNECT)[0])
 
     def meaning(self, error: Any) -> Exception:
         """What an error of the client or the server means."""
         return self.refused(getattr(error, "sqlstate", None) or "", str(error))
 
     def refused(self, state: str, text: str) -> Exception:
-        said = without_password(text.strip(), self.settings)
+        said = without_password(" ".join(text.split()), self.settings)
         if not state or state.startswith(AGAIN):
             return Unreachable(said)
         if state in ("3F000", "42883", "42P01"):

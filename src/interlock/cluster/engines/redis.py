@@ -163,14 +163,7 @@ class RedisEngine(Engine):
         longest = int(self.settings.quarantine * 1_000_000)
         # The difference of two times in whole seconds: up to a second less is sure.
         age = max(0, int(info.get("uptime_in_seconds", "0")) - 1) * 1_000_000
-        quiet = self.run(connection, "hello", (info.get("run_id", "?"), longest, age))[0]
-        if quiet:
-            log.warning(
-                "%s was started or took over a moment ago and may have lost grants: it makes none for %.1f s"
-                " (after_restart='grant' turns that off)",
-                self.shown,
-                quiet / 1_000_000,
-            )
+        self.tell_quiet(self.run(connection, "hello", (info.get("run_id", "?"), longest, age))[0])
         if not self.looked_at_memory:
             self.looked_at_memory = True
             connection.send_command("INFO", "memory")
