@@ -1,5 +1,5 @@
-"""Compiles `empty.py` and `walk.py` into build/bench/, with the core's own directives and compiler options, and loads
-them from there.
+"""Compiles `empty.py`, `walk.py` and `hop.py` into build/bench/, with the core's own directives and compiler options,
+and loads them from there.
 
 python -m benchmarks.floor      # compile them, where they are out of date
 """
@@ -20,7 +20,8 @@ HERE = Path(__file__).parent
 SETUP = ROOT / "setup.py"
 MODULE = "floor_empty"
 WALK = "floor_walk"
-SOURCES = {MODULE: HERE / "empty.py", WALK: HERE / "walk.py"}
+HOP = "floor_hop"
+SOURCES = {MODULE: HERE / "empty.py", WALK: HERE / "walk.py", HOP: HERE / "hop.py"}
 
 
 def compiled(kept: Path = KEPT, module: str = MODULE) -> Path:
@@ -47,7 +48,7 @@ def compile_into(kept: Path = KEPT) -> None:
     """Where it is newer than what it is made of, what is there stays."""
     paths = [compiled(kept, module) for module in SOURCES]
     # The walk calls into the core, by the places that things have in its objects.
-    made_of = [*SOURCES.values(), SETUP, *(ROOT / "src" / "interlock" / "core" / "kernel").glob("*.pxd")]
+    made_of = [*HERE.glob("*.p*"), SETUP, *(ROOT / "src" / "interlock" / "core" / "kernel").glob("*.pxd")]
     newest = max(source.stat().st_mtime for source in made_of)
     if all(path.exists() and path.stat().st_mtime > newest for path in paths):
         return
@@ -55,6 +56,8 @@ def compile_into(kept: Path = KEPT) -> None:
     work.mkdir(parents=True, exist_ok=True)
     for module, source in SOURCES.items():
         shutil.copyfile(source, work / f"{module}.py")
+        if source.with_suffix(".pxd").exists():
+            shutil.copyfile(source.with_suffix(".pxd"), work / f"{module}.pxd")
     # In a process of its own: setuptools leaves much behind, and is not to be imported where things are measured.
     subprocess.run([sys.executable, "-m", "benchmarks.floor", str(work), str(kept)], cwd=ROOT, check=True)
 
@@ -67,7 +70,7 @@ def build(work: Path, into: Path) -> None:
     macros = [("CYTHON_COMPRESS_STRINGS", "0"), ("CYTHON_WITHOUT_ASSERTIONS", "1")]
     modules = cythonize(
         [Extension(module, [str(work / f"{module}.py")], define_macros=macros) for module in SOURCES],
-        include_path=[str(ROOT / "src")],
+        include_path=[str(ROOT / "src"), str(work)],
         compiler_directives=core["DIRECTIVES"],
         force=True,
         quiet=True,

@@ -10,11 +10,13 @@ in the root directory, and is tried first the next time.
 
 import asyncio
 import contextlib
+import functools
 import inspect
 import io
 import json
 import os
 import random
+import re
 import signal
 import threading
 import time
@@ -133,6 +135,8 @@ def _explore(item: pytest.Function, marker: pytest.Mark) -> None:
     function = _function_of(item)
     config = item.config
     token = config.getoption("--interlock-replay")
+    if token is not None and ":" in token:
+        pytest.fail("interlock: this token is of a test of Hypothesis, and this is none", pytrace=False)
     kept = _Kept(config, item.nodeid)
     if token is None:
         before = kept.token()
@@ -148,6 +152,18 @@ def _explore(item: pytest.Function, marker: pytest.Mark) -> None:
     _tell_open(item, found)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup(item: pytest.Item) -> Iterator[None]:
+    """Threads that fixtures start cannot be switched: where they are used, it is told which these are."""
+    if item.get_closest_marker("interlock") is None:
+        return (yield)
+    from interlock.explore.explorer import program_files
+    from interlock.explore.patches import noting_starts
+
+    with noting_starts(program_files(str(item.config.rootpath))):
+        return (yield)
+
+
 def _exploring(item: pytest.Function, marker: pytest.Mark) -> Callable[[], None]:
     return lambda: _explore(item, marker)
 
@@ -161,6 +177,10 @@ def _tell_open(item: pytest.Function, found: Any) -> None:
         warnings.warn(pytest.PytestWarning(f"{item.nodeid}: {found.story}"), stacklevel=1)
     elif found.kind is not None:
         pytest.fail(f"interlock: not conclusive: {found.story}", pytrace=False)
+    elif found.notes:
+        import warnings
+
+        warnings.warn(pytest.PytestWarning(f"{item.nodeid}: interlock: {'. '.join(found.notes)}"), stacklevel=1)
 
 
 def _arguments(item: pytest.Function) -> dict[str, Any]:
@@ -205,33 +225,120 @@ def _case_of(item: pytest.Function) -> Callable[[], object]:
 
 
 def _explore_examples(item: pytest.Function, options: dict[str, Any]) -> None:
-    """A test of Hypothesis: each of its examples is explored, and Hypothesis shrinks the one that fails."""
-    from interlock.explore.explorer import raise_found
+    """A test of Hypothesis: each of its examples is explored, and Hypothesis shrinks the one that fails.
 
+    Such a failure is a schedule and an example, so what replays it is TOKEN:EXAMPLE, the latter as in Hypothesis's
+    `reproduce_failure`. One that was written down, by `@example`, is found by the token alone.
+    """
+    __tracebackhide__ = True
     options.setdefault("schedules", 20)
-    test: Any = item.obj
+    asked = item.config.getoption("--interlock-replay")
+    kept = _Kept(item.config, item.nodeid)
+    before = kept.token() if asked is None else asked
+    if before is not None:
+        again = "" if asked is not None else "failed again, with the schedule and the example kept from before: "
+        if _replay_example(item, options, before, again, asked is not None) or asked is not None:
+            return
+        kept.forget()
+    failure = _call_examples(item, options, None, [], print_blob=True)
+    if failure is not None:
+        _report_example(item, failure, "", None)
+
+
+def _call_examples(
+    item: pytest.Function, options: dict[str, Any], token: str | None, ran: list[Any], **settings: Any
+) -> Any:
+    """Let Hypothesis call the test. Returns the `ScheduleError` of the example that fails, or None.
+
+    With a token, examples with which its schedule cannot be run do not fail. ``ran``: gets what each example came to.
+    """
+    import hypothesis
+
+    from interlock.explore.explorer import ScheduleError, raise_found
+
+    __tracebackhide__ = True
+    test: Any = getattr(item.obj, "__func__", item.obj)
     handle = test.hypothesis
     inner = handle.inner_test
+    there = test._hypothesis_internal_use_settings
 
+    @functools.wraps(inner)
     def explored(*args: Any, **kwargs: Any) -> None:
-        found = _run(item, _call_of(inner, args, kwargs), options, None)
+        found = _run(item, _call_of(inner, args, kwargs), options, token)
+        ran.append(found)
         if found.failed:
             raise_found(found)
-        _tell_open(item, found)
+        if token is None or found.kind != "split":
+            _tell_open(item, found)
 
     handle.inner_test = explored
-    # A deadline is for one call of the test, and this is many.
-    settings = getattr(test, "_hypothesis_internal_use_settings", None)
+    # A deadline is for one call of the test, and this is many. One failure is one schedule to replay.
+    test._hypothesis_internal_use_settings = hypothesis.settings(
+        there, deadline=None, report_multiple_bugs=False, **settings
+    )
     try:
-        if settings is not None:
-            import hypothesis
-
-            test._hypothesis_internal_use_settings = hypothesis.settings(settings, deadline=None)
-        test(**_arguments(item))
+        item.obj(**_arguments(item))
+    except ScheduleError as error:
+        return error
     finally:
         handle.inner_test = inner
-        if settings is not None:
-            test._hypothesis_internal_use_settings = settings
+        test._hypothesis_internal_use_settings = there
+    return None
+
+
+def _replay_example(item: pytest.Function, options: dict[str, Any], text: str, before: str, tell: bool) -> bool:
+    """Run the one schedule with the one example. ``tell``: where that cannot be, the test fails, and says why."""
+    import hypothesis
+
+    __tracebackhide__ = True
+    token, _, example = text.partition(":")
+    test: Any = getattr(item.obj, "__func__", item.obj)
+    ran: list[Any] = []
+    if not example:
+        if not getattr(test, "hypothesis_explicit_examples", None):
+            if tell:
+                pytest.fail(
+                    "interlock: this is a test of Hypothesis, and the token does not say with which example: pass "
+                    "TOKEN:EXAMPLE, as the last line of its failure has it",
+                    pytrace=False,
+                )
+            return False
+        failure = _call_examples(item, options, token, ran, phases=[hypothesis.Phase.explicit])
+    else:
+        test._hypothesis_internal_use_reproduce_failure = (hypothesis.__version__, example.encode())
+        try:
+            failure = _call_examples(item, options, token, ran)
+        except hypothesis.errors.DidNotReproduce:
+            failure = None
+        except hypothesis.errors.InvalidArgument as error:
+            if tell:
+                pytest.fail(f"interlock: what follows the token is no example of Hypothesis: {error}", pytrace=False)
+            failure = None
+        finally:
+            test._hypothesis_internal_use_reproduce_failure = None
+    if failure is None:
+        if tell and not ran:
+            pytest.fail("interlock: the test does not accept the example that follows the token", pytrace=False)
+        if tell and all(found.kind == "split" for found in ran):
+            _tell_open(item, ran[0])
+        return False
+    _report_example(item, failure, before, example)
+    return True
+
+
+def _report_example(item: pytest.Function, failure: Any, before: str, example: str | None) -> None:
+    """The test fails. ``example``: as Hypothesis spells it; None: it is in what Hypothesis says."""
+    __tracebackhide__ = True
+    said = "\n".join(getattr(failure, "__notes__", ()))
+    spelled = re.search(r"\n*[^\n]*@reproduce_failure\('[^']*', b'([^']*)'\)[^\n]*", said)
+    if spelled is not None:
+        said = said.replace(spelled[0], "")
+        example = example or spelled[1]
+    found = failure.exploration
+    found.token += f":{example}" if example else ""
+    _Kept(item.config, item.nodeid).remember(found.token)
+    found.story += f"\n\n{said.strip()}" if said.strip() else ""
+    _report(item, found, before)
 
 
 def _run(item: pytest.Function, function: Callable[[], object], options: dict[str, Any], token: str | None) -> Any:
@@ -304,7 +411,7 @@ class _Kept:
         from interlock.explore.token import TokenError, read_token
 
         try:
-            read_token(str(token))
+            read_token(str(token).partition(":")[0])
         except TokenError:
             return None  # of another version of Python
         return str(token)

@@ -4,11 +4,13 @@ import asyncio
 import concurrent.futures
 import gc
 import multiprocessing
+import queue
 import socket
 import sys
 import threading
 import time
 import types
+import weakref
 
 import pytest
 
@@ -516,6 +518,59 @@ def default(sleep=time.sleep):
 # --- the outside --------------------------------------------------------------------------------------------------
 
 
+class Server(threading.Thread):
+    """Runs before the search, so it is not under control. It sets an event as soon as somebody waits for it."""
+
+    def __init__(self, answers=True):
+        super().__init__(name="server", daemon=True)
+        self.jobs = queue.Queue()
+        self.answers = answers
+
+    def run(self):
+        while (event := self.jobs.get()) is not None:
+            while not event.waiters:
+                time.sleep(0.001)
+            if self.answers:
+                event.set()
+
+    def ask(self):
+        done = threading.Event()
+        self.jobs.put(done)
+        done.wait()
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *raised):
+        self.jobs.put(None)
+        self.join()
+
+
+def test_a_wait_for_a_thread_of_before_is_no_deadlock():
+    with Server() as server:
+        found = interlock.explore(server.ask, schedules=5)
+    assert found.kind is None
+    assert found.notes[0].startswith("something outside had a say in")
+    assert "server" in found.notes[1]
+
+
+def test_that_a_thread_of_before_will_not_come_is_not_known():
+    with Server(answers=False) as server, pytest.raises(Undecided, match="cannot be switched: server"):
+        interlock.explore(server.ask, schedules=5)
+
+
+def test_who_looks_for_what_a_thread_of_before_does_is_not_without_end():
+    server = Server()
+
+    def program():
+        while not hasattr(server, "done"):
+            time.sleep(0.1)
+
+    with server, pytest.raises(Undecided, match="cannot be switched: server"):
+        interlock.explore(program, schedules=5)
+
+
 def test_a_thread_that_waits_outside_for_ever_ends_the_search():
     here, there = socket.socketpair()
 
@@ -561,3 +616,103 @@ def test_two_who_only_give_way_have_no_end_in_sight():
         run(lambda: work(0), lambda: work(1))
 
     assert failure_of(program, schedules=5).kind == "endless"
+
+
+# --- what the program drops is gone -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("at", ["sync", "lines", "bytecodes"])
+def test_nothing_of_the_programs_is_kept_alive(at):
+    def program():
+        dead = []
+
+        def work():
+            counter = Counter()
+            reference = weakref.ref(counter)
+            counter.n += 1
+            with counter.lock:
+                seen = counter.n
+            counter.n = seen
+            boxes = [counter]
+            boxes[0].n += 1
+            del counter, boxes
+            dead.append(reference() is None)
+
+        run(work, work)
+        assert dead == [True, True]
+
+    assert interlock.explore(program, at=at, schedules=100).kind is None
+
+
+@pytest.mark.parametrize("at", ["sync", "lines", "bytecodes"])
+def test_nor_is_it_while_a_schedule_is_told(at):
+    def program():
+        lock = threading.Lock()
+        seen = []
+        counter = Counter()
+        reference = weakref.ref(counter)
+        thread = threading.Thread(target=lambda: lock.acquire() and seen.append(1) is None and lock.release())
+        thread.start()
+        with lock:
+            early = len(seen)
+        del counter
+        assert not (early and reference() is None)
+        thread.join()
+
+    error = failure_of(program, at=at, schedules=200)
+    assert isinstance(error.exploration.error, AssertionError)
+    assert failure_of(program, replay=error.token).exploration.story == error.exploration.story
+
+
+def test_a_record_of_one_call_is_no_race_in_the_next():
+    """The frame of a call may lie where that of the last one lay, and so may what it makes."""
+
+    def program():
+        counter = Counter()
+
+        def once(reads):
+            if reads:
+                return counter.n
+            counter.n = 5
+            return None
+
+        def work():
+            once(True)
+            once(False)
+
+        run(work, work)
+
+    assert interlock.explore(program, at="bytecodes", schedules=300).kind is None
+
+
+@pytest.mark.parametrize("at", ["lines", "bytecodes"])
+def test_two_threads_in_one_generator(at):
+    def program():
+        def numbers():
+            n = 0
+            while n < 3:
+                yield n
+                n += 1
+
+        shared = numbers()
+        run(lambda: list(shared), lambda: list(shared))
+
+    error = failure_of(program, at=at, schedules=100)
+    assert "generator already executing" in str(error)
+
+
+@pytest.mark.filterwarnings("error")
+def test_what_is_dropped_in_the_middle_of_a_broken_off_schedule_says_nothing():
+    """It stood in a `wait`, without its lock, which `async with` wants to release as it is dropped."""
+
+    async def program():
+        condition = asyncio.Condition()
+
+        async def work():
+            async with condition:
+                await condition.wait()
+
+        await asyncio.gather(work(), work())
+
+    assert failure_of(lambda: asyncio.run(program()), schedules=20).kind == "deadlock"
+    gc.collect()

@@ -1,6 +1,8 @@
 """The pytest plugin, in pytest of its own."""
 
 import os
+import re
+import shutil
 import subprocess
 import sys
 
@@ -159,6 +161,7 @@ def run_pytest(tmp_path):
         ran = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, encoding="utf-8", timeout=110)
         return ran.stdout + ran.stderr
 
+    run.path = tmp_path
     return run
 
 
@@ -304,6 +307,137 @@ def assert_others_are_explored(out):
     assert "n=2" in out
     assert "Timeout (>2.0s)" in out
     assert "not deterministic" not in out
+
+
+EXAMPLES = """
+import threading
+
+import pytest
+from hypothesis import Phase, example, given, settings, strategies
+
+
+def updates(times):
+    box = [0]
+
+    def work():
+        seen = box[0]
+        seen += 1
+        box[0] = seen
+
+    threads = [threading.Thread(target=work) for _ in range(times)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert box[0] == times
+
+
+class TestDrawn:
+    @pytest.mark.interlock
+    @settings(phases=[Phase.generate])
+    @given(n=strategies.integers(2, 3))
+    def test_drawn(self, n):
+        updates(n)
+
+
+@pytest.mark.interlock
+@example(n=1)
+@example(n=2)
+@given(n=strategies.just(1))
+def test_written_down(n):
+    updates(n)
+
+
+@pytest.mark.interlock
+def test_plain():
+    updates(2)
+"""
+
+
+def test_an_example_is_replayed_with_its_schedule(run_pytest):
+    def run(*options):
+        return run_pytest(EXAMPLES, *options, plugins=("interlock", "hypothesispytest"))
+
+    out = run()
+    assert "3 failed" in out
+    tokens = dict(re.findall(r"::(test_\w+) --interlock-replay=(\S+)", out))
+    assert ":" in tokens["test_drawn"]
+    assert ":" not in tokens["test_written_down"] + tokens["test_plain"]
+    # All of it is in the token: what Hypothesis keeps is not needed.
+    shutil.rmtree(run_pytest.path / ".hypothesis", ignore_errors=True)
+    shutil.rmtree(run_pytest.path / ".interlock")
+    drawn = run(f"--interlock-replay={tokens['test_drawn']}")
+    assert "AssertionError after 1 schedule," in drawn
+    example = re.search(r"n=\d", out[: out.index("test_drawn --interlock-replay")])[0]
+    assert example in drawn
+    assert f"test_drawn --interlock-replay={tokens['test_drawn']}" in drawn
+    assert "this token is of a test of Hypothesis, and this is none" in drawn  # said of test_plain
+    written_down = run(f"--interlock-replay={tokens['test_written_down']}")
+    assert len(re.findall("^interlock: AssertionError after 1 schedule,", written_down, re.MULTILINE)) == 2
+    assert "n=2" in written_down
+    assert "pass TOKEN:EXAMPLE" in written_down  # said of test_drawn
+    # Kept, and tried first.
+    again = "^interlock: failed again, with the schedule and the example kept from before: "
+    assert len(re.findall(again, run(), re.MULTILINE)) == 2
+
+
+FIXTURES = """
+import queue
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+
+@pytest.fixture
+def pool():
+    with ThreadPoolExecutor(1, thread_name_prefix="mine") as pool:
+        pool.submit(int).result()
+        yield pool
+
+
+@pytest.fixture
+def jobs():
+    def serve():
+        while (job := jobs.get()) is not None:
+            set_when_waited_for(job)
+
+    jobs = queue.Queue()
+    thread = threading.Thread(target=serve, name="server")
+    thread.start()
+    yield jobs
+    jobs.put(None)
+    thread.join()
+
+
+def set_when_waited_for(event):
+    while not event.waiters:
+        time.sleep(0.001)
+    event.set()
+
+
+@pytest.mark.interlock(schedules=5)
+def test_pool(pool):
+    done = threading.Event()
+    pool.submit(set_when_waited_for, done)
+    done.wait()
+
+
+@pytest.mark.interlock(schedules=5)
+def test_server(jobs):
+    done = threading.Event()
+    jobs.put(done)
+    done.wait()
+"""
+
+
+@pytest.mark.parametrize("options", [(), ("--interlock",)])
+def test_threads_of_fixtures_are_named(run_pytest, options):
+    out = run_pytest(FIXTURES, *options)
+    assert "mine_0, started at test_it.py:13. Create the pool or the thread in the test" in out
+    assert "server, started at test_it.py:25. Create the pool or the thread in the test" in out
+    assert "deadlock" not in out
 
 
 WATCHED = """

@@ -197,7 +197,7 @@ def test_a_thread_that_an_exception_ends(monkeypatch: pytest.MonkeyPatch) -> Non
 
     monkeypatch.setattr(threading, "_make_invoke_excepthook", threading._make_invoke_excepthook)  # type: ignore[attr-defined]
     seen: list[object] = []
-    private.call_when_ended_by_an_exception(lambda thread: seen.append((thread, type(sys.exc_info()[1]))))
+    private.call_for_threads(ended=lambda thread: seen.append((thread, type(sys.exc_info()[1]))))
     monkeypatch.setattr(threading, "excepthook", lambda args: seen.append("hook"))
     thread = threading.Thread(target=lambda: 1 / 0)
     assert not private.has_begun(thread), gone("_started", PYTHON)
@@ -212,7 +212,7 @@ def test_a_thread_that_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(threading, "_make_invoke_excepthook", threading._make_invoke_excepthook)  # type: ignore[attr-defined]
     seen: list[str] = []
-    private.call_when_thread_is_made(lambda: seen.append("made"))
+    private.call_for_threads(made=lambda: seen.append("made"))
     thread = threading.Thread(target=seen.append, args=("ran",))
     assert seen == ["made"], gone("_make_invoke_excepthook", PYTHON)
     thread.start()
@@ -286,6 +286,7 @@ WHERE_USED = {
     ("cluster/cancelling.py", "_entry_queue"): "likewise",
     ("explore/account.py", "_interlock_schedule"): "our own mark on a loop of the explorer's",
     ("pytest_plugin.py", "_asyncioRunner"): "the loop of an IsolatedAsyncioTestCase; it has no public name",
+    ("pytest_plugin.py", "_hypothesis_internal_use_reproduce_failure"): "its decorator sets it, and nothing unsets it",
     ("pytest_plugin.py", "_hypothesis_internal_use_settings"): "a property's settings; hypothesis has no public name",
     ("pytest_plugin.py", "_fixtureinfo"): "which fixtures a test asks for; pytest has no public name for it",
 }

@@ -166,7 +166,10 @@ def _tests(code: CodeType, names: dict[str, object], wanted: str) -> list[tuple[
     module = ModuleType(stem)
     vars(module).update(names, __name__=stem)
     sys.modules[stem] = module
-    with _silence():
+    from interlock.explore.explorer import program_files
+    from interlock.explore.patches import noting_starts
+
+    with _silence(), noting_starts(program_files(os.getcwd())):
         exec(code, vars(module))
     chosen = [wanted] if wanted else found
     for each in chosen:
@@ -304,3 +307,5 @@ def _print(request: ExploreRequest, title: str, found: Any) -> None:
             f"{title}: nothing found in {found.schedules:,} schedules, {found.distinct:,} of them distinct"
             f" ({found.seconds:.2f} s)"
         )
+        for note in found.notes:
+            print(note)

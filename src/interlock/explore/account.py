@@ -7,9 +7,10 @@ import traceback
 from types import FrameType
 from typing import Any
 
+from interlock.core.explain.places import locals_of
 from interlock.core.kernel.primitive import Primitive
 from interlock.core.primitives.join import Join
-from interlock.explore.engine.baton import Baton, Strand, locals_of
+from interlock.explore.engine.baton import Baton, Strand
 from interlock.watch.dump import name_of, what_is_missing
 from interlock.watch.view import Someone, View
 
@@ -129,6 +130,8 @@ class Teller:
                     reason = "has returned; its threads run on"
                 else:
                     reason = f"waits for {self.called(what)}" if what is not None else "waits"
+                    if what is not None and not isinstance(what, (Primitive, Strand)):
+                        reason = "waits in its event loop"
             else:
                 reason = "switched away " + _DOES.get(operation, "").format(self.called(what))
             rows.append((self.name(who), self.at(place), f"{reason.rstrip()} -> {self.name(to)}"))

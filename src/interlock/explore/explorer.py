@@ -15,14 +15,15 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
+from types import AsyncGeneratorType, CoroutineType, GeneratorType
 from typing import Any
 
 from interlock.core.explain import order as lock_order
 from interlock.core.kernel.probe import start_counting, stop_counting
 from interlock.core.primitives.condition_foreign import shows_handler
 from interlock.explore.account import Teller, nameless, number_tasks
-from interlock.explore.engine.baton import Abandon, Baton
-from interlock.explore.patches import Patches, quiet_collector
+from interlock.explore.engine.baton import Abandon, Baton, Strand
+from interlock.explore.patches import Patches, earlier_threads, origin_of, quiet_collector
 from interlock.explore.points import Points
 from interlock.explore.races import Races
 from interlock.explore.token import AT, ORDER, Token, check_sum, read_token
@@ -40,6 +41,7 @@ WATCHED = 10  # the order of locks is watched in the first schedules, and then i
 _LOOKS = 12  # of a tenth of a second each, in all of which who has the baton slept
 _LOOKS_AT_MOST = 50
 _YOUNG = 1 if sys.version_info < (3, 14) else 2  # all that was made since the last collection, and no more if possible
+_SUSPENDED = (CoroutineType, GeneratorType, AsyncGeneratorType)
 _sleep = time.sleep
 
 
@@ -107,7 +109,7 @@ class Exploration:
     error, endless or race where one failed; order where locks were taken in two orders; limit, outside or split where
     nothing can be said; None otherwise), ``token`` and ``story`` of the one that failed, ``error`` (its exception),
     ``switches``, ``complete`` (all schedules were run), ``cut`` (how many of those were seen to be the same as
-    another).
+    another), ``notes`` (what else is to be known where nothing was found).
     """
 
     def __init__(self) -> None:
@@ -266,8 +268,10 @@ class Explorer:
             self._collector.__exit__(None, None, None)
             raise
         self.baton.on_stuck = self._on_stuck
+        self.baton.others = self._alive
         self.baton.place_now = self.teller.place_now
         self.began: float = time.perf_counter()
+        self._earlier = earlier_threads()
         self._watching = True
         _thread.start_new_thread(self._watch, (_thread.get_ident(),))
         self._hook_before = sys.unraisablehook
@@ -276,24 +280,29 @@ class Explorer:
         return self
 
     def __exit__(self, *raised: object) -> None:
-        if sys.unraisablehook is self._hook:
-            sys.unraisablehook = self._hook_before
         self._watching = False
         self.found.seconds = time.perf_counter() - self.began
         self.points.__exit__()
         self.patches.__exit__()
         self._collector.__exit__(None, None, None)
         self.baton.on_stuck = None
+        self.baton.others = None
         self.baton.place_now = None
         self.baton.close()
+        if self.found.kind is not None:
+            gc.collect(_YOUNG)  # what was dropped in the middle: see `_keep_interruption`
+        if sys.unraisablehook is self._hook:
+            sys.unraisablehook = self._hook_before
 
     def _keep_interruption(self, unraisable: Any) -> None:
         """`sys.unraisablehook`. What a signal handler raises in a destructor or a weakref callback is only printed by
         Python, and each schedule has many of those. An alarm comes once: so it is raised at the end of the schedule.
-        That the schedule is over may be told to one of those, too, as to anybody who goes on: that is no news.
+        That the schedule is over may be told to one of those, too, as to anybody who goes on: that is no news. Nor is
+        what a coroutine or a generator says that is dropped in the middle, once its schedule is over.
         """
         error = unraisable.exc_value
-        if isinstance(error, Abandon):
+        over = self.baton.over or not self.baton.running
+        if isinstance(error, Abandon) or (over and isinstance(unraisable.object, _SUSPENDED)):
             return
         if isinstance(error, KeyboardInterrupt) or (error is not None and shows_handler(error)):
             self._interruption = error
@@ -320,12 +329,13 @@ class Explorer:
         self.steps = self.baton.steps_by_place()
         self.deviations = [(i, c) for i, n in enumerate(outcome.options) for c in range(1, n)]
         self.random.shuffle(self.deviations)
-        turn = 0
+        turn = by_others = 0
         while True:
             found.found_after = found.schedules if outcome is not self.default else 1
             self._note(outcome)
             if outcome.failure is not None:
                 return self._settle(outcome)
+            by_others += outcome.outside != 0
             if self.blocked_at:
                 break  # each schedule would take as long
             if schedules is not None and found.schedules >= schedules:
@@ -342,6 +352,12 @@ class Explorer:
             self._not_deterministic(*self.unlike)
         elif self.ordered is not None:
             self._tell_order(self.ordered)
+        elif by_others:
+            found.notes += [
+                f"something outside had a say in {by_others:,} of these schedules: a thread or a socket that is not "
+                "under control",
+                *self._tell_earlier(),
+            ]
         return found
 
     def run_chosen(self, choices: list[int]) -> Exploration:
@@ -433,6 +449,7 @@ class Explorer:
             "something that differs from run to run: state that is left in a module, the order of a set, an id(), "
             "or the outside. Make it anew in each call"
         )
+        found.story = "\n".join([found.story, *self._tell_earlier()])
         return found
 
     def _settle(self, outcome: Outcome) -> Exploration:
@@ -449,7 +466,8 @@ class Explorer:
             if outcome.failure is None:
                 outcome.failure = (kind, "", None, None)
             kind = outcome.failure[0]
-        if outcome.outside and kind != "error":
+        if (outcome.outside or (kind == "endless" and self._alive())) and kind != "error":
+            # Those who look for what others do give them no time: the clock is ours.
             found.kind = "outside"
             self._tell_outside(outcome)
             return found
@@ -571,6 +589,8 @@ class Explorer:
         lines = self.teller.tell_switches(trace)
         lines.append("")
         lines += self._tell_end(outcome)
+        if earlier := self._tell_earlier():
+            lines += ["", *earlier]
         if self.at == "bytecodes":
             lines.append("")
             lines.append(
@@ -610,12 +630,32 @@ class Explorer:
         if where:
             lines.append(f"blocks at {where}")
             lines.append(
-                "a lock made before interlock was installed, a socket, a pipe or a library in C. Run the whole program "
-                "by `interlock explore`, or install interlock before the module is imported"
+                "a lock or a queue made before interlock was installed, a socket, a pipe or a library in C. Run the "
+                "whole program by `interlock explore`, or pytest with --interlock, or install interlock before the "
+                "module is imported"
             )
+        lines += self._tell_earlier()
         if outcome is not None and outcome.failure is not None and outcome.failure[1]:
             lines.append(outcome.failure[1])
         found.story = "\n".join(lines)
+
+    def _alive(self) -> list[threading.Thread]:
+        return [each for each in self._earlier if each.is_alive()]
+
+    def _tell_earlier(self) -> list[str]:
+        """The program's threads that were started before the search."""
+        told = []
+        for each in self._alive():
+            origin = origin_of(each, self.is_program)
+            where = f", {origin[0]} {self.teller.short(origin[1])}:{origin[2]}" if origin is not None else ""
+            told.append(each.name + where)
+        if not told:
+            return []
+        what = "this thread was" if len(told) == 1 else "these threads were"
+        return [
+            f"{what} started before the search, by a fixture or by an import, and cannot be switched: "
+            f"{'; '.join(told)}. Create the pool or the thread in the test, so that each schedule starts its own"
+        ]
 
     def replay(self, text: str) -> Exploration:
         """Run the schedule of a token, and tell it."""
@@ -656,7 +696,7 @@ class Explorer:
             looks += 1
             if looks < _LOOKS:
                 continue
-            where = self._where(holder.ident)
+            where = self._where(holder)
             if where not in self.blocked_at:
                 self.blocked_at.append(where)
             if baton.steal():
@@ -669,13 +709,17 @@ class Explorer:
                         signal.pthread_kill(main_ident, signal.SIGINT)
                 points = -1
 
-    def _where(self, ident: int) -> str:
-        frame = sys._current_frames().get(ident)
+    def _where(self, strand: Strand) -> str:
+        innermost = frame = sys._current_frames().get(strand.ident)
         while frame is not None and not self.is_program(frame.f_code.co_filename):
             frame = frame.f_back
-        if frame is None:
-            return "a place that is not the program's"
-        return f"{self.teller.short(frame.f_code.co_filename)}:{frame.f_lineno}"
+        if frame is not None:
+            return f"{self.teller.short(frame.f_code.co_filename)}:{frame.f_lineno}"
+        if innermost is None:
+            return "a place that is not known"
+        file, _, line = str(strand.start_place).rpartition(":")
+        started = f", started at {self.teller.short(file)}:{line}" if self.is_program(file) else ""
+        return f"{innermost.f_code.co_filename}:{innermost.f_lineno} in {self.teller.name(strand.number)}{started}"
 
 
 def _weight(outcome: Outcome) -> tuple[int, int, int]:

@@ -7,6 +7,7 @@ standard library and of installed packages has no points.
 import dis
 import sys
 from collections.abc import Callable
+from inspect import CO_GENERATOR
 from types import CodeType, FrameType
 from typing import Any
 
@@ -14,7 +15,7 @@ from interlock.explore.engine.baton import Baton
 from interlock.explore.races import Races
 
 # Instructions that read or write what another thread may see. The start of their names.
-_SHARED = (
+_SHARED: tuple[str, ...] = (
     "LOAD_ATTR", "STORE_ATTR", "DELETE_ATTR", "LOAD_METHOD", "BINARY_SUBSCR", "STORE_SUBSCR", "DELETE_SUBSCR",
     "BINARY_SLICE", "STORE_SLICE", "STORE_GLOBAL", "STORE_DEREF", "CONTAINS_OP",
     "FOR_ITER", "LOAD_SUPER_ATTR",
@@ -82,10 +83,14 @@ class Points:
             instructions = list(dis.get_instructions(code))
             # A global or a cell is read mostly to find a function or an object that never changes.
             stored = {each.argval for each in instructions if each.opname in ("STORE_GLOBAL", "STORE_DEREF")}
+            # What threads share may be a generator itself, and then all that it does. Not so one in parentheses.
+            shared = _SHARED
+            if code.co_flags & CO_GENERATOR and code.co_name != "<genexpr>":
+                shared += ("STORE_FAST", "YIELD_VALUE")
             found = frozenset(
                 each.offset
                 for each in instructions
-                if each.opname.startswith(_SHARED)
+                if each.opname.startswith(shared)
                 or (each.opname in ("LOAD_GLOBAL", "LOAD_DEREF") and each.argval in stored)
             )
             known = self._shared[id(code)] = (code, found)
@@ -120,7 +125,13 @@ class Points:
         monitoring.register_callback(tool, monitoring.events.PY_START, started)
         monitoring.register_callback(tool, monitoring.events.PY_RESUME, started)
         if self.at == "bytecodes":
-            step, seen = self.baton.line, self.races.seen
+            step, seen, called = self.baton.line, self.races.seen, self.races.called
+
+            def started_call(code: CodeType, offset: int) -> Any:
+                called(sys._getframe(1))
+                return started(code, offset)
+
+            monitoring.register_callback(tool, monitoring.events.PY_START, started_call)
 
             def instruction(code: CodeType, offset: int) -> Any:
                 shared = self.shared(code)
@@ -145,6 +156,7 @@ class Points:
             return self._trace_line
         frame.f_trace_lines = False
         frame.f_trace_opcodes = True
+        self.races.called(frame)
         return self._trace_opcode
 
     def _trace_line(self, frame: FrameType, event: str, argument: object) -> Any:

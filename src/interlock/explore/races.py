@@ -7,6 +7,9 @@ no sleep, no join. So no other schedule is argued about, and nothing of it can b
 lock would have had to be let go between. What is not told: a flag that one sets and others only read; what two set to
 the same constant; and an update whose halves stand in two functions.
 
+Nothing of the program's is kept alive meanwhile: what the program drops is to be gone, as it is without us. So what was
+read is known by the way from the frame to it and by its address, and both must still lead to it when it is written.
+
 What an instruction touches is known from the code before it: `self.n`, `boxes[0].n`, no more than names, attributes
 that stand in the object itself, and items by a constant or a variable. What is not that simple is passed over.
 """
@@ -16,7 +19,8 @@ import linecache
 from types import CodeType, FrameType, MemberDescriptorType
 from typing import Any
 
-from interlock.explore.engine.baton import Baton, Strand, locals_of
+from interlock.core.explain.places import locals_of
+from interlock.explore.engine.baton import Baton, Strand
 
 # How a value on the stack was come by: ("name", x), ("global", x), ("constant", v), ("attribute", of, x),
 # ("item", of, key); None: not known.
@@ -126,13 +130,22 @@ class Races:
         self.name = name
         self.found: tuple[Any, ...] | None = None
         self._accesses: dict[int, tuple[CodeType, dict[int, Access]]] = {}  # by the code's id, as in points.py
-        # By strand: after how many operations of its own, and what it has read since.
+        # By strand: after how many operations of its own, and what it has read since: by address and key the way
+        # there, the frame, the line, and who has changed it since.
         self._read: dict[int, tuple[int, dict[Any, list[Any]]]] = {}
+        self._calls: dict[int, int] = {}  # by a frame's address: which call has it
+        self._count = 0
 
     def begin(self) -> None:
         """Before each schedule."""
         self.found = None
         self._read.clear()
+        self._calls.clear()
+
+    def called(self, frame: FrameType) -> None:
+        """The calling strand has begun a function of the program."""
+        self._count += 1
+        self._calls[id(frame)] = self._count
 
     def seen(self, frame: FrameType, offset: int) -> None:
         """The calling strand is about to run this instruction, and nobody else before it has."""
@@ -172,14 +185,14 @@ class Races:
         mine = self._own(strand)
         identity = (id(of), key)
         if not writes:
-            mine[identity] = [of, frame, frame.f_lineno, None]
+            mine[identity] = [way, self._calls.get(id(frame)), frame.f_lineno, None]
             return
         place = (self.name(strand.number), frame.f_code, frame.f_lineno)
         read = mine.pop(identity, None)
-        if read is not None and read[1] is frame and read[3] is not None:
+        if read is not None and read[1] == self._calls.get(id(frame)) and read[3] is not None:
             other, constant = read[3]
             same = written is not None and written[0] == "constant" and written == constant
-            if not same:
+            if not same and (frame.f_globals if read[0] is None else self._value(read[0], frame)) is of:
                 self._tell(strand, of, what, key, read[2], other, place)
                 return
         for each in self.baton.strands:

@@ -15,6 +15,7 @@
 #define INTERLOCK_GUARD_H
 
 #include "party.h"
+#include <sched.h>
 
 enum { DIED = 1, STALE = 2, MUTANT = 3 };
 static void rebuild(struct record *guarded, int why);
@@ -43,6 +44,7 @@ static int lock_word(struct me *me, u32 *guard, u64 deadline, int *died) {
         __builtin_ia32_pause();
 #endif
     }
+    sched_yield(); /* who is inside woke this thread, maybe, and was preempted for it: cheaper than to sleep and be woken */
     for (;;) {
         if (try_word(me, guard, died)) {
             return 0;

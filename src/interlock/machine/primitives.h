@@ -74,12 +74,18 @@ static void lock_release(struct me *me, struct record *r, int keep) {
             break;
         }
         if ((head->flags & (TASK | STRICT)) || now() - head->since >= DUE) {
-            if (grant(r, r, head,
-                      head->owner | (head->flags & ENTER ? ENTERED : 0) | abandoned | (head->next != 0 ? QUEUED : 0))) {
-                serve(r);
-                break;
+            int asleep = mine && head->watch == me->id && !(head->flags & TASK);
+            if (!grant_as(r, r, head,
+                          head->owner | (head->flags & ENTER ? ENTERED : 0) | abandoned | (head->next != 0 ? QUEUED : 0),
+                          asleep)) {
+                continue;
             }
-            continue;
+            serve(r);
+            if (asleep) {
+                guard_unlock_waking(me, r, head);
+                return;
+            }
+            break;
         }
         if (!mine) {
             rouse(head, WOKEN); /* it does not watch the caller: so it is awake before the lock is free */

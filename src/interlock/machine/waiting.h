@@ -287,17 +287,20 @@ static void settle_intent(struct record *r) {
 /* --- granting ----------------------------------------------------------------------------------------------------- */
 
 /* Gives `n`, which stands in the queue of `q` (the record's, or that of a condition of its), what it waits for. Returns
-   whether it was still there. From the system call on its owner may run, and leave. */
-static int grant(struct record *r, struct record *q, struct node *n, u64 after) {
+   whether it was still there. From the system call on its owner may run, and leave. `asleep`: the caller wakes it as it
+   leaves the guard. That is for an owner that watches the caller: a death before the wake wakes it too. */
+static int grant_as(struct record *r, struct record *q, struct node *n, u64 after, int asleep) {
     u32 bits = GRANTED | (n->flags & HOLD ? HOLDING : 0);
     int holds = (n->flags & HOLD) != 0;
     int there = 1;
     intend(r, n, TAKE, is_exclusive(r->kind) ? after : after | QUEUED);
     if (n->flags & TASK) {
         there = grant_by_letter(n, bits);
-    } else if (ilk->mutant == 1) {
+    } else if (asleep || ilk->mutant == 1) {
         or_in(&n->word, bits);
-        futex_wake(&n->word, 1);
+        if (!asleep) {
+            futex_wake(&n->word, 1);
+        }
     } else {
         futex_change(&n->word, 1, &n->word, FUTEX_OP_OR, bits);
     }
@@ -316,6 +319,10 @@ static int grant(struct record *r, struct record *q, struct node *n, u64 after) 
         store(&n->at, 0);
     }
     return 1;
+}
+
+static inline int grant(struct record *r, struct record *q, struct node *n, u64 after) {
+    return grant_as(r, q, n, after, 0);
 }
 
 /* Gives back the holds of the dead, and what was given back past the guard. Permits are not lost with a killed holder, and

@@ -8,7 +8,6 @@ A task of asyncio's keeps its exception, so it is found when somebody looks, as 
 nobody asked is told of by asyncio when it goes. What is lost is a task whose exception somebody has dealt with.
 """
 
-import gc
 import sys
 import threading
 import weakref
@@ -23,6 +22,7 @@ from interlock.core.kernel.private import error_of
 from interlock.core.tasks.task import current_party
 from interlock.dropin import call_when_loaded, call_with_asyncio
 from interlock.watch import private
+from interlock.watch.living import living
 from interlock.watch.words import legible
 
 TYPE_CHECKING = False
@@ -150,8 +150,8 @@ def look_for_tasks() -> None:
     """Take note of the tasks of asyncio's that have ended by an exception, as far as somebody still keeps them."""
     kind = getattr(sys.modules.get("asyncio.tasks"), "Task", None)
     if kind is not None:
-        for each in gc.get_objects():
-            if issubclass(type(each), kind) and each.done():
+        for each in living(kind):
+            if each.done():
                 note_task(each)
 
 
@@ -180,7 +180,7 @@ def killed_processes() -> list[tuple[int, str, int]]:
 def watch(on_deadlock: "Callable[[], object] | None" = None) -> None:
     """Take note from now on, of threads that are made from now on. ``on_deadlock``: called in a loop's thread when a
     callback has ended by a DeadlockError and asyncio has said so, which is all that asyncio does about it."""
-    private.call_when_ended_by_an_exception(note_thread)
+    private.call_for_threads(ended=note_thread)
     call_with_asyncio(lambda: _watch_tasks(on_deadlock))
     call_when_loaded(_STARTS_PROCESSES, _watch_processes)
 

@@ -225,38 +225,29 @@ def code_of_shutdown() -> "CodeType | None":
     return getattr(shutdown, "__code__", None)
 
 
-def call_when_ended_by_an_exception(function: "Callable[[Any], object]") -> None:
-    """`_make_invoke_excepthook`: have ``function(thread)`` called in each thread, of those made from now on, that an
-    exception ends; the exception is being handled then. Without the name: never. `threading.excepthook` is the
-    program's: what it puts there need not call what it has found."""
+def call_for_threads(
+    *, made: "Callable[[], object] | None" = None, ended: "Callable[[Any], object] | None" = None
+) -> None:
+    """`_make_invoke_excepthook`: have ``made()`` called whenever a Thread is made from now on, and ``ended(thread)`` in
+    each of them that an exception ends; the exception is being handled then. Without the name: never.
+    `threading.excepthook` is the program's: what it puts there need not call what it has found."""
     threading: Any = sys.modules.get("threading")
     make = getattr(threading, "_make_invoke_excepthook", None)
     if make is None:
         return
 
     def make_ours() -> "Callable[[Any], object]":
-        invoke = make()
+        if made is not None:
+            made()
+        invoke: Callable[[Any], object] = make()
+        if ended is None:
+            return invoke
 
         def invoke_excepthook(thread: "Any") -> None:
-            function(thread)
+            ended(thread)
             invoke(thread)
 
         return invoke_excepthook
-
-    make_ours.__name__ = make.__name__
-    threading._make_invoke_excepthook = make_ours
-
-
-def call_when_thread_is_made(function: "Callable[[], object]") -> None:
-    """`_make_invoke_excepthook`: have ``function()`` called whenever a Thread is made. Without the name: never."""
-    threading: Any = sys.modules.get("threading")
-    make = getattr(threading, "_make_invoke_excepthook", None)
-    if make is None:
-        return
-
-    def make_ours() -> object:
-        function()
-        return make()
 
     make_ours.__name__ = make.__name__
     threading._make_invoke_excepthook = make_ours

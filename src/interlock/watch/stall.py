@@ -86,7 +86,7 @@ class Stalls:
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=self._again)
         call_at_wait(self._begin)
-        private.call_when_thread_is_made(self._begin)  # which may wait for what is none of our primitives'
+        private.call_for_threads(made=self._begin)  # which may wait for what is none of our primitives'
         call_with_asyncio(self._call_at_run)
         if self.longest is not None:
             self._begin()  # the program may wait for what is none of our primitives'

@@ -113,7 +113,7 @@ def _raw_locks(before: frozenset[str]) -> Iterator[str]:
     """The names of the program's locks that are not ours; of the standard library's, those that were there before."""
     # A module in C may show the collector objects that it has freed and keeps for later (asyncio's, in 3.12). To ask
     # for them would free them once more. What a module names stands in its dictionary, which is an object of its own.
-    objects = [each for each in gc.get_objects() if not isinstance(each, type(sys))]
+    objects = [each for each in gc.get_objects() if not issubclass(type(each), type(sys))]
     if len(objects) > _MOST_OBJECTS:
         return
     modules = {id(vars(module)): module for module in list(sys.modules.values()) if hasattr(module, "__dict__")}
@@ -129,13 +129,22 @@ def _raw_locks(before: frozenset[str]) -> Iterator[str]:
                 yield from _in_module(modules[id(owner)], before)
             elif type(owner) is dict:
                 own[id(owner)] = owner
-            elif isinstance(getattr(owner, "__dict__", None), dict):
+            elif _names_of(owner) is not None:
                 yield from _in_instance(owner, before)
     if own:
         for start in range(0, len(objects), _SLICE):
             for owner in objects[start : start + _SLICE]:
-                if type(owner) is not dict and id(getattr(owner, "__dict__", None)) in own:
+                if type(owner) is not dict and id(_names_of(owner)) in own:
                     yield from _in_instance(owner, before)
+
+
+def _names_of(owner: object) -> "dict[str, object] | None":
+    """What stands in an instance, without its own `__getattribute__`."""
+    try:
+        names = object.__getattribute__(owner, "__dict__")
+    except Exception:
+        return None  # it has none, or makes it as it is asked
+    return names if type(names) is dict else None
 
 
 def _has_lock(things: Sequence[object]) -> bool:
@@ -152,7 +161,7 @@ def _in_module(module: "ModuleType", before: frozenset[str]) -> Iterator[str]:
 def _in_instance(owner: object, before: frozenset[str]) -> Iterator[str]:
     kind = type(owner)
     if _is_told(kind.__module__, frozenset()):
-        for name, value in list(vars(owner).items()):
+        for name, value in list((_names_of(owner) or {}).items()):
             if type(value) in _LOCKS:
                 where = "" if kind.__module__ == "__main__" else f"{kind.__module__}."
                 yield f"{where}{kind.__qualname__}.{name}"

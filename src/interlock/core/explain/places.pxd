@@ -1,5 +1,16 @@
 cimport cython
 
+cdef extern from *:
+    """
+    #include <frameobject.h>
+    #if PY_VERSION_HEX >= 0x030d0000
+      #define interlock_settle(frame) ((void) 0)
+    #else
+      #define interlock_settle(frame) PyFrame_LocalsToFast((PyFrameObject *) (frame), 0)
+    #endif
+    """
+    void interlock_settle(object frame)
+
 
 @cython.final
 cdef class Place:

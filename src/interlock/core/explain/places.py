@@ -603,12 +603,19 @@ def locals_of(frame) -> dict:
     """The local variables of a frame, in a dict of the caller's own.
 
     Up to Python 3.12 a look at them leaves a copy of them all in the frame, which would keep what the program drops.
-    So it is emptied, unless the program has the copy too.
+    So they are taken out of it, unless the program has the copy too. A frame that stands in a trace function (of a
+    debugger, or of `explore`) would put that copy back over its variables, or delete them, when the function returns:
+    so it does that at once, before anything has changed.
     """
     names = frame.f_locals
+    if not COPIES_LOCALS:
+        return dict(names)
+    interlock_settle(frame)
     found = dict(names)
-    if COPIES_LOCALS and frame.f_code.co_flags & CO_OPTIMIZED and type(names) is dict and Py_REFCNT(names) == 2:
-        names.clear()
+    code = frame.f_code
+    if code.co_flags & CO_OPTIMIZED and type(names) is dict and Py_REFCNT(names) == 2:
+        for name in code.co_varnames + code.co_cellvars + code.co_freevars:
+            names.pop(name, None)  # what `exec` has put beside them stays
     return found
 
 

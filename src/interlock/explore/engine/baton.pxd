@@ -130,6 +130,7 @@ cdef class Baton(Controller):
     cdef public list trace
     cdef public bint switching         # lines and bytecodes are points
     cdef public object on_stuck
+    cdef public object others
     cdef public object on_end
     cdef public object place_now
     cdef unsigned long long next_party
@@ -179,9 +180,9 @@ cdef class Baton(Controller):
     cdef double weight(self, object option) except -1
     cdef object tell_switch(self, Strand me, Strand to)
     cdef bint await_outside(self, Strand me)
+    cdef bint anybody(self)
     cdef object come_back(self, Strand me)
 
 
 cdef bint lets_go(int operation) noexcept
 cdef object _start_os_thread(object function, object arguments)
-cpdef dict locals_of(object frame)

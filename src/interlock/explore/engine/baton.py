@@ -31,7 +31,6 @@ import _thread
 import contextvars
 import os
 import threading
-import types
 
 import cython
 from cython.cimports.cpython.exc import PyErr_CheckSignals
@@ -39,7 +38,6 @@ from cython.cimports.cpython.mem import PyMem_RawFree, PyMem_RawRealloc
 from cython.cimports.cpython.object import PyObject
 from cython.cimports.cpython.pystate import PyThreadState_GetDict
 from cython.cimports.cpython.pythread import PyThread_get_thread_ident
-from cython.cimports.cpython.version import PY_VERSION_HEX
 from cython.cimports.interlock.core.kernel.control import Controller, Operation, active, controls
 from cython.cimports.interlock.core.kernel.maker import Maker
 from cython.cimports.interlock.core.kernel.native import (
@@ -62,7 +60,6 @@ from cython.cimports.interlock.core.primitives.mutex import Mutex
 from cython.cimports.interlock.explore.engine.strand_local import (
     interlock_clear_locals,
     interlock_set_strand,
-    interlock_settle,
     interlock_strand,
 )
 
@@ -145,6 +142,7 @@ class Baton(Controller):
 
     Attributes: ``limit`` (points in one schedule), ``pause`` (nanoseconds), ``stay``, ``tree``, ``trace`` (a list to
     fill, or None), ``switching`` (lines are points), ``on_stuck`` (called when nobody can go on; returns words),
+    ``others`` (called before that; returns whether threads that are no strands may have a part in it),
     ``on_end`` (called before that where the first strand has returned; returns whether somebody can by now),
     ``place_now`` (called for the story, with the object that is about to be used).
     """
@@ -649,6 +647,8 @@ class Baton(Controller):
                 if worker.closing:
                     return
                 continue
+            if self.current is not strand:
+                continue
             worker.strand = None
             self.run_strand(strand)
             if strand.given_up:
@@ -1145,15 +1145,19 @@ class Baton(Controller):
     def await_turn(self, me: Strand, given: PyThread_type_lock) -> cython.int:
         """`given`: the lock of the one who gets the baton, freed first, or NULL. The GIL is let go once for both: who
         took it again between would mostly have to wait for the other, only to wait for its turn then.
+
+        It is our turn when we are `current`. Our lock alone does not say so: see `await_outside`.
         """
         turn: PyThread_type_lock = me.worker.turn
         status: PyLockStatus
-        if me is not self.main:
+        while me is not self.main:
             with cython.nogil:
                 if given != cython.NULL:
                     PyThread_release_lock(given)
                 PyThread_acquire_lock_timed(turn, -1, 0)
-            return 0
+            given = cython.NULL
+            if self.current is me:
+                return 0
         while True:
             with cython.nogil:
                 if given != cython.NULL:
@@ -1161,7 +1165,9 @@ class Baton(Controller):
                 status = PyThread_acquire_lock_timed(turn, SLICE_US, 1)
             given = cython.NULL
             if status == PY_LOCK_ACQUIRED:
-                return 0
+                if self.current is me:
+                    return 0
+                continue
             me.quiet += 1
             try:
                 PyErr_CheckSignals()
@@ -1197,38 +1203,50 @@ class Baton(Controller):
             strand = each
             if strand.away:
                 away = True
-        if away or self.outside:
-            # Somebody blocks outside, or others have a hand in it: they get their time.
-            if self.await_outside(me):
-                return None
-        if me.state != State.ENDED:
+        ended: cython.bint = me.state == State.ENDED
+        if not ended:
             me.quiet += 1
         try:
             if self.main.target is self.main and self.on_end is not None and self.on_end():
                 return None
+            if away or self.outside or (self.others is not None and self.others()):
+                # Somebody blocks outside, or others have a hand in it, or may have: they get their time.
+                away = True
+                if self.await_outside(me):
+                    return None
             words = self.on_stuck("deadlock") if self.on_stuck is not None else ""
         finally:
-            if me.state != State.ENDED:
+            if not ended:
                 me.quiet -= 1
-        self.fail("outside" if away or self.outside else "deadlock", words, None, me)
+        self.fail("outside" if away else "deadlock", words, None, me)
         return None
 
     def await_outside(self, me: Strand) -> cython.bint:
         """Wait, in real time, for somebody outside to wake one of ours. False: nobody did."""
         turn: PyThread_type_lock = me.worker.turn
-        status: PyLockStatus
         micros: cython.longlong = cython.cast(cython.longlong, OUTSIDE_S * 1e6)
         self.idle = me
         self.current = None
-        with cython.nogil:
-            status = PyThread_acquire_lock_timed(turn, micros, 0)
+        # From here on who wakes one of ours frees our lock. One may have been woken just before, or as our time is up.
+        # So our lock may be freed for nothing: see `await_turn`.
+        if not self.anybody():
+            with cython.nogil:
+                PyThread_acquire_lock_timed(turn, micros, 0)
         self.idle = None
         if self.current is None:
             self.current = me
         elif self.current is not me:
             # One that was away is back, and has the baton.
             self.await_turn(me, cython.NULL)
-        return status == PY_LOCK_ACQUIRED
+            return True
+        return self.anybody()
+
+    def anybody(self) -> cython.bint:
+        """Whether somebody could go on."""
+        for each in self.order:
+            if cython.cast(Strand, each).state == State.READY:
+                return True
+        return False
 
     # --- what blocks outside --------------------------------------------------------------------------------------
 
@@ -1326,18 +1344,6 @@ def _forked():
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forked)
-
-
-def locals_of(frame: types.FrameType) -> dict:
-    """The variables of a frame, as they are now.
-
-    Up to 3.12 a frame that was asked for `f_locals` puts what it has told then back after the next call of a trace
-    function, over what others have done to its cells meanwhile. So it does that at once.
-    """
-    found = dict(frame.f_locals)  # from 3.13 on a view of the frame
-    if PY_VERSION_HEX < 0x030D0000:
-        interlock_settle(frame)
-    return found
 
 
 def _start_os_thread(function, arguments):

@@ -1,6 +1,5 @@
 from collections.abc import Callable
 from threading import Thread
-from types import FrameType
 from typing import Any, final
 
 from interlock.core.kernel.control import Controller
@@ -54,6 +53,7 @@ class Baton(Controller):
     trace: list[tuple[Any, ...]] | None
     switching: bool
     on_stuck: Callable[[str], str] | None
+    others: Callable[[], object] | None
     on_end: Callable[[], bool] | None
     on_dropped: Callable[[Strand], object] | None
     place_now: Callable[[object], object] | None
@@ -92,5 +92,3 @@ class Baton(Controller):
     def steal(self) -> bool: ...
     def drop(self) -> bool: ...
     def maker(self, what: object) -> tuple[str, int] | None: ...
-
-def locals_of(frame: FrameType) -> dict[str, Any]: ...

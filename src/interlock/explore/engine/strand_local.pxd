@@ -2,7 +2,6 @@
 
 cdef extern from *:
     """
-    #include <frameobject.h>
     #ifdef _MSC_VER
       #define INTERLOCK_STRAND_LOCAL __declspec(thread)
     #else
@@ -21,13 +20,7 @@ cdef extern from *:
     #else
       #define interlock_clear_locals() ((void) 0)
     #endif
-    #if PY_VERSION_HEX >= 0x030d0000
-      #define interlock_settle(frame) ((void) 0)
-    #else
-      #define interlock_settle(frame) PyFrame_LocalsToFast((PyFrameObject *) (frame), 0)
-    #endif
     """
-    void interlock_settle(object frame)
     void interlock_clear_locals() noexcept
     void *interlock_strand() noexcept nogil
     void interlock_set_strand(void *strand) noexcept nogil

@@ -1,10 +1,10 @@
 """A child process that is waited for: which, what it does, what ended it."""
 
-import gc
 import sys
 
 from interlock.watch import ended, private
 from interlock.watch.instructions import is_program_file
+from interlock.watch.living import living
 from interlock.watch.waits import Meaning, pipes, system
 from interlock.watch.waits.frames import frame_in, simple
 
@@ -124,8 +124,7 @@ def _queues() -> "list[tuple[Any, bool]]":
     kind = getattr(module, "Queue", None)
     if kind is None:
         return []
-    found = [each for each in gc.get_objects() if isinstance(each, kind)]
-    ends = [(each, private.reading_end(each)) for each in found]
+    ends = [(each, private.reading_end(each)) for each in living(kind)]
     return [(each, system.is_full(end.fileno())) for each, end in ends if end is not None and not end.closed]
 
 
@@ -195,7 +194,7 @@ def process_pool_of(future: "Any", view: "View") -> Meaning | None:
     kind = getattr(module, "ProcessPoolExecutor", None)
     if kind is None:
         return None
-    for executor in [each for each in gc.get_objects() if isinstance(each, kind)]:
+    for executor in living(kind):
         for item in private.jobs_of_processes(executor):
             if item.future is future:
                 from interlock.watch.waits.futures import job_call

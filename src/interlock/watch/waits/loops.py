@@ -1,11 +1,11 @@
 """A coroutine handed to a loop from outside: `run_coroutine_threadsafe(...).result()`."""
 
-import gc
 import sys
 
 from interlock.core.explain.places import place_of_wait
 from interlock.watch import private
 from interlock.watch.idle import loop_of_frames, running_loop_of
+from interlock.watch.living import living
 from interlock.watch.reach import ANY
 from interlock.watch.waits import Meaning
 
@@ -62,7 +62,7 @@ def _runners_of(loop: "Any") -> "list[Any]":
     kind = getattr(sys.modules.get("asyncio.runners"), "Runner", None)
     if kind is None:
         return []
-    return [each for each in gc.get_objects() if type(each) is kind and private.loop_of_runner(each) is loop]
+    return [each for each in living(kind) if private.loop_of_runner(each) is loop]
 
 
 def at(someone: "Someone") -> str:
@@ -114,7 +114,7 @@ def loops() -> "list[Any]":
     kind = getattr(asyncio, "BaseEventLoop", None)
     if kind is None:
         return []
-    return [each for each in gc.get_objects() if isinstance(each, kind) and private.shows_its_work(each)]
+    return [each for each in living(kind) if private.shows_its_work(each)]
 
 
 def running_loop(someone: "Someone") -> "Any":

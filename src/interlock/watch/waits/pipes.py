@@ -5,10 +5,10 @@ for its own code: whoever has one of the pipe's files in hands, or reads and wri
 """
 
 import builtins
-import gc
 import io
 import os
 
+from interlock.watch.living import living
 from interlock.watch.waits import Meaning, system
 
 TYPE_CHECKING = False
@@ -101,14 +101,12 @@ def _descriptors_of(link: str) -> set[int]:
 def _files_of(numbers: set[int]) -> "list[Any]":
     """The files of Python over these descriptors."""
     found = []
-    for each in gc.get_objects():
-        # By its type: `isinstance` would ask an object of the program's for its `__class__`.
-        if issubclass(type(each), (io.RawIOBase, io.BufferedIOBase, io.TextIOBase)):
-            try:
-                if not each.closed and each.fileno() in numbers:
-                    found.append(each)
-            except (OSError, ValueError, AttributeError):
-                continue
+    for each in living(io.RawIOBase, io.BufferedIOBase, io.TextIOBase):
+        try:
+            if not each.closed and each.fileno() in numbers:
+                found.append(each)
+        except (OSError, ValueError, AttributeError):
+            continue
     return found
 
 
