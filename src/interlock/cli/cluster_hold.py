@@ -1,6 +1,5 @@
 """`interlock hold URL NAME`: a lock, a permit or one side of an RWLock on an engine."""
 
-import os
 import threading
 from argparse import Namespace
 
@@ -10,18 +9,12 @@ from interlock.cluster import Cluster, ClusterError, LeaseLost, Ticket, connect
 from interlock.cluster.permits import Permits
 from interlock.cluster.rwlock import RWLock
 
-GRPC_FORKS = "GRPC_ENABLE_FORK_SUPPORT"  # else it says at each fork, on stderr, that it does nothing
-
 
 class ClusterHold:
     def __init__(self, cluster: Cluster, target: Permits) -> None:
         self.cluster = cluster
         self.target = target
         self.ticket: Ticket | None = None
-        # gRPC reads this when it connects. The command that we start is a new program: nothing has to be done for it.
-        self.quiet_grpc: bool = cluster.url.startswith("etcd") and GRPC_FORKS not in os.environ
-        if self.quiet_grpc:
-            os.environ[GRPC_FORKS] = "false"
 
     def acquire(self, timeout: float | None) -> bool:
         try:
@@ -34,8 +27,6 @@ class ClusterHold:
 
     def environment(self) -> dict[str, str]:
         assert self.ticket is not None
-        if self.quiet_grpc:
-            os.environ.pop(GRPC_FORKS, None)
         return {"INTERLOCK_TOKEN": str(self.ticket.value)}
 
     def on_lost(self, tell: Event) -> None:
