@@ -150,6 +150,8 @@ class TestOnAServer:
         out, err = held.communicate("end\n", timeout=PATIENCE)
         assert held.returncode == 0, err
         assert "INTERLOCK_TOKEN=" in out
+        assert err == "", "nothing is said, whatever the client of the engine has to say"
+        assert ("GRPC_ENABLE_FORK_SUPPORT" in out) is ("GRPC_ENABLE_FORK_SUPPORT" in os.environ)
 
     def test_for_how_long_is_by_the_clock_of_the_engine(self, engine, url, prefix, connect, monkeypatch):
         """This machine's clock may be anywhere. etcd has no clock that can be asked."""

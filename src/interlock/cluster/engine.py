@@ -165,6 +165,7 @@ def make_engine(settings: Settings) -> Engine:
     if scheme not in ENGINES:
         known = ", ".join(f"{name}://" for name in ENGINES)
         raise ValueError(f"not the URL of an engine: {shown(settings.url)!r}. It begins with one of {known}")
+    refuse_unquoted(settings.url)
     try:
         module: ModuleType = importlib.import_module(f"interlock.cluster.engines.{ENGINES[scheme]}")
     except ModuleNotFoundError as error:
@@ -174,7 +175,6 @@ def make_engine(settings: Settings) -> Engine:
         raise ClusterError(
             f"{scheme}:// needs {missing}, which is not installed: pip install 'interlock[{ENGINES[scheme]}]'"
         ) from error
-    refuse_unquoted(settings.url)
     made: Engine = module.make(settings)
     return made
 
