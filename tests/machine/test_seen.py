@@ -3,12 +3,15 @@
 import asyncio
 import io
 import threading
+import time
+from pathlib import Path
 
 import pytest
 from parties import ThreadParty
 
 import interlock
-from interlock import machine
+from interlock import cli, machine
+from interlock.machine import boards
 from interlock.watch.snapshot import PartyData
 
 from .conftest import PATIENCE, Others, until
@@ -187,3 +190,112 @@ def test_a_recording_has_waits_of_tasks_for_notifications() -> None:
     kinds = {number: primitive.kind for number, primitive in enumerate(recording.primitives)}
     happened = [each.happening for each in recording.events() if kinds.get(each.primitive) == "Condition"]
     assert happened == ["waiting", "notified", "granted"]
+
+
+@pytest.mark.parametrize("kind", ["Lock", "RLock", "BoundedSemaphore", "RWLock"])
+@pytest.mark.parametrize("by", ["thread", "task"])
+def test_a_recording_names_the_holder_in_another_process(
+    others: Others, tmp_path: Path, capsys: pytest.CaptureFixture[str], kind: str, by: str
+) -> None:
+    """And its report; one after the other, where it changes while the wait goes on."""
+    shared = getattr(machine, kind)(name=f"seen-elsewhere-{kind}-{by}")
+    mine = shared.write() if kind == "RWLock" else shared
+    theirs = shared.read() if kind == "RWLock" else shared
+    local = interlock.Lock(name=shared.name)  # of the same name, and nothing of the kind
+    go, second = machine.Event(), machine.Event()
+
+    def hold(tell: machine.Event | None, until_told: machine.Event) -> None:
+        theirs.acquire()
+        if tell is not None:
+            tell.set()
+        until_told.wait()
+        theirs.release()
+
+    held = machine.Event()
+    first = others.start(lambda: hold(held, go))
+    assert held.wait(PATIENCE)
+    with interlock.record() as recording:
+        if kind != "RWLock":  # readers pass the queue together
+            other = others.start(lambda: hold(None, second))
+            until(lambda: len(shared.waiters) == 1)
+
+        async def wait() -> None:
+            async with mine.within(PATIENCE):
+                pass
+
+        def work() -> None:
+            if by == "task":
+                asyncio.run(wait())
+            else:
+                with mine.within(PATIENCE):
+                    pass
+            with local:
+                pass
+
+        worker = threading.Thread(target=work)
+        worker.start()
+        until(lambda: len(shared.waiters) == 1 + (kind != "RWLock"))
+        until(lambda: boards.changes and str(first) in boards.changes[-1][3])
+        go.set()
+        if kind != "RWLock":
+            until(lambda: str(other) in boards.changes[-1][3])
+            second.set()
+        worker.join()
+        mine.acquire()
+        mine.release()
+    names = {number: party.name for number, party in enumerate(recording.parties)}
+    told = [
+        (each.happening, names[each.party])
+        for each in recording.events()
+        if recording.primitives[each.primitive].name == shared.name and "[" in names[each.party]
+    ]
+    holders = [first] if kind == "RWLock" else [first, other]
+    assert [
+        (what, str(pid) in who)
+        for pid, (what, who) in zip([pid for pid in holders for _ in range(2)], told, strict=True)
+    ] == [("acquired", True), ("released", True)] * len(holders)
+    recording.save(tmp_path / "recording")
+    cli.main(["report", str(tmp_path / "recording")])
+    assert f"[{first}] MainThread held it" in capsys.readouterr().out.partition("\n\nPrimitives")[0]
+
+
+def test_a_recording_does_not_say_that_somebody_holds_it_after_the_wait(others: Others) -> None:
+    """The look has ended, so nothing is known; nor that a semaphore is held elsewhere which is held here too."""
+    lock, permits = machine.Lock("seen-until"), machine.BoundedSemaphore("seen-both", 2)
+    held = machine.Event()
+
+    def hold() -> None:
+        lock.acquire()
+        permits.acquire()
+        held.set()
+        time.sleep(PATIENCE * 10)
+
+    others.start(hold)
+    assert held.wait(PATIENCE)
+    with interlock.record() as recording, permits:
+        assert not lock.acquire(timeout=0.01)
+        assert not permits.acquire(timeout=0.01)
+    happened = [
+        (each.happening, recording.primitives[each.primitive].name)
+        for each in recording.events()
+        if "[" in recording.parties[each.party].name
+    ]
+    assert happened == [("acquired", "seen-until"), ("released", "seen-until")]
+
+
+def test_who_gets_it_at_once_has_not_waited() -> None:
+    """Also where there is no way past the guard. Permits, sides and items were recorded as waits."""
+    bounded, plain, lock = machine.BoundedSemaphore("at-once-b", 2), machine.Semaphore("at-once-s"), machine.RWLock()
+    queue, event, latch = machine.Queue(), machine.Event(), machine.Latch(1)
+    event.set()
+    latch.count_down()
+    with interlock.record() as recording:
+        with bounded, plain, lock.read():
+            queue.put(1)
+            assert queue.get() == 1
+            queue.task_done()
+            queue.join()
+        with lock.write():
+            assert event.wait()
+            assert latch.wait()
+    assert not [each for each in recording.events() if each.happening in ("waiting", "granted")]

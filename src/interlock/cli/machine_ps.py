@@ -11,7 +11,9 @@ from typing import Any, NoReturn
 
 from interlock.cli.hold import BAD_USE, refuse
 from interlock.cli.screen import Column, Screen, table
-from interlock.machine.kernel import LAYOUT, Died, Party, folder, seen
+from interlock.machine.files import folder
+from interlock.machine.kernel import LAYOUT, Died, Party, clear_arena, seen
+from interlock.machine.tasks import clear_mail
 from interlock.watch.words import duration
 
 COLUMNS = (
@@ -101,14 +103,13 @@ def clean(request: Namespace) -> NoReturn:
     within = folder()
     path = os.path.join(within, f"arena.{LAYOUT}")
     busy = users(path)
-    with suppress(FileNotFoundError):
-        for name in os.listdir(within):
-            pid = name.split("-")[1] if name.startswith("mail-") else ""
-            if pid.isdigit() and not os.path.exists(f"/proc/{pid}"):
-                os.unlink(os.path.join(within, name))
     if busy:
+        clear_mail(within)
         refuse(f"{path} is in use by {', '.join(map(str, busy))}")
-    with suppress(FileNotFoundError):
-        os.unlink(path)
-        print(f"removed {path}")
+    try:
+        if clear_arena(path):
+            print(f"removed {path}")
+    except OSError as error:
+        refuse(str(error))
+    clear_mail(within)
     sys.exit(0)

@@ -187,7 +187,7 @@ class Barrier(Shared):
         return self.leave(caller(), cython.address(asking.w))
 
     def _withdraw(self, asking: Asking) -> None:
-        if asking.w.node != 0:
+        if asking.is_ours():
             barrier_withdraw(caller(), self.r, cython.address(asking.w))
 
     def _extra(self) -> object:

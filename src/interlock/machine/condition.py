@@ -165,7 +165,7 @@ class Condition(Shared):
         return self.lock.__aenter__()
 
     def __aexit__(self, exc_type: object = None, exc_value: object = None, traceback: object = None) -> object:
-        return self.lock.__aexit__()
+        return self.lock.__aexit__(exc_type, exc_value, traceback)
 
     def acquire_async(self, timeout: object = None) -> object:
         """Acquire the lock for the calling task, by its own `acquire_async`."""
@@ -180,7 +180,15 @@ class Condition(Shared):
         task: u64 = held.task
         flags: u32 = ENTER if load(cython.address(held.word)) & ENTERED else 0
         told: u64 = self.tell_wait() if probing else 0
-        noticed = await tasks.wait_in_condition(self, timeout, flags)
+        self.lock.let_go = 0
+        try:
+            noticed = await tasks.wait_in_condition(self, timeout, flags)
+        except GeneratorExit:
+            if self.lock.let_go and self.reentrant:
+                self.lock.let_go = depth
+            if told:
+                self.tell(Happening.CANCELLED, now() - told)
+            raise
         if self.reentrant:
             store(cython.address(held.task), task)
             store(cython.address(held.count), depth)
@@ -205,6 +213,10 @@ class Condition(Shared):
             await self.wait_async(left)
             result = predicate()
         return result
+
+    def _let_go(self) -> None:
+        """The task whose coroutine is being closed does not hold the lock."""
+        self.lock.let_go = 1
 
     def _extra(self) -> object:
         return self.lock

@@ -65,6 +65,7 @@ cdef extern from "kernel.h" nogil:
     void store_u32 "store"(u32 *, u32) noexcept
     u64 now() noexcept
     bint is_dead(u64) noexcept
+    bint is_gone(u64) noexcept
     void note_place(me *, u32, u32, const char *) noexcept
     bint place_of(slot *, u32, u32, char *) noexcept
     slot *slot_of(u64) noexcept
@@ -96,6 +97,7 @@ cdef extern from "kernel.h" nogil:
     int latch_down(record *, u64) noexcept
     int condition_step(me *, Waiting *, int) noexcept
     int condition_give_up(me *, Waiting *) noexcept
+    bint condition_drop(me *, Waiting *) noexcept
     void condition_notify(record *, u32) noexcept
     int barrier_step(me *, Waiting *, int, int) noexcept
     int barrier_finish(record *, Waiting *, int) noexcept
@@ -143,7 +145,9 @@ cdef class Shared:
     cdef object tell(self, Happening happening, long long waited)
     cdef object note_taken(self, me *i)
     cdef object make_board(self)
+    cdef object note_holder(self, int more)
     cdef bint drive_on(self, Waiting *w) except -1
+    cdef bint get_at_once(self, Waiting *w) except -1
     cdef str describe(self, str state, str more)
 
 
@@ -155,6 +159,7 @@ cdef class Asking:
     cdef u64 told_at
     cdef object data
     cdef Waiting w
+    cdef bint is_ours(self) except -1
 
 
 # The calling thread, with a slot.

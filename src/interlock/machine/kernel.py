@@ -18,11 +18,14 @@ from cython.cimports.interlock.core.kernel.probe import Happening, Observed, hap
 from cython.cimports.interlock.machine.process import (
     ARENA_SIZE,
     BUSY,
+    STRANGER,
+    allocate_arena,
     begin_process,
     check_stamp,
     close_record,
     enrol,
     found,
+    has_life,
     introduce,
     map_arena,
     open_record,
@@ -38,6 +41,7 @@ from cython.cimports.libc.string import memcpy, memset
 
 from interlock.core.kernel.private import listed_thread
 from interlock.errors import DeadlockError, ShutDown
+from interlock.machine.files import boot_and_namespace, check_folder, folder, is_shared, unlink_file
 
 TIMEOUT_MAX = 2.0**63 / 1e9  # seconds, as threading's
 LAYOUT = 3
@@ -96,47 +100,15 @@ identity = cython.declare(object, None)  # (device, inode) of the file there; No
 private = cython.declare(cython.bint, False)  # nobody but this user can write into it
 
 
-def folder() -> str:
-    """Where the arena lies."""
-    return os.environ.get("INTERLOCK_MACHINE_DIR") or f"/dev/shm/interlock-{os.getuid()}"
-
-
-def read_text(path: str) -> str:
-    with open(path) as file:
-        return file.read().strip()
-
-
-def check_folder(path: str) -> None:
-    try:
-        os.mkdir(path, 0o700)
-    except FileExistsError:
-        pass
-    except OSError as error:
-        raise OSError(
-            error.errno,
-            f"interlock.machine cannot make its folder {path} ({error.strerror}): set INTERLOCK_MACHINE_DIR",
-        ) from None
-    found = os.stat(path, follow_symlinks=False)
-    if not os.path.isdir(path) or os.path.islink(path):
-        raise NotADirectoryError(f"interlock.machine: {path} is no folder")
-    if found.st_uid not in (os.getuid(), 0) and not os.environ.get("INTERLOCK_MACHINE_DIR"):
-        raise PermissionError(f"interlock.machine: {path} belongs to user {found.st_uid}; set INTERLOCK_MACHINE_DIR")
-    if found.st_mode & 0o002 and not found.st_mode & 0o1000:
-        raise PermissionError(f"interlock.machine: anybody may write to {path}: chmod o-w {path}")
-
-
-def is_shared(path: str) -> bool:
-    """Whether others than this user may write there."""
-    return bool(os.stat(path).st_mode & 0o022)
-
-
 def make_arena(path: str, boot: str, namespace: int) -> None:
     made = f"{path}.{os.getpid()}.{os.urandom(4).hex()}"
     fd = os.open(made, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         if is_shared(os.path.dirname(path)):
             os.fchmod(fd, 0o660)
-        os.ftruncate(fd, ARENA_SIZE)
+        wrong: cython.int = allocate_arena(fd)
+        if wrong:
+            raise OSError(wrong, f"interlock.machine cannot make {path}: {os.strerror(wrong)}")
         head = map_arena(fd)
         if head == cython.NULL:
             raise MemoryError(f"interlock.machine: cannot map {made}")
@@ -151,6 +123,30 @@ def make_arena(path: str, boot: str, namespace: int) -> None:
         os.unlink(made)
 
 
+def clear_arena(path: str) -> bool:
+    """Remove that arena. Returns whether it was there.
+
+    Raises OSError if a thread that lives takes part in it, in whatever namespace.
+    """
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        if os.fstat(fd).st_size == ARENA_SIZE:
+            head = map_arena(fd)
+            if head == cython.NULL:
+                raise MemoryError(f"interlock.machine: cannot map {path}")
+            lives = has_life(head)
+            unmap_arena(head)
+            if lives:
+                raise OSError(f"{path} is in use by a process that cannot be seen from here (of another container?)")
+        unlink_file(path, fd)
+    finally:
+        os.close(fd)
+    return True
+
+
 def open_arena() -> None:
     """Map the arena of this user. Raises OSError where it cannot be had."""
     if place is None:
@@ -160,8 +156,7 @@ def open_arena() -> None:
 
 def find_arena() -> None:
     global place, private, identity
-    boot = read_text("/proc/sys/kernel/random/boot_id")
-    namespace = os.stat("/proc/self/ns/pid").st_ino
+    boot, namespace = boot_and_namespace()
     within = folder()
     check_folder(within)
     path = os.path.join(within, f"arena.{LAYOUT}")
@@ -178,20 +173,23 @@ def find_arena() -> None:
             if stat.st_size != ARENA_SIZE:
                 raise OSError(f"interlock.machine: {path} is no arena of this version: `interlock clean` removes it")
             head = map_arena(fd)
+            if head == cython.NULL:
+                raise MemoryError(f"interlock.machine: cannot map {path}")
+            wrong = check_stamp(head, boot.encode(), namespace)
+            if wrong:
+                unmap_arena(head)
+            if wrong == 2:
+                # It was made before the machine was started: nobody in it lives.
+                unlink_file(path, fd)
+                continue
         finally:
             os.close(fd)
-        if head == cython.NULL:
-            raise MemoryError(f"interlock.machine: cannot map {path}")
-        wrong = check_stamp(head, boot.encode(), namespace)
-        if wrong == 2:
-            # It was made before the machine was started: nobody in it lives.
-            unmap_arena(head)
-            os.unlink(path)
-            continue
         if wrong:
-            unmap_arena(head)
             what = {1: "another version of interlock", 3: "another namespace of process ids (a container?)"}[wrong]
-            raise OSError(f"interlock.machine: {path} was made by {what}; set INTERLOCK_MACHINE_DIR to another folder")
+            raise OSError(
+                f"interlock.machine: {path} was made by {what}: set INTERLOCK_MACHINE_DIR to another folder, or, if "
+                "none of its processes is left, remove it with `interlock clean`"
+            )
         encoded = os.fsencode(within)[:255]
         alone = (
             stat.st_uid == os.geteuid()
@@ -264,6 +262,11 @@ def enrol_caller():
         if done != BUSY:
             break
         PyErr_CheckSignals()
+    if done == STRANGER:
+        raise OSError(
+            "interlock.machine: this process was forked into another namespace of process ids, where what it has got "
+            "from its parent cannot be used: start it by exec, and set INTERLOCK_MACHINE_DIR to another folder"
+        )
     if done != 0:
         raise OSError(
             "interlock.machine: no room for another thread: 8192 take part, or the memory of the folder is full"
@@ -286,7 +289,7 @@ def text(raw: cython.p_char) -> str:
 
 def party_of(id: u64, since: u64):
     """The party with that id, or None where nobody has it any more."""
-    if (id & 0xFFFF) == 0 or is_dead(id):
+    if (id & 0xFFFF) == 0 or is_gone(id):
         return None
     there: cython.pointer(slot) = slot_of(id)
     return Party(there.pid, text(there.thread), text(there.program), since / 1e9 if since else None)
@@ -409,11 +412,16 @@ class Asking:
                 step = any_step(i, cython.address(self.w), 0)
         return step
 
+    def is_ours(self) -> cython.bint:
+        """Whether the wait is that of a thread of this process. It is not in a child, whose parent goes on waiting. Who
+        drops a coroutine may be another thread than the one in which it waited."""
+        return self.w.node != 0 and not is_dead(self.mine) and slot_of(self.mine).pid == this_process.pid
+
     def leave(self) -> bool:
         """Leave. Returns whether it has got it by then."""
-        i = caller()
-        if self.w.node == 0 or i.id != self.mine:
+        if not self.is_ours():
             return False
+        i = caller()
         step: cython.int
         with cython.nogil:
             step = any_leave(i, cython.address(self.w))
@@ -426,18 +434,37 @@ class Asking:
             step = condition_give_up(ilk_me(), cython.address(self.w))
         return step == TAKEN
 
+    def drop(self) -> bool:
+        """Condition: its coroutine was closed. Returns whether it had let the lock go."""
+        if not self.is_ours():
+            return True
+        i = caller()
+        step: cython.int
+        with cython.nogil:
+            step = condition_drop(i, cython.address(self.w))
+        return step != 0
+
     def take_back(self) -> None:
-        self.shared.take_back(cython.address(self.w))
+        """Give back what `leave` says that it has got: it belongs to the thread in which it waited."""
+        i = caller()
+        called: u64 = i.id
+        i.id = self.mine
+        try:
+            self.shared.take_back(cython.address(self.w))
+        finally:
+            i.id = called
 
     def restless(self) -> bool:
         """Whether it should look: something was told it, or somebody has died."""
+        if self.told_at != 0 and probing:
+            self.shared.note_holder(0)
         if self.w.node == 0:
             return True
         n: cython.pointer(node) = node_at(self.w.node)
         kind = self.shared.kind
         if kind == EVENT or kind == LATCH or kind == BARRIER or self.w.flags & JOINING:
             return True
-        return n.word != PARKED or n.watch >> 62 != 0 or (n.watch != 0 and n.watch != self.mine and is_dead(n.watch))
+        return n.word != PARKED or n.watch >> 62 != 0 or (n.watch != 0 and n.watch != self.mine and is_gone(n.watch))
 
     def restless_now(self) -> bool:
         """Whether it was told something before its loop knew to whom the mail belongs."""
@@ -463,10 +490,12 @@ class Asking:
         if outcome == 0:
             self.told_at = now()
             self.shared.tell(Happening.WAITING, 0)
+            self.shared.note_holder(1)
         elif self.told_at != 0:
             happening = (
                 Happening.GRANTED if outcome == 1 else Happening.TIMED_OUT if outcome == 2 else Happening.CANCELLED
             )
+            self.shared.note_holder(-1)
             self.shared.tell(happening, now() - self.told_at)
             self.told_at = 0
 
@@ -620,6 +649,13 @@ class Shared:
             self.make_board()
         happened(happening, cython.cast(Observed, self.board), 0, waited)
 
+    def note_holder(self, more: cython.int):
+        """For recordings: who holds it, in another process. ``more``: 1 the caller begins to wait, -1 it has ended."""
+        from interlock.machine.boards import note
+
+        if self.board is not None:
+            note(self.board, "" if more < 0 else held_elsewhere(self.index), more)
+
     def drive(self, w: cython.pointer(Waiting)) -> cython.bint:
         """Wait, with Ctrl-C. Returns whether the caller has it."""
         if not probing:
@@ -629,23 +665,41 @@ class Shared:
             if not self.drive_on(w):
                 return False
             self.tell(Happening.ACQUIRED, 0)
+        elif self.get_at_once(w):
+            self.tell(Happening.ACQUIRED, 0)
         else:
             self.tell(Happening.WAITING, 0)
+            self.note_holder(1)
             try:
                 got: cython.bint = self.drive_on(w)
             except BaseException:
+                self.note_holder(-1)
                 self.tell(Happening.CANCELLED, now() - begun)
                 raise
+            self.note_holder(-1)
             self.tell(Happening.GRANTED if got else Happening.TIMED_OUT, now() - begun)
             if not got:
                 return False
         self.note_taken(ilk_me())
         return True
 
+    def get_at_once(self, w: cython.pointer(Waiting)) -> cython.bint:
+        """Whether the caller need not wait: so no wait is recorded."""
+        i = caller()
+        deadline: u64 = w.deadline
+        w.deadline = 0
+        with cython.nogil:
+            step: cython.int = any_step(i, w, 0)
+            if step != TAKEN and any_leave(i, w):
+                step = TAKEN
+        w.deadline = deadline
+        return step == TAKEN
+
     def drive_on(self, w: cython.pointer(Waiting)) -> cython.bint:
         i = caller()
         mine: u64 = i.id
-        sliced: cython.int = i.tid == this_process.pid
+        # The main thread looks for signals, and who is recorded for another holder.
+        sliced: cython.int = i.tid == this_process.pid or probing != 0
         step: cython.int
         while True:
             with cython.nogil:
@@ -667,6 +721,8 @@ class Shared:
                 raise DeadlockError(told)
             try:
                 PyErr_CheckSignals()
+                if probing and w.deadline != 0:
+                    self.note_holder(0)
             except BaseException:
                 if i.id == mine and any_leave(i, w):
                     self.take_back(w)
@@ -886,6 +942,23 @@ def holders_of(at: u32) -> list:
     return found_holders
 
 
+def held_elsewhere(at: u32) -> str:
+    """Who in another process holds that record, as reports name it; "" where nobody does, or somebody here as well."""
+    r: cython.pointer(record) = record_at(at)
+    if r.kind == QUEUE:
+        return ""  # who has items of it keeps nobody waiting
+    word: u64 = load(cython.address(r.word))
+    if r.kind == LOCK or r.kind == RLOCK or (r.kind == RWLOCK and not word & READ):
+        word &= ID_MASK
+        if word == 0 or word == PASSING or slot_of(word).pid == this_process.pid:
+            return ""
+        return str(party_of(word, 0) or "")
+    parties = [holding.party for holding in holders_of(at)]
+    if not parties or [party for party in parties if party.pid == this_process.pid]:
+        return ""
+    return f"{parties[0]} and {len(parties) - 1} more" if len(parties) > 1 else str(parties[0])
+
+
 def seen() -> list:
     """What all processes have open, who holds it and who waits: plain data for `interlock ps`."""
     open_arena()
@@ -977,7 +1050,7 @@ def close(index, serial) -> cython.bint:
     i: cython.pointer(me) = introduce()
     at: u32 = index
     which: u32 = serial
-    if key in opened and key not in unopened:
+    if key in opened and key not in unopened and i != cython.NULL:
         with cython.nogil:
             done: cython.int = close_record(i, at, which)
         if done == BUSY:
@@ -992,6 +1065,9 @@ def _in_child():
     global registry, mapping
     registry = allocate_lock()
     mapping = RLock()
+    boards = sys.modules.get("interlock.machine.boards")
+    if boards is not None:
+        boards.forked()
     del dropped[:]
     unopened.clear()
     unopened.update(opened)
@@ -1003,6 +1079,8 @@ def note_what_is_free() -> cython.bint:
     """Note what the parent had open. Returns False where somebody is stopped in the guard of the arena."""
     f: found
     i: cython.pointer(me) = introduce()
+    if i == cython.NULL:
+        return True  # a stranger here: it is told when it uses any of it
     for index, serial in list(unopened):
         at: u32 = index
         which: u32 = serial

@@ -31,7 +31,7 @@ from cython.cimports.interlock.machine.kernel import (
     guard_unlock,
     ilk_me,
     ilk_use,
-    is_dead,
+    is_gone,
     load,
     lock_deadline,
     lock_free_outside,
@@ -116,7 +116,15 @@ class Lock(Shared):
         return tasks.enter(self, None)
 
     async def __aexit__(self, exc_type: object = None, exc_value: object = None, traceback: object = None) -> None:
-        self.__exit__()
+        if not self.has_let_go(exc_type):
+            self.__exit__()
+
+    def has_let_go(self, exc_type) -> cython.bint:
+        """Whether the task that leaves the block does not hold it."""
+        if exc_type is not GeneratorExit or self.let_go == 0:
+            return False
+        self.let_go -= 1
+        return True
 
     def acquire_async(self, timeout: object = None) -> object:
         """Acquire the lock for the calling task: ``await lock.acquire_async()``.
@@ -136,10 +144,12 @@ class Lock(Shared):
     def _try(self, flags: u32, want: u32) -> bool:
         """At once, or not."""
         i = caller()
+        self.let_go = 0
         return lock_try(i, self.r, ENTERED if flags & ENTER else 0)
 
     def _taken(self) -> None:
         """A task has it, after a wait."""
+        self.let_go = 0
         if load(cython.address(self.r.word)) & ABANDONED:
             self.recovered(caller())
 
@@ -163,7 +173,7 @@ class Lock(Shared):
     def locked(self) -> bool:
         """Whether a living thread or task holds it."""
         owner: u64 = load(cython.address(self.r.word)) & ID_MASK
-        return owner != 0 and owner != PASSING and not is_dead(owner)
+        return owner != 0 and owner != PASSING and not is_gone(owner)
 
     @property
     def owner(self) -> object:

@@ -83,13 +83,17 @@ static inline int futex_waitv(struct ilk_waitv *words, u32 count, u64 deadline) 
     return rc < 0 ? errno : 0;
 }
 
-/* When a process started, in ticks since the boot, 0: there is none, or it is a zombie. */
+#define HIDDEN UINT64_MAX
+
+/* Which process, and which program in it: when it started, in ticks since the boot, and above that where its stack
+   begins, which is another address after each exec (0: that is not for this user to see). 0: there is none, or it is a
+   zombie. HIDDEN: it is not shown. */
 static inline u64 start_of(u32 pid) {
     char path[40], text[1024];
     snprintf(path, sizeof path, "/proc/%u/stat", pid);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) {
-        return 0;
+        return HIDDEN;
     }
     ssize_t size = read(fd, text, sizeof text - 1);
     close(fd);
@@ -98,15 +102,26 @@ static inline u64 start_of(u32 pid) {
     }
     text[size] = 0;
     char *at = strrchr(text, ')');
+    u64 start = 0, stack = 0;
     if (at == NULL || at[1] == 0 || at[2] == 'Z' || at[2] == 'X') {
         return 0;
     }
     at += 2;
-    for (int field = 3; field < 22 && at != NULL; field++) {
+    for (int field = 3; field < 28 && at != NULL; field++) {
         at = strchr(at, ' ');
         at = at == NULL ? NULL : at + 1;
+        if (at != NULL && field == 21) {
+            start = strtoull(at, NULL, 10);
+        }
     }
-    return at == NULL ? 0 : strtoull(at, NULL, 10);
+    if (at != NULL) {
+        stack = strtoull(at, NULL, 10) >> 4;
+    }
+    return (start & 0xffffffffffull) | (stack & 0xffffff) << 40;
+}
+
+static inline int is_same_start(u64 one, u64 other) {
+    return ((one ^ other) & 0xffffffffffull) == 0 && (one >> 40 == other >> 40 || one >> 40 == 0 || other >> 40 == 0);
 }
 
 #endif

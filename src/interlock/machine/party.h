@@ -29,6 +29,8 @@ struct process {
     u64 start;
     char program[TEXT];
     char folder[256];
+    int stranger;  /* forked into another namespace of process ids: takes no part */
+    int proc;      /* /proc shows the processes of this namespace */
     int waitv;     /* futex_waitv works */
     int cpus;
     int mutant;    /* of the tests: 1 grants in two steps, 2 watches nobody: both must be found. 3 rebuilds in every guard */
@@ -61,6 +63,32 @@ static inline int is_dead(u64 id) {
     }
     struct slot *slot = slot_of(id);
     return is_over(load(life_of(slot))) || load(&slot->gen) != gen_of(id);
+}
+
+/* The same, for who would rely on it for long: it asks the system where the kernel may have told nobody. A thread that is
+   not the main one and calls exec has the id of the main one by the time at which the kernel looks for it in its words, and
+   so leaves them as they were. Who finds that out writes there what the kernel would have. */
+static __attribute__((noinline, cold)) int is_gone(u64 id) {
+    if (is_dead(id)) {
+        return 1;
+    }
+    struct slot *slot = slot_of(id);
+    u32 pid = load(&slot->pid), tid = load(&slot->tid), life = load(life_of(slot));
+    if (pid == tid || load(&slot->gen) != gen_of(id) || syscall(SYS_tgkill, pid, tid, 0) == 0 || errno != ESRCH) {
+        return is_dead(id);
+    }
+    while ((life & FUTEX_TID_MASK) == tid && !is_dead(id)) {
+        if (cas(life_of(slot), &life, life | FUTEX_OWNER_DIED)) {
+            futex_wake(life_of(slot), INT_MAX);
+        }
+    }
+    return is_dead(id);
+}
+
+/* Whether nobody is told when this one calls exec. */
+static inline int may_vanish(u64 id) {
+    struct slot *slot = slot_of(id);
+    return load(&slot->pid) != load(&slot->tid);
 }
 
 /* `text`: the line where the caller has taken a record, NULL: it is not known. */

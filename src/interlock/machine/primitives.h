@@ -501,7 +501,7 @@ static int condition_give_up(struct me *me, struct wait *w) {
     return 0;
 }
 
-/* In the guard, by the holder. */
+/* In the guard, by the holder; or by who has taken a notification along that it cannot use. */
 static void condition_notify(struct record *c, u32 count) {
     struct record *r = record_at(c->lock);
     u32 waiting = 0;
@@ -515,6 +515,50 @@ static void condition_notify(struct record *c, u32 count) {
     c->asked = count > waiting - (c->asked < waiting ? c->asked : waiting) ? waiting : c->asked + count;
     r->asked = 1;
     or_in(&r->word, QUEUED); /* so that the release comes by */
+}
+
+/* The waiting task is destroyed, so nobody wants the lock back, and its notification is for the next one. Returns whether
+   it had let the lock go. */
+static __attribute__((cold)) int condition_drop(struct me *me, struct wait *w) {
+    struct record *c = record_at(w->record), *r = record_at(c->lock);
+    struct node *n = node_at(w->node);
+    if (load(&n->word) == NEW) {
+        store(&n->word, IDLE);
+        w->node = 0;
+        return 0;
+    }
+    u64 patience = now() + 2 * SLICE;
+    int rc;
+    while ((rc = guard_lock(me, r, patience)) == EINTR) {
+    }
+    if (rc != 0) { /* somebody is stopped inside */
+        if (withdraw(me, w)) {
+            lock_free_outside(me, r, 1);
+        }
+        return 1;
+    }
+    u32 word = load(&n->word), at = load(&n->at);
+    int granted = (word & GRANTED) != 0;
+    int notified = w->noticed == 1 || (w->noticed == 0 && (granted || at == number_of(r)));
+    w->node = 0;
+    if (!granted) {
+        dequeue(record_at(at), n);
+    }
+    free_node(n);
+    if (notified) {
+        condition_notify(c, 1);
+    }
+    u64 seen = load(&r->word);
+    while (!granted && c->asked && (seen & ID_MASK) == 0) { /* no holder, whose release would let them go */
+        granted = cas(&r->word, &seen, me->id | QUEUED | (seen & ABANDONED));
+    }
+    if (granted) {
+        lock_release(me, r, 1);
+        return 1;
+    }
+    serve(r);
+    guard_unlock(me, r);
+    return 1;
 }
 
 /* --- barrier ------------------------------------------------------------------------------------------------------ */

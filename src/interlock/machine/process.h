@@ -20,10 +20,33 @@ struct mail {
     u64 start;
     u32 pid, fifo;
     int fd;
+    dev_t device;
+    ino_t inode;
 };
 static struct mail mails[MAILS];
 static u32 next_mail;
 static char mail_busy;
+
+/* Whether its number still is that of the FIFO: the program may have closed all files, and opened others. */
+static int is_mail(struct mail *mail) {
+    struct stat found;
+    return mail->pid != 0 && fstat(mail->fd, &found) == 0 && found.st_dev == mail->device && found.st_ino == mail->inode;
+}
+
+/* A reader too, so that no SIGPIPE comes. Not under a number of the standard files, where the program has closed those. */
+static int open_mail(const char *path, struct stat *found) {
+    int fd = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW);
+    if (fd >= 0 && fd < 3) {
+        int low = fd;
+        fd = fcntl(low, F_DUPFD_CLOEXEC, 3);
+        close(low);
+    }
+    if (fd >= 0 && (fstat(fd, found) != 0 || !S_ISFIFO(found->st_mode))) {
+        close(fd);
+        fd = -1;
+    }
+    return fd;
+}
 
 struct letter {
     u64 granted; /* since when the wait lasted that has been granted, 0: look */
@@ -43,19 +66,20 @@ static void send_mail(struct process *process, struct node *n, u32 index, u64 gr
     while (__atomic_test_and_set(&mail_busy, __ATOMIC_ACQUIRE)) {
     }
     for (int i = 0; i < MAILS && fd < 0; i++) {
-        if (mails[i].pid == pid && mails[i].fifo == fifo && mails[i].start == start) {
+        if (mails[i].pid == pid && mails[i].fifo == fifo && mails[i].start == start && is_mail(&mails[i])) {
             fd = mails[i].fd;
         }
     }
     if (fd < 0) {
         snprintf(path, sizeof path, "%s/mail-%u-%u", process->folder, pid, fifo);
-        fd = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW); /* a reader too, so that no SIGPIPE comes */
+        struct stat found;
+        fd = open_mail(path, &found);
         if (fd >= 0) {
             struct mail *mail = &mails[next_mail++ % MAILS];
-            if (mail->pid != 0) {
+            if (is_mail(mail)) {
                 close(mail->fd);
             }
-            *mail = (struct mail){start, pid, fifo, fd};
+            *mail = (struct mail){start, pid, fifo, fd, found.st_dev, found.st_ino};
         }
     }
     if (fd >= 0) {
@@ -68,8 +92,19 @@ static void send_mail(struct process *process, struct node *n, u32 index, u64 gr
 
 /* --- threads ------------------------------------------------------------------------------------------------------ */
 
+/* Which process this is. In a chroot or a namespace without its own /proc that is not known: 0. */
+static void find_start(void) {
+    char self[16] = "";
+    if (this_process.start == 0) {
+        this_process.proc = readlink("/proc/self", self, sizeof self - 1) > 0 && (u32) atoi(self) == this_process.pid;
+        u64 start = this_process.proc ? start_of(this_process.pid) : 0;
+        this_process.start = start == HIDDEN ? 0 : start;
+    }
+}
+
 /* The child has no slot yet, holds nothing and waits for nothing. */
 static void in_child(void) {
+    struct stat namespace;
     if (this_thread.robust != NULL) {
         this_thread.robust->list_op_pending = NULL;
     }
@@ -78,6 +113,9 @@ static void in_child(void) {
     this_process.start = 0;
     this_process.forks += 1;
     mail_busy = 0;
+    /* Numbers of threads mean nothing there: the kernel would take one of them for another. */
+    this_process.stranger = this_process.arena != NULL && stat("/proc/self/ns/pid", &namespace) == 0 &&
+                            namespace.st_ino != this_process.arena->pid_namespace;
 }
 
 static int prepare_slot(struct me *me, u32 index) {
@@ -94,12 +132,15 @@ static int prepare_slot(struct me *me, u32 index) {
     return rc == 0;
 }
 
-enum { NO_ROOM = -1, OTHER_KIND = -2, OTHER_BOUND = -3, OTHER_LOCK = -4, GONE = -5, BUSY = -6 };
+enum { NO_ROOM = -1, OTHER_KIND = -2, OTHER_BOUND = -3, OTHER_LOCK = -4, GONE = -5, BUSY = -6, STRANGER = -7 };
 
-/* What a thread needs to be in a guard. */
+/* What a thread needs to be in a guard. NULL: it must not be in one. */
 static struct me *introduce(void) {
     struct me *me = &this_thread;
     size_t size;
+    if (this_process.stranger) {
+        return NULL;
+    }
     if (me->robust == NULL) {
         me->tid = (u32) syscall(SYS_gettid);
         if (syscall(SYS_get_robust_list, 0, &me->robust, &size) != 0) {
@@ -131,13 +172,18 @@ static int enrol(void) {
     struct me *me = introduce();
     struct arena *a = ilk->arena;
     if (me == NULL) {
-        return NO_ROOM;
+        return this_process.stranger ? STRANGER : NO_ROOM;
     }
     if (me->id != 0) {
         return 0;
     }
     for (;;) {
         u32 used = load(&a->slots), first = load(&a->next_slot);
+        if ((used & (used - 1)) == 0) { /* before there are twice as many: whose end was not told */
+            for (u32 i = 0; i < used; i++) {
+                is_gone((u64) (i + 1) | (u64) load(&ilk->slots[i].gen) << 16);
+            }
+        }
         for (u32 i = 0; i < used; i++) {
             u32 index = (first + i) % used;
             struct slot *slot = &ilk->slots[index];
@@ -157,9 +203,7 @@ static int enrol(void) {
             slot->wait = 0;
             add_in(&slot->gen, 1);
             futex_wake(life_of(slot), INT_MAX); /* who watched the one before */
-            if (this_process.start == 0) {
-                this_process.start = start_of(this_process.pid);
-            }
+            find_start();
             slot->pid = this_process.pid;
             slot->tid = me->tid;
             slot->start = this_process.start;
@@ -191,7 +235,14 @@ static int enrol(void) {
 /* --- records: under the guard of the arena ------------------------------------------------------------------------ */
 
 static int process_lives(u64 pid, u64 start) {
-    return pid == this_process.pid ? start == this_process.start : pid != 0 && start != 0 && start_of((u32) pid) == start;
+    if (pid == this_process.pid) {
+        return is_same_start(start, this_process.start);
+    }
+    if (pid == 0 || (kill((pid_t) pid, 0) != 0 && errno == ESRCH)) {
+        return 0;
+    }
+    u64 found = start != 0 && this_process.proc ? start_of((u32) pid) : HIDDEN;
+    return found == HIDDEN || (found != 0 && is_same_start(found, start));
 }
 
 static inline u64 entry_of(struct record *r) {
@@ -230,7 +281,7 @@ static inline u64 holder_of(struct record *r) {
 /* Whether it stays: somebody has it open, or holds it and has dropped the object. */
 static int is_in_use(struct record *r) {
     u64 owner = holder_of(r);
-    return is_open(r) || (owner != 0 && !is_dead(owner));
+    return is_open(r) || (owner != 0 && !is_gone(owner));
 }
 
 static int note_open(u64 entry) {
@@ -380,9 +431,7 @@ static int open_record(struct me *me, const char *name, u32 hash, u32 kind, u64 
     if (!arena_lock(me)) {
         return BUSY;
     }
-    if (this_process.start == 0) {
-        this_process.start = start_of(this_process.pid);
-    }
+    find_start();
     for (u32 index = name[0] ? a->buckets[hash % BUCKETS] : 0; index != 0; index = record_at(index)->next_same) {
         if (record_at(index)->hash == hash && strcmp(record_at(index)->name, name) == 0) {
             r = record_at(index);
@@ -474,9 +523,7 @@ static int reopen_record(struct me *me, u32 index, u32 serial, u32 kind, struct 
     if (!arena_lock(me)) {
         return BUSY;
     }
-    if (this_process.start == 0) {
-        this_process.start = start_of(this_process.pid);
-    }
+    find_start();
     if (index > 0 && index < load(&ilk->arena->records)) {
         struct record *r = record_at(index);
         if (r->kind == kind && r->serial == serial) {
@@ -525,6 +572,16 @@ _Static_assert(sizeof(struct arena) <= 65536 && (SLOTS * sizeof(struct slot) + R
                "rings are whole pages");
 _Static_assert(sizeof(struct arena) <= 65536, "the head fits before the slots");
 
+/* The memory of what is used before anything grows: a full disk is an error, not a SIGBUS. Returns 0 or an errno. */
+static int allocate_arena(int fd) {
+    const size_t places[] = {0, PLACE_SLOTS, PLACE_OPENS, PLACE_RECORDS, PLACE_NODES};
+    int rc = ftruncate(fd, (off_t) ARENA_SIZE) != 0 ? errno : 0;
+    for (int i = 0; i < 5 && rc == 0; i++) {
+        rc = posix_fallocate(fd, (off_t) places[i], i == 0 ? (off_t) PLACE_SLOTS : PAGE);
+    }
+    return rc;
+}
+
 static struct arena *map_arena(int fd) {
     void *at = mmap(NULL, ARENA_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
     return at == MAP_FAILED ? NULL : (struct arena *) at;
@@ -552,6 +609,18 @@ static int check_stamp(struct arena *a, const char *boot, u64 pid_namespace) {
     return strncmp(a->boot, boot, sizeof a->boot - 1) != 0 ? 2 : a->pid_namespace != pid_namespace ? 3 : 0;
 }
 
+/* Whether a thread takes part in it. */
+static int has_life(struct arena *a) {
+    struct slot *slots = (struct slot *) ((char *) a + PLACE_SLOTS);
+    u32 used = a->size_of_slot == sizeof(struct slot) ? load(&a->slots) : 0;
+    for (u32 i = 0; i < used && i < SLOTS; i++) {
+        if (!is_over(load(life_of(&slots[i])))) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
 static void unmap_arena(struct arena *a) {
     munmap(a, ARENA_SIZE);
 }
@@ -573,7 +642,7 @@ static void begin_process(const char *program) {
     this_process.cpus = (int) sysconf(_SC_NPROCESSORS_ONLN);
     strncpy(this_process.program, program, TEXT - 1);
     struct ilk_waitv none;
-    this_process.waitv = futex_waitv(&none, 0, NEVER) != ENOSYS && getenv("INTERLOCK_MACHINE_OLD_KERNEL") == NULL;
+    this_process.waitv = futex_waitv(&none, 0, NEVER) == EINVAL && getenv("INTERLOCK_MACHINE_OLD_KERNEL") == NULL;
     const char *mutant = getenv("INTERLOCK_MACHINE_MUTANT");
     this_process.mutant = mutant == NULL ? 0 : atoi(mutant);
     pthread_atfork(NULL, NULL, in_child);

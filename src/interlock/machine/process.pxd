@@ -20,7 +20,9 @@ cdef extern from "process.h" nogil:
 
     process this_process
     size_t ARENA_SIZE
-    int BUSY
+    int BUSY, STRANGER
+    int allocate_arena(int) noexcept
+    bint has_life(arena *) noexcept
     me *introduce() noexcept
     int enrol() noexcept
     int open_record(me *, const char *, u32, u32, u64, u32, found *) noexcept

@@ -635,6 +635,10 @@ static int queue_step(struct me *me, struct wait *w, int sliced) {
             return rc == EINTR ? SIGNAL : LATE;
         }
         int done = w->flags & READING ? queue_get(me, r, w, queued ? n : NULL) : queue_put(me, r, w, queued ? n : NULL);
+        if (done == 0 && (w->deadline == 0 || (w->flags & TASK)) && has_gone(r)) {
+            guard_unlock(me, r);
+            continue; /* whoever died since is one more step */
+        }
         if (done == 0 && w->deadline != 0 && n != NULL) {
             if (!queued) {
                 n->since = w->since = now();

@@ -67,13 +67,15 @@ class RLock(Lock):
         self.give_as(0)
 
     async def __aexit__(self, exc_type: object = None, exc_value: object = None, traceback: object = None) -> None:
-        self.give_as(tasks.current())
+        if not self.has_let_go(exc_type):
+            self.give_as(tasks.current())
 
     def _enter(self, timeout: object) -> bool:
         return self.take_as(0, deadline_after(timeout))
 
     def _try(self, flags: u32, want: u32) -> bool:
         i = caller()
+        self.let_go = 0
         task: u64 = tasks.current()
         if self.is_mine(i, task):
             store(cython.address(self.r.count), self.r.count + 1)
@@ -85,6 +87,7 @@ class RLock(Lock):
         return True
 
     def _taken(self) -> None:
+        self.let_go = 0
         store(cython.address(self.r.task), tasks.current())
         store(cython.address(self.r.count), 1)
         if load(cython.address(self.r.word)) & ABANDONED:

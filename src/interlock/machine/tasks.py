@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext, suppress
+from itertools import count
 from typing import Any
 
 from interlock.errors import BrokenBarrierError, Empty, Full, ShutDown
@@ -21,7 +22,21 @@ TICK = 0.05  # seconds: how late a death may be seen by a task
 BUSY = 0.04  # seconds: how often a task comes again while somebody is stopped in the guard
 
 _mailboxes: dict[int, "Mailbox"] = {}
-_numbers = iter(range(1, 1 << 32))
+_numbers = count(1 + int.from_bytes(os.urandom(3), "little"))  # no other process has had that name before
+
+
+def clear_mail(folder: str) -> None:
+    """Remove the FIFOs of processes that were killed."""
+    for name in os.listdir(folder) if os.path.isdir(folder) else ():
+        pid = name.split("-")[1] if name.startswith("mail-") else ""
+        if pid.isdigit():
+            try:
+                os.kill(int(pid), 0)
+            except ProcessLookupError:
+                with suppress(OSError):
+                    os.unlink(os.path.join(folder, name))
+            except OSError:
+                pass  # another user's
 
 
 class Mailbox:
@@ -31,17 +46,26 @@ class Mailbox:
         self.number: int = next(_numbers)
         self.pid: int = os.getpid()
         self.path: str = f"{folder}/mail-{self.pid}-{self.number}"
-        with suppress(FileNotFoundError):
-            os.unlink(self.path)  # of a process that had our number before
+        clear_mail(folder)
         os.mkfifo(self.path, 0o600)
         if os.stat(folder).st_mode & 0o020:
             os.chmod(self.path, 0o660)  # a group's: its other users write here too
         self.fd: int = os.open(self.path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+        self.identity = os.fstat(self.fd)
         self.waiting: dict[int, tuple[Any, Callable[[], object], object]] = {}
         self.ticking = False
 
+    def is_open(self) -> bool:
+        """Whether the number is still that of the FIFO: the program may have closed all files, and opened others."""
+        try:
+            return self.fd >= 0 and os.path.samestat(os.fstat(self.fd), self.identity)
+        except OSError:
+            return False
+
     def read(self) -> None:
         """Mail has come: its receivers look."""
+        if not self.is_open():
+            return
         try:
             mail = os.read(self.fd, 65536)
         except BlockingIOError:
@@ -60,17 +84,18 @@ class Mailbox:
         return bool(self.waiting)
 
     def close(self) -> None:
-        fd, self.fd = self.fd, -1
+        fd, known, self.fd = self.fd, self.is_open(), -1
         if fd < 0:
-            return  # the number may be another file's by now
-        with suppress(OSError):
-            os.close(fd)
+            return
+        if known:
+            with suppress(OSError):
+                os.close(fd)
         if self.pid == os.getpid():
             with suppress(OSError):
                 os.unlink(self.path)
 
     def __del__(self) -> None:
-        if hasattr(self, "fd"):
+        if hasattr(self, "identity"):
             self.close()
 
 
@@ -151,7 +176,8 @@ class TrioMailbox(Mailbox):
         left = float("inf") if until is None else max(0.0, until - time.monotonic())
         try:
             # The server may sleep for ever so far, and must not any more.
-            os.write(self.fd, bytes(16))
+            if self.is_open():
+                os.write(self.fd, bytes(16))
             if not queued or not asking.restless_now():
                 with self.trio.move_on_after(left):
                     await event.wait()
@@ -169,7 +195,7 @@ def _running_loop() -> Any:
 
 def mailbox() -> Any:
     """That of the loop that runs here."""
-    from interlock.machine.kernel import folder
+    from interlock.machine.files import folder
 
     loop = _running_loop()
     if loop is not None:
@@ -298,6 +324,11 @@ async def wait_in_condition(condition: Any, timeout: float | None, flags: int) -
         try:
             with nullcontext() if error is None else box.shield():
                 await box.sleep(asking, until if asking.noticed == 0 else None, step == -1)
+        except GeneratorExit:
+            # The coroutine is closed, and cannot wait for the lock: nobody has it now for its `async with` to release.
+            if asking.drop():
+                condition._let_go()
+            raise
         except BaseException as raised:
             error = raised
 

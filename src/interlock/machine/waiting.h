@@ -382,7 +382,7 @@ static struct node *first_live(struct record *r) {
     while (r->head != 0) {
         struct node *n = node_at(r->head);
         u32 word = load(&n->word);
-        if (!(word & CANCELLED) && word != IDLE && !is_dead(n->owner)) {
+        if (!(word & CANCELLED) && word != IDLE && !(n->flags & TASK ? is_gone(n->owner) : is_dead(n->owner))) {
             return n;
         }
         dequeue(r, n);
@@ -491,6 +491,18 @@ static int take(struct me *me, struct record *r, struct node *n, int queued) {
         serve(r);
         return 1;
     }
+}
+
+/* In the guard: whether somebody who holds it has gone, and the kernel has not told. For who does not sleep now, and so
+   would not find out. */
+static __attribute__((noinline, cold)) int has_gone(struct record *r) {
+    u64 word = load(&r->word);
+    int found = (is_exclusive(r->kind) || (r->kind == RWLOCK && !(word & READ))) && is_id(word & ID_MASK) &&
+                !is_dead(word & ID_MASK) && is_gone(word & ID_MASK);
+    for (u32 index = r->holds; index != 0; index = node_at(index)->next) {
+        found |= !is_dead(node_at(index)->owner) && is_gone(node_at(index)->owner);
+    }
+    return found;
 }
 
 static void barrier_break(struct record *r);
@@ -642,6 +654,7 @@ static int park(struct me *me, struct node *n, u32 *turn, u32 expected, struct w
     struct ilk_waitv words[2 + 2 * WATCHED];
     u32 count = 0;
     int watched = ilk->mutant == 2 ? 0 : w->count;
+    int vanishing = 0;
     u64 until = deadline;
     words[count++] = (struct ilk_waitv){PARKED, (u64) (uintptr_t) &n->word, FUTEX_32, 0};
     if (turn != NULL) {
@@ -652,16 +665,17 @@ static int park(struct me *me, struct node *n, u32 *turn, u32 expected, struct w
         u32 life = load(life_of(slot));
         while (!is_over(life) && !(life & FUTEX_WAITERS) && !cas(life_of(slot), &life, life | FUTEX_WAITERS)) {
         }
-        if (is_over(life) || load(&slot->gen) != gen_of(w->ids[i])) {
+        if (is_over(life) || load(&slot->gen) != gen_of(w->ids[i]) || is_gone(w->ids[i])) {
             spread_death(slot);
             return 0;
         }
+        vanishing |= may_vanish(w->ids[i]);
         words[count++] = (struct ilk_waitv){life | FUTEX_WAITERS, (u64) (uintptr_t) life_of(slot), FUTEX_32, 0};
         words[count++] = (struct ilk_waitv){gen_of(w->ids[i]), (u64) (uintptr_t) &slot->gen, FUTEX_32, 0};
     }
     /* One only can be pending: who watches more looks by itself, should the one that the kernel woke have died too. */
-    if (sliced || w->more || watched > 1 || !ilk->waitv) {
-        u64 slice = now() + (sliced || w->more || !ilk->waitv ? SLICE : 5 * SLICE);
+    if (sliced || w->more || watched > 1 || vanishing || !ilk->waitv) {
+        u64 slice = now() + (sliced || w->more || !ilk->waitv ? SLICE : watched > 1 ? 5 * SLICE : 20 * SLICE);
         until = slice < deadline ? slice : deadline;
     }
     if (watched > 0) {
@@ -880,6 +894,10 @@ static int wait_step(struct me *me, struct wait *w, int sliced) {
         }
         int queued = load(&n->at) != 0;
         if (take(me, r, n, queued)) {
+            guard_unlock(me, g);
+            return TAKEN;
+        }
+        if ((w->deadline == 0 || (w->flags & TASK)) && has_gone(r) && take(me, r, n, queued)) {
             guard_unlock(me, g);
             return TAKEN;
         }

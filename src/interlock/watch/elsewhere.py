@@ -1,8 +1,8 @@
-"""Who holds a lock between machines on another one, for reports of this process.
+"""Who holds a lock between machines on another one, or one between processes in another, for reports of this process.
 
-`interlock.cluster` asks its engine for it while somebody waits here, so what is said here was so at some moment: dumps
-say when, and in a recording a hold elsewhere begins when it was seen first. Nothing is imported that the program has
-not.
+`interlock.cluster` asks its engine for it while somebody waits here, and `interlock.machine` looks into the shared
+memory, so what is said here was so at some moment: dumps say when, and in a recording a hold elsewhere begins when it
+was seen first. Nothing is imported that the program has not.
 """
 
 import sys
@@ -37,13 +37,18 @@ def holds(taken: Taken, known: dict[int, str]) -> Iterable[tuple[int, int, int, 
 
     ``known``: is given the names of the parties that hold. Their ids stand for the line that holds, too.
     """
-    seen = sys.modules.get("interlock.cluster.seen")
-    if seen is None:
+    seen, boards = sys.modules.get("interlock.cluster.seen"), sys.modules.get("interlock.machine.boards")
+    changes: list[tuple[int, Any, str, str]] = [
+        change for of in (seen, boards) if of is not None for change in list(of.changes)
+    ]
+    if not changes:
         return
-    numbers = {(entry.kind, entry.label): number for number, entry in taken.entries.items()}
+    numbers: dict[tuple[Any, str | None], int] = {}
+    for each, entry in taken.entries.items():
+        numbers[entry.kind, entry.label] = numbers[entry.type, entry.label] = each
     parties: dict[str, int] = {}
     held: dict[int, int] = {}
-    for at, kind, name, who in list(seen.changes):
+    for at, kind, name, who in changes:
         number = numbers.get((kind, name))
         if number is None or at > taken.ended:
             continue

@@ -31,9 +31,9 @@ _SUBMITS = (
 _WITHOUT_POOL = ("run_in_executor", "to_thread")
 _LONGEST = 48  # characters of a name
 _MACHINERY = threading.__file__
-_BETWEEN_MACHINES = os.path.join(
-    os.path.dirname(os.path.dirname(__file__)), "cluster", ""
-)  # what it makes is asked for
+_ASKED_FOR = tuple(  # what these make is the program's
+    os.path.join(os.path.dirname(os.path.dirname(__file__)), reach, "") for reach in ("cluster", "machine")
+)
 
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
 # Start line, start column, end line, end column; columns in bytes of UTF-8, None where not known.
@@ -174,7 +174,7 @@ def is_future(maker: Maker | None) -> bool:
 
 def is_internal(maker: Maker | None) -> bool:
     """Whether the standard library has made a primitive for itself. A future is the program's."""
-    if maker is None or maker.code.co_filename.startswith(_BETWEEN_MACHINES):
+    if maker is None or maker.code.co_filename.startswith(_ASKED_FOR):
         return False
     return is_of_library(maker.code.co_filename) and not is_future(maker)
 

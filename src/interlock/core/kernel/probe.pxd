@@ -61,7 +61,7 @@ cdef class Entry:
     cdef readonly Maker maker     # None: made before anybody watched
     cdef readonly bint inner      # the lock that a condition has made for itself
     cdef readonly object giver    # the code that ends waits for it, where that is known, or None
-    cdef object type
+    cdef readonly object type     # of which it is
 
 
 # What a recorder keeps about one primitive, and the tally that a counter may keep beside it. It goes with the primitive.
