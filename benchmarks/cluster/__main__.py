@@ -9,6 +9,7 @@ What is measured:
 - round trips of a pair, counted by the server, alone and with 100 contenders;
 - a hand-off: from before a release to the moment at which a thread of another process has the lock, with 1 and with 99
   who wait; of redis-py's Lock, which polls, only the wait of its contenders;
+- in PostgreSQL, the floor of such a hand-off: as little as writes down who is next and then tells that process;
 - renewals, and what `connect` adds in threads and memory.
 """
 
@@ -140,6 +141,10 @@ def hand_off(kind: str, url: str, waiters: int, seconds: float = 4.0) -> float:
         assert relay.stdin is not None
         relay.stdin.write("go\n")
         relay.stdin.flush()
+    return between_processes(relays, waiters)
+
+
+def between_processes(relays: "list[subprocess.Popen[str]]", waiters: int) -> float:
     holds = []
     for number, relay in enumerate(relays):
         said, _ = relay.communicate()
@@ -153,15 +158,96 @@ def hand_off(kind: str, url: str, waiters: int, seconds: float = 4.0) -> float:
     return statistics.median(times) if times else float("nan")
 
 
+FLOOR = """
+import sys, threading, time, psycopg
+url, (number, processes, threads), seconds = sys.argv[1], map(int, sys.argv[2:5]), float(sys.argv[5])
+def connect():
+    made = psycopg.connect(url, autocommit=True)
+    made.execute("SET synchronous_commit TO off")
+    return made
+ears, idle = connect(), [connect() for _ in range(3)]
+ears.execute(f"LISTEN floor_{number}")
+bells = [threading.Semaphore(0) for _ in range(threads)]
+def listen():
+    for notice in ears.notifies():
+        bells[int(notice.payload)].release()
+threading.Thread(target=listen, daemon=True).start()
+print("ready", flush=True)
+times = []
+until = time.monotonic() + seconds
+def relay(mine):
+    while time.monotonic() < until and bells[mine].acquire(timeout=2):
+        got = time.monotonic_ns()
+        time.sleep(0.002)
+        times.append((got, time.monotonic_ns()))
+        line = idle.pop()
+        line.execute("SELECT floor_release(%s, %s)", (processes, threads), prepare=True)
+        idle.append(line)
+all = [threading.Thread(target=relay, args=(i,)) for i in range(threads)]
+for each in all: each.start()
+for each in all: each.join()
+for got, gave in times: print(got, gave)
+"""
+
+FLOOR_SCHEMA = """
+DROP TABLE IF EXISTS floor;
+CREATE TABLE floor (id int PRIMARY KEY, turn bigint) WITH (fillfactor = 30);
+INSERT INTO floor VALUES (1, 0);
+CREATE OR REPLACE FUNCTION floor_release(processes int, threads int) RETURNS int LANGUAGE plpgsql AS $$
+DECLARE
+  it bigint;
+BEGIN
+  UPDATE floor SET turn = turn + 1 WHERE id = 1 RETURNING turn INTO it;
+  RETURN length(pg_notify('floor_' || it % processes, (it / processes % threads)::text)::text);
+END $$;
+"""
+
+
+def floor(url: str, waiters: int, seconds: float = 4.0) -> float:
+    """The same where a release is one UPDATE and one NOTIFY, who is next needs no queue, and to acquire asks nothing.
+
+    No lock is handed over in PostgreSQL by less, if the grant is to be written before its holder is told.
+    """
+    import psycopg
+
+    processes = 4
+    threads = (waiters + 1) // processes
+    with psycopg.connect(url, autocommit=True) as line:
+        line.execute(FLOOR_SCHEMA)
+        relays = [
+            subprocess.Popen(
+                [sys.executable, "-c", FLOOR, url, *map(str, (number, processes, threads, seconds))],
+                stdout=subprocess.PIPE, text=True,
+            )
+            for number in range(processes)
+        ]  # fmt: skip
+        for relay in relays:
+            assert relay.stdout is not None
+            assert relay.stdout.readline() == "ready\n"
+        line.execute("SELECT floor_release(%s, %s)", (processes, threads))
+        return between_processes(relays, waiters)
+
+
 def hand_offs(report: Report, url: str, theirs: str, goals: dict[int, float | None]) -> None:
     """``goals``: how many wait, and what ours may take at most, of theirs."""
     for waiters, goal in goals.items():
-        rounds = [(hand_off(theirs, url, waiters), hand_off("ours", url, waiters)) for _ in range(3)]
-        their_us, our_us = (statistics.median(each) for each in zip(*rounds, strict=True))
+        with_floor = theirs == "advisory" and waiters > 1
+        rounds = [
+            (
+                hand_off(theirs, url, waiters),
+                hand_off("ours", url, waiters),
+                floor(url, waiters) if with_floor else float("nan"),
+            )
+            for _ in range(3)
+        ]
+        their_us, our_us, floor_us = (statistics.median(each) for each in zip(*rounds, strict=True))
         report.line(f"hand-off to another process, {waiters} waiting, {theirs}", their_us, "us")
         report.line(f"hand-off to another process, {waiters} waiting, ours", our_us, "us")
         if goal is not None:
             report.goal(f"hand-off, {waiters} waiting, of {theirs}", our_us / their_us, goal)
+        if with_floor:
+            report.line("the floor: one UPDATE, one NOTIFY, no queue", floor_us, "us")
+            print(f"  {f'the floor, of {theirs}':<60} {floor_us / their_us:>10.2f}")
 
 
 def contended(make: Callable[[], Any], contenders: int, seconds: float = 3.0) -> tuple[int, list[float]]:
@@ -187,29 +273,38 @@ def contended(make: Callable[[], Any], contenders: int, seconds: float = 3.0) ->
 
 
 FOOTPRINT = """
-import gc, importlib, sys, threading
+import gc, importlib, os, sys, threading
 import interlock.cluster
 url = sys.argv[1]
 importlib.import_module("interlock.cluster.engines." + url.partition(":")[0])
-def resident():
+def now():
     gc.collect()
-    with open("/proc/self/statm") as file:
-        return int(file.read().split()[1]) * 4096
-before, threads = resident(), threading.active_count()
+    with open("/proc/self/smaps_rollup") as file:
+        sizes = {name: int(size.split()[0]) / 1000 for name, _, size in (line.partition(":") for line in file)
+                 if name in ("Rss", "Anonymous")}
+    return threading.active_count(), len(os.listdir("/proc/self/task")), sizes["Anonymous"], sizes["Rss"]
+before = now()
 cluster = interlock.cluster.connect(url, after_restart="grant")
 lock = cluster.Lock("footprint")
 with lock:
     pass
-print(threading.active_count() - threads, (resident() - before) / 1e6)
+print(*(after - was for after, was in zip(now(), before)))
 """
 
 
 def footprint(report: Report, url: str) -> None:
-    """What the first handle adds to a process that has loaded the client, once a lock was acquired and released."""
+    """What the first handle adds to a process that has loaded the client, once a lock was acquired and released.
+
+    What the client was loaded from is read by the kernel page by page, when it first runs. Those pages belong to the
+    import, and processes share them, so they are told apart from memory, which is of this process alone.
+    """
     said = subprocess.run([sys.executable, "-c", FOOTPRINT, url], check=True, capture_output=True, text=True).stdout
-    threads, megabytes = said.split()
-    report.goal("threads that connect adds", float(threads), 2)
-    report.goal("MB that connect adds", float(megabytes), 5)
+    threads, all_threads, memory, resident = map(float, said.split())
+    report.goal("threads that connect adds", threads, 2)
+    if all_threads != threads:
+        report.line("threads with those inside the client, which is not in Python", all_threads, "")
+    report.goal("MB of memory that connect adds", memory, 5)
+    report.line("with the pages of the client's files that it is first to use", resident, "MB")
 
 
 def standing(cluster: Any, calls: Callable[[], int], waiting: Callable[[], int], waiters: int) -> float:

@@ -1,5 +1,6 @@
 """`interlock hold URL NAME`: a lock, a permit or one side of an RWLock on an engine."""
 
+import os
 import threading
 from argparse import Namespace
 
@@ -8,6 +9,11 @@ from interlock.cli.hold import BAD_USE, Hold, refuse
 from interlock.cluster import Cluster, ClusterError, LeaseLost, Ticket, connect
 from interlock.cluster.permits import Permits
 from interlock.cluster.rwlock import RWLock
+
+# In a forked process gRPC starts its threads again, in the few moments until the command takes its place there. They
+# find their descriptors closed, and end that process. It reads this when it is first used, and we need none of it.
+GRPC_FORKS = "GRPC_ENABLE_FORK_SUPPORT"
+GIVEN = os.environ.get(GRPC_FORKS)  # what the command is to find there
 
 
 class ClusterHold:
@@ -27,7 +33,9 @@ class ClusterHold:
 
     def environment(self) -> dict[str, str]:
         assert self.ticket is not None
-        return {"INTERLOCK_TOKEN": str(self.ticket.value)}
+        del os.environ[GRPC_FORKS]
+        given = {} if GIVEN is None else {GRPC_FORKS: GIVEN}
+        return given | {"INTERLOCK_TOKEN": str(self.ticket.value)}
 
     def on_lost(self, tell: Event) -> None:
         assert self.ticket is not None
@@ -53,6 +61,7 @@ class ClusterHold:
 
 def open_hold(request: Namespace) -> Hold:
     try:
+        os.environ[GRPC_FORKS] = "false"
         cluster = connect(request.target, prefix=request.prefix, lease=request.lease, label=request.label)
         if request.semaphore is not None:
             return ClusterHold(cluster, cluster.Semaphore(request.name, request.semaphore))

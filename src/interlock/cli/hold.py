@@ -111,11 +111,12 @@ def _run(target: Hold, request: Namespace) -> int:
         if _not_ignored(name):
             ours = (lambda number, frame: None) if at_terminal and name in BY_TERMINAL else forward
             before[name] = signal.signal(getattr(signal, name), ours)
+    added = target.environment()  # which may also take something out
     try:
         try:
             child = subprocess.Popen(
                 request.command,
-                env=os.environ | target.environment(),
+                env=os.environ | added,
                 # At a terminal it stays in the foreground group; else it gets one, so that all of it can be ended.
                 process_group=None if at_terminal else 0,
                 preexec_fn=_ends_with_us(),

@@ -1,8 +1,11 @@
 """The command lines of `interlock hold`, `ps` and `setup`."""
 
+import os
 from argparse import ArgumentTypeError, Namespace
 
 from interlock.cli.parser import Parser, seconds
+
+LABEL = 100  # characters of the name of a command that is shown for who holds it
 
 _ABOUT_HOLD = """\
 Run a command while holding a lock. NAME alone is a lock of this machine. URL NAME is a lock that all machines share, on
@@ -54,12 +57,12 @@ def parse_hold(arguments: list[str]) -> Namespace:
         "--lease", type=seconds, default=10.0, metavar="SECONDS", help="how long the lock outlives a lost process (10)"
     )
     parser.add_argument("--prefix", default="interlock", help="namespace of NAME in the engine (interlock)")
-    parser.add_argument("--label", help="the name under which others see this process")
+    parser.add_argument("--label", help="the name under which others see it (that of COMMAND)")
     ours, dashes, command = arguments, "", list[str]()
     if "--" in arguments:
         at = arguments.index("--")
         ours, dashes, command = arguments[:at], "--", arguments[at + 1 :]
-    request = parser.parse_args(ours)
+    request = parser.parse_intermixed_args(ours)  # options may stand between URL and NAME
     if "://" in request.target and request.name is None:
         parser.error("a NAME is missing: interlock hold URL NAME -- COMMAND")
     if sum((request.shared, request.exclusive, request.semaphore is not None)) > 1:
@@ -69,6 +72,9 @@ def parse_hold(arguments: list[str]) -> Namespace:
     if request.kill_after is None:
         request.kill_after = request.lease / 10  # as long before the lease is over, the loss is told
     request.command = command
+    name = os.path.basename(command[0])
+    if request.label is None and name.isprintable() and 0 < len(name) <= LABEL:
+        request.label = name
     request.shown = f"{request.name!r} on {_shown(request.target)}" if request.name else repr(request.target)
     return request
 
@@ -87,7 +93,7 @@ def parse_ps(arguments: list[str]) -> Namespace:
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--deadlocks", action="store_true", help="show cycles of parties that wait for each other")
     parser.add_argument("--prefix", default="interlock", help="namespace of the names in the engine (interlock)")
-    return parser.parse_args(arguments)
+    return parser.parse_intermixed_args(arguments)
 
 
 def parse_clean(arguments: list[str]) -> Namespace:

@@ -9,30 +9,45 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
-from interlock.cli.hold import refuse
+from interlock.cli.hold import BAD_USE, refuse
+from interlock.cli.screen import Column, Screen, table
 from interlock.machine.files import folder
 from interlock.machine.kernel import LAYOUT, Died, Party, clear_arena, seen
 from interlock.machine.tasks import clear_mail
+from interlock.watch.words import duration
 
-COLUMNS = ("NAME", "KIND", "VALUE", "HELD BY", "WAITING", "FOR")
-EVERY = 1.0  # seconds between two looks of --watch
+COLUMNS = (
+    Column("NAME"),
+    Column("KIND"),
+    Column("VALUE"),
+    Column("WHO"),
+    Column("THREAD", drop=2),
+    Column("STATE"),
+    Column("FOR", right=True, drop=1),
+)
 
 
 def ps_machine(request: Namespace) -> NoReturn:
     """Show it, once or again and again."""
+    if request.name is not None:
+        refuse(f"{request.target!r} is not the URL of an engine; without one, interlock ps takes one NAME", BAD_USE)
+    if request.deadlocks:
+        refuse("--deadlocks needs the URL of an engine. Without one, see who waits for what: interlock ps", BAD_USE)
     name = request.target
+    screen = Screen(request.watch)
+
+    def look() -> list[str]:
+        records = [record for record in seen() if name is None or record["name"] == name]
+        if request.json:
+            return [as_json(records)]
+        if name is not None and not records:
+            return [f"nothing named {name!r} is open on this machine"]
+        return as_text(records, screen.width)
+
     try:
-        while True:
-            records = [record for record in seen() if name is None or record["name"] == name]
-            print(as_json(records) if request.json else as_text(records))
-            if not request.watch:
-                break
-            sys.stdout.flush()
-            time.sleep(EVERY)
+        screen.run(look)
     except OSError as error:
         refuse(str(error))
-    except KeyboardInterrupt:
-        sys.exit(130)
     sys.exit(0)
 
 
@@ -47,29 +62,29 @@ def as_json(records: list[dict[str, Any]]) -> str:
     return json.dumps([{key: plain(value) for key, value in record.items()} for record in records], indent=2)
 
 
-def as_text(records: list[dict[str, Any]]) -> str:
-    rows = [COLUMNS]
-    for record in records:
-        name = record["name"] or f"#{record['number']}"
-        value = "" if record["value"] is None else str(record["value"])
-        if record["abandoned"] is not None:
-            value = f"abandoned by {record['abandoned'].pid}"
-        holders = [str(party) for party in record["holders"]] or [""]
-        waiters = [(str(party), age(party)) for party in record["waiters"]] or [("", "")]
-        for line in range(max(len(holders), len(waiters))):
-            waiter, since = waiters[line] if line < len(waiters) else ("", "")
-            first = (name, record["kind"], value) if line == 0 else ("", "", "")
-            rows.append((*first, holders[line] if line < len(holders) else "", waiter, since))
-    if len(rows) == 1:
-        return "nothing of interlock.machine is open on this machine"
-    widths = [max(len(row[column]) for row in rows) for column in range(len(COLUMNS))]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
-    )
+def as_text(records: list[dict[str, Any]], width: int | None) -> list[str]:
+    rows = [row for record in records for row in rows_of(record)]
+    return table(COLUMNS, rows, width) if rows else ["nothing of interlock.machine is open on this machine"]
 
 
-def age(party: Party) -> str:
-    return "" if party.since is None else f"{max(0.0, time.monotonic() - party.since):.1f} s"
+def rows_of(record: dict[str, Any]) -> list[tuple[str, ...]]:
+    """A line for each that holds or waits; one for what nobody does."""
+    name = record["name"] or f"#{record['number']}"
+    value = "" if record["value"] is None else str(record["value"])
+    if record["abandoned"] is not None:
+        value = f"abandoned by {record['abandoned'].pid}"
+    made = [
+        *(party(holder, "holds") for holder in record["holders"]),
+        *(party(waiter, "waits") for waiter in record["waiters"]),
+    ]
+    first = (name, record["kind"], value)
+    return [(first if i == 0 else ("", "", "")) + row for i, row in enumerate(made or [("", "", "", "")])]
+
+
+def party(who: Party, state: str) -> tuple[str, ...]:
+    # How long a hold lasts is not kept.
+    held = "" if who.since is None else duration(int(max(0.0, time.monotonic() - who.since) * 1e9))
+    return (f"{who.program}[{who.pid}]", who.thread, state, held)
 
 
 def users(path: str) -> list[int]:

@@ -90,7 +90,8 @@ class Remote:
 
     ``since``: seconds since the epoch, by the clock of the engine. ``where``: the line that asked. ``token``: the
     fencing token of a holder, else 0. ``left``: how many seconds of the lease are left. ``timed``: whether the wait has
-    a timeout.
+    a timeout. ``age``: how many seconds it has held or waited, by the clock of the engine alone. etcd has none that can
+    be asked: there ``since`` is by the clock of that process's machine, and ``age`` is to the clock of this one.
     """
 
     host: str
@@ -105,6 +106,7 @@ class Remote:
     session: str
     party: int
     timed: bool
+    age: float = 0.0
 
     def __str__(self) -> str:
         return f"{self.label} (pid {self.pid}) on host {self.host}"
@@ -144,6 +146,12 @@ def checked_name(name: str, what: str = "name") -> str:
     return name
 
 
+def program() -> str:
+    """The name of the program that runs; of `python -m package` the package."""
+    folder, name = os.path.split(sys.argv[0])
+    return (os.path.basename(folder) if name == "__main__.py" else name) or "python"
+
+
 class Cluster:
     """What `connect` returns, for threads and tasks. It is closed at the end of `with` or `async with`."""
 
@@ -172,7 +180,7 @@ class Cluster:
             patience if patience is None else checked_seconds(patience, "patience", float("inf"))
         )
         self.prefix: str = checked_name(prefix, "prefix")
-        self.label: str = os.path.basename(sys.argv[0]) or "python" if label is None else checked_name(label, "label")
+        self.label: str = program() if label is None else checked_name(label, "label")
         self.engine: Engine = make_engine(
             Settings(url, prefix, self.max_lease if after_restart == "quarantine" else 0.0, looks, options)
         )
@@ -188,6 +196,7 @@ class Cluster:
         self.closed: bool = False
         self.was_reached: bool = False
         self.out_since: float | None = None
+        self.quiet: float = 0.0  # seconds of quarantine that were left at the latest look
         self.requeued = 0  # waits that began anew at the end of the queue, since the engine had forgotten them
         self.forks: Any | int = getattr(self, "forks", -1) + 1
         self.pid: int = os.getpid()
@@ -264,6 +273,7 @@ class Cluster:
         answer = yield from self.calling("look", (name,))
         told = json.loads(answer[0])
         sessions = told["sessions"]
+        self.quiet = told["quiet"] / 1_000_000
 
         def remote(who: dict[str, Any]) -> Remote:
             session = sessions.get(who["session"], {"left": 0, "info": "{}"})
@@ -281,6 +291,7 @@ class Cluster:
                 session=who["session"],
                 party=party.get("party", 0),
                 timed=party.get("timed", False),
+                age=max(0, told["now"] - who["since"]) / 1_000_000,
             )
 
         return [

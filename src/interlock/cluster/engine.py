@@ -15,16 +15,22 @@ To write an engine: subclass `Engine` and `Inbox`, and add its scheme to `ENGINE
 """
 
 import importlib
+import logging
+import re
+import select
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
-from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
+from urllib.parse import unquote
 
 from interlock.cluster.errors import ClusterError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import ModuleType
+
+log: logging.Logger = logging.getLogger("interlock.cluster")
 
 # What a step is given and what it answers: flat sequences, so that every engine can carry them.
 Argument: TypeAlias = str | int
@@ -33,6 +39,9 @@ Answer: TypeAlias = list[Any]
 # A name, or a lease, that is longer cannot be had.
 MAX_LEASE = 60.0  # seconds
 MAX_NAME = 400  # bytes
+
+# Seconds after which a connection that nobody used may have been ended by the server, or by what is between.
+UNUSED = 0.5
 
 # No kind of permit has more. A writer asks for all of them.
 ALL = 2**31
@@ -54,11 +63,11 @@ class Told:
 class Settings:
     """How to reach an engine, and what the user chose."""
 
-    url: str
+    url: str = field(repr=False)
     prefix: str
     quarantine: float = 0.0  # seconds without a grant after a life of the server that may have lost some
     looks: bool = False  # only looks: says no hello, which would change what others may be granted
-    options: dict[str, Any] = field(default_factory=dict)
+    options: dict[str, Any] = field(default_factory=dict, repr=False)
 
 
 class Inbox:
@@ -95,6 +104,7 @@ class Engine:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.shown: str = shown(settings.url)
+        self.told_quiet: float = 0.0  # until when it was told that no grants are made, on the monotonic clock
 
     def call(self, op: str, arguments: Sequence[Argument], timeout: float) -> Answer:
         """Do one step.
@@ -105,6 +115,19 @@ class Engine:
         Raises `Unreachable`, also where the answer was lost. `ClusterError` where the engine answers that it cannot.
         """
         raise NotImplementedError
+
+    def tell_quiet(self, microseconds: int) -> None:
+        """Warn of a quarantine, once for each."""
+        seconds = microseconds / 1_000_000
+        until = time.monotonic() + seconds
+        if seconds and until > self.told_quiet + 1.0:
+            self.told_quiet = until
+            log.warning(
+                "%s was started or took over a moment ago and may have lost grants: it makes none for %.1f s"
+                " (after_restart='grant' turns that off)",
+                self.shown,
+                seconds,
+            )
 
     def inbox(self, session: str) -> Inbox:
         """The hints for a session. Does not connect before it is read."""
@@ -142,6 +165,7 @@ def make_engine(settings: Settings) -> Engine:
     if scheme not in ENGINES:
         known = ", ".join(f"{name}://" for name in ENGINES)
         raise ValueError(f"not the URL of an engine: {shown(settings.url)!r}. It begins with one of {known}")
+    refuse_unquoted(settings.url)
     try:
         module: ModuleType = importlib.import_module(f"interlock.cluster.engines.{ENGINES[scheme]}")
     except ModuleNotFoundError as error:
@@ -157,33 +181,69 @@ def make_engine(settings: Settings) -> Engine:
 
 def shown(url: str) -> str:
     """The URL as it may be printed: without a password, wherever it stands."""
-    try:
-        parts = urlsplit(url)
-        secrets = [value for key, value in parse_qsl(parts.query) if "password" in key.lower()]
-        netloc = parts.netloc
-        if "@" in netloc:
-            user, _, host = netloc.rpartition("@")
-            netloc = f"{user.partition(':')[0]}:***@{host}" if ":" in user else netloc
-        query = "&".join(
-            f"{key}=***" if "password" in key.lower() else f"{key}={value}" for key, value in parse_qsl(parts.query)
+    scheme, slashes, rest = url.partition("://")
+    if not slashes:
+        return url
+    before, at, rest = rest.rpartition("@")
+    if at:
+        # One that was not quoted may have any sign in it: all up to the last @ may be of it.
+        user, colon, _ = before.partition(":")
+        before = f"{user}:***@" if colon and not re.search("[/?#@]", before) else "***@" if colon else f"{before}@"
+    place, mark, query = rest.partition("?")
+    words = [word.partition("=") for word in query.split("&")] if mark else []
+    hidden = (f"{key}=***" if "password" in key.lower() else f"{key}{sign}{value}" for key, sign, value in words)
+    return f"{scheme}://{before}{place}{mark}{'&'.join(hidden)}"
+
+
+def refuse_unquoted(url: str) -> None:
+    """Raise ValueError where a password was not quoted, so that a part of it would be taken for a port.
+
+    A client would print that part in its own error.
+    """
+    rest = url.partition("://")[2]
+    authority = re.split("[/?#]", rest, maxsplit=1)[0]
+    ports = [host.rpartition(":")[2] for host in authority.split(",") if ":" in host and not host.endswith("]")]
+    unreadable = "@" in rest and "@" not in authority and not all(port.isdecimal() or not port for port in ports)
+    if unreadable or re.search("%(?![0-9a-fA-F]{2})", rest.rpartition("@")[0]):
+        raise ValueError(
+            f"the URL {shown(url)!r} cannot be read: in a password, write % / ? # @ : as %25 %2F %3F %23 %40 %3A"
         )
-        plain = urlunsplit((parts.scheme, netloc, parts.path, query, ""))
-    except ValueError:
-        return url.partition("://")[0] + "://..."
-    # memory:///x keeps its slashes, which urlunsplit drops for schemes that it does not know.
-    assert not any(secret and secret in plain and len(secret) > 3 for secret in secrets)
-    return plain if "://" in plain else plain.replace(":", "://", 1)
 
 
-def without_password(text: object, url: str) -> str:
-    """The text of an error of a client, without the password of the URL in case the client printed that."""
+def secrets(settings: Settings) -> list[str]:
+    """What must not be printed, the longest first."""
+    url, options = settings.url, settings.options
+    before, at, rest = url.partition("://")[2].rpartition("@")
+    password = before.partition(":")[2] if at else ""
+    words = [word.partition("=") for word in rest.partition("?")[2].split("&")]
+    found = [password, *(value for key, _, value in words if "password" in key.lower())]
+    found += [str(value) for key, value in options.items() if "password" in key.lower()]
+    other = options.get("listen")
+    if isinstance(other, str) and other != url:
+        found += secrets(Settings(other, settings.prefix))
+    return sorted({form for each in found if each for form in (each, unquote(each))}, key=len, reverse=True)
+
+
+def without_password(text: object, settings: Settings) -> str:
+    """The text of an error of a client, without the passwords that it was given in case it printed one."""
     said = str(text)
-    try:
-        parts = urlsplit(url)
-        secrets = [parts.password or "", *(v for k, v in parse_qsl(parts.query) if "password" in k.lower())]
-    except ValueError:
-        return said
-    for secret in secrets:
-        if secret:
-            said = said.replace(secret, "***").replace(unquote(secret), "***")
+    for secret in secrets(settings):
+        said = said.replace(secret, "***")
     return said
+
+
+def cause(error: BaseException, settings: Settings) -> BaseException | None:
+    """An error of a client as the cause of ours: not one whose text has a password, which a traceback would print."""
+    seen: BaseException | None = error
+    while seen is not None:
+        if without_password(seen, settings) != str(seen):
+            return None
+        seen = seen.__cause__ or seen.__context__
+    return error
+
+
+def readable(line: int) -> bool:
+    """Whether something came, by now, on a descriptor. Where nothing was asked for, that is the end of the line."""
+    poll = select.poll()
+    poll.register(line, select.POLLIN)
+    return bool(poll.poll(0))

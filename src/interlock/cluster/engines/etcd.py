@@ -29,7 +29,17 @@ from urllib.parse import unquote, urlsplit
 
 import grpc
 
-from interlock.cluster.engine import Answer, Argument, Engine, Inbox, Settings, Told, Unreachable, without_password
+from interlock.cluster.engine import (
+    Answer,
+    Argument,
+    Engine,
+    Inbox,
+    Settings,
+    Told,
+    Unreachable,
+    cause,
+    without_password,
+)
 from interlock.cluster.engines import etcd_codec as codec
 from interlock.cluster.errors import ClusterError
 from interlock.cluster.machine import Holding, Machine, Record, Session, Waiting, clock
@@ -225,7 +235,7 @@ class EtcdEngine(Engine):
             else:
                 found = self.stub(method)(request, timeout=timeout, metadata=self.metadata)
         except grpc.RpcError as error:
-            raise self.meaning(error, asked) from error
+            raise self.meaning(error, asked) from cause(error, self.settings)
         except (ValueError, StopIteration) as error:  # the channel was closed, or the stream ended, under way
             raise Unreachable(str(error)) from error
         return found
@@ -238,7 +248,7 @@ class EtcdEngine(Engine):
 
     def meaning(self, error: Any, asked: int) -> Exception:
         code = error.code()
-        said = without_password(f"{error.details()} ({code.name})", self.settings.url)
+        said = without_password(f"{error.details()} ({code.name})", self.settings)
         if code is grpc.StatusCode.UNAUTHENTICATED:
             self.metadata = ()
         if code in GONE:

@@ -30,7 +30,19 @@ from psycopg.pq import DiagnosticField, ExecStatus
 from psycopg.pq.abc import PGresult
 
 from interlock.cluster.bell import Bell
-from interlock.cluster.engine import Answer, Argument, Engine, Inbox, Settings, Told, Unreachable, without_password
+from interlock.cluster.engine import (
+    UNUSED,
+    Answer,
+    Argument,
+    Engine,
+    Inbox,
+    Settings,
+    Told,
+    Unreachable,
+    cause,
+    readable,
+    without_password,
+)
 from interlock.cluster.errors import ClusterError, SetupNeeded
 
 log: logging.Logger = logging.getLogger("interlock.cluster")
@@ -43,8 +55,9 @@ CONNECT = 5.0  # seconds to connect
 POLLS = (0.02, 0.05, 0.1, 0.25)  # seconds between questions where nobody can listen
 SETUP_LOCK = 7236_7236
 
-# The server ended the step, and it can be sent again: serialization failure, deadlock, shutdown, too many connections.
-AGAIN = ("40001", "40P01", "57P01", "57P02", "57P03", "53300", "08", "25006", "58")
+# The server ended the step, and it can be sent again: serialization failure, deadlock, shutdown, too many connections,
+# a full disk, a timeout that the user set for statements, locks or connections, or it is (still) a standby.
+AGAIN = ("40001", "40P01", "57P", "57014", "55P03", "53", "08", "25006", "25P03", "58")
 
 
 STEP = b"SELECT {schema}.step($1, $2, $3)"
@@ -64,7 +77,8 @@ class Line:
         self.connection = connection
         self.pgconn: Any = connection.pgconn
         self.schema: bytes = engine.schema.encode()
-        self.url = engine.settings.url
+        self.settings = engine.settings
+        self.used: float = time.monotonic()
         self.poll: select.poll = select.poll()
         self.poll.register(self.pgconn.socket, select.POLLIN)
         self.prepared: dict[bytes, bytes] = {}  # statement -> its name here
@@ -112,7 +126,8 @@ class Line:
                 break
             last = result
         if last is None:
-            raise Unreachable(without_password(line.error_message.decode(errors="replace").strip(), self.url))
+            said = " ".join(line.error_message.decode(errors="replace").split())
+            raise Unreachable(without_password(said, self.settings))
         return last
 
     def close(self) -> None:
@@ -148,7 +163,7 @@ class PostgresEngine(Engine):
                 **{"application_name": "interlock", **self.options},
             )
         except psycopg.Error as error:
-            raise self.meaning(error) from error
+            raise self.meaning(error) from cause(error, self.settings)
         try:
             self.limit(connection, timeout)
             self.look_at_schema(connection)
@@ -158,7 +173,7 @@ class PostgresEngine(Engine):
         except BaseException as error:
             connection.close()
             if isinstance(error, psycopg.Error):
-                raise self.meaning(error) from error
+                raise self.meaning(error) from cause(error, self.settings)
             raise
         return line
 
@@ -192,7 +207,7 @@ class PostgresEngine(Engine):
             with psycopg.connect(self.settings.url, autocommit=True, connect_timeout=round(CONNECT)) as connection:
                 self.setup(connection)
         except psycopg.Error as error:
-            raise self.meaning(error) from error
+            raise self.meaning(error) from cause(error, self.settings)
 
     def setup(self, connection: Any, again: bool = True) -> None:
         """Make the schema, or bring it up to date. ``again``: also one that another has made by now.
@@ -221,45 +236,42 @@ class PostgresEngine(Engine):
         What is committed durably survives a restart; not a replica that took over and was behind.
         """
         life = line.connection.execute(
-            "SELECT substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8),"
+            "SELECT CASE WHEN NOT pg_is_in_recovery() THEN substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) END,"
             " extract(epoch FROM pg_postmaster_start_time())::text,"
             " extract(epoch FROM clock_timestamp() - pg_postmaster_start_time())::float8,"
             " current_setting('transaction_isolation')"
         ).fetchone()
+        if life[0] is None:
+            raise Unreachable("it is a standby, which can only be read")
         if life[3] != "read committed":
             raise ClusterError(f"{self.shown}: default_transaction_isolation is {life[3]}; it has to be read committed")
         run = life[0] if self.durable else f"{life[0]} {life[1]}"
         # Nothing that was noted durably is lost, so where nothing is noted nothing was.
         age = int(life[2] * 1_000_000) if not self.durable else 10**15
         longest = int(self.settings.quarantine * 1_000_000)
-        left = self.run(line, "hello", (run, longest, age), CONNECT)[0]
-        if left:
-            log.warning(
-                "%s was started or took over a moment ago and may have lost grants: it makes none for %.1f s"
-                " (after_restart='grant' turns that off)",
-                self.shown,
-                left / 1_000_000,
-            )
+        self.tell_quiet(self.run(line, "hello", (run, longest, age), CONNECT)[0])
 
     def meaning(self, error: Any) -> Exception:
         """What an error of the client or the server means."""
         return self.refused(getattr(error, "sqlstate", None) or "", str(error))
 
     def refused(self, state: str, text: str) -> Exception:
-        said = without_password(text.strip(), self.settings.url)
+        said = without_password(" ".join(text.split()), self.settings)
         if not state or state.startswith(AGAIN):
             return Unreachable(said)
         if state in ("3F000", "42883", "42P01"):
             return SetupNeeded(f"{self.shown} lacks its schema: interlock setup {self.shown} ({said})")
+        if state == "42501":
+            return SetupNeeded(
+                f"{self.shown} refuses: {said}. Its owner may allow it: GRANT USAGE ON SCHEMA {self.schema} TO this"
+                f" user; GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {self.schema} TO this user"
+            )
         return ClusterError(f"{self.shown} refuses: {said}")
 
     # --- steps ------------------------------------------------------------------------------------------------------
 
     def call(self, op: str, arguments: Sequence[Argument], timeout: float) -> Answer:
-        try:
-            line = self.idle.pop()
-        except IndexError:
-            line = self.connect(timeout)
+        line = self.unused() or self.connect(timeout)
         try:
             answer = self.run(line, op, arguments, timeout)
         except BaseException as error:
@@ -272,8 +284,20 @@ class PostgresEngine(Engine):
         if self.closed or len(self.idle) >= KEEP:
             line.close()
         else:
+            line.used = time.monotonic()
             self.idle.append(line)
         return answer
+
+    def unused(self) -> Line | None:
+        """A connection that nobody uses. Servers and poolers may end those that were not used for long."""
+        while True:
+            try:
+                line = self.idle.pop()
+            except IndexError:
+                return None
+            if time.monotonic() - line.used < UNUSED or not readable(line.pgconn.socket):
+                return line
+            line.close()
 
     def run(self, line: Line, op: str, arguments: Sequence[Argument], timeout: float) -> Answer:
         """By the quick way where there is one."""
@@ -386,7 +410,7 @@ class PostgresInbox(Inbox):
                 told = self.notices()
         except psycopg.Error as error:
             self.drop()
-            raise self.engine.meaning(error) from error
+            raise self.engine.meaning(error) from cause(error, self.engine.settings)
         return told
 
     def notices(self) -> list[Told]:
@@ -414,7 +438,7 @@ class PostgresInbox(Inbox):
             self.socket.register(self.connection.fileno(), select.POLLIN)
         except psycopg.Error as error:
             self.drop()
-            raise self.engine.meaning(error) from error
+            raise self.engine.meaning(error) from cause(error, self.engine.settings)
 
     def poll(self, timeout: float) -> list[Told] | None:
         """Nobody can listen: have the engine asked soon, and then less often."""

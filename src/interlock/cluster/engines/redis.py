@@ -14,6 +14,7 @@ import contextlib
 import logging
 import re
 import socket
+import time
 from collections.abc import Sequence
 from importlib import resources
 from typing import Any
@@ -23,6 +24,7 @@ import redis
 import redis.sentinel
 
 from interlock.cluster.engine import (
+    UNUSED,
     Answer,
     Argument,
     Engine,
@@ -30,6 +32,8 @@ from interlock.cluster.engine import (
     Settings,
     Told,
     Unreachable,
+    cause,
+    readable,
     without_password,
 )
 from interlock.cluster.errors import ClusterError
@@ -45,8 +49,9 @@ SLACK = 0.5  # seconds that the answer of a read may come late before the line c
 # What a client says when a server is there, but not (yet, any longer) one to talk to.
 AWAY = (redis.ConnectionError, redis.TimeoutError, redis.ReadOnlyError, OSError)
 
-# What a node of a Cluster, or a replica, says that will soon be another one to talk to.
+# What a node of a Cluster, or a replica, says that will soon be another one to talk to; and one that is full, for now.
 LATER = (
+    redis.exceptions.OutOfMemoryError,
     redis.exceptions.AskError,
     redis.exceptions.TryAgainError,
     redis.exceptions.ClusterDownError,
@@ -60,8 +65,9 @@ class RedisEngine(Engine):
         self.script: str = script or SCRIPT
         self.sha: str = _sha1(self.script)
         self.tag: str = f"{{{settings.prefix}}}"
-        self.idle: list[Any] = []
+        self.idle: list[tuple[float, Any]] = []  # since when, and the connection
         self.closed: bool = False
+        self.looked_at_memory: bool = False
         self.sentinel: tuple[Any, str] | None = None
         # Of a Cluster, once it has said where the prefix lives; and where else to ask if that node has gone.
         self.node: tuple[str, int] | None = None
@@ -131,9 +137,9 @@ class RedisEngine(Engine):
                 connection.disconnect()
             if isinstance(error, AWAY):
                 self.next_node()
-                raise self.unreachable(error) from error
+                raise self.unreachable(error) from cause(error, self.settings)
             if isinstance(error, redis.ResponseError):
-                raise self.refused(error) from error
+                raise self.refused(error) from cause(error, self.settings)
             raise
         return connection
 
@@ -157,17 +163,24 @@ class RedisEngine(Engine):
         longest = int(self.settings.quarantine * 1_000_000)
         # The difference of two times in whole seconds: up to a second less is sure.
         age = max(0, int(info.get("uptime_in_seconds", "0")) - 1) * 1_000_000
-        quiet = self.run(connection, "hello", (info.get("run_id", "?"), longest, age))[0]
-        if quiet:
-            log.warning(
-                "%s was started or took over a moment ago and may have lost grants: it makes none for %.1f s"
-                " (after_restart='grant' turns that off)",
-                self.shown,
-                quiet / 1_000_000,
-            )
+        self.tell_quiet(self.run(connection, "hello", (info.get("run_id", "?"), longest, age))[0])
+        if not self.looked_at_memory:
+            self.looked_at_memory = True
+            connection.send_command("INFO", "memory")
+            evicts = self.evicts(str(connection.read_response()))
+            if evicts:
+                log.warning("%s: %s", self.shown, evicts)
+
+    def evicts(self, text: str) -> str:
+        """What its INFO says of forgetting keys when it is full; ours have no time to live."""
+        info = dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
+        policy = info.get("maxmemory_policy", "noeviction")
+        if policy.startswith("allkeys") and info.get("maxmemory", "0") != "0":
+            return f"maxmemory-policy is {policy}: a full server may forget who holds what. Set noeviction."
+        return ""
 
     def unreachable(self, error: BaseException) -> Unreachable:
-        return Unreachable(without_password(error, self.settings.url) or type(error).__name__)
+        return Unreachable(without_password(error, self.settings) or type(error).__name__)
 
     def run(self, connection: Any, op: str, arguments: Sequence[Argument]) -> Answer:
         connection.send_command("EVALSHA", self.sha, 1, self.tag, op, *arguments)
@@ -179,10 +192,7 @@ class RedisEngine(Engine):
         return answer
 
     def call(self, op: str, arguments: Sequence[Argument], timeout: float) -> Answer:
-        try:
-            connection: Any = self.idle.pop()
-        except IndexError:
-            connection = self.connect(timeout)
+        connection = self.unused() or self.connect(timeout)
         try:
             if connection._sock.gettimeout() != timeout:
                 connection._sock.settimeout(timeout)
@@ -192,15 +202,26 @@ class RedisEngine(Engine):
             connection.disconnect()
             if isinstance(error, AWAY):
                 self.drop_idle()
-                raise self.unreachable(error) from error
+                raise self.unreachable(error) from cause(error, self.settings)
             if isinstance(error, redis.ResponseError):
-                raise self.refused(error) from error
+                raise self.refused(error) from cause(error, self.settings)
             raise
         if self.closed or len(self.idle) >= KEEP:
             connection.disconnect()
         else:
-            self.idle.append(connection)
+            self.idle.append((time.monotonic(), connection))
         return answer
+
+    def unused(self) -> Any:
+        """A connection that nobody uses, or None. Servers end those that were not used for long (``timeout``)."""
+        while True:
+            try:
+                since, connection = self.idle.pop()
+            except IndexError:
+                return None
+            if time.monotonic() - since < UNUSED or not readable(connection._sock.fileno()):
+                return connection
+            connection.disconnect()
 
     def refused(self, error: redis.ResponseError) -> Exception:
         """What an error that the server answers means."""
@@ -214,12 +235,12 @@ class RedisEngine(Engine):
         return Unreachable(said)
 
     def refusal(self, said: str) -> Exception:
-        return ClusterError(f"{self.shown} refuses: {without_password(said, self.settings.url)}")
+        return ClusterError(f"{self.shown} refuses: {without_password(said, self.settings)}")
 
     def drop_idle(self) -> None:
         while True:
             try:
-                connection = self.idle.pop()
+                _, connection = self.idle.pop()
             except IndexError:
                 return
             connection.disconnect()
@@ -233,12 +254,12 @@ class RedisEngine(Engine):
         told = []
         try:
             connection.send_command("INFO")
-            info = dict(line.split(":", 1) for line in str(connection.read_response()).splitlines() if ":" in line)
+            text = str(connection.read_response())
         finally:
             connection.disconnect()
-        policy = info.get("maxmemory_policy", "noeviction")
-        if policy != "noeviction" and info.get("maxmemory", "0") != "0":
-            told.append(f"maxmemory-policy is {policy}: a full server may forget who holds what. Set noeviction.")
+        info = dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
+        if evicts := self.evicts(text):
+            told.append(evicts)
         if info.get("role") == "master" and info.get("connected_slaves", "0") != "0":
             told.append(
                 "it has replicas: a primary that is cut off from them goes on granting until it is fenced"
@@ -248,7 +269,7 @@ class RedisEngine(Engine):
 
     def forked(self) -> None:
         # Their sockets are the parent's too: closed here without a word.
-        for connection in self.idle:
+        for _, connection in self.idle:
             sock: Any = getattr(connection, "_sock", None)
             if sock is not None:
                 with contextlib.suppress(OSError):
@@ -288,9 +309,9 @@ class RedisInbox(Inbox):
             self.connection = None
             connection.disconnect()
             if isinstance(error, (*AWAY, AttributeError)):  # a connection that is closed under way has no socket
-                raise self.engine.unreachable(error) from error
+                raise self.engine.unreachable(error) from cause(error, self.engine.settings)
             if isinstance(error, redis.ResponseError):
-                raise self.engine.refused(error) from error
+                raise self.engine.refused(error) from cause(error, self.engine.settings)
             raise
         told = []
         if answer:
