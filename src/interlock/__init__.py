@@ -216,6 +216,7 @@ def explore(
 ) -> "Exploration":
     """Run ``function()`` in many schedules of its threads and tasks until one fails.
 
+    ``function``: takes no arguments. asyncio runs it if it is asynchronous.
     ``schedules``, ``seconds``: how many schedules to run, and for how long at most. ``all``: run every schedule, except
     those that only repeat another. ``at``: where threads may be switched: at operations of primitives (``"sync"``),
     also before each line of the program (``"lines"``), or also before each access to shared memory (``"bytecodes"``).

@@ -435,3 +435,17 @@ def test_what_a_signal_handler_raises_is_raised(where):
         signal.signal(signal.SIGUSR1, before)
     assert len(calls) == 7
     assert sys.unraisablehook is hook
+
+
+def test_an_asynchronous_function_is_run_by_asyncio():
+    async def reserve(seats):
+        if seats:
+            await asyncio.sleep(0)
+            return seats.pop()
+
+    async def test():
+        seats = ["1A"]
+        await asyncio.gather(reserve(seats), reserve(seats))
+
+    with pytest.raises(ScheduleError, match="IndexError"):
+        interlock.explore(test, schedules=50)

@@ -166,7 +166,7 @@ def _tests(code: CodeType, names: dict[str, object], wanted: str) -> list[tuple[
     module = ModuleType(stem)
     vars(module).update(names, __name__=stem)
     sys.modules[stem] = module
-    from interlock.explore.explorer import program_files
+    from interlock.explore.explorer import as_call, program_files
     from interlock.explore.patches import noting_starts
 
     with _silence(), noting_starts(program_files(os.getcwd())):
@@ -188,15 +188,6 @@ def _test_names(file: str) -> list[str]:
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
         and (node.name == "test" or node.name.startswith("test_"))
     ]
-
-
-def as_call(function: Callable[[], Any]) -> Callable[[], object]:
-    """A test as something to call: an asynchronous one is run by asyncio."""
-    if not (function.__code__.co_flags & 0x80):
-        return function
-    import asyncio
-
-    return lambda: asyncio.run(function())
 
 
 def _run_anew(code: CodeType, names: dict[str, object]) -> None:

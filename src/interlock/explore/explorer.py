@@ -7,6 +7,7 @@ turns (`MIX`).
 
 import _thread
 import gc
+import inspect
 import os
 import random
 import signal
@@ -788,7 +789,7 @@ def explore(
     if replay is not None:
         token = read_token(replay)
         at, order, pause = token.at, token.order, token.pause
-    explorer = Explorer(function, at=at, seed=seed, strategy=strategy, pause=pause, order=order)
+    explorer = Explorer(as_call(function), at=at, seed=seed, strategy=strategy, pause=pause, order=order)
     with explorer:
         if replay is not None:
             found = explorer.replay(replay)
@@ -800,6 +801,15 @@ def explore(
             found = explorer.search(schedules, seconds)
     raise_found(found)
     return found
+
+
+def as_call(function: Callable[[], Any]) -> Callable[[], object]:
+    """What is to be called for each schedule: an asynchronous function is run by asyncio."""
+    if not inspect.iscoroutinefunction(function):
+        return function
+    import asyncio
+
+    return lambda: asyncio.run(function())
 
 
 def raise_found(found: Exploration) -> None:
