@@ -67,7 +67,9 @@ SMALL = (
     "interlock.core.primitives.queue_open",
     "interlock.core.primitives.remote",
     "interlock.core.primitives.rwlock",
+    "interlock.core.primitives.select",
     "interlock.core.primitives.waitqueue",
+    "interlock.core.primitives.within",
     "interlock.core.tasks.owner_watch",
     "interlock.explore.",
     "interlock.machine.",
@@ -76,7 +78,6 @@ NOT_SMALL = (
     # Every operation under `interlock run`.
     "interlock.core.explain.deeds",
     "interlock.core.explain.order",
-    "interlock.machine.event",
     "interlock.machine.lock",
     "interlock.machine.semaphore",
 )

@@ -56,6 +56,11 @@ class Between(Machine):
         assert thread.pid == os.getpid()
         return MAIN if thread.thread == threading.main_thread().name else str(thread.thread)
 
+    def is_at_rest(self) -> bool:
+        # Who has come to the queue last may still be in the guard, about to let the lock go to one who waits. That
+        # shows when it has left.
+        return super().is_at_rest() and self.primitive._inside == 0 and super().is_at_rest()
+
 
 class LockModelBetween(LockModel):
     """Who has entered it alone leaves it."""
