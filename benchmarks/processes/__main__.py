@@ -50,6 +50,7 @@ REASONS = {
     "save. The goal is less than the floor takes.",
 }
 CONTEXT = multiprocessing.get_context("fork")
+PATIENCE = 2.0
 SCALES = {"ns": 1e9, "us": 1e6, "ms": 1e3}
 
 
@@ -232,7 +233,7 @@ def _executor() -> ThreadPoolExecutor:
 
 
 def killed_holder(make: Callable[[], Any]) -> float:
-    """From the kill of a sleeping holder until the one who waits has it."""
+    """From the kill of a sleeping holder until the one who waits has it; infinite: not within `PATIENCE` seconds."""
     lock, held = make(), CONTEXT.Semaphore(0)
     taken, waits = CONTEXT.RawValue("d", 0.0), CONTEXT.Semaphore(0)
 
@@ -247,15 +248,22 @@ def killed_holder(make: Callable[[], Any]) -> float:
         taken.value = time.perf_counter()
 
     holder = child(hold)
-    held.acquire()
+    if not held.acquire(timeout=PATIENCE):  # it does not work in a child
+        os.kill(holder, signal.SIGKILL)
+        os.waitpid(holder, 0)
+        return float("inf")
     waiter = child(take)
     waits.acquire()
     time.sleep(0.02)
     begun = time.perf_counter()
     os.kill(holder, signal.SIGKILL)
-    os.waitpid(waiter, 0)
     os.waitpid(holder, 0)
-    return float(taken.value) - begun
+    while taken.value == 0.0 and time.perf_counter() - begun < PATIENCE:
+        time.sleep(0.01)
+    if taken.value == 0.0:
+        os.kill(waiter, signal.SIGKILL)
+    os.waitpid(waiter, 0)
+    return float(taken.value) - begun if taken.value else float("inf")
 
 
 def module(name: str) -> Any:

@@ -51,16 +51,18 @@ class Mailbox:
         if os.stat(folder).st_mode & 0o020:
             os.chmod(self.path, 0o660)  # a group's: its other users write here too
         self.fd: int = os.open(self.path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
-        self.identity = os.fstat(self.fd)
+        found = os.fstat(self.fd)
+        self.device, self.inode = found.st_dev, found.st_ino
         self.waiting: dict[int, tuple[Any, Callable[[], object], object]] = {}
         self.ticking = False
 
     def is_open(self) -> bool:
         """Whether the number is still that of the FIFO: the program may have closed all files, and opened others."""
         try:
-            return self.fd >= 0 and os.path.samestat(os.fstat(self.fd), self.identity)
-        except OSError:
+            found = os.fstat(self.fd)
+        except OSError:  # also of -1
             return False
+        return found.st_ino == self.inode and found.st_dev == self.device
 
     def read(self) -> None:
         """Mail has come: its receivers look."""
@@ -95,7 +97,7 @@ class Mailbox:
                 os.unlink(self.path)
 
     def __del__(self) -> None:
-        if hasattr(self, "identity"):
+        if hasattr(self, "inode"):
             self.close()
 
 
