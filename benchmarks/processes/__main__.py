@@ -47,7 +47,7 @@ REASONS = {
     "the word of the party that is woken and wakes it, so that no kill comes between. A plain wake, which the floor "
     "and multiprocessing use, is 0.2 us cheaper, and is lost if a kill comes between.",
     "Event, hop": "`strace` counts two system calls for each hop: one to set and wake, one to sleep. There is none to "
-    "save. The goal is less than the floor takes.",
+    "save.",
 }
 CONTEXT = multiprocessing.get_context("fork")
 PATIENCE = 2.0
@@ -447,7 +447,8 @@ def main() -> None:
                     verdict += f" (goal {GOALS[name]:.2f}{': MISSED' if late else ''})"
                     missed += late
                 if "floor" in middle:
-                    verdict += f", floor {of_theirs(took, 'floor'):.2f}"
+                    least = of_theirs(took, "floor")
+                    verdict += f", floor {least:.2f}{', above the goal' if least > GOALS[name] else ''}"
             print(f"{name}, {unit}: {line}; {verdict}", flush=True)
             if late and name in REASONS:
                 print(f"    {REASONS[name]}", flush=True)

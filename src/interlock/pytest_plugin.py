@@ -11,7 +11,6 @@ in the root directory, and is tried first the next time.
 import asyncio
 import contextlib
 import functools
-import inspect
 import io
 import json
 import os
@@ -195,9 +194,9 @@ def _function_of(item: pytest.Function) -> Callable[[], object]:
 
 
 def _call_of(test: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Callable[[], object]:
-    if inspect.iscoroutinefunction(test):
-        return lambda: asyncio.run(test(*args, **kwargs))
-    return lambda: test(*args, **kwargs)
+    from interlock.explore.explorer import as_call
+
+    return as_call(functools.partial(test, *args, **kwargs))
 
 
 def _case_of(item: pytest.Function) -> Callable[[], object]:

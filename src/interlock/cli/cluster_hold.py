@@ -33,7 +33,7 @@ class ClusterHold:
 
     def environment(self) -> dict[str, str]:
         assert self.ticket is not None
-        del os.environ[GRPC_FORKS]
+        os.environ.pop(GRPC_FORKS, None)
         given = {} if GIVEN is None else {GRPC_FORKS: GIVEN}
         return given | {"INTERLOCK_TOKEN": str(self.ticket.value)}
 

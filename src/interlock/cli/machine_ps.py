@@ -104,7 +104,6 @@ def clean(request: Namespace) -> NoReturn:
     path = os.path.join(within, f"arena.{LAYOUT}")
     busy = users(path)
     if busy:
-        clear_mail(within)
         refuse(f"{path} is in use by {', '.join(map(str, busy))}")
     try:
         if clear_arena(path):

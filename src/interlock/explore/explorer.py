@@ -486,8 +486,8 @@ class Explorer:
             found.kind = "limit"
             found.schedules = schedules
             found.story = (
-                f"stopped after {self.baton.limit:,} points of one schedule: it may be long, or have no end. Let the "
-                f"test do less, or raise the limit\n{outcome.failure[1]}"
+                f"stopped after {self.baton.limit:,} points of one schedule: it may be long, or have no end. Let it do "
+                f"less; `interlock explore --limit N` goes further\n{outcome.failure[1]}"
             )
             return found
         for _ in range(1 if self.unlike is None else 10):

@@ -44,7 +44,7 @@ static int lock_word(struct me *me, u32 *guard, u64 deadline, int *died) {
         __builtin_ia32_pause();
 #endif
     }
-    sched_yield(); /* who is inside woke this thread, maybe, and was preempted for it: cheaper than to sleep and be woken */
+    sched_yield(); /* on one CPU, this thread may have been woken by who is inside, and run in its place: that leaves now */
     for (;;) {
         if (try_word(me, guard, died)) {
             return 0;

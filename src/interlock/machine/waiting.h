@@ -296,11 +296,11 @@ static int grant_as(struct record *r, struct record *q, struct node *n, u64 afte
     intend(r, n, TAKE, is_exclusive(r->kind) ? after : after | QUEUED);
     if (n->flags & TASK) {
         there = grant_by_letter(n, bits);
-    } else if (asleep || ilk->mutant == 1) {
+    } else if (asleep) {
         or_in(&n->word, bits);
-        if (!asleep) {
-            futex_wake(&n->word, 1);
-        }
+    } else if (ilk->mutant == 1) {
+        or_in(&n->word, bits);
+        futex_wake(&n->word, 1);
     } else {
         futex_change(&n->word, 1, &n->word, FUTEX_OP_OR, bits);
     }

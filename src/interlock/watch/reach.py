@@ -584,14 +584,20 @@ def _is_library_class(kind: type) -> bool:
     return bool(kind.__flags__ & 1 << 9) and kind.__module__.partition(".")[0] not in _HAND_ON
 
 
+def names_of(owner: object) -> object:
+    """What stands in an object itself, without running anybody's code; None where it has none."""
+    try:
+        found: object = object.__getattribute__(owner, "__dict__")
+    except Exception:
+        return None
+    return found
+
+
 def _has(owner: object, name: str) -> bool:
     """Whether an object has this attribute, without asking its code."""
     if isinstance(owner, types.ModuleType):
         return name in vars(owner)
-    try:
-        names = object.__getattribute__(owner, "__dict__")
-    except (AttributeError, TypeError):
-        names = None
+    names = names_of(owner)
     return (isinstance(names, dict) and name in names) or _of_class(type(owner), name) is not UNKNOWN
 
 
@@ -606,11 +612,7 @@ def attribute_of(owner: object, name: str) -> object:
     """What ``owner.name`` is, without running anybody's code; UNKNOWN where that does not do."""
     if isinstance(owner, types.ModuleType):
         return vars(owner).get(name, UNKNOWN)
-    names: object
-    try:
-        names = object.__getattribute__(owner, "__dict__")
-    except (AttributeError, TypeError):
-        names = None
+    names = names_of(owner)
     if isinstance(names, (dict, types.MappingProxyType)) and name in names:
         return names[name]
     kinds = type.__getattribute__(owner, "__mro__") if isinstance(owner, type) else type(owner).__mro__

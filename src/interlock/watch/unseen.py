@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator, Sequence
 
 from interlock.core.kernel.maker import is_of_library
+from interlock.watch.reach import names_of
 from interlock.watch.words import count, legible
 
 TYPE_CHECKING = False
@@ -129,22 +130,13 @@ def _raw_locks(before: frozenset[str]) -> Iterator[str]:
                 yield from _in_module(modules[id(owner)], before)
             elif type(owner) is dict:
                 own[id(owner)] = owner
-            elif _names_of(owner) is not None:
+            elif type(names_of(owner)) is dict:
                 yield from _in_instance(owner, before)
     if own:
         for start in range(0, len(objects), _SLICE):
             for owner in objects[start : start + _SLICE]:
-                if type(owner) is not dict and id(_names_of(owner)) in own:
+                if type(owner) is not dict and id(names_of(owner)) in own:
                     yield from _in_instance(owner, before)
-
-
-def _names_of(owner: object) -> "dict[str, object] | None":
-    """What stands in an instance, without its own `__getattribute__`."""
-    try:
-        names = object.__getattribute__(owner, "__dict__")
-    except Exception:
-        return None  # it has none, or makes it as it is asked
-    return names if type(names) is dict else None
 
 
 def _has_lock(things: Sequence[object]) -> bool:
@@ -161,7 +153,8 @@ def _in_module(module: "ModuleType", before: frozenset[str]) -> Iterator[str]:
 def _in_instance(owner: object, before: frozenset[str]) -> Iterator[str]:
     kind = type(owner)
     if _is_told(kind.__module__, frozenset()):
-        for name, value in list((_names_of(owner) or {}).items()):
+        names = names_of(owner)
+        for name, value in list(names.items()) if type(names) is dict else ():
             if type(value) in _LOCKS:
                 where = "" if kind.__module__ == "__main__" else f"{kind.__module__}."
                 yield f"{where}{kind.__qualname__}.{name}"
