@@ -67,7 +67,6 @@ SMALL = (
     "interlock.core.primitives.queue_open",
     "interlock.core.primitives.remote",
     "interlock.core.primitives.rwlock",
-    "interlock.core.primitives.select",
     "interlock.core.primitives.waitqueue",
     "interlock.core.primitives.within",
     "interlock.core.tasks.owner_watch",
@@ -79,7 +78,6 @@ NOT_SMALL = (
     "interlock.core.explain.deeds",
     "interlock.core.explain.order",
     "interlock.machine.lock",
-    "interlock.machine.semaphore",
 )
 
 # In a wheel the compiled modules are linked into two files; `interlock/core/__init__.py` finds them there. Linked
