@@ -46,8 +46,8 @@ class Proxy:
             line.close()
 
     def accept(self) -> None:
-        client, _ = self.listener.accept()
-        if self.is_cut:
+        client, address = self.listener.accept()
+        if self.refuses(address[1]):
             client.close()
             return
         try:
@@ -59,6 +59,10 @@ class Proxy:
             line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self.pairs[line] = (other, way)
             self.selector.register(line, selectors.EVENT_READ, way)
+
+    def refuses(self, port: int) -> bool:
+        """Whether a line from this port of the client's is cut at once."""
+        return self.is_cut
 
     def forward(self, line: socket.socket) -> None:
         other, way = self.pairs[line]

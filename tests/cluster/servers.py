@@ -4,6 +4,8 @@ They are Debian's programs; `tools/servers.py` installs them where they are miss
 id. One that cannot be had is a skip that says so, and an error where INTERLOCK_CI=1.
 """
 
+import contextlib
+import json
 import os
 import pwd
 import shutil
@@ -241,13 +243,14 @@ class Postgres(Server):
 
 
 class PgBouncer(Server):
-    """A pool in transaction mode in front of a PostgreSQL: no session state survives a call."""
+    """A pool in front of a PostgreSQL. In transaction mode, its default here, no session state survives a call."""
 
     kind = "pgbouncer"
     users = ("postgres",)
 
-    def __init__(self, behind: Postgres) -> None:
+    def __init__(self, behind: Postgres, *options: str) -> None:
         self.behind = behind
+        self.options = options or ("pool_mode = transaction", "default_pool_size = 2")
         super().__init__()
 
     @property
@@ -262,7 +265,7 @@ class PgBouncer(Server):
             "[pgbouncer]\n"
             f"listen_addr = 127.0.0.1\nlisten_port = {self.port}\nunix_socket_dir =\n"
             f"auth_type = trust\nauth_file = {self.directory}/users\n"
-            "pool_mode = transaction\ndefault_pool_size = 2\n"
+            + "".join(f"{option}\n" for option in self.options)
         )
 
     def command(self) -> list[str]:
@@ -294,6 +297,62 @@ class Etcd(Server):
                 return b'"true"' in answer.read()
         except OSError:
             return False
+
+
+class Small:
+    """A server whose data lie on a file system of their own, which a test can fill."""
+
+    directory: Path
+    user: str | None
+
+    @property
+    def data(self) -> Path:
+        return self.directory / "data"
+
+    def prepare(self) -> None:
+        self.data.mkdir(mode=0o700)
+        made = subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", "size=200m", "tmpfs", str(self.data)], capture_output=True, text=True
+        )
+        if made.returncode != 0:
+            shutil.rmtree(self.directory)
+            pytest.skip(f"no file system can be mounted here: {made.stderr.strip()}")
+        self.data.chmod(0o700)
+        if self.user is not None:
+            entry = pwd.getpwnam(self.user)
+            os.chown(self.data, entry.pw_uid, entry.pw_gid)
+        super().prepare()  # type: ignore[misc]
+
+    def fill(self) -> None:
+        with contextlib.suppress(OSError), open(self.data / "ballast", "wb", buffering=0) as ballast:
+            while ballast.write(bytes(65536)):
+                pass
+
+    def empty(self) -> None:
+        (self.data / "ballast").unlink()
+
+    def stop(self) -> None:
+        process: subprocess.Popen[bytes] | None = self.process  # type: ignore[attr-defined]
+        if process is not None and process.poll() is None:
+            process.kill()
+            process.wait(PATIENCE)
+        subprocess.run(["umount", "-l", str(self.data)], check=False)
+        super().stop()  # type: ignore[misc]
+
+
+class SmallRedis(Small, Redis):
+    def command(self) -> list[str]:
+        command = super().command()
+        command[command.index("--dir") + 1] = str(self.data)
+        return [*command, "--appendonly", "yes", "--appendfsync", "always"]
+
+
+class SmallPostgres(Small, Postgres):
+    pass
+
+
+class SmallEtcd(Small, Etcd):
+    pass
 
 
 class Replica:
@@ -481,6 +540,19 @@ class EtcdMember(Etcd):
         return command
 
 
+class EtcdBehindProxy(EtcdMember):
+    """It listens for the other members at another port than the one they know."""
+
+    def __init__(self, name: str, peers: dict[str, int], listens: int) -> None:
+        self.listens = listens
+        super().__init__(name, peers)
+
+    def command(self) -> list[str]:
+        command = super().command()
+        command[command.index("--listen-peer-urls") + 1] = f"http://127.0.0.1:{self.listens}"
+        return command
+
+
 class EtcdMembers:
     """An etcd of three."""
 
@@ -495,9 +567,93 @@ class EtcdMembers:
     def url(self) -> str:
         return "etcd://" + ",".join(f"127.0.0.1:{member.port}" for member in self.members)
 
+    def leaders(self) -> list[int]:
+        """Who believes to lead: two of them, for a moment, where one was cut off."""
+        found = []
+        for number, member in enumerate(self.members):
+            asked = urllib.request.Request(f"http://127.0.0.1:{member.port}/v3/maintenance/status", data=b"{}")
+            with contextlib.suppress(OSError), urllib.request.urlopen(asked, timeout=2) as answer:
+                said = json.load(answer)
+                if said.get("leader") == said["header"]["member_id"]:
+                    found.append(number)
+        return found
+
+    def leader(self) -> int:
+        """The one who leads."""
+        until(lambda: len(self.leaders()) == 1, "somebody leads")
+        return self.leaders()[0]
+
     def stop(self) -> None:
         for member in self.members:
             member.stop()
+
+
+class PeerProxy(Proxy):
+    """Before the port of a member for the other members. Which of them a line comes from, the kernel knows."""
+
+    def __init__(self, target: tuple[str, int], apart: Callable[[int], bool]) -> None:
+        self.apart = apart
+        super().__init__(target)
+
+    def refuses(self, port: int) -> bool:
+        return self.is_cut or self.apart(port)
+
+
+class EtcdPartition(EtcdMembers):
+    """An etcd of three, of which one can be cut off from the others; its own clients still reach it, and only it."""
+
+    def __init__(self) -> None:
+        self.alone: int | None = None
+        self.members = []
+        ports = [free_port() for _ in range(3)]
+        self.lines = [PeerProxy(("127.0.0.1", port), self.is_from_alone) for port in ports]
+        peers = {f"member{i}": line.port for i, line in enumerate(self.lines)}
+        for name, port in zip(peers, ports, strict=True):
+            self.members.append(EtcdBehindProxy(name, peers, port))
+        until(lambda: all(member.answers() for member in self.members), "all members answer")
+
+    @property
+    def urls(self) -> list[str]:
+        return [member.url for member in self.members]
+
+    def is_from_alone(self, port: int) -> bool:
+        """Whether the end of a line with this port belongs to the member that is cut off."""
+        if self.alone is None:
+            return False
+        at = f"0100007F:{port:04X}"
+        with open("/proc/net/tcp") as table:
+            inodes = {words[9] for words in map(str.split, table) if words[1] == at}
+        process = self.members[self.alone].process
+        assert process is not None
+        with contextlib.suppress(OSError):  # it has ended
+            for fd in Path(f"/proc/{process.pid}/fd").iterdir():
+                with contextlib.suppress(OSError):  # closed by now
+                    if os.readlink(fd).removeprefix("socket:[").removesuffix("]") in inodes:
+                        return True
+        return False
+
+    def isolate(self, number: int) -> None:
+        """Cut all lines between this one and the others. Those between the others are made anew."""
+        self.alone = number
+        for line in self.lines:
+            line.cut()
+        for i, line in enumerate(self.lines):
+            if i != number:
+                line.heal()
+
+    def others_lead(self, alone: int) -> None:
+        """Return when one of the others leads."""
+        until(lambda: any(i != alone for i in self.leaders()), "the others have a leader")
+
+    def heal(self) -> None:
+        self.alone = None
+        for line in self.lines:
+            line.heal()
+
+    def stop(self) -> None:
+        super().stop()
+        for line in self.lines:
+            line.close()
 
 
 KINDS: dict[str, Callable[[], Any]] = {"redis": Redis, "postgresql": Postgres, "etcd": Etcd}

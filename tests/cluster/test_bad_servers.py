@@ -1,5 +1,6 @@
 """Servers that are there, but set up, filled up or asked as they should not be. And what is never printed."""
 
+import itertools
 import logging
 import threading
 import traceback
@@ -105,6 +106,54 @@ def test_one_that_is_not_quoted_is_told_how_to() -> None:
         interlock.cluster.connect("redis://:hid/den@h:1/0")
 
 
+SMALL = {"redis": servers.SmallRedis, "postgresql": servers.SmallPostgres, "etcd": servers.SmallEtcd}
+
+
+def test_a_disk_that_is_really_full_is_waited_for(engine: Any, prefix: str) -> None:
+    """PostgreSQL refuses to write, Redis and etcd end. What was held is held when there is room again."""
+    if engine.kind == "memory":
+        pytest.skip("it has no disk")
+    server = SMALL[engine.kind]()
+    came: list[object] = []
+    stop = threading.Event()
+    try:
+        with connected(server.url, prefix) as cluster:
+            held = cluster.Lock("held")
+            held.acquire()
+            server.fill()
+
+            def work() -> None:
+                """New names need room, sooner or later."""
+                try:
+                    for number in itertools.count():
+                        if stop.is_set():
+                            came.append(number)
+                            return
+                        with cluster.Lock(f"name {number}"):
+                            pass
+                except BaseException as error:
+                    came.append(error)
+
+            thread = threading.Thread(target=work)
+            thread.start()
+            wait_until(lambda: cluster.out_since or came, "there is no room")
+            assert came == []
+            stop.set()
+            server.empty()
+            # What does not end is mended by itself; what ends does so before it answers anything else.
+            if engine.kind != "postgresql":
+                server.process.wait(PATIENCE)
+                server.start()
+            thread.join(PATIENCE)
+            assert [type(each) for each in came] == [int], came
+            held.find().check()
+            held.release()
+            assert cluster.Lock("held").acquire(timeout=PATIENCE)
+    finally:
+        stop.set()
+        server.stop()
+
+
 # --- Redis ----------------------------------------------------------------------------------------------------------
 
 
@@ -167,7 +216,7 @@ def test_one_that_may_forget_keys_is_told_at_connect(
     redis.say("CONFIG", "SET", "maxmemory", most)
     with caplog.at_level(logging.WARNING, "interlock.cluster"), connected(redis.url, prefix) as cluster:
         cluster.Lock("a").acquire()
-        cluster.engine.drop_idle()  # type: ignore[attr-defined]
+        cluster.engine.spare.drop()  # type: ignore[attr-defined]
         cluster.Lock("b").acquire()
     told = [record.getMessage() for record in caplog.records]
     assert (
@@ -180,12 +229,8 @@ def test_one_that_may_forget_keys_is_told_at_connect(
 def unused_for_long(cluster: Cluster) -> None:
     """Let what is idle look as if it had been for a while."""
     engine: Any = cluster.engine
-    assert engine.idle
-    if engine.extra == "redis" or hasattr(engine, "sha"):
-        engine.idle = [(since - 2 * UNUSED, connection) for since, connection in engine.idle]
-    else:
-        for line in engine.idle:
-            line.used -= 2 * UNUSED
+    assert engine.spare.lines
+    engine.spare.lines = [(since - 2 * UNUSED, line) for since, line in engine.spare.lines]
 
 
 def test_a_connection_that_redis_has_ended_is_no_outage(
@@ -214,7 +259,7 @@ def test_a_quarantine_is_told_once(engine: Any, prefix: str, caplog: pytest.LogC
             interlock.cluster.connect(server.url, prefix=prefix, lease=30.0) as cluster,
         ):
             assert not cluster.Lock("a").acquire(timeout=0.01)
-            cluster.engine.drop_idle()  # type: ignore[attr-defined]
+            cluster.engine.spare.drop()  # type: ignore[attr-defined]
             assert not cluster.Lock("a").acquire(timeout=0.01)
             assert len(caplog.records) == 1
             assert "it makes none for" in caplog.text
@@ -283,7 +328,7 @@ def test_a_step_that_the_server_cuts_short_is_sent_again(
     with connected(url, prefix) as cluster:
         assert cluster.Lock("other").acquire(timeout=PATIENCE)
         admin.execute(f"ALTER ROLE {name} SET {setting} = '300ms'")
-        cluster.engine.drop_idle()  # type: ignore[attr-defined]
+        cluster.engine.spare.drop()  # type: ignore[attr-defined]
         with psycopg.connect(postgres.url) as busy:
             busy.execute("SELECT interlock.lock(%s, 'a')", (prefix,))
             goes_on(lambda: cluster.Lock("a").acquire(), busy.rollback, lambda: cluster.out_since)

@@ -1,4 +1,4 @@
-"""PostgreSQL behind PgBouncer in transaction mode, with two connections to the server for everybody."""
+"""PostgreSQL behind PgBouncer, mostly in transaction mode with two connections to the server for everybody."""
 
 import logging
 import threading
@@ -45,6 +45,55 @@ def test_through_a_pool(engine: Any, pool: Any, prefix: str, listens: bool, capl
         waiter.join(30)
         assert came == [True]
         assert ("give a direct URL" in caplog.text) is not listens
+
+
+@pytest.mark.parametrize(
+    ("options", "hears"),
+    [
+        (("pool_mode = session", "default_pool_size = 10", "server_reset_query = DISCARD ALL"), True),
+        (("pool_mode = transaction", "server_reset_query = DISCARD ALL", "server_reset_query_always = 1"), False),
+        (("pool_mode = statement",), False),
+    ],
+    ids=["session", "transaction, reset", "statement"],
+)
+@pytest.mark.parametrize("durable", [True, False], ids=["durable", "fast"])
+def test_hints_that_a_pool_keeps_are_missed(
+    engine: Any, prefix: str, caplog: pytest.LogCaptureFixture, options: tuple[str, ...], hears: bool, durable: bool
+) -> None:
+    """Nobody gave ``listen=``. It is found out and said, and who waits asks again: a renewal is 20 s away."""
+    if engine.kind != "postgresql":
+        pytest.skip("about PostgreSQL")
+    pool = servers.PgBouncer(engine, *options)
+    given = {"prefix": prefix, "lease": 60.0, "durable": durable, "after_restart": "grant"}
+    try:
+        with (
+            caplog.at_level(logging.WARNING, "interlock.cluster"),
+            interlock.cluster.connect(pool.url, **given) as one,
+            interlock.cluster.connect(pool.url, **given) as two,
+        ):
+            lock, other = one.Lock("orders"), two.Lock("orders")
+            lock.acquire()
+            waiter = threading.Thread(target=other.acquire)
+            waiter.start()
+            blocked(lock, 1)
+            lock.release()
+            waiter.join(60)
+            other.find().check()
+            # And once more, when it has found out.
+            again = threading.Thread(target=lock.acquire)
+            again.start()
+            blocked(other, 1)
+            told: Any = one.engine
+            session: Any = one.sessions[one.lease]
+            servers.until(lambda: session.inbox.connection if hears else told.told_polling, "it has found out")
+            other.release()
+            again.join(60)
+            lock.find().check()
+            lock.release()
+        assert bool(told.listen) is hears
+        assert ("give a direct URL" in caplog.text) is not hears
+    finally:
+        pool.stop()
 
 
 def test_a_pool_that_is_started_anew(engine: Any, pool: Any, prefix: str) -> None:

@@ -148,6 +148,53 @@ def test_everything_in_a_cluster(redis_cluster: Any, prefix: str) -> None:
             assert lock.locked()
 
 
+def test_the_slot_of_a_cluster_moves(redis_cluster: Any, prefix: str) -> None:
+    """Key by key, while somebody holds and somebody waits. Half of the keys are never taken for all of them."""
+    options = {"prefix": prefix, "after_restart": "grant", "lease": 30.0}
+    source = redis_cluster.nodes[redis_cluster.home]
+    target = redis_cluster.nodes[(redis_cluster.home + 1) % 3]
+    slot = source.say("CLUSTER", "KEYSLOT", f"{{{prefix}}}")[1:].strip().decode()
+
+    def ident(node: Any) -> str:
+        return str(node.say("CLUSTER", "MYID").split(b"\r\n")[1].decode())
+
+    def keys() -> list[str]:
+        said = source.say("CLUSTER", "GETKEYSINSLOT", slot, "100").decode().split("\r\n")
+        return said[2::2]
+
+    def move(those: list[str]) -> None:
+        said = source.say("MIGRATE", "127.0.0.1", str(target.port), "", "0", "5000", "KEYS", *those)
+        assert said.startswith(b"+OK"), said
+
+    with (
+        interlock.cluster.connect(redis_cluster.url, **options) as one,
+        interlock.cluster.connect(redis_cluster.url, **options) as two,
+    ):
+        lock, other = one.Lock("orders"), two.Lock("orders")
+        lock.acquire()
+        before = lock.find().token
+        came: list[bool] = []
+        waiter = threading.Thread(target=lambda: came.append(other.acquire()))
+        waiter.start()
+        blocked(lock, 1)
+        target.say("CLUSTER", "SETSLOT", slot, "IMPORTING", ident(source))
+        source.say("CLUSTER", "SETSLOT", slot, "MIGRATING", ident(target))
+        assert not two.Lock("another").acquire(timeout=0.2)
+        all_of_them = keys()
+        assert len(all_of_them) > 5
+        move(all_of_them[: len(all_of_them) // 2])
+        assert not one.Lock("another").acquire(timeout=0.2)
+        move(keys())
+        for node in (target, source, *redis_cluster.nodes[:3]):
+            node.say("CLUSTER", "SETSLOT", slot, "NODE", ident(target))
+        lock.find().check()
+        lock.release()
+        waiter.join(60)
+        assert came == [True]
+        assert other.find().token > before
+        assert keys() == []
+
+
 @pytest.mark.parametrize("mutant", ["none", "two holders"])
 def test_members_fail_in_turn(members: Any, crowd: Callable[..., Crowd], mutant: str) -> None:
     """The leader is among them. With two away nobody is granted anything."""
@@ -183,6 +230,34 @@ def test_members_are_stopped_in_turn(members: Any, crowd: Callable[..., Crowd], 
         member.signal(signal.SIGCONT)
         them.more_grants(1)
     goes_on(them, mutant)
+
+
+@pytest.mark.parametrize("mutant", ["none", "two holders"])
+def test_members_are_cut_off_from_the_others(engine: Any, crowd: Callable[..., Crowd], mutant: str) -> None:
+    """The leader, then one that follows. Each has a client that reaches it alone: it is granted nothing meanwhile."""
+    if engine.kind != "etcd":
+        pytest.skip("about etcd")
+    members = servers.EtcdPartition()
+    try:
+        them = crowd(mutant, members)
+        them.more_grants(2)
+        for leads in (True, False):
+            leader = members.leader()
+            alone = leader if leads else (leader + 1) % 3
+            members.isolate(alone)
+            members.others_lead(alone)
+            them.more_grants(1)  # one that was under way may be among them
+            grants = sum(event["op"] == "grant" for event in them.events(alone))
+            them.more_grants(2)
+            assert sum(event["op"] == "grant" for event in them.events(alone)) == grants
+            members.heal()
+            them.wait_for(
+                lambda before=grants, alone=alone: sum(e["op"] == "grant" for e in them.events(alone)) > before,
+                "the one that was cut off is served again",
+            )
+        goes_on(them, mutant)
+    finally:
+        members.stop()
 
 
 def test_everything_on_three_members(members: Any, prefix: str) -> None:

@@ -19,9 +19,9 @@ import logging
 import re
 import select
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, Generic, TypeAlias, TypeVar
 from urllib.parse import unquote
 
 from interlock.cluster.errors import ClusterError
@@ -240,6 +240,58 @@ def cause(error: BaseException, settings: Settings) -> BaseException | None:
             return None
         seen = seen.__cause__ or seen.__context__
     return error
+
+
+Line = TypeVar("Line")
+
+
+class Spare(Generic[Line]):
+    """Connections that nobody uses at the moment. Any thread may take one, and puts it back when its call is over."""
+
+    def __init__(self, most: int, number: Callable[[Line], int], end: Callable[[Line], object]) -> None:
+        """``most``: how many are kept. ``number``: the descriptor of one. ``end``: close one."""
+        self.most = most
+        self.number = number
+        self.end = end
+        self.lines: list[tuple[float, Line]] = []  # since when nobody uses it, the oldest first
+        self.closed: bool = False
+
+    def take(self) -> Line | None:
+        """One that is still connected. Servers and poolers may end those that were not used for long."""
+        while True:
+            try:
+                since, line = self.lines.pop()
+            except IndexError:
+                return None
+            if time.monotonic() - since < UNUSED or not readable(self.number(line)):
+                return line
+            self.end(line)
+
+    def put(self, line: Line) -> None:
+        if len(self.lines) >= self.most:
+            self.end(line)
+            return
+        self.lines.append((time.monotonic(), line))
+        if self.closed:  # asked after it was added: `close` finds it, or this does
+            self.drop()
+
+    def drop(self) -> None:
+        """End them all: they may lead to a server that is not there any more."""
+        while True:
+            try:
+                _, line = self.lines.pop()
+            except IndexError:
+                return
+            self.end(line)
+
+    def forked(self) -> list[Line]:
+        """In a forked child: what was the parent's, which is not to be ended by the protocol."""
+        lines, self.lines = self.lines, []
+        return [line for _, line in lines]
+
+    def close(self) -> None:
+        self.closed = True
+        self.drop()
 
 
 def readable(line: int) -> bool:

@@ -2,8 +2,8 @@
 
 `interlock setup URL` makes the schema; where the user may, the first connection does. Every step is one transaction, so
 they go through PgBouncer in transaction mode. Hints come by NOTIFY: a process listens only while it waits, since a
-NOTIFY wakes every listener of the database. LISTEN needs a connection of its own: where the URL leads to a pooler, give
-a direct one as ``listen=``; without one the engine is asked again and again, which is said once.
+NOTIFY wakes every listener of the database. LISTEN needs a connection of its own: where the URL leads to a pooler in
+transaction mode, give a direct one as ``listen=``; without one the engine is asked again and again, which is said once.
 
     postgresql://[user[:password]@]host[:port]/database[?options]
 
@@ -31,16 +31,15 @@ from psycopg.pq.abc import PGresult
 
 from interlock.cluster.bell import Bell
 from interlock.cluster.engine import (
-    UNUSED,
     Answer,
     Argument,
     Engine,
     Inbox,
     Settings,
+    Spare,
     Told,
     Unreachable,
     cause,
-    readable,
     without_password,
 )
 from interlock.cluster.errors import ClusterError, SetupNeeded
@@ -52,6 +51,7 @@ VERSION = 3
 KEEP = 4  # idle connections
 HOMES = 10_000  # waiters of which it is known where they are
 CONNECT = 5.0  # seconds to connect
+HEARD = 1.0  # seconds in which a hint comes through a pooler that lets hints through
 POLLS = (0.02, 0.05, 0.1, 0.25)  # seconds between questions where nobody can listen
 SETUP_LOCK = 7236_7236
 
@@ -78,7 +78,6 @@ class Line:
         self.pgconn: Any = connection.pgconn
         self.schema: bytes = engine.schema.encode()
         self.settings = engine.settings
-        self.used: float = time.monotonic()
         self.poll: select.poll = select.poll()
         self.poll.register(self.pgconn.socket, select.POLLIN)
         self.prepared: dict[bytes, bytes] = {}  # statement -> its name here
@@ -144,15 +143,14 @@ class PostgresEngine(Engine):
         self.schema = schema
         self.homes: dict[str, str] = {}  # waiter -> the name where it probably is
         self.prefix: bytes = settings.prefix.encode()
-        self.idle: list[Line] = []
-        self.closed: bool = False
+        self.spare: Spare[Line] = Spare(KEEP, lambda line: line.pgconn.socket, Line.close)
         self.told_polling = False
 
     # --- connections ------------------------------------------------------------------------------------------------
 
     def connect(self, timeout: float) -> Line:
         """A new connection that has said hello."""
-        if self.closed:
+        if self.spare.closed:
             raise Unreachable("closed")
         try:
             connection = psycopg.connect(
@@ -271,7 +269,7 @@ class PostgresEngine(Engine):
     # --- steps ------------------------------------------------------------------------------------------------------
 
     def call(self, op: str, arguments: Sequence[Argument], timeout: float) -> Answer:
-        line = self.unused() or self.connect(timeout)
+        line = self.spare.take() or self.connect(timeout)
         try:
             answer = self.run(line, op, arguments, timeout)
         except BaseException as error:
@@ -279,25 +277,10 @@ class PostgresEngine(Engine):
             if isinstance(error, psycopg.Error):
                 error = self.meaning(error)
             if isinstance(error, Unreachable):
-                self.drop_idle()
+                self.spare.drop()
             raise error
-        if self.closed or len(self.idle) >= KEEP:
-            line.close()
-        else:
-            line.used = time.monotonic()
-            self.idle.append(line)
+        self.spare.put(line)
         return answer
-
-    def unused(self) -> Line | None:
-        """A connection that nobody uses. Servers and poolers may end those that were not used for long."""
-        while True:
-            try:
-                line = self.idle.pop()
-            except IndexError:
-                return None
-            if time.monotonic() - line.used < UNUSED or not readable(line.pgconn.socket):
-                return line
-            line.close()
 
     def run(self, line: Line, op: str, arguments: Sequence[Argument], timeout: float) -> Answer:
         """By the quick way where there is one."""
@@ -333,13 +316,11 @@ class PostgresEngine(Engine):
         said = result.error_field(DiagnosticField.MESSAGE_PRIMARY) or b"no answer"
         return self.refused(state, said.decode(errors="replace"))
 
-    def drop_idle(self) -> None:
-        while True:
-            try:
-                line = self.idle.pop()
-            except IndexError:
-                return
-            line.close()
+    def tell_polling(self) -> None:
+        """Warn, once, that hints do not come."""
+        if not self.told_polling:
+            self.told_polling = True
+            log.warning("%s is asked again and again by those who wait: give a direct URL as listen=", self.shown)
 
     def inbox(self, session: str) -> Inbox:
         return PostgresInbox(self, session)
@@ -364,15 +345,13 @@ class PostgresEngine(Engine):
 
     def forked(self) -> None:
         # Closed without a word: their sockets are the parent's too. libpq would say goodbye for both.
-        for line in self.idle:
+        for line in self.spare.forked():
             with contextlib.suppress(Exception):
                 os.close(line.connection.fileno())
             _kept.append(line)
-        self.idle = []
 
     def close(self) -> None:
-        self.closed = True
-        self.drop_idle()
+        self.spare.close()
 
 
 def array(arguments: Sequence[Argument]) -> bytes:
@@ -436,17 +415,36 @@ class PostgresInbox(Inbox):
             self.connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(self.channel)))
             self.socket = select.poll()
             self.socket.register(self.connection.fileno(), select.POLLIN)
-        except psycopg.Error as error:
+            (server,) = self.connection.execute("SELECT pg_backend_pid()").fetchone()
+            if server != self.connection.pgconn.backend_pid and not self.hears():
+                self.engine.listen = ""
+                self.engine.tell_polling()
+                self.drop()
+        except BaseException as error:
             self.drop()
-            raise self.engine.meaning(error) from cause(error, self.engine.settings)
+            if isinstance(error, psycopg.Error):
+                raise self.engine.meaning(error) from cause(error, self.engine.settings)
+            raise
+
+    def hears(self) -> bool:
+        """Whether a hint comes through the pooler: in its session mode it does, in its transaction mode it is lost."""
+        line = self.engine.spare.take() or self.engine.connect(CONNECT)
+        try:
+            result = line.ask(b"SELECT pg_notify($1, '')", [self.channel.encode()], CONNECT)
+        finally:
+            line.close()
+        if result.status != ExecStatus.TUPLES_OK:
+            raise self.engine.failed(result)
+        deadline = time.monotonic() + HEARD
+        while self.connection.pgconn.notifies() is None:
+            if not self.socket.poll(max(0.0, deadline - time.monotonic()) * 1000):
+                return False
+            self.connection.pgconn.consume_input()
+        return True
 
     def poll(self, timeout: float) -> list[Told] | None:
         """Nobody can listen: have the engine asked soon, and then less often."""
-        if not self.engine.told_polling:
-            self.engine.told_polling = True
-            log.warning(
-                "%s is asked again and again by those who wait: give a direct URL as listen=", self.engine.shown
-            )
+        self.engine.tell_polling()
         at = time.monotonic()
         if at - self.used > 1.0:
             self.asked = 0

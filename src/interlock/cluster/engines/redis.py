@@ -14,7 +14,6 @@ import contextlib
 import logging
 import re
 import socket
-import time
 from collections.abc import Sequence
 from importlib import resources
 from typing import Any
@@ -24,16 +23,15 @@ import redis
 import redis.sentinel
 
 from interlock.cluster.engine import (
-    UNUSED,
     Answer,
     Argument,
     Engine,
     Inbox,
     Settings,
+    Spare,
     Told,
     Unreachable,
     cause,
-    readable,
     without_password,
 )
 from interlock.cluster.errors import ClusterError
@@ -65,8 +63,7 @@ class RedisEngine(Engine):
         self.script: str = script or SCRIPT
         self.sha: str = _sha1(self.script)
         self.tag: str = f"{{{settings.prefix}}}"
-        self.idle: list[tuple[float, Any]] = []  # since when, and the connection
-        self.closed: bool = False
+        self.spare: Spare[Any] = Spare(KEEP, lambda line: line._sock.fileno(), lambda line: line.disconnect())
         self.looked_at_memory: bool = False
         self.sentinel: tuple[Any, str] | None = None
         # Of a Cluster, once it has said where the prefix lives; and where else to ask if that node has gone.
@@ -114,7 +111,7 @@ class RedisEngine(Engine):
         raise Unreachable(f"the nodes of the Cluster send us to one another: {self.node}")
 
     def connect_once(self, timeout: float) -> Any:
-        if self.closed:
+        if self.spare.closed:
             raise Unreachable("closed")
         # Not by the pool, which counts what it has made: how many there are is ours to say.
         connection: Any = self.pool.connection_class(**self.pool.connection_kwargs)
@@ -192,7 +189,7 @@ class RedisEngine(Engine):
         return answer
 
     def call(self, op: str, arguments: Sequence[Argument], timeout: float) -> Answer:
-        connection = self.unused() or self.connect(timeout)
+        connection = self.spare.take() or self.connect(timeout)
         try:
             if connection._sock.gettimeout() != timeout:
                 connection._sock.settimeout(timeout)
@@ -201,27 +198,13 @@ class RedisEngine(Engine):
             # Whatever is under way on it, nobody will read it.
             connection.disconnect()
             if isinstance(error, AWAY):
-                self.drop_idle()
+                self.spare.drop()
                 raise self.unreachable(error) from cause(error, self.settings)
             if isinstance(error, redis.ResponseError):
                 raise self.refused(error) from cause(error, self.settings)
             raise
-        if self.closed or len(self.idle) >= KEEP:
-            connection.disconnect()
-        else:
-            self.idle.append((time.monotonic(), connection))
+        self.spare.put(connection)
         return answer
-
-    def unused(self) -> Any:
-        """A connection that nobody uses, or None. Servers end those that were not used for long (``timeout``)."""
-        while True:
-            try:
-                since, connection = self.idle.pop()
-            except IndexError:
-                return None
-            if time.monotonic() - since < UNUSED or not readable(connection._sock.fileno()):
-                return connection
-            connection.disconnect()
 
     def refused(self, error: redis.ResponseError) -> Exception:
         """What an error that the server answers means."""
@@ -231,19 +214,11 @@ class RedisEngine(Engine):
             self.node = (error.host or str(self.pool.connection_kwargs.get("host")), error.port)
         elif not isinstance(error, LATER) and not re.match("(MISCONF|NOREPLICAS|UNBLOCKED|BUSY|UNKILLABLE)", said):
             return self.refusal(said)
-        self.drop_idle()
+        self.spare.drop()
         return Unreachable(said)
 
     def refusal(self, said: str) -> Exception:
         return ClusterError(f"{self.shown} refuses: {without_password(said, self.settings)}")
-
-    def drop_idle(self) -> None:
-        while True:
-            try:
-                _, connection = self.idle.pop()
-            except IndexError:
-                return
-            connection.disconnect()
 
     def inbox(self, session: str) -> Inbox:
         return RedisInbox(self, session)
@@ -269,16 +244,14 @@ class RedisEngine(Engine):
 
     def forked(self) -> None:
         # Their sockets are the parent's too: closed here without a word.
-        for _, connection in self.idle:
+        for connection in self.spare.forked():
             sock: Any = getattr(connection, "_sock", None)
             if sock is not None:
                 with contextlib.suppress(OSError):
                     sock.close()
-        self.idle = []
 
     def close(self) -> None:
-        self.closed = True
-        self.drop_idle()
+        self.spare.close()
 
 
 class RedisInbox(Inbox):
