@@ -20,10 +20,7 @@ HERE = Path(__file__).parent
 
 
 class Crowd:
-    """Workers, each behind a proxy of its own; without proxies where ``server`` is several.
-
-    Such a server says where all of them are, or, as ``urls``, where each worker goes.
-    """
+    """Workers, each behind a proxy of its own; without proxies where ``server`` is several, and says where each is."""
 
     def __init__(
         self,
@@ -50,7 +47,7 @@ class Crowd:
                 ],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
             )
-            for url, path in zip(urls or getattr(server, "urls", [server.url] * WORKERS), self.paths, strict=True)
+            for url, path in zip(urls or [server.url] * WORKERS, self.paths, strict=True)
         ]  # fmt: skip
         for worker in self.workers:
             assert worker.stdout is not None

@@ -618,12 +618,13 @@ class EtcdPartition(EtcdMembers):
 
     def is_from_alone(self, port: int) -> bool:
         """Whether the end of a line with this port belongs to the member that is cut off."""
-        if self.alone is None:
+        alone = self.alone  # the test may heal them meanwhile
+        if alone is None:
             return False
         at = f"0100007F:{port:04X}"
         with open("/proc/net/tcp") as table:
             inodes = {words[9] for words in map(str.split, table) if words[1] == at}
-        process = self.members[self.alone].process
+        process = self.members[alone].process
         assert process is not None
         with contextlib.suppress(OSError):  # it has ended
             for fd in Path(f"/proc/{process.pid}/fd").iterdir():

@@ -4,6 +4,7 @@ Each failure has a mutant that the same check must catch: a client that makes no
 counts wrongly.
 """
 
+import math
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -16,6 +17,7 @@ from parties import blocked
 
 import interlock.cluster
 from interlock.cluster import Cluster, EngineUnavailable
+from interlock.cluster.session import Session
 
 
 @pytest.fixture
@@ -232,31 +234,35 @@ def test_members_are_stopped_in_turn(members: Any, crowd: Callable[..., Crowd], 
     goes_on(them, mutant)
 
 
-@pytest.mark.parametrize("mutant", ["none", "two holders"])
-def test_members_are_cut_off_from_the_others(engine: Any, crowd: Callable[..., Crowd], mutant: str) -> None:
-    """The leader, then one that follows. Each has a client that reaches it alone: it is granted nothing meanwhile."""
+@pytest.mark.parametrize(("leads", "mutant"), [(True, "none"), (False, "none"), (True, "never told")])
+def test_a_member_is_cut_off_from_the_others(
+    engine: Any, prefix: str, monkeypatch: pytest.MonkeyPatch, leads: bool, mutant: str
+) -> None:
+    """The leader, or one that follows; its clients still reach it. Who holds by it has lost before another holds."""
     if engine.kind != "etcd":
         pytest.skip("about etcd")
+    if mutant == "never told":
+        monkeypatch.setattr(Session, "told_at", property(lambda session: math.inf))
     members = servers.EtcdPartition()
+    handles = [interlock.cluster.connect(url, prefix=prefix, lease=5.0) for url in members.urls]
     try:
-        them = crowd(mutant, members)
-        them.more_grants(2)
-        for leads in (True, False):
-            leader = members.leader()
-            alone = leader if leads else (leader + 1) % 3
-            members.isolate(alone)
-            members.others_lead(alone)
-            them.more_grants(1)  # one that was under way may be among them
-            grants = sum(event["op"] == "grant" for event in them.events(alone))
-            them.more_grants(2)
-            assert sum(event["op"] == "grant" for event in them.events(alone)) == grants
-            members.heal()
-            them.wait_for(
-                lambda before=grants, alone=alone: sum(e["op"] == "grant" for e in them.events(alone)) > before,
-                "the one that was cut off is served again",
-            )
-        goes_on(them, mutant)
+        for handle in handles:
+            handle.ps()  # one that was never reached would not wait
+        leader = members.leader()
+        alone, across = (leader if leads else (leader + 1) % 3), (leader + 2) % 3
+        lock, other = handles[alone].Lock("orders"), handles[across].Lock("orders")
+        lock.acquire()
+        grant = lock.find()
+        members.isolate(alone)
+        members.others_lead(alone)
+        other.acquire()
+        assert grant.lost.is_set() is (mutant == "none")
+        assert not handles[alone].Lock("another").acquire(timeout=0.5)
+        members.heal()
+        assert handles[alone].Lock("another").acquire(timeout=60)
     finally:
+        for handle in handles:
+            handle.close()
         members.stop()
 
 
