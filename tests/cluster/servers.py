@@ -242,6 +242,49 @@ class Postgres(Server):
         (self.directory / "data" / "postmaster.pid").unlink(missing_ok=True)
 
 
+class RedisHere(Redis):
+    """Reached by a socket in the file system, and by IPv6 where the machine has it."""
+
+    def command(self) -> list[str]:
+        command = super().command()
+        command[command.index("--bind") + 1 : command.index("--bind") + 2] = ["127.0.0.1", *ipv6()]
+        return [*command, "--unixsocket", str(self.directory / "socket"), "--unixsocketperm", "777"]
+
+    @property
+    def unix_url(self) -> str:
+        return f"unix://{self.directory / 'socket'}?db=0"
+
+    @property
+    def ipv6_url(self) -> str:
+        return f"redis://[::1]:{self.port}/0" if ipv6() else self.url
+
+
+class PostgresHere(Postgres):
+    """The same."""
+
+    def command(self) -> list[str]:
+        command = super().command()
+        command[command.index("listen_addresses=127.0.0.1")] = ",".join(["listen_addresses=127.0.0.1", *ipv6()])
+        return command
+
+    @property
+    def unix_url(self) -> str:
+        return f"postgresql://postgres@/postgres?host={self.directory}&port={self.port}"
+
+    @property
+    def ipv6_url(self) -> str:
+        return f"postgresql://postgres@[::1]:{self.port}/postgres" if ipv6() else self.url
+
+
+def ipv6() -> list[str]:
+    """The loopback address of IPv6, where there is one."""
+    try:
+        with socket.create_server(("::1", 0), family=socket.AF_INET6):
+            return ["::1"]
+    except OSError:
+        return []
+
+
 class PgBouncer(Server):
     """A pool in front of a PostgreSQL. In transaction mode, its default here, no session state survives a call."""
 

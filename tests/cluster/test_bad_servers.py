@@ -106,6 +106,13 @@ def test_one_that_is_not_quoted_is_told_how_to() -> None:
         interlock.cluster.connect("redis://:hid/den@h:1/0")
 
 
+def test_a_database_of_redis_has_a_number() -> None:
+    """The client would use 0 for another word."""
+    pytest.importorskip("redis", reason="the client is not installed")
+    with pytest.raises(ValueError, match=r"the path of the URL 'redis://:\*\*\*@h/shop' is the number of a database"):
+        interlock.cluster.connect("redis://:hidden@h/shop")
+
+
 SMALL = {"redis": servers.SmallRedis, "postgresql": servers.SmallPostgres, "etcd": servers.SmallEtcd}
 
 

@@ -120,6 +120,32 @@ def test_everything_over_tls(engine: Any, prefix: str) -> None:
         server.stop()
 
 
+def test_everything_over_a_unix_socket_and_ipv6(engine: Any, prefix: str) -> None:
+    """By one handle each. Who waits is told."""
+    if engine.kind not in ("redis", "postgresql"):
+        pytest.skip("about Redis and PostgreSQL")
+    server: Any = servers.RedisHere() if engine.kind == "redis" else servers.PostgresHere()
+    options = {"prefix": prefix, "after_restart": "grant"}
+    try:
+        with (
+            interlock.cluster.connect(server.unix_url, **options) as one,
+            interlock.cluster.connect(server.ipv6_url, **options) as two,
+        ):
+            uses_everything(one, two)
+            lock, other = one.Lock("orders"), two.Lock("orders")
+            for mine, next_one in ((lock, other), (other, lock)):
+                if not mine.locked():
+                    mine.acquire()
+                waiter = threading.Thread(target=next_one.acquire)
+                waiter.start()
+                blocked(mine, 1)
+                mine.release()
+                waiter.join(30)
+                next_one.find().check()
+    finally:
+        server.stop()
+
+
 @pytest.mark.parametrize("mutant", ["none", "two holders"])
 def test_the_node_of_a_cluster_fails(redis_cluster: Any, crowd: Callable[..., Crowd], mutant: str) -> None:
     them = crowd(mutant, redis_cluster)

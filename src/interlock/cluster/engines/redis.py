@@ -78,12 +78,18 @@ class RedisEngine(Engine):
             "encoding_errors": "surrogateescape",
             "socket_connect_timeout": CONNECT,
             "socket_timeout": CONNECT,
-            "socket_keepalive": True,
             **self.settings.options,
         }
         scheme, _, rest = url.partition("://")
+        if scheme != "unix":  # whose connections have no such thing
+            options.setdefault("socket_keepalive", True)
         if scheme != "redis+sentinel":
             plain = {"valkey": "redis", "valkeys": "rediss"}.get(scheme, scheme)
+            db = urlsplit(url).path.strip("/")
+            if scheme != "unix" and db and not db.isdecimal():  # the client would take it for 0
+                raise ValueError(
+                    f"the path of the URL {self.shown!r} is the number of a database, as in /0, not {db!r}"
+                )
             return redis.ConnectionPool.from_url(f"{plain}://{rest}", **options)
         parts = urlsplit(url)
         hosts = [entry.rpartition(":") for entry in parts.netloc.rpartition("@")[2].split(",")]
