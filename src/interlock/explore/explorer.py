@@ -189,6 +189,7 @@ class Explorer:
         self.progress: Callable[[Exploration], object] | None = None
         self.blocked_at: list[str] = []
         self.telling: bool = False
+        self._spent: list[float] = []  # seconds that each of the earlier threads had computed
         self._interrupting = _thread.allocate_lock()  # held by who is about to interrupt the main thread
         self._interrupted: bool = False
         self.unlike: tuple[Outcome, Outcome] | None = None
@@ -672,9 +673,18 @@ class Explorer:
         return [each for each in self._earlier if each.is_alive() and each.ident in running]
 
     def _could_be_helped(self) -> bool:
-        """Nobody of ours can go on: whether one of those threads could change that."""
-        idents = {each.ident for each in self._alive() if each.ident is not None}
-        return bool(idents) and self.teller.could_be_helped(idents)
+        """Nobody of ours can go on: whether one of those threads could change that.
+
+        One that has just come by a job may have it where nobody sees it. So what they could do is read only where none
+        of them has computed since the last time; until then they may do anything.
+        """
+        idents = [each.ident for each in self._alive() if each.ident is not None]
+        if not idents:
+            return False
+        before, self._spent = self._spent, [_cpu_of(each) for each in idents]
+        if before != self._spent or -1.0 in self._spent:
+            return True
+        return self.teller.could_be_helped(set(idents)) or self._spent != [_cpu_of(each) for each in idents]
 
     def _tell_earlier(self) -> list[str]:
         """The program's threads that were started before the search."""
