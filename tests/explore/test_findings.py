@@ -560,7 +560,7 @@ def test_a_wait_for_a_thread_of_before_is_no_deadlock():
 
 
 def test_that_a_thread_of_before_will_not_come_is_not_known():
-    with Server(answers=False) as server, pytest.raises(Undecided, match="cannot be switched: server"):
+    with Server(answers=False) as server, pytest.raises(Undecided, match=r"cannot be switched: .*server"):
         interlock.explore(server.ask, schedules=5)
 
 
@@ -695,6 +695,33 @@ def test_a_pool_of_before_that_has_a_job_to_do():
             stop.set()
 
 
+def test_a_timer_of_before():
+    shared = interlock.Event()
+    timer = threading.Timer(3600, shared.set)
+    timer.start()
+    try:
+        with pytest.raises(Undecided, match="Thread-"):
+            interlock.explore(shared.wait, schedules=10)
+    finally:
+        timer.cancel()
+        timer.join()
+
+
+def test_a_job_that_a_pool_of_before_has_just_taken():
+    # Its thread has the job in its hands, and nobody sees it there, before it gets to run.
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        pool.submit(int).result()
+
+        def program():
+            done = interlock.Event()
+            pool.submit(done.set)
+            done.wait()
+
+        found = interlock.explore(program, schedules=50)
+    assert found.kind is None, found.story
+    assert found.notes[0].startswith("something outside had a say in")
+
+
 @pytest.mark.parametrize("catches", [False, True])
 def test_the_first_thread_waits_outside_for_ever(catches, monkeypatch):
     monkeypatch.setattr("interlock.explore.explorer._LOOKS_AT_MOST", 12)
@@ -725,7 +752,7 @@ def test_who_looks_for_what_a_thread_of_before_does_is_not_without_end():
         while not hasattr(server, "done"):
             time.sleep(0.1)
 
-    with server, pytest.raises(Undecided, match="cannot be switched: server"):
+    with server, pytest.raises(Undecided, match=r"cannot be switched: .*server"):
         interlock.explore(program, schedules=5)
 
 
@@ -774,6 +801,28 @@ def test_two_who_only_give_way_have_no_end_in_sight():
         run(lambda: work(0), lambda: work(1))
 
     assert failure_of(program, schedules=5).kind == "endless"
+
+
+def test_nor_have_they_beside_a_pool_that_has_nothing_to_do():
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        pool.submit(int).result()
+        test_two_who_only_give_way_have_no_end_in_sight()
+
+
+def test_who_looks_for_what_a_pool_of_before_does_is_not_without_end():
+    stop = threading.Event()
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+
+        def program():
+            done = pool.submit(stop.wait)
+            while not done.done():
+                time.sleep(0.1)
+
+        try:
+            with pytest.raises(Undecided, match="ThreadPoolExecutor"):
+                interlock.explore(program, schedules=5)
+        finally:
+            stop.set()
 
 
 # --- what the program drops is gone -------------------------------------------------------------------------------

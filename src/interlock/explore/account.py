@@ -12,6 +12,7 @@ from interlock.core.kernel.primitive import Primitive
 from interlock.core.primitives.join import Join
 from interlock.explore.engine.baton import Baton, Strand
 from interlock.watch.dump import name_of, what_is_missing
+from interlock.watch.idle import is_idle
 from interlock.watch.stuck import could_be_helped
 from interlock.watch.view import Someone, View
 
@@ -195,6 +196,10 @@ class Teller:
             and not self._is_through(strand)
         ]
         return could_be_helped(view, waiting, threads)
+
+    def are_idle(self, threads: set[int]) -> bool:
+        """Whether these threads, which are not ours, do nothing until somebody gives them something to do."""
+        return all(is_idle(each.frames) for each in View().people if each.ident in threads and not each.is_task)
 
     def _is_through(self, strand: Strand) -> bool:
         return strand.number == 0 and strand.pending[0] == END

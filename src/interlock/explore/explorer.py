@@ -80,6 +80,8 @@ class Outcome:
         self.options = options
         self.choices = choices
         self.outside: int = baton.outside
+        # They may have looked for what others do, and given them no time: the clock is ours.
+        self.hurried: bool = False
         self.split_at: int = baton.split_at
         self.points: int = baton.points
         self.key = _key(self.failure)
@@ -189,6 +191,7 @@ class Explorer:
         self.progress: Callable[[Exploration], object] | None = None
         self.blocked_at: list[str] = []
         self.telling: bool = False
+        self._spent: dict[int, float] = {}  # what the earlier threads had computed when somebody asked
         self._interrupting = _thread.allocate_lock()  # held by who is about to interrupt the main thread
         self._interrupted: bool = False
         self.unlike: tuple[Outcome, Outcome] | None = None
@@ -224,6 +227,7 @@ class Explorer:
             self.teller.forget()
             start_counting()  # so that each primitive knows the line that made it
         self.races.begin()
+        computed = self._computed()
         cycles: list[list[Any]] = []
         watcher = lock_order.active
         watched = story or self.found.schedules <= WATCHED or self.found.schedules % WATCHED == 0
@@ -250,6 +254,8 @@ class Explorer:
         options, choices = baton.decisions()
         outcome = Outcome(options, choices, baton, self.races)
         outcome.order = cycles[0] if cycles else None
+        if outcome.failure is not None and outcome.failure[0] in ("endless", "limit"):
+            outcome.hurried = computed != self._computed() or not self.teller.are_idle(set(computed))
         if outcome.failure is None and cycles and self.ordered is None:
             self.ordered = outcome
         return outcome
@@ -491,9 +497,7 @@ class Explorer:
             if outcome.failure is None:
                 outcome.failure = (kind, "", None, None)
             kind = outcome.failure[0]
-        # Those who look for what others do give them no time: the clock is ours.
-        hurried = kind in ("endless", "limit") and self._alive()
-        if kind == "outside" or ((outcome.outside or hurried) and kind != "error"):
+        if kind == "outside" or ((outcome.outside or outcome.hurried) and kind != "error"):
             found.kind = "outside"
             self._tell_outside(outcome)
             return found
@@ -671,10 +675,22 @@ class Explorer:
         running = sys._current_frames().keys() - {strand.ident for strand in self.baton.strands}
         return [each for each in self._earlier if each.is_alive() and each.ident in running]
 
+    def _computed(self) -> dict[int, float]:
+        """The idents of those threads, and the seconds that each has computed; -1 where nobody can tell."""
+        return {each.ident: _cpu_of(each.ident) for each in self._alive() if each.ident is not None}
+
     def _could_be_helped(self) -> bool:
-        """Nobody of ours can go on: whether one of those threads could change that."""
-        idents = {each.ident for each in self._alive() if each.ident is not None}
-        return bool(idents) and self.teller.could_be_helped(idents)
+        """Nobody of ours can go on: whether one of those threads could change that.
+
+        One that has just come by a job may have it where nobody sees it. So what they could do is read only where none
+        of them has computed since the last time; until then they may do anything.
+        """
+        before, self._spent = self._spent, self._computed()
+        if not self._spent:
+            return False
+        if before != self._spent or -1.0 in self._spent.values():
+            return True
+        return self.teller.could_be_helped(set(self._spent)) or self._spent != self._computed()
 
     def _tell_earlier(self) -> list[str]:
         """The program's threads that were started before the search."""
