@@ -446,13 +446,9 @@ class Asking:
 
     def take_back(self) -> None:
         """Give back what `leave` says that it has got: it belongs to the thread in which it waited."""
-        i = caller()
-        called: u64 = i.id
-        i.id = self.mine
-        try:
-            self.shared.take_back(cython.address(self.w))
-        finally:
-            i.id = called
+        as_it: me = caller()[0]  # a copy: nobody else sees the id of that thread here, a signal handler neither
+        as_it.id = self.mine
+        self.shared.take_back(cython.address(self.w), cython.address(as_it))
 
     def restless(self) -> bool:
         """Whether it should look: something was told it, or somebody has died."""
@@ -628,8 +624,8 @@ class Shared:
             self.index = 0
             drain()
 
-    def take_back(self, w: cython.pointer(Waiting)):
-        """The caller has got what it no longer wants."""
+    def take_back(self, w: cython.pointer(Waiting), i: cython.pointer(me)):
+        """``i`` has got what it no longer wants."""
 
     def refuse(self, step: cython.int, w: cython.pointer(Waiting)):
         """Raise why a wait cannot go on."""
@@ -725,7 +721,7 @@ class Shared:
                     self.note_holder(0)
             except BaseException:
                 if i.id == mine and any_leave(i, w):
-                    self.take_back(w)
+                    self.take_back(w, i)
                 raise
             if i.id != mine:  # a handler has forked, and this is the child
                 caller()
