@@ -27,6 +27,7 @@ from cython.cimports.interlock.machine.process import (
     found,
     has_life,
     introduce,
+    is_file,
     map_arena,
     open_record,
     reopen_record,
@@ -373,6 +374,11 @@ def is_past(kind: u32, turn: u32, want: u32) -> cython.bint:
     if kind == BARRIER:
         return turn & 1 != 0 or want != turn >> 1
     return (kind == EVENT or kind == LATCH) and (turn & 1 != 0 or want != turn >> 3)
+
+
+def is_that_file(fd: cython.int, device: u64, inode: u64) -> bool:
+    """Whether the number is that of that file."""
+    return is_file(fd, device, inode)
 
 
 class Asking:

@@ -50,7 +50,7 @@ from interlock.machine.within import Within, make_within
 
 NO_TIMEOUT = cython.declare(object, -1)
 
-# Whether a coroutine was ever closed here while it waited in a condition: it may leave a lock then that it does not hold.
+# Whether a coroutine was ever closed while it waited in a condition: it may leave a lock that it does not hold.
 closings = cython.declare(cython.bint, False)
 
 ilk_use(process_address())

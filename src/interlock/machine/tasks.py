@@ -46,6 +46,9 @@ class Mailbox:
     """The FIFO of one loop and who waits for mail."""
 
     def __init__(self, folder: str) -> None:
+        from interlock.machine.kernel import is_that_file
+
+        self.is_that_file = is_that_file
         self.number: int = next(_numbers)
         self.pid: int = os.getpid()
         self.path: str = f"{folder}/mail-{self.pid}-{self.number}"
@@ -61,11 +64,7 @@ class Mailbox:
 
     def is_open(self) -> bool:
         """Whether the number is still that of the FIFO: the program may have closed all files, and opened others."""
-        try:
-            found = os.fstat(self.fd)
-        except OSError:  # also of -1
-            return False
-        return found.st_ino == self.inode and found.st_dev == self.device
+        return self.is_that_file(self.fd, self.device, self.inode)
 
     def read(self) -> None:
         """Mail has come: its receivers look."""
@@ -305,19 +304,20 @@ async def acquire(target: Any, timeout: float | None, flags: int, want: int = 1)
             raise
 
 
-# --- a coroutine that is closed while it waits in a condition -----------------------------------------------------------
+# --- a coroutine that is closed while it waits in a condition ---------------------------------------------------------
 #
-# Nobody can wait for the lock then, so the coroutine does not hold it any more, and yet it leaves its blocks of `with` and
-# runs its `finally: lock.release()`. Another task of the same thread may hold the lock by then, or a process that took it
-# with `acquire`, which any party may release. So it is known by its frames. They live until it has ended, and all of it
-# happens in one thread, without a pause. If it releases nothing, the next in that thread to come for the lock ends this.
+# It cannot wait for the lock, so it does not hold that any more. And yet it leaves its blocks of `with`, and runs its
+# `finally: lock.release()`. Another task of the thread may hold the lock by then, or a process that took it with
+# `acquire`, which any party may release. So it is known by its frames: they live until it has ended, and all of that
+# happens in one thread, without a pause. If it releases nothing, the next in that thread to come for the lock ends it.
 
 _closing = _local()
 SEND = opmap["SEND"]
 
 
-def _awaiting(frame: FrameType | None) -> list[int]:
-    """Which coroutines await the caller, by the ids of their frames. Not who just calls `send`: a loop, or a test."""
+def _awaiting(frame: FrameType | None) -> list[FrameType]:
+    """The frames of the coroutines that await the caller. Not of who just calls `send`: a loop, or a test. To keep a
+    frame keeps no coroutine alive: who drops one closes it."""
     found = []
     while frame is not None:
         code, at = frame.f_code.co_code, frame.f_lasti
@@ -325,12 +325,12 @@ def _awaiting(frame: FrameType | None) -> list[int]:
             at -= 2
         if code[at] != SEND:
             break
-        found.append(id(frame))
+        found.append(frame)
         frame = frame.f_back
     return found
 
 
-def note_closing(index: int, serial: int, times: int, frames: list[int]) -> None:
+def note_closing(index: int, serial: int, times: int, frames: list[FrameType]) -> None:
     """The coroutine with these frames may leave that lock ``times``, and has nothing to release."""
     if not hasattr(_closing, "holds"):
         _closing.holds = []
@@ -345,7 +345,7 @@ def has_nothing(index: int, serial: int) -> bool:
     here = set()
     frame: FrameType | None = sys._getframe(0)
     while frame is not None:
-        here.add(id(frame))
+        here.add(frame)
         frame = frame.f_back
     for hold in holds:
         if hold[:2] == [index, serial] and not here.isdisjoint(hold[3]):
