@@ -80,6 +80,8 @@ class Outcome:
         self.options = options
         self.choices = choices
         self.outside: int = baton.outside
+        # They may have looked for what others do, and given them no time: the clock is ours.
+        self.hurried: bool = False
         self.split_at: int = baton.split_at
         self.points: int = baton.points
         self.key = _key(self.failure)
@@ -189,6 +191,9 @@ class Explorer:
         self.progress: Callable[[Exploration], object] | None = None
         self.blocked_at: list[str] = []
         self.telling: bool = False
+        self._spent: dict[int, float] = {}  # what the earlier threads had computed when somebody asked
+        self._interrupting = _thread.allocate_lock()  # held by who is about to interrupt the main thread
+        self._interrupted: bool = False
         self.unlike: tuple[Outcome, Outcome] | None = None
         self.ordered: Outcome | None = None  # the first schedule in which locks were taken in two orders
         self.timeline = timeline
@@ -222,6 +227,7 @@ class Explorer:
             self.teller.forget()
             start_counting()  # so that each primitive knows the line that made it
         self.races.begin()
+        computed = self._computed()
         cycles: list[list[Any]] = []
         watcher = lock_order.active
         watched = story or self.found.schedules <= WATCHED or self.found.schedules % WATCHED == 0
@@ -230,9 +236,9 @@ class Explorer:
         try:
             if story and self.timeline:
                 with Record(1_000_000, "the schedule that fails") as self.recording:
-                    baton.run(self._call, self.passing)
+                    self._run_baton()
             else:
-                baton.run(self._call, self.passing)
+                self._run_baton()
         finally:
             if watched:
                 lock_order.stop_watching(sink)
@@ -248,9 +254,22 @@ class Explorer:
         options, choices = baton.decisions()
         outcome = Outcome(options, choices, baton, self.races)
         outcome.order = cycles[0] if cycles else None
+        if outcome.failure is not None and outcome.failure[0] in ("endless", "limit"):
+            outcome.hurried = computed != self._computed() or not self.teller.are_idle(set(computed))
         if outcome.failure is None and cycles and self.ordered is None:
             self.ordered = outcome
         return outcome
+
+    def _run_baton(self) -> None:
+        try:
+            self.baton.run(self._call, self.passing)
+            with self._interrupting:
+                if self._interrupted:
+                    _sleep(0.001)  # it came back by itself, and the signal is on its way
+        except KeyboardInterrupt:
+            if not self._interrupted:
+                raise
+        self._interrupted = False
 
     def _call(self) -> object:
         self.points.before_thread()
@@ -272,13 +291,14 @@ class Explorer:
             self._collector.__exit__(None, None, None)
             raise
         self.baton.on_stuck = self._on_stuck
-        self.baton.others = self._alive
+        self.baton.others = self._could_be_helped
         self.baton.on_limit = self._on_limit
         self.baton.place_now = self.teller.place_now
         self.began: float = time.perf_counter()
-        self._earlier = earlier_threads()
+        self._earlier: list[threading.Thread] = earlier_threads()
+        self._earlier = self._alive()
         self._watching = True
-        _thread.start_new_thread(self._watch, (_thread.get_ident(),))
+        _thread.start_new_thread(self._watch, ())
         self._hook_before = sys.unraisablehook
         self._hook: Any = self._keep_interruption
         sys.unraisablehook = self._hook
@@ -477,8 +497,7 @@ class Explorer:
             if outcome.failure is None:
                 outcome.failure = (kind, "", None, None)
             kind = outcome.failure[0]
-        if (outcome.outside or (kind in ("endless", "limit") and self._alive())) and kind != "error":
-            # Those who look for what others do give them no time: the clock is ours.
+        if kind == "outside" or ((outcome.outside or outcome.hurried) and kind != "error"):
             found.kind = "outside"
             self._tell_outside(outcome)
             return found
@@ -649,7 +668,29 @@ class Explorer:
         found.story = "\n".join(lines)
 
     def _alive(self) -> list[threading.Thread]:
-        return [each for each in self._earlier if each.is_alive()]
+        """The program's threads that were started before the search, and still run."""
+        if not self._earlier:
+            return []
+        # A thread that Python did not start is listed for ever, as alive, before 3.13. Its ident may be another's then.
+        running = sys._current_frames().keys() - {strand.ident for strand in self.baton.strands}
+        return [each for each in self._earlier if each.is_alive() and each.ident in running]
+
+    def _computed(self) -> dict[int, float]:
+        """The idents of those threads, and the seconds that each has computed; -1 where nobody can tell."""
+        return {each.ident: _cpu_of(each.ident) for each in self._alive() if each.ident is not None}
+
+    def _could_be_helped(self) -> bool:
+        """Nobody of ours can go on: whether one of those threads could change that.
+
+        One that has just come by a job may have it where nobody sees it. So what they could do is read only where none
+        of them has computed since the last time; until then they may do anything.
+        """
+        before, self._spent = self._spent, self._computed()
+        if not self._spent:
+            return False
+        if before != self._spent or -1.0 in self._spent.values():
+            return True
+        return self.teller.could_be_helped(set(self._spent)) or self._spent != self._computed()
 
     def _tell_earlier(self) -> list[str]:
         """The program's threads that were started before the search."""
@@ -690,7 +731,7 @@ class Explorer:
 
     # --- what blocks outside --------------------------------------------------------------------------------------
 
-    def _watch(self, main_ident: int) -> None:
+    def _watch(self) -> None:
         """A thread of our own: sees that the one that has the baton neither comes to a point nor computes."""
         baton = self.baton
         points, used, looks = -1, -1.0, 0
@@ -713,10 +754,18 @@ class Explorer:
                 continue
             if looks > _LOOKS_AT_MOST:
                 if not baton.drop():
-                    baton.fail("outside", "", None, holder)
-                    if hasattr(signal, "pthread_kill"):
-                        signal.pthread_kill(main_ident, signal.SIGINT)
+                    self._interrupt(holder)
                 points = -1
+
+    def _interrupt(self, holder: Strand) -> None:
+        """The first strand blocks where we do not see it. No schedule ends without it."""
+        with self._interrupting:
+            if self.baton.running and self.baton.holder is holder:
+                self.baton.fail("outside", "", None, holder)
+                # Only the main thread can be interrupted.
+                if hasattr(signal, "pthread_kill") and holder.ident == threading.main_thread().ident:
+                    self._interrupted = True
+                    signal.pthread_kill(holder.ident, signal.SIGINT)
 
     def _where(self, strand: Strand) -> str:
         innermost = frame = sys._current_frames().get(strand.ident)

@@ -678,7 +678,9 @@ def hung_in() -> list[object]:
         each for each in handlers if callable(each) and not getattr(each, "harmless_to_waits", False)
     ]
     found += [sys.stdout, sys.stderr, sys.stdin, sys.excepthook, sys.unraisablehook, sys.displayhook]
-    found += [threading.excepthook, *gc.callbacks, *sys.meta_path, *sys.path_hooks]
+    found += [threading.excepthook, *gc.callbacks, *sys.path_hooks]
+    # pytest's import hook knows all of pytest, and compiles.
+    found += [each for each in sys.meta_path if type(each).__module__ != "_pytest.assertion.rewrite"]
     found += [each for each in (builtins.__import__, builtins.print) if type(each) is not types.BuiltinMethodType]
     found += [part for each in private.finalizers() for part in (each.func, each.args, each.kwargs)]
     found += program_functions().get("__del__", ())

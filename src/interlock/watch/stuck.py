@@ -25,6 +25,7 @@ from collections.abc import Iterable
 
 from interlock.core.kernel.private import starting_threads
 from interlock.watch import ended, private
+from interlock.watch.idle import is_idle
 from interlock.watch.instructions import is_program_file
 from interlock.watch.reach import Reach, hung_in, rest_of
 from interlock.watch.waits import Meaning
@@ -49,6 +50,29 @@ def find(view: "View", polling: bool = False, least: float = 0.0, patience: floa
     ``least``: seconds; whose wait has not lasted that long goes on, as far as anybody can tell. ``patience``: seconds;
     one that waits alone is looked at when it has waited for that long, and then now and then; 0 for never."""
     return _Search(view, polling, least, patience).result()
+
+
+def could_be_helped(view: "View", waiting: "Iterable[Someone | None]", helpers: set[int]) -> bool:
+    """Whether one of these waits could be ended by a thread of ``helpers``, idents, or by a task in one of them.
+
+    True, too, where nobody can tell.
+    """
+    search = _Search(view, polling=False, least=0.0, patience=0.0)
+    alive = [each for each in search.people if each.ident in helpers]
+    if {each.ident for each in alive} != helpers:
+        return True
+    idle = {each.ident for each in alive if not each.is_task and is_idle(each.frames)}
+    alive = [each for each in alive if each.ident not in idle]
+    if not alive:
+        return False
+    search._read(alive)
+    living = {id(each) for each in alive}
+    meanings = [search.meanings.get(id(each)) for each in waiting]
+    if any(each is None or search._is_helped(each, living) for each in meanings):
+        return True
+    # A lock inside of an event that was made before ours came is released by the library's code, which is not read.
+    ways = [target for each in meanings if each is not None for target, _ in each.ways()]
+    return any(search._alive.has_in_hands(each) for each in ways)
 
 
 class _Search:

@@ -181,6 +181,7 @@ cdef class Baton(Controller):
     cdef list described(self, list options, Strand late)
     cdef double weight(self, object option) except -1
     cdef object tell_switch(self, Strand me, Strand to)
+    cdef bint is_for_others(self)
     cdef bint await_outside(self, Strand me)
     cdef bint anybody(self)
     cdef object come_back(self, Strand me)

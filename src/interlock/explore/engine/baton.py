@@ -1215,16 +1215,23 @@ class Baton(Controller):
             strand = each
             if strand.away:
                 away = True
+        blocks: cython.bint = away
         ended: cython.bint = me.state == State.ENDED
         if not ended:
             me.quiet += 1
         try:
             if self.main.target is self.main and self.on_end is not None and self.on_end():
                 return None
-            if away or self.outside or (self.others is not None and self.others()):
-                # Somebody blocks outside, or others have a hand in it, or may have: they get their time.
-                away = True
+            # Somebody blocks outside, or others have a hand in it, or may have: they get their time.
+            if not away:
+                away = self.is_for_others()
+            if self.anybody():
+                return None
+            if away:
                 if self.await_outside(me):
+                    return None
+                away = blocks or self.is_for_others()
+                if self.anybody():
                     return None
             words = self.on_stuck("deadlock") if self.on_stuck is not None else ""
         finally:
@@ -1232,6 +1239,10 @@ class Baton(Controller):
                 me.quiet -= 1
         self.fail("outside" if away else "deadlock", words, None, me)
         return None
+
+    def is_for_others(self) -> cython.bint:
+        """Whether threads that are no strands have had a part in this schedule, or may have one."""
+        return self.outside != 0 or (self.others is not None and self.others())
 
     def await_outside(self, me: Strand) -> cython.bint:
         """Wait, in real time, for somebody outside to wake one of ours. False: nobody did."""
