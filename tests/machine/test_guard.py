@@ -1,5 +1,6 @@
 """Somebody is stopped inside a guard: who comes leaves when its time is up or Ctrl-C comes. Nothing is half done."""
 
+import asyncio
 import ctypes
 import os
 import signal
@@ -333,3 +334,46 @@ def test_a_wait_in_a_condition_ends_with_its_time(others: Others) -> None:
     stopped.end("killed")
     with condition:
         assert condition.abandoned is not None
+
+
+def test_a_handler_sees_its_own_thread_while_another_ones_coroutine_is_dropped(others: Others) -> None:
+    """What that had got is given back in the name of its thread. A lock that the handler takes is its own."""
+    lock, other = machine.Lock(), machine.Lock()
+    lock.acquire()
+    coroutines = []
+    ready, over = threading.Event(), threading.Event()
+
+    def work() -> None:
+        async def main() -> None:
+            coroutines.append(lock.acquire_async())
+            coroutines[0].send(None)
+
+        asyncio.run(main())
+        ready.set()
+        over.wait()
+
+    thread = threading.Thread(target=work, name="the other")
+    thread.start()
+    ready.wait()
+    lock.release()  # to the task, which never runs again
+    stopped = Stopped(others, partial(lock.acquire, timeout=PATIENCE), lambda: lock._inside)
+    told = []
+
+    def handler(number: int, frame: FrameType | None) -> None:
+        with other:
+            assert other.owner is not None
+            told.append(other.owner.thread)
+        stopped.end("killed")
+
+    before = signal.signal(signal.SIGALRM, handler)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.2)
+        coroutines.pop().close()
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert told == ["MainThread"]
+    assert lock.acquire(timeout=PATIENCE)
+    lock.release()
+    over.set()
+    thread.join()

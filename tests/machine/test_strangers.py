@@ -8,9 +8,11 @@ import sys
 import tempfile
 import textwrap
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Generator
+from contextlib import suppress
 from pathlib import Path
 from queue import Empty
+from typing import Any
 
 import pytest
 
@@ -320,6 +322,49 @@ def test_a_container_is_refused_and_does_not_remove_what_is_in_use(folder: Path)
     assert program(folder, use).stdout == "held\n"
 
 
+@needs_namespaces
+def test_clean_removes_nothing_of_a_busy_container(folder: Path) -> None:
+    """Nobody outside sees its processes: the memory, and the FIFO of a loop whose task waits there."""
+    text = """if True:
+        import asyncio
+        from interlock import machine
+
+        lock = machine.Lock("n")
+
+        async def main():
+            lock.acquire()
+            waiting = asyncio.ensure_future(lock.acquire_async())
+            while not lock.waiters:
+                await asyncio.sleep(0)
+            print("waits", flush=True)
+            await asyncio.get_running_loop().run_in_executor(None, input)
+            lock.release()
+            print(await waiting, flush=True)
+
+        asyncio.run(main())
+        """
+    clean = "from interlock.cli import main; main(['clean'])"
+    with subprocess.Popen(
+        ["unshare", "-p", "-f", "--kill-child", sys.executable, "-c", text],
+        env=os.environ | {"INTERLOCK_MACHINE_DIR": str(folder)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as there:
+        assert there.stdin is not None
+        assert there.stdout is not None
+        assert there.stdout.readline() == b"waits\n"
+        before = sorted(os.listdir(folder))
+        assert [name for name in before if name.startswith("mail-")]
+        for how in ([], ["unshare", "-p", "-f"], ["unshare", "-p", "-f", "--mount-proc"]):
+            refused = program(folder, clean, *how)
+            assert "in use by" in refused.stderr, (how, refused.stdout)
+            assert refused.returncode != 0
+            assert sorted(os.listdir(folder)) == before
+        there.stdin.write(b"go on\n")
+        there.stdin.flush()
+        assert there.stdout.readline() == b"True\n"
+
+
 # --- the folder, the file, the disk -----------------------------------------------------------------------------------
 
 
@@ -617,6 +662,175 @@ def test_a_closed_coroutine_leaves_a_condition(
     assert condition.acquire(timeout=0)
     condition.release()
     assert "ignored" not in capsys.readouterr().err
+
+
+def by_hand(lock: machine.Lock, condition: machine.Condition) -> Coroutine[Any, Any, None]:
+    async def wait() -> None:
+        condition.acquire()
+        try:
+            await condition.wait_async()
+        finally:
+            condition.release()
+
+    return wait()
+
+
+def by_hand_of_a_task(lock: machine.Lock, condition: machine.Condition) -> Coroutine[Any, Any, None]:
+    async def wait() -> None:
+        await condition.acquire_async()
+        try:
+            await condition.wait_async()
+        finally:
+            (lock.release_async if isinstance(lock, machine.RLock) else lock.release)()
+
+    return wait()
+
+
+def by_helpers(lock: machine.Lock, condition: machine.Condition) -> Coroutine[Any, Any, None]:
+    async def take() -> None:
+        condition.acquire()
+
+    async def sleep() -> None:
+        await condition.wait_async()
+
+    def give() -> None:
+        condition.release()
+
+    async def wait() -> None:
+        await take()
+        try:
+            await sleep()
+        finally:
+            give()
+
+    return wait()
+
+
+def in_a_block(lock: machine.Lock, condition: machine.Condition) -> Coroutine[Any, Any, None]:
+    async def wait() -> None:
+        async with condition:
+            await condition.wait_async()
+
+    return wait()
+
+
+def in_a_plain_block(lock: machine.Lock, condition: machine.Condition) -> Coroutine[Any, Any, None]:
+    async def wait() -> None:
+        with condition:
+            await condition.wait_async()
+
+    return wait()
+
+
+def that_goes_on(lock: machine.Lock, condition: machine.Condition) -> Coroutine[Any, Any, None]:
+    async def wait() -> None:
+        async with condition:
+            with suppress(GeneratorExit):
+                await condition.wait_async()
+
+    return wait()
+
+
+def without_release(lock: machine.Lock, condition: machine.Condition) -> Coroutine[Any, Any, None]:
+    async def wait() -> None:
+        condition.acquire()
+        await condition.wait_async()
+        condition.release()
+
+    return wait()
+
+
+CLOSED = [by_hand, by_hand_of_a_task, by_helpers, in_a_block, in_a_plain_block, that_goes_on, without_release]
+
+
+class Pause:
+    """Where a coroutine stops."""
+
+    def __await__(self) -> Generator[None, None, None]:
+        yield
+
+
+@pytest.mark.parametrize("closed", CLOSED)
+@pytest.mark.parametrize("hold", ["in a block", "by hand", "in another process"])
+@pytest.mark.parametrize("kind", [machine.Lock, machine.RLock])
+def test_a_closed_coroutine_leaves_the_hold_of_others(
+    kind: type[machine.Lock], hold: str, closed: Callable[[machine.Lock, machine.Condition], Any], others: Others
+) -> None:
+    """It has lost its own when it waited. What it would release is that of another coroutine of the thread now."""
+    lock = kind()
+    condition = machine.Condition(lock)
+    over, taken = machine.Event(), machine.Event()
+
+    async def in_block() -> None:
+        async with lock:
+            await Pause()
+
+    async def hand() -> None:
+        lock.acquire()
+        try:
+            await Pause()
+        finally:
+            lock.release()
+
+    def elsewhere() -> None:
+        lock.acquire()
+        taken.set()
+        over.wait()
+        lock.release()
+
+    async def main() -> None:
+        first, second = closed(lock, condition), closed(lock, condition)
+        first.send(None)
+        second.send(None)
+        assert len(condition.waiters) == 2
+        if hold == "in another process":
+            holder = others.start(elsewhere)
+            assert taken.wait(PATIENCE)
+            first.close()
+            second.close()
+            assert lock.locked()
+            over.set()
+            assert others.end(holder) == 0
+        else:
+            other = in_block() if hold == "in a block" else hand()
+            other.send(None)
+            first.close()
+            assert lock.locked()
+            second.close()
+            assert lock.locked()
+            other.close()  # leaves what it has
+        assert not lock.locked()
+        assert not condition.waiters
+        third = asyncio.ensure_future(closed(lock, condition))  # likely at the place in memory of the first
+        while not condition.waiters:
+            await asyncio.sleep(0)
+        with condition:
+            condition.notify()
+        await asyncio.wait_for(third, PATIENCE)
+        assert not lock.locked()
+
+    asyncio.run(main())
+
+
+def test_a_closed_coroutine_leaves_all_that_it_had_entered() -> None:
+    lock = machine.RLock()
+    condition = machine.Condition(lock)
+
+    async def deep() -> None:
+        async with lock, condition:
+            await condition.wait_async()
+
+    async def main() -> None:
+        first = deep()
+        first.send(None)
+        assert not lock.locked()
+        lock.acquire()
+        first.close()
+        assert lock.locked()
+        lock.release()
+        assert not lock.locked()
+
+    asyncio.run(main())
 
 
 def test_a_coroutine_dropped_in_another_thread_gives_back_what_it_got() -> None:

@@ -6,6 +6,8 @@ from interlock.machine.lock cimport Lock
 cdef class Condition(Shared):
     cdef Lock lock
     cdef bint reentrant
+    cdef bint plain
+    cdef object look_at_lock(self)
     cdef object check_owner(self, me *i, str doing)
     cdef object pass_on(self, me *i)
     cdef u64 tell_wait(self) except? 0

@@ -36,7 +36,7 @@ from cython.cimports.interlock.machine.kernel import (
     u32,
     u64,
 )
-from cython.cimports.interlock.machine.lock import Lock
+from cython.cimports.interlock.machine.lock import Lock, note_closing
 from cython.cimports.interlock.machine.rlock import RLock
 
 from interlock.machine import tasks
@@ -67,15 +67,18 @@ class Condition(Shared):
         if not isinstance(lock, Lock):
             raise TypeError(f"lock must be a Lock or RLock of interlock.machine, not {type(lock).__name__}")
         self.lock = lock
-        self.reentrant = isinstance(lock, RLock)
+        self.look_at_lock()
         self.open(CONDITION, name, 0, self.lock)
 
     def __enter__(self) -> bool:
         """Acquire the lock, waiting as long as it takes. Returns True."""
-        return self.lock.__enter__()
+        return self.lock.enter() if self.plain else self.lock.__enter__()
 
     def __exit__(self, exc_type: object = None, exc_value: object = None, traceback: object = None) -> None:
-        self.lock.__exit__()
+        if self.plain:
+            self.lock.leave()
+        else:
+            self.lock.__exit__()
 
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
         """Acquire the lock, by its own `acquire`."""
@@ -180,12 +183,9 @@ class Condition(Shared):
         task: u64 = held.task
         flags: u32 = ENTER if load(cython.address(held.word)) & ENTERED else 0
         told: u64 = self.tell_wait() if probing else 0
-        self.lock.let_go = 0
         try:
-            noticed = await tasks.wait_in_condition(self, timeout, flags)
+            noticed = await tasks.wait_in_condition(self, timeout, flags, depth if self.reentrant else 1)
         except GeneratorExit:
-            if self.lock.let_go and self.reentrant:
-                self.lock.let_go = depth
             if told:
                 self.tell(Happening.CANCELLED, now() - told)
             raise
@@ -214,17 +214,23 @@ class Condition(Shared):
             result = predicate()
         return result
 
-    def _let_go(self) -> None:
-        """The task whose coroutine is being closed does not hold the lock."""
-        self.lock.let_go = 1
+    def _let_go(self, times: int, frames: object) -> None:
+        """The coroutine with these frames is being closed, and does not hold the lock that it may release."""
+        tasks.note_closing(self.lock.index, self.lock.serial, times, frames)
+        note_closing()
 
     def _extra(self) -> object:
         return self.lock
 
     def _restore(self, extra: object) -> object:
         self.lock = extra
-        self.reentrant = isinstance(extra, RLock)
+        self.look_at_lock()
         return extra
+
+    def look_at_lock(self):
+        """For a lock of a subclass, whose `__enter__` and `__exit__` may be its own: `with` calls these."""
+        self.reentrant = isinstance(self.lock, RLock)
+        self.plain = type(self.lock) is Lock or type(self.lock) is RLock
 
     def wait_for(self, predicate: object, timeout: object = None) -> object:
         """Wait until ``predicate()`` is true. Returns its last result. ``timeout``: in seconds; None means no limit."""

@@ -136,7 +136,7 @@ cdef class Shared:
     cdef object __weakref__
 
     cdef object open(self, u32 kind, object name, u64 bound, Shared lock)
-    cdef object take_back(self, Waiting *w)
+    cdef object take_back(self, Waiting *w, me *i)
     cdef object refuse(self, int step, Waiting *w)
     cdef bint drive(self, Waiting *w) except -1
     cdef str cycle(self, Waiting *w)

@@ -27,6 +27,7 @@ from cython.cimports.interlock.machine.process import (
     found,
     has_life,
     introduce,
+    is_file,
     map_arena,
     open_record,
     reopen_record,
@@ -375,6 +376,11 @@ def is_past(kind: u32, turn: u32, want: u32) -> cython.bint:
     return (kind == EVENT or kind == LATCH) and (turn & 1 != 0 or want != turn >> 3)
 
 
+def is_that_file(fd: cython.int, device: u64, inode: u64) -> bool:
+    """Whether the number is that of that file."""
+    return is_file(fd, device, inode)
+
+
 class Asking:
     """The wait of a task: what `Shared.drive` is for a thread, in steps between which its loop runs."""
 
@@ -446,13 +452,9 @@ class Asking:
 
     def take_back(self) -> None:
         """Give back what `leave` says that it has got: it belongs to the thread in which it waited."""
-        i = caller()
-        called: u64 = i.id
-        i.id = self.mine
-        try:
-            self.shared.take_back(cython.address(self.w))
-        finally:
-            i.id = called
+        as_it: me = caller()[0]  # a copy: nobody else sees the id of that thread here, a signal handler neither
+        as_it.id = self.mine
+        self.shared.take_back(cython.address(self.w), cython.address(as_it))
 
     def restless(self) -> bool:
         """Whether it should look: something was told it, or somebody has died."""
@@ -628,8 +630,8 @@ class Shared:
             self.index = 0
             drain()
 
-    def take_back(self, w: cython.pointer(Waiting)):
-        """The caller has got what it no longer wants."""
+    def take_back(self, w: cython.pointer(Waiting), i: cython.pointer(me)):
+        """``i`` has got what it no longer wants."""
 
     def refuse(self, step: cython.int, w: cython.pointer(Waiting)):
         """Raise why a wait cannot go on."""
@@ -725,7 +727,7 @@ class Shared:
                     self.note_holder(0)
             except BaseException:
                 if i.id == mine and any_leave(i, w):
-                    self.take_back(w)
+                    self.take_back(w, i)
                 raise
             if i.id != mine:  # a handler has forked, and this is the child
                 caller()

@@ -50,7 +50,15 @@ from interlock.machine.within import Within, make_within
 
 NO_TIMEOUT = cython.declare(object, -1)
 
+# Whether a coroutine was ever closed while it waited in a condition: it may leave a lock that it does not hold.
+closings = cython.declare(cython.bint, False)
+
 ilk_use(process_address())
+
+
+def note_closing():
+    global closings
+    closings = True
 
 
 class Lock(Shared):
@@ -74,19 +82,10 @@ class Lock(Shared):
 
     def __enter__(self) -> bool:
         """Acquire the lock, waiting as long as it takes. Returns True."""
-        if self.direct:
-            return self.take(ENTERED, NEVER)
-        return self.acquire()
+        return self.enter()
 
     def __exit__(self, exc_type: object = None, exc_value: object = None, traceback: object = None) -> None:
-        if self.direct:
-            if probing:
-                self.tell(Happening.RELEASED, 0)
-            i = ilk_me()
-            if i.id == 0 or not lock_untie(i, self.r, ENTERED):
-                self.give(True)
-        else:
-            self.release()
+        self.leave()
 
     def acquire(self, blocking: cython.bint = True, timeout: object = -1) -> bool:
         """Acquire the lock.
@@ -105,6 +104,8 @@ class Lock(Shared):
 
     def release(self) -> None:
         """Release the lock. Raises RuntimeError if it is free, or if another thread entered it."""
+        if closings and self.has_nothing():
+            return
         if probing:
             self.tell(Happening.RELEASED, 0)
         i = ilk_me()
@@ -116,15 +117,11 @@ class Lock(Shared):
         return tasks.enter(self, None)
 
     async def __aexit__(self, exc_type: object = None, exc_value: object = None, traceback: object = None) -> None:
-        if not self.has_let_go(exc_type):
-            self.__exit__()
+        self.__exit__()
 
-    def has_let_go(self, exc_type) -> cython.bint:
-        """Whether the task that leaves the block does not hold it."""
-        if exc_type is not GeneratorExit or self.let_go == 0:
-            return False
-        self.let_go -= 1
-        return True
+    def has_nothing(self) -> cython.bint:
+        """Whether the caller is a coroutine that is being closed and has lost the lock in a condition."""
+        return tasks.has_nothing(self.index, self.serial)
 
     def acquire_async(self, timeout: object = None) -> object:
         """Acquire the lock for the calling task: ``await lock.acquire_async()``.
@@ -144,12 +141,14 @@ class Lock(Shared):
     def _try(self, flags: u32, want: u32) -> bool:
         """At once, or not."""
         i = caller()
-        self.let_go = 0
+        if closings:
+            tasks.came_for(self.index, self.serial)
         return lock_try(i, self.r, ENTERED if flags & ENTER else 0)
 
     def _taken(self) -> None:
         """A task has it, after a wait."""
-        self.let_go = 0
+        if closings:
+            tasks.came_for(self.index, self.serial)
         if load(cython.address(self.r.word)) & ABANDONED:
             self.recovered(caller())
 
@@ -191,8 +190,25 @@ class Lock(Shared):
             return self.describe("unlocked", "")
         return self.describe("locked", f"owner={owner.program}[{owner.pid}]")
 
+    def enter(self) -> cython.bint:
+        return self.take(ENTERED, NEVER) if self.direct else self.acquire()
+
+    def leave(self):
+        if not self.direct:
+            self.release()
+            return
+        if closings and self.has_nothing():
+            return
+        if probing:
+            self.tell(Happening.RELEASED, 0)
+        i = ilk_me()
+        if i.id == 0 or not lock_untie(i, self.r, ENTERED):
+            self.give(True)
+
     def take(self, entered: u64, deadline: u64) -> cython.bint:
         i = caller()
+        if closings:
+            tasks.came_for(self.index, self.serial)
         if lock_try(i, self.r, entered):
             if probing:
                 self.tell(Happening.ACQUIRED, 0)
@@ -221,8 +237,7 @@ class Lock(Shared):
             self.give_in_guard(i, i.id, True)
             raise
 
-    def take_back(self, w: cython.pointer(Waiting)):
-        i = caller()
+    def take_back(self, w: cython.pointer(Waiting), i: cython.pointer(me)):
         try:
             self.give_in_guard(i, i.id, True)
         except RuntimeError:

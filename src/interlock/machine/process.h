@@ -28,9 +28,13 @@ static u32 next_mail;
 static char mail_busy;
 
 /* Whether its number still is that of the FIFO: the program may have closed all files, and opened others. */
-static int is_mail(struct mail *mail) {
+static int is_file(int fd, dev_t device, ino_t inode) {
     struct stat found;
-    return mail->pid != 0 && fstat(mail->fd, &found) == 0 && found.st_dev == mail->device && found.st_ino == mail->inode;
+    return fstat(fd, &found) == 0 && found.st_dev == device && found.st_ino == inode;
+}
+
+static int is_mail(struct mail *mail) {
+    return mail->pid != 0 && is_file(mail->fd, mail->device, mail->inode);
 }
 
 /* A reader too, so that no SIGPIPE comes. Not under a number of the standard files, where the program has closed those. */

@@ -22,6 +22,7 @@ cdef extern from "process.h" nogil:
     size_t ARENA_SIZE
     int BUSY, STRANGER
     int allocate_arena(int) noexcept
+    bint is_file(int, u64, u64) noexcept
     bint has_life(arena *) noexcept
     me *introduce() noexcept
     int enrol() noexcept

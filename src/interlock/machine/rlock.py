@@ -28,7 +28,7 @@ from cython.cimports.interlock.machine.kernel import (
     u32,
     u64,
 )
-from cython.cimports.interlock.machine.lock import Lock
+from cython.cimports.interlock.machine.lock import Lock, closings
 
 from interlock.machine import tasks
 
@@ -67,15 +67,15 @@ class RLock(Lock):
         self.give_as(0)
 
     async def __aexit__(self, exc_type: object = None, exc_value: object = None, traceback: object = None) -> None:
-        if not self.has_let_go(exc_type):
-            self.give_as(tasks.current())
+        self.give_as(tasks.current())
 
     def _enter(self, timeout: object) -> bool:
         return self.take_as(0, deadline_after(timeout))
 
     def _try(self, flags: u32, want: u32) -> bool:
         i = caller()
-        self.let_go = 0
+        if closings:
+            tasks.came_for(self.index, self.serial)
         task: u64 = tasks.current()
         if self.is_mine(i, task):
             store(cython.address(self.r.count), self.r.count + 1)
@@ -87,7 +87,8 @@ class RLock(Lock):
         return True
 
     def _taken(self) -> None:
-        self.let_go = 0
+        if closings:
+            tasks.came_for(self.index, self.serial)
         store(cython.address(self.r.task), tasks.current())
         store(cython.address(self.r.count), 1)
         if load(cython.address(self.r.word)) & ABANDONED:
@@ -96,6 +97,12 @@ class RLock(Lock):
     def release_async(self) -> None:
         """Undo one `acquire_async` of the calling task."""
         self.give_as(tasks.current())
+
+    def enter(self) -> cython.bint:
+        return self.take_as(0, NEVER)
+
+    def leave(self):
+        self.give_as(0)
 
     def _is_owned(self) -> bool:
         return self.is_mine(caller(), 0)
@@ -108,6 +115,8 @@ class RLock(Lock):
 
     def take_as(self, task: u64, deadline: u64) -> cython.bint:
         i = caller()
+        if closings:
+            tasks.came_for(self.index, self.serial)
         if self.is_mine(i, task):
             store(cython.address(self.r.count), self.r.count + 1)
             return True
@@ -132,6 +141,8 @@ class RLock(Lock):
         return True
 
     def give_as(self, task: u64):
+        if closings and self.has_nothing():
+            return
         i = caller()
         if not self.is_mine(i, task):
             raise RuntimeError(f"cannot release un-acquired lock: {self!r}")

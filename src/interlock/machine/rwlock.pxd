@@ -5,8 +5,8 @@ cdef class RWLock(Shared):
     cdef object recover
     cdef bint take(self, u32 flags, u64 deadline) except -1
     cdef object recovered(self)
-    cdef object give_read(self)
-    cdef object give_write(self, bint keep)
+    cdef object give_read(self, me *i)
+    cdef object give_write(self, me *i, bint keep)
 
 
 cdef class Side:

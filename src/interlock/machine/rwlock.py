@@ -34,6 +34,7 @@ from cython.cimports.interlock.machine.kernel import (
     lock_free_outside,
     lock_try,
     lock_untie,
+    me,
     party_of,
     process_address,
     reader_release,
@@ -125,7 +126,7 @@ class RWLock(Shared):
             try:
                 self.recover(died_of(self.r))
             except BaseException:
-                self.give_write(True)
+                self.give_write(caller(), True)
                 raise
 
     def _extra(self) -> object:
@@ -135,14 +136,13 @@ class RWLock(Shared):
         self.recover = extra
         return None
 
-    def take_back(self, w: cython.pointer(Waiting)):
+    def take_back(self, w: cython.pointer(Waiting), i: cython.pointer(me)):
         if w.flags & READING:
-            self.give_read()
+            self.give_read(i)
         else:
-            self.give_write(True)
+            self.give_write(i, True)
 
-    def give_read(self):
-        i = caller()
+    def give_read(self, i: cython.pointer(me)):
         if probing:
             self.tell(Happening.RELEASED, 0)
         try:
@@ -155,8 +155,7 @@ class RWLock(Shared):
         if not given:
             raise RuntimeError(f"this thread does not read: {self!r}")
 
-    def give_write(self, keep: cython.bint):
-        i = caller()
+    def give_write(self, i: cython.pointer(me), keep: cython.bint):
         if probing:
             self.tell(Happening.RELEASED, 0)
         if not keep and lock_untie(i, self.r, ENTERED):
@@ -201,9 +200,9 @@ class Side:
     def release(self) -> None:
         """Release this side. Raises RuntimeError if this thread does not hold it."""
         if self.reads:
-            self.lock.give_read()
+            self.lock.give_read(caller())
         else:
-            self.lock.give_write(False)
+            self.lock.give_write(caller(), False)
 
     def __aenter__(self) -> object:
         """Acquire this side for the calling task, waiting as long as it takes."""

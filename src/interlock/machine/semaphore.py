@@ -26,6 +26,7 @@ from cython.cimports.interlock.machine.kernel import (
     ilk_use,
     leave_holds_outside,
     load,
+    me,
     named,
     permits_add,
     permits_give,
@@ -166,11 +167,10 @@ class Semaphore(Shared):
         w.noticed = 0
         return self.drive(cython.address(w))
 
-    def take_back(self, w: cython.pointer(Waiting)):
+    def take_back(self, w: cython.pointer(Waiting), i: cython.pointer(me)):
         if not w.flags & HOLD:
             self.give(w.want, False)
             return
-        i = caller()
         try:
             self.enter_guard(i)
         except BaseException:

@@ -11,9 +11,12 @@ import os
 import struct
 import sys
 import time
+from _thread import _local
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext, suppress
 from itertools import count
+from opcode import opmap
+from types import FrameType
 from typing import Any
 
 from interlock.errors import BrokenBarrierError, Empty, Full, ShutDown
@@ -43,6 +46,9 @@ class Mailbox:
     """The FIFO of one loop and who waits for mail."""
 
     def __init__(self, folder: str) -> None:
+        from interlock.machine.kernel import is_that_file
+
+        self.is_that_file = is_that_file
         self.number: int = next(_numbers)
         self.pid: int = os.getpid()
         self.path: str = f"{folder}/mail-{self.pid}-{self.number}"
@@ -58,11 +64,7 @@ class Mailbox:
 
     def is_open(self) -> bool:
         """Whether the number is still that of the FIFO: the program may have closed all files, and opened others."""
-        try:
-            found = os.fstat(self.fd)
-        except OSError:  # also of -1
-            return False
-        return found.st_ino == self.inode and found.st_dev == self.device
+        return self.is_that_file(self.fd, self.device, self.inode)
 
     def read(self) -> None:
         """Mail has come: its receivers look."""
@@ -302,12 +304,73 @@ async def acquire(target: Any, timeout: float | None, flags: int, want: int = 1)
             raise
 
 
-async def wait_in_condition(condition: Any, timeout: float | None, flags: int) -> Any:
-    """Let the lock go, wait, have it back. Returns 1 notified, 2 not; by an exception (it, 1 or 2)."""
+# --- a coroutine that is closed while it waits in a condition ---------------------------------------------------------
+#
+# It cannot wait for the lock, so it does not hold that any more. And yet it leaves its blocks of `with`, and runs its
+# `finally: lock.release()`. Another task of the thread may hold the lock by then, or a process that took it with
+# `acquire`, which any party may release. So it is known by its frames: they live until it has ended, and all of that
+# happens in one thread, without a pause. If it releases nothing, the next in that thread to come for the lock ends it.
+
+_closing = _local()
+SEND = opmap["SEND"]
+
+
+def _awaiting(frame: FrameType | None) -> list[FrameType]:
+    """The frames of the coroutines that await the caller. Not of who just calls `send`: a loop, or a test. To keep a
+    frame keeps no coroutine alive: who drops one closes it."""
+    found = []
+    while frame is not None:
+        code, at = frame.f_code.co_code, frame.f_lasti
+        while at > 0 and code[at] == 0:  # CACHE
+            at -= 2
+        if code[at] != SEND:
+            break
+        found.append(frame)
+        frame = frame.f_back
+    return found
+
+
+def note_closing(index: int, serial: int, times: int, frames: list[FrameType]) -> None:
+    """The coroutine with these frames may leave that lock ``times``, and has nothing to release."""
+    if not hasattr(_closing, "holds"):
+        _closing.holds = []
+    _closing.holds.append([index, serial, times, frames])
+
+
+def has_nothing(index: int, serial: int) -> bool:
+    """Whether who leaves that lock now is such a coroutine."""
+    holds = getattr(_closing, "holds", None)
+    if not holds:
+        return False
+    here = set()
+    frame: FrameType | None = sys._getframe(0)
+    while frame is not None:
+        here.add(frame)
+        frame = frame.f_back
+    for hold in holds:
+        if hold[:2] == [index, serial] and not here.isdisjoint(hold[3]):
+            hold[2] -= 1
+            if hold[2] == 0:
+                holds.remove(hold)
+            return True
+    return False
+
+
+def came_for(index: int, serial: int) -> None:
+    """Somebody comes for that lock: no coroutine is being closed."""
+    holds = getattr(_closing, "holds", None)
+    if holds:
+        _closing.holds = [hold for hold in holds if hold[:2] != [index, serial]]
+
+
+async def wait_in_condition(condition: Any, timeout: float | None, flags: int, depth: int) -> Any:
+    """Let the lock go, wait, have it back; it was acquired ``depth`` times. Returns 1 notified, 2 not; by an exception
+    (it, 1 or 2)."""
     from interlock.machine.kernel import Asking
 
     until = _deadline(timeout)
     box = mailbox()
+    frames = _awaiting(sys._getframe(0).f_back)
     asking = Asking(condition, flags, 1, 0)
     asking.post_to(box.number)
     if until is not None:
@@ -329,7 +392,7 @@ async def wait_in_condition(condition: Any, timeout: float | None, flags: int) -
         except GeneratorExit:
             # The coroutine is closed, and cannot wait for the lock: nobody has it now for its `async with` to release.
             if asking.drop():
-                condition._let_go()
+                condition._let_go(depth, frames)
             raise
         except BaseException as raised:
             error = raised
