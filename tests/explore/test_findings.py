@@ -648,6 +648,17 @@ def test_a_thread_that_python_did_not_start_is_not_alive_for_ever():
     assert "Dummy" not in str(failure_of(never_set, schedules=10))
 
 
+def test_so_is_one_beside_a_thread_that_comes_back_now_and_then():
+    stop = threading.Event()
+
+    def beats():
+        while not stop.wait(0.3):
+            pass
+
+    with thread_of_before(beats, stop):
+        assert failure_of(lambda: waits_for_one_another(interlock.Lock()), schedules=200).kind == "deadlock"
+
+
 @pytest.mark.parametrize("made", [interlock.Event, threading.Event])
 def test_an_event_that_a_thread_of_before_may_set(made):
     stop, shared = threading.Event(), made()

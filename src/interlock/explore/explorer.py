@@ -42,6 +42,7 @@ SHRINKS = 500  # replays at most
 WATCHED = 10  # the order of locks is watched in the first schedules, and then in one of so many
 _LOOKS = 12  # of a tenth of a second each, in all of which who has the baton slept
 _LOOKS_AT_MOST = 50
+_GLANCE = 0.02  # seconds
 _YOUNG = 1 if sys.version_info < (3, 14) else 2  # all that was made since the last collection, and no more if possible
 _SUSPENDED = (CoroutineType, GeneratorType, AsyncGeneratorType)
 _sleep = time.sleep
@@ -191,7 +192,11 @@ class Explorer:
         self.progress: Callable[[Exploration], object] | None = None
         self.blocked_at: list[str] = []
         self.telling: bool = False
-        self._spent: dict[int, float] = {}  # what the earlier threads had computed when somebody asked
+        # Of the earlier threads: what they had computed when somebody asked, whether somebody has in this schedule, and
+        # whether they could not help the last time.
+        self._spent: dict[int, float] = {}
+        self._asked: bool = False
+        self._sure: bool = False
         self._interrupting = _thread.allocate_lock()  # held by who is about to interrupt the main thread
         self._interrupted: bool = False
         self.unlike: tuple[Outcome, Outcome] | None = None
@@ -228,6 +233,7 @@ class Explorer:
             start_counting()  # so that each primitive knows the line that made it
         self.races.begin()
         computed = self._computed()
+        self._asked = False
         cycles: list[list[Any]] = []
         watcher = lock_order.active
         watched = story or self.found.schedules <= WATCHED or self.found.schedules % WATCHED == 0
@@ -676,21 +682,39 @@ class Explorer:
         return [each for each in self._earlier if each.is_alive() and each.ident in running]
 
     def _computed(self) -> dict[int, float]:
-        """The idents of those threads, and the seconds that each has computed; -1 where nobody can tell."""
-        return {each.ident: _cpu_of(each.ident) for each in self._alive() if each.ident is not None}
+        """The idents of those threads, and the seconds that each has computed."""
+        spent = {each.ident: _cpu_of(each.ident) for each in self._alive() if each.ident is not None}
+        # Where nobody can tell it is another number each time.
+        return {ident: seconds if seconds >= 0 else -time.perf_counter() for ident, seconds in spent.items()}
 
     def _could_be_helped(self) -> bool:
         """Nobody of ours can go on: whether one of those threads could change that.
 
         One that has just come by a job may have it where nobody sees it. So what they could do is read only where none
-        of them has computed since the last time; until then they may do anything.
+        of them has computed since the last time, or now; until then they may do anything.
         """
         before, self._spent = self._spent, self._computed()
         if not self._spent:
             return False
-        if before != self._spent or -1.0 in self._spent.values():
-            return True
-        return self.teller.could_be_helped(set(self._spent)) or self._spent != self._computed()
+        may_look = self._asked or self._sure
+        self._asked, self._sure = True, False
+        for _ in range(3):  # one of them may come back for a moment as we read
+            if before != self._spent and not (may_look and self._are_parked()):
+                break
+            if self.teller.could_be_helped(set(self._spent)):
+                break
+            before, self._spent = self._spent, self._computed()
+            if before == self._spent:
+                self._sure = True
+                break
+        return not self._sure
+
+    def _are_parked(self) -> bool:
+        """Whether none of those threads computes, or waits for a processor, or for the GIL: we let it go meanwhile."""
+        before = self._computed()
+        _sleep(_GLANCE)
+        self._spent = self._computed()
+        return before == self._spent and all(_sleeps(each.native_id or 0) for each in self._alive())
 
     def _tell_earlier(self) -> list[str]:
         """The program's threads that were started before the search."""
