@@ -742,12 +742,17 @@ def test_a_timer_of_before():
 
 def test_a_job_that_a_pool_of_before_has_just_taken():
     # Its thread has the job in its hands, and nobody sees it there, before it gets to run.
+    def set_when_waited_for(event):
+        while not event.waiters:  # else the schedules would differ
+            time.sleep(0.001)
+        event.set()
+
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         pool.submit(int).result()
 
         def program():
             done = interlock.Event()
-            pool.submit(done.set)
+            pool.submit(set_when_waited_for, done)
             done.wait()
 
         found = interlock.explore(program, schedules=50)
