@@ -847,6 +847,23 @@ def test_nor_have_they_beside_a_pool_that_has_nothing_to_do():
         test_two_who_only_give_way_have_no_end_in_sight()
 
 
+def test_a_pool_may_go_to_rest_in_the_schedule_that_fails(monkeypatch):
+    def run_it(self, *args, **options):
+        outcome = run_one(self, *args, **options)
+        if len(outcomes) == 1:
+            outcome.hurried = True  # as if a thread of the pool had computed meanwhile
+        outcomes.append(outcome)
+        return outcome
+
+    outcomes = []
+    run_one = Explorer.run
+    monkeypatch.setattr(Explorer, "run", run_it)
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        pool.submit(int).result()
+        test_two_who_only_give_way_have_no_end_in_sight()
+    assert outcomes[1].failure[0] == "endless"
+
+
 def test_who_looks_for_what_a_pool_of_before_does_is_not_without_end():
     stop = threading.Event()
     with concurrent.futures.ThreadPoolExecutor(1) as pool:

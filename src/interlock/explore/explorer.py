@@ -497,8 +497,8 @@ class Explorer:
         if kind == "outside" and self.blocked_at:
             self._tell_outside()
             return found
-        if kind in ("outside", "limit"):
-            # What it says is made when it is to be told.
+        if kind in ("outside", "limit") or outcome.hurried:
+            # What it says is made when it is to be told. And a pool's thread may only have gone to rest meanwhile.
             outcome = self.run(DEFAULT, outcome.choices, outcome.options, story=True)
             if outcome.failure is None:
                 outcome.failure = (kind, "", None, None)
