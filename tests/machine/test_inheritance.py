@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-
 from .test_strangers import folder, program
 
 __all__ = ["folder"]  # a fixture
@@ -32,7 +31,8 @@ def child(lock, semaphore, said):
 
 for name in (None, "named"):
     hear, said = context.Pipe()
-    process = context.Process(target=child, args=(machine.Lock(name), machine.Semaphore(5, name=name and name * 2), said))
+    other = name and name * 2
+    process = context.Process(target=child, args=(machine.Lock(name), machine.Semaphore(5, name=other), said))
     process.start()
     gc.collect()
     held = [machine.Lock() for _ in range(20)]

@@ -19,7 +19,7 @@ LENGTHS = [1, 30, 31, 32, 33, 34, 64, 94, 95]  # a record has room for 31 bytes,
 
 @pytest.mark.parametrize("length", LENGTHS)
 def test_a_name_of_any_length(length: int) -> None:
-    name = ("%d-" % length + "name" * 30)[:length]
+    name = (f"{length}-" + "name" * 30)[:length]
     one = machine.Semaphore(3, name=name)
     assert one.name == name
     assert f"name={name!r}" in repr(one)

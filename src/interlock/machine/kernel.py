@@ -1076,9 +1076,8 @@ def close(index: u32, serial: u32) -> cython.bint:
 def note_all_inherited() -> cython.bint:
     """In a child, before it uses what its parent had open. Returns False where somebody is stopped in the guard of the
     arena."""
-    with registry:
-        with cython.nogil:
-            done: cython.int = note_inherited()
+    with registry, cython.nogil:
+        done: cython.int = note_inherited()
     return done != BUSY
 
 
