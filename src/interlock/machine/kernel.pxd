@@ -1,6 +1,6 @@
 cimport cython
 from interlock.core.kernel.probe cimport Happening
-from libc.stdint cimport uint32_t as u32, uint64_t as u64
+from libc.stdint cimport uint8_t, uint16_t, uint32_t as u32, uint64_t as u64
 
 cdef extern from "kernel.h" nogil:
     cdef enum:
@@ -129,9 +129,10 @@ cdef void *process_address() noexcept
 
 cdef class Shared:
     cdef record *r
-    cdef u32 index
     cdef u32 serial
-    cdef u32 kind
+    cdef uint16_t index
+    cdef uint8_t kind
+    cdef uint8_t direct # Lock: no subclass has methods that `with` must call
     cdef object board # what stands for it in recordings, made when it is first watched
     cdef object __weakref__
 

@@ -554,7 +554,7 @@ static inline int is_marked(struct uses *uses, u32 index) {
 
 static void find_uses(struct uses *uses) {
     u32 sheets = load(&ilk->arena->sheets), records = load(&ilk->arena->records);
-    memset(uses, 0, sizeof *uses);
+    memset(uses, 0, records / 8 + 1); /* no more memory than is looked at */
     for (u32 i = 1; i < sheets; i++) {
         struct opens *sheet = &ilk->opens[i];
         int used = is_used(sheet), awaited = used && has_heir(sheet->process, sheet->start);

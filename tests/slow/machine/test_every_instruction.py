@@ -60,14 +60,14 @@ def test_a_child_forked_meanwhile_is_as_new(tmp_path: Path, operation: str) -> N
 
 @pytest.mark.timeout(1200)
 def test_a_grant_in_two_steps_is_found(tmp_path: Path) -> None:
-    assert sweep(tmp_path, "give", "5", "1000000", "0.68", INTERLOCK_MACHINE_MUTANT="1", INTERLOCK_SWEEP_PATIENCE="1")[
+    assert sweep(tmp_path, "give", "5", "1000000", "0.6", INTERLOCK_MACHINE_MUTANT="1", INTERLOCK_SWEEP_PATIENCE="1")[
         "stuck"
     ]
 
 
 @pytest.mark.timeout(1200)
 def test_an_item_put_in_two_steps_is_found(tmp_path: Path) -> None:
-    assert sweep(tmp_path, "put", "5", "1000000", "0.68", INTERLOCK_MACHINE_MUTANT="1", INTERLOCK_SWEEP_PATIENCE="1")[
+    assert sweep(tmp_path, "put", "5", "1000000", "0.6", INTERLOCK_MACHINE_MUTANT="1", INTERLOCK_SWEEP_PATIENCE="1")[
         "stuck"
     ]
 
