@@ -47,7 +47,7 @@ from interlock.cluster.errors import ClusterError, SetupNeeded
 log: logging.Logger = logging.getLogger("interlock.cluster")
 
 SCHEMA = resources.files("interlock.cluster.engines").joinpath("machine.sql").read_text("utf-8")
-VERSION = 3
+VERSION = 4
 KEEP = 4  # idle connections
 HOMES = 10_000  # waiters of which it is known where they are
 CONNECT = 5.0  # seconds to connect
@@ -62,7 +62,7 @@ AGAIN = ("40001", "40P01", "57P", "57014", "55P03", "53", "08", "25006", "25P03"
 
 STEP = b"SELECT {schema}.step($1, $2, $3)"
 QUICK_ENTER = b"SELECT {schema}.quick_enter($1, $2, $3, $4, $5, $6, $7, $8, $9)"
-QUICK_LEAVE = b"SELECT {schema}.quick_leave($1, $2, $3, $4)"
+QUICK_LEAVE = b"SELECT {schema}.quick_leave($1, $2, $3, $4, $5)"
 UNIQUE = b"23505"  # unique_violation
 
 
@@ -141,7 +141,8 @@ class PostgresEngine(Engine):
         self.listen: str = options.pop("listen", settings.url)
         self.options = options
         self.schema = schema
-        self.homes: dict[str, str] = {}  # waiter -> the name where it probably is
+        # waiter -> the name where it probably is, and whether it waited there for the one permit
+        self.homes: dict[str, tuple[str, bytes]] = {}
         self.prefix: bytes = settings.prefix.encode()
         self.spare: Spare[Line] = Spare(KEEP, lambda line: line.pgconn.socket, Line.close)
         self.told_polling = False
@@ -286,7 +287,7 @@ class PostgresEngine(Engine):
         """By the quick way where there is one."""
         if op == "enter":
             waiter, name = str(arguments[1]), str(arguments[2])
-            self.homes[waiter] = name
+            self.homes[waiter] = name, b"f"
             if len(self.homes) > HOMES:
                 with contextlib.suppress(RuntimeError, StopIteration, KeyError):  # another thread may do the same
                     del self.homes[next(iter(self.homes))]
@@ -294,14 +295,16 @@ class PostgresEngine(Engine):
             result = line.ask(QUICK_ENTER, values, timeout)
             if result.status == ExecStatus.TUPLES_OK:
                 answer: Answer = json.loads(result.get_value(0, 0).decode())
+                if answer[0] == "queued" and arguments[4] == 1:
+                    self.homes[waiter] = name, b"t"
                 return answer
             if result.error_field(DiagnosticField.SQLSTATE) != UNIQUE:
                 raise self.failed(result)
         elif op == "leave" and len(arguments) == 2:
             session, waiter = map(str, arguments)
-            name = self.homes.pop(waiter, "")
-            if name:
-                values = [self.prefix, session.encode(), waiter.encode(), name.encode()]
+            home = self.homes.pop(waiter, None)
+            if home:
+                values = [self.prefix, session.encode(), waiter.encode(), home[0].encode(), home[1]]
                 return self.answer(line.ask(QUICK_LEAVE, values, timeout))
         return self.answer(line.ask(STEP, [self.prefix, op.encode(), array(arguments)], timeout))
 
