@@ -42,7 +42,7 @@ from interlock.cluster.bell import Bell
 from interlock.cluster.engine import Answer, Engine, Inbox, Unreachable
 from interlock.cluster.errors import ClusterError, EngineRestarted, ForkedLock, LeaseLost
 from interlock.cluster.seen import Seen, note, told, wait_at
-from interlock.cluster.ticket import AGAIN, BROKEN, GONE, HELD, LOST, WAITING, Ticket
+from interlock.cluster.ticket import AGAIN, BROKEN, GONE, HELD, LOST, WAITING, Ticket, at_exit
 
 if TYPE_CHECKING:
     from interlock.cluster.client import Cluster
@@ -149,6 +149,8 @@ class Session:
             for ticket in again:
                 ticket.state = AGAIN
         self.wake.set()
+        if at_exit.begun:
+            return  # only daemon threads are left, and sleep on
         for ticket in lost:
             ticket.tell_loss()
         for ticket in again:

@@ -32,6 +32,22 @@ LOST: Final = 4
 GONE: Final = 5
 
 
+class AtExit:
+    """Whether the interpreter ends: all is given up then, and only daemon threads are left beside the main one.
+
+    They are not told, since the interpreter stops them in a moment. Who waits sleeps on; who would get an error of ours
+    ends in silence.
+    """
+
+    begun: bool = False
+
+    def is_daemon(self) -> bool:
+        return self.begun and threading.current_thread() is not threading.main_thread()
+
+
+at_exit: AtExit = AtExit()
+
+
 class Lost(Event):
     """Set when a hold is lost: an event for threads and tasks. ``reason`` says why; it is an exception."""
 
@@ -119,6 +135,8 @@ class Ticket:
         ticket = self.now()
         ticket.session.look_at_clock()
         if ticket.reason is not None:
+            if at_exit.is_daemon():
+                raise SystemExit
             raise ticket.reason.__class__(*ticket.reason.args)
         if ticket.state == GONE:
             raise NotHeld(f"{ticket.name!r} is not held any more: it was released")

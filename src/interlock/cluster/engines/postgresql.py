@@ -26,6 +26,7 @@ from typing import Any
 
 import psycopg
 from psycopg import sql
+from psycopg.conninfo import make_conninfo
 from psycopg.pq import DiagnosticField, ExecStatus
 from psycopg.pq.abc import PGresult
 
@@ -40,6 +41,8 @@ from interlock.cluster.engine import (
     Told,
     Unreachable,
     cause,
+    refuse_unreadable,
+    unreadable,
     without_password,
 )
 from interlock.cluster.errors import ClusterError, SetupNeeded
@@ -138,8 +141,17 @@ class PostgresEngine(Engine):
         super().__init__(settings)
         options = dict(settings.options)
         self.durable: bool = bool(options.pop("durable", True))
-        self.listen: str = options.pop("listen", settings.url)
+        listen = options.pop("listen", None)
+        self.listen: str = settings.url if listen is None else listen
         self.options = options
+        for url, more in ((settings.url, options), (self.listen, {})):
+            try:
+                if url.startswith("postgres"):
+                    refuse_unreadable(url)
+                make_conninfo(url, **more)  # connects to nothing
+            except psycopg.ProgrammingError as error:
+                said = without_password(" ".join(str(error).split()), settings)
+                raise unreadable(url, said) from cause(error, settings)
         self.schema = schema
         # waiter -> the name where it probably is, and whether it waited there for the one permit
         self.homes: dict[str, tuple[str, bytes]] = {}
@@ -158,8 +170,11 @@ class PostgresEngine(Engine):
                 self.settings.url,
                 autocommit=True,
                 prepare_threshold=None,
-                connect_timeout=max(1, round(min(CONNECT, timeout))),
-                **{"application_name": "interlock", **self.options},
+                **{
+                    "application_name": "interlock",
+                    "connect_timeout": max(1, round(min(CONNECT, timeout))),
+                    **self.options,
+                },
             )
         except psycopg.Error as error:
             raise self.meaning(error) from cause(error, self.settings)
@@ -203,7 +218,9 @@ class PostgresEngine(Engine):
     def install(self) -> None:
         """What `interlock setup` does. Raises `Unreachable`, `ClusterError`."""
         try:
-            with psycopg.connect(self.settings.url, autocommit=True, connect_timeout=round(CONNECT)) as connection:
+            with psycopg.connect(
+                self.settings.url, autocommit=True, **{"connect_timeout": round(CONNECT), **self.options}
+            ) as connection:
                 self.setup(connection)
         except psycopg.Error as error:
             raise self.meaning(error) from cause(error, self.settings)
@@ -409,11 +426,15 @@ class PostgresInbox(Inbox):
                 self.engine.listen,
                 autocommit=True,
                 prepare_threshold=None,
-                connect_timeout=round(CONNECT),
-                application_name="interlock listener",
-                keepalives_idle=2,
-                keepalives_interval=1,
-                keepalives_count=3,
+                **{
+                    "connect_timeout": round(CONNECT),
+                    "keepalives_idle": 2,
+                    "keepalives_interval": 1,
+                    "keepalives_count": 3,
+                    # What was given for another way to the database is not for this one.
+                    **(self.engine.options if self.engine.listen == self.engine.settings.url else {}),
+                    "application_name": "interlock listener",
+                },
             )
             self.connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(self.channel)))
             self.socket = select.poll()
