@@ -659,6 +659,55 @@ class TestFork:
         lock.release()
 
 
+@pytest.fixture
+def no_thread(monkeypatch):
+    """The system has no thread for those whose name begins so."""
+    start = threading.Thread.start
+    short: set[str] = set()
+
+    def start_or_not(thread):
+        if thread.name.startswith(tuple(short)):
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start_or_not)
+    return short
+
+
+@pytest.mark.parametrize("which", ["interlock-cluster-line", "interlock-cluster-clock"])
+def test_a_session_without_its_threads_is_given_up(world, no_thread, monkeypatch, which):
+    monkeypatch.setattr(sessions, "clock", sessions.Clock())  # that of the process may have its thread already
+    lock = world.connect().Lock("orders")
+    no_thread.add(which)
+    with pytest.raises(RuntimeError, match="can't start new thread"):
+        lock.acquire()
+    assert not sessions.clock.sessions
+    no_thread.clear()
+    with lock as grant:
+        grant.check()
+        assert sessions.clock.thread is not None
+
+
+def test_tasks_go_on_after_there_was_no_thread(world, no_thread):
+    handle = world.connect()
+    lock = handle.Lock("orders")
+    with lock:  # the threads of the session
+        pass
+
+    async def main():
+        no_thread.add("interlock-cluster-calls")
+        for _ in range(10):
+            with pytest.raises(RuntimeError, match="can't start new thread"):
+                await lock.acquire_async()
+        assert not handle.caller.trips
+        no_thread.clear()
+        async with lock:
+            pass
+
+    asyncio.run(main())
+    assert not lock.look().waiters
+
+
 def test_what_is_no_engine():
     with pytest.raises(ValueError, match="not the URL of an engine"):
         interlock.cluster.connect("mysql://host")
