@@ -688,6 +688,18 @@ def test_a_session_without_its_threads_is_given_up(world, no_thread, monkeypatch
         assert sessions.clock.thread is not None
 
 
+def test_others_are_told_their_loss_where_on_lost_gets_no_thread(world, no_thread, caplog):
+    handle, told = world.connect(), threading.Event()
+    first, second = handle.Lock("first", on_lost=lambda grant: told.set()), handle.Lock("second")
+    first.acquire()
+    second.acquire()
+    no_thread.add("interlock-on-lost")
+    session_of(handle).end(LeaseLost("a test"))
+    assert second.grant.lost.is_set()
+    assert not told.is_set()
+    assert "the lease of 'first' is lost, and on_lost could not be called: can't start new thread" in caplog.text
+
+
 def test_tasks_go_on_after_there_was_no_thread(world, no_thread):
     handle = world.connect()
     lock = handle.Lock("orders")
