@@ -688,15 +688,21 @@ def test_a_session_without_its_threads_is_given_up(world, no_thread, monkeypatch
         assert sessions.clock.thread is not None
 
 
-def test_others_are_told_their_loss_where_on_lost_gets_no_thread(world, no_thread, caplog):
-    handle, told = world.connect(), threading.Event()
-    first, second = handle.Lock("first", on_lost=lambda grant: told.set()), handle.Lock("second")
-    first.acquire()
-    second.acquire()
-    no_thread.add("interlock-on-lost")
+def test_others_are_told_their_loss_where_on_lost_gets_no_thread(world, monkeypatch, caplog):
+    start, refused, told = threading.Thread.start, iter([True, False]), [threading.Event(), threading.Event()]
+
+    def start_the_second(thread):
+        if thread.name == "interlock-on-lost" and next(refused):
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start_the_second)
+    handle = world.connect()
+    for name, event in zip(("first", "second"), told, strict=True):
+        handle.Lock(name, on_lost=lambda grant, event=event: event.set()).acquire()
     session_of(handle).end(LeaseLost("a test"))
-    assert second.grant.lost.is_set()
-    assert not told.is_set()
+    assert told[1].wait(PATIENCE)
+    assert not told[0].is_set()
     assert "the lease of 'first' is lost, and on_lost could not be called: can't start new thread" in caplog.text
 
 
