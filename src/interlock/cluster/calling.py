@@ -221,7 +221,14 @@ class Caller:
         if waker is not None:
             waker.set()
         if start:
-            threading.Thread(target=self.live, name=self.name, daemon=True).start()
+            try:
+                threading.Thread(target=self.live, name=self.name, daemon=True).start()
+            except BaseException:
+                with self.guard:
+                    self.threads -= 1
+                    if trip in self.trips:  # who submits it is told by the error
+                        self.trips.remove(trip)
+                raise
 
     def live(self) -> None:
         waker = Bell()

@@ -110,8 +110,14 @@ class Session:
                 self.line = threading.Thread(target=self.live, name="interlock-cluster-line", daemon=True)
         if start:
             assert self.line is not None
-            clock.watch(self)
-            self.line.start()
+            try:
+                clock.watch(self)
+                self.line.start()
+            except BaseException as error:
+                # Nobody renews it, or nobody tells its end: the next call opens another.
+                self.end(LeaseLost(f"no thread could be started for the session: {error!r}"))
+                clock.forget(self)
+                raise
 
     def renewed(self, sent: float) -> None:
         """The engine has kept the session alive by what was sent at `sent`."""
@@ -469,12 +475,10 @@ class Clock:
     def watch(self, session: Session) -> None:
         with self.guard:
             self.sessions.add(session)
-            start = self.thread is None
-            if start:
-                self.thread = threading.Thread(target=self.live, name="interlock-cluster-clock", daemon=True)
-        if start:
-            assert self.thread is not None
-            self.thread.start()
+            if self.thread is None:
+                thread = threading.Thread(target=self.live, name="interlock-cluster-clock", daemon=True)
+                thread.start()  # here: if there is no thread to be had, the next one tries again
+                self.thread = thread
         self.wake.set()
 
     def forget(self, session: Session) -> None:

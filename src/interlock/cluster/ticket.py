@@ -13,6 +13,7 @@ come to one point. `event` is set at the first change, `lost` at a loss.
 
 from __future__ import annotations
 
+import logging
 import sys
 import threading
 from collections.abc import Callable
@@ -23,6 +24,8 @@ from interlock.cluster.errors import LeaseLost, NotHeld
 
 if TYPE_CHECKING:
     from interlock.cluster.session import Session
+
+log: logging.Logger = logging.getLogger("interlock.cluster")
 
 WAITING: Final = 0
 HELD: Final = 1
@@ -174,7 +177,10 @@ class Ticket:
         with self.session.guard:
             on_lost, self.on_lost = self.on_lost, None
         if on_lost is not None and not sys.is_finalizing():
-            threading.Thread(target=on_lost, args=(self,), name="interlock-on-lost", daemon=True).start()
+            try:
+                threading.Thread(target=on_lost, args=(self,), name="interlock-on-lost", daemon=True).start()
+            except RuntimeError as error:  # whoever tells the loss goes on: others wait to be told theirs
+                log.error("the lease of %r is lost, and on_lost could not be called: %s", self.name, error)
 
     def __repr__(self) -> str:
         states = ("waiting", "held", "to ask again", "broken", "lost", "released")
