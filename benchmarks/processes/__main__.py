@@ -506,7 +506,9 @@ def main() -> None:
                 late = letters <= SHORT_NAME and (files > 0 or held > NAMES)
                 verdict = f" (goal 0 and {NAMES} KiB{': MISSED' if late else ''})" if letters <= SHORT_NAME else ""
                 missed += late
-                print(f"1,000 locks with names of {letters} letters: {files} descriptors, {made} KiB, held {held}{verdict}")
+                print(
+                    f"1,000 locks with names of {letters} letters: {files} descriptors, {made} KiB, held {held}{verdict}"
+                )
     if given.check and missed:
         sys.exit(1)
 
