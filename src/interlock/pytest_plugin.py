@@ -157,7 +157,7 @@ def pytest_runtest_setup(item: pytest.Item) -> Iterator[None]:
     if item.get_closest_marker("interlock") is None:
         return (yield)
     from interlock.explore.explorer import program_files
-    from interlock.explore.patches import noting_starts
+    from interlock.explore.earlier import noting_starts
 
     with noting_starts(program_files(str(item.config.rootpath))):
         return (yield)

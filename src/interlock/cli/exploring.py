@@ -167,7 +167,7 @@ def _tests(code: CodeType, names: dict[str, object], wanted: str) -> list[tuple[
     vars(module).update(names, __name__=stem)
     sys.modules[stem] = module
     from interlock.explore.explorer import as_call, program_files
-    from interlock.explore.patches import noting_starts
+    from interlock.explore.earlier import noting_starts
 
     with _silence(), noting_starts(program_files(os.getcwd())):
         exec(code, vars(module))

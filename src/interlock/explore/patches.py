@@ -28,9 +28,6 @@ from interlock.explore.engine.baton import Abandon, Baton, Strand
 LOOK, WAIT = 2, 5  # of core/control.pxd
 _HAS_HANDLE = hasattr(threading, "_ThreadHandle")  # from 3.13
 _STRAND = "_interlock_strand"
-_STARTED = "_interlock_started"  # where a thread was started that is none of ours: file and line
-# What only looks on while tests run. All other threads that are there before a search may have a part in it.
-_ONLOOKERS = {"interlock", "pytest_timeout", "xdist", "execnet", "tqdm", "pydevd", "_pydevd_bundle", "debugpy"}
 _NUMBER = "_interlock_number"
 EPOCH = 1_700_000_000 - 1_000  # what `time.time` says, less the clock at the start
 
@@ -427,50 +424,6 @@ class _Handle:
         """By who is no strand: a thread that was given up may end after the exploration."""
         if self._runs.acquire(timeout=-1 if timeout is None else max(timeout, 0.0)):
             self._runs.release()
-
-
-def earlier_threads() -> list[threading.Thread]:
-    """Who else runs now: before a search this is who will not be under control in it."""
-    found = [each for each in threading.enumerate() if each is not threading.current_thread()]
-    return [each for each in found if not _packages_of(each) & _ONLOOKERS]
-
-
-def _packages_of(thread: Any) -> set[str]:
-    """The packages of what a thread runs: of its function, and of its class."""
-    functions = (getattr(thread, "_target", None), getattr(thread, "function", None), type(thread))  # a Timer's
-    return {str(getattr(each, "__module__", "")).partition(".")[0] for each in functions}
-
-
-def origin_of(thread: Any, is_program: Callable[[str], bool]) -> tuple[str, str, int] | None:
-    """Where an earlier thread comes from, in words, with a line of the program; None: this is not known."""
-    started = thread.__dict__.get(_STARTED)
-    if started is not None:
-        return ("started at", *started)
-    code = getattr(getattr(thread, "_target", None), "__code__", None)
-    if code is not None and is_program(code.co_filename):
-        return ("which runs", code.co_filename, code.co_firstlineno)
-    return None
-
-
-@contextlib.contextmanager
-def noting_starts(is_program: Callable[[str], bool]) -> Iterator[None]:
-    """Threads that are started meanwhile, before a search, remember at which line of the program they were."""
-    there = threading.Thread.start
-
-    @functools.wraps(there)
-    def start(self: threading.Thread) -> None:
-        frame: Any = sys._getframe(1)
-        while frame is not None and not is_program(frame.f_code.co_filename):
-            frame = frame.f_back
-        if frame is not None:
-            self.__dict__[_STARTED] = (frame.f_code.co_filename, frame.f_lineno)
-        there(self)
-
-    threading.Thread.start = start  # type: ignore[method-assign]
-    try:
-        yield
-    finally:
-        threading.Thread.start = there  # type: ignore[method-assign]
 
 
 @contextlib.contextmanager
