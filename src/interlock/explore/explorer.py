@@ -445,8 +445,8 @@ class Explorer:
             return found
         found.complete = True
         what = "steps" if self.at != "sync" else "orders of its synchronization"
-        repeated = f"{found.cut:,} of them broken off, as repetitions of others"
-        found.story = f"all {found.schedules:,} {what} were run ({repeated}): holds"
+        repeated = f" ({found.cut:,} of them broken off, as repetitions of others)" if found.cut else ""
+        found.story = f"all {found.schedules:,} {what} were run{repeated}: holds"
         if self.at != "bytecodes":
             found.story += ", supposing that what threads share is touched only under its locks"
         found.story += f", and that nobody is held up for more than {self.pause:g} s while a timer of another fires"

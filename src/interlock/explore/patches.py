@@ -5,10 +5,13 @@ there before. What is changed is put back when the exploration ends.
 """
 
 import _thread
+import atexit
 import contextlib
 import functools
 import gc
+import io
 import itertools
+import os
 import random
 import sys
 import threading
@@ -46,6 +49,7 @@ class Patches:
         self._known_libraries: set[str] = set()
         self._pools: dict[int, Any] = {}  # those that have started threads in this schedule
         self._ended_pools: list[Any] = []
+        self._at_exit: list[Any] = []
 
     def __enter__(self) -> "Patches":
         with contextlib.ExitStack() as undo:
@@ -53,6 +57,7 @@ class Patches:
             # A module that was imported before has the classes of `threading` under names of its own.
             names = [*dropin.NAMES, *dropin.ASYNCIO_NAMES]
             classes = {found: name.ours for name in names for found in dropin._found.get(name, [])}
+            classes |= self._patch_exit(undo)
             self.rebind(undo, classes, self._patch_time(undo))
             self._patch_threads(undo)
             self._number(undo, threading.Thread)
@@ -206,6 +211,21 @@ class Patches:
 
         return type(kind.__name__, (kind,), {"__hash__": hash_of, "__module__": kind.__module__})
 
+    # --- the end of the program -----------------------------------------------------------------------------------
+
+    def _patch_exit(self, undo: contextlib.ExitStack) -> dict[Any, Any]:
+        """What the program wants to be called at its exit is dropped at the end of each schedule."""
+        there = atexit.register
+
+        def register(func: Any, /, *args: Any, **kwargs: Any) -> Any:
+            there(func, *args, **kwargs)
+            if self.baton.is_strand() and self.is_program(sys._getframe(1).f_code.co_filename):
+                self._at_exit.append(func)
+            return func
+
+        self.replace(undo, atexit, "register", register)
+        return {there: register}
+
     # --- time -----------------------------------------------------------------------------------------------------
 
     def _patch_time(self, undo: contextlib.ExitStack) -> dict[Any, Any]:
@@ -356,6 +376,8 @@ class Patches:
     def clean_up(self) -> None:
         """After each schedule: the library forgets the threads that were ours."""
         self._renew_pools()
+        while self._at_exit:
+            atexit.unregister(self._at_exit.pop())
         futures: Any = sys.modules.get("concurrent.futures.thread")
         if futures is not None:
             for thread in list(futures._threads_queues):
@@ -424,6 +446,36 @@ class _Handle:
         """By who is no strand: a thread that was given up may end after the exploration."""
         if self._runs.acquire(timeout=-1 if timeout is None else max(timeout, 0.0)):
             self._runs.release()
+
+
+class Nowhere(io.TextIOWrapper):
+    """Takes what the program prints, a thousand times, and has all that `sys.stdout` has.
+
+    ``end``: the last that was written.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(open(os.devnull, "wb"), encoding="utf-8")  # noqa: SIM115
+        self.end = ""
+
+    def write(self, text: str) -> int:
+        self.end = (self.end + text)[-2_000:]
+        return len(text)
+
+    def close(self) -> None:
+        """The next schedule prints, too."""
+
+
+@contextlib.contextmanager
+def silence() -> Iterator[Nowhere]:
+    """Returns what stands for `sys.stderr`."""
+    out, err = Nowhere(), Nowhere()
+    try:
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            yield err
+    finally:
+        io.TextIOWrapper.close(out)
+        io.TextIOWrapper.close(err)
 
 
 @contextlib.contextmanager
