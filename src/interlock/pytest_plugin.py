@@ -163,7 +163,19 @@ def pytest_runtest_setup(item: pytest.Item) -> Iterator[None]:
 
 
 def _exploring(item: pytest.Function, marker: pytest.Mark) -> Callable[[], None]:
-    return lambda: _explore(item, marker)
+    def run() -> None:
+        __tracebackhide__ = True
+        expected = any(getattr(each, "__unittest_expecting_failure__", False) for each in (item.obj, item.cls))
+        try:
+            _explore(item, marker)
+        except pytest.fail.Exception as error:
+            if not expected:
+                raise
+            pytest.xfail(str(error))
+        if expected:
+            pytest.fail("unexpected success: no schedule has failed", pytrace=False)
+
+    return run
 
 
 def _tell_open(item: pytest.Function, found: Any) -> None:
@@ -362,7 +374,7 @@ def _run(item: pytest.Function, function: Callable[[], object], options: dict[st
         except TokenError as error:
             pytest.fail(f"interlock: {error}", pytrace=False)
         options |= {"at": known.at, "order": known.order, "pause": known.pause}
-    caught = [item.funcargs[name] for name in _CAUGHT if name in item.funcargs]
+    caught: list[Any] = [item.funcargs[name] for name in _CAUGHT if name in item.funcargs]
 
     def call() -> object:
         for each in caught:

@@ -215,13 +215,14 @@ def _run_anew(code: CodeType, names: dict[str, object]) -> None:
     exec(code, vars(main))
 
 
-class _Input(io.RawIOBase):
-    """What each schedule reads from stdin: the same, from the beginning. It is read when the first one asks for it."""
+class _Input(io.BufferedIOBase):
+    """What each schedule reads from stdin: the same, from the beginning. It is read when the first one asks for it.
+
+    None of `io`'s classes in C: these have a lock, and a thread that waits in it would not let the interpreter end.
+    """
 
     text: bytes | None = None
-
-    def __init__(self) -> None:
-        self.at = 0
+    at = 0
 
     def readable(self) -> bool:
         return True
@@ -229,16 +230,17 @@ class _Input(io.RawIOBase):
     def fileno(self) -> int:
         return 0
 
-    def readinto(self, buffer: Any) -> int:
+    def read(self, size: int | None = -1, /) -> bytes:
         if _Input.text is None:
             found = []
             while part := os.read(0, 65_536):
                 found.append(part)
             _Input.text = b"".join(found)
-        part = _Input.text[self.at : self.at + len(buffer)]
+        part = _Input.text[self.at : None if size is None or size < 0 else self.at + size]
         self.at += len(part)
-        buffer[: len(part)] = part
-        return len(part)
+        return part
+
+    read1 = read
 
 
 def _one(request: ExploreRequest, title: str, function: Callable[[], object]) -> int:
@@ -273,7 +275,7 @@ def _one(request: ExploreRequest, title: str, function: Callable[[], object]) ->
     def call() -> object:
         written.end = ""
         if stdin is not None:
-            sys.stdin = io.TextIOWrapper(io.BufferedReader(_Input()))
+            sys.stdin = io.TextIOWrapper(_Input())
         return function()
 
     try:

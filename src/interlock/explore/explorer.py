@@ -591,16 +591,30 @@ class Explorer:
                 at += 1
         finally:
             self.baton.moves = None
-        # A single one of the default schedule may do as well, where more are needed from here.
-        if len(best_moves) > 1 and self.default is not None:
-            for i, n in enumerate(self.default.options):
-                for choice in range(1, n):
-                    if left > 0:
-                        left -= 1
-                        tried = self.run(DEFAULT, [0] * i + [choice])
-                        if tried.key == outcome.key and _weight(tried) < _weight(best):
-                            best = tried
-        return best
+        return self._straighten(best)
+
+    def _straighten(self, best: Outcome) -> Outcome:
+        """The same failure by other choices: one in the place of the last few of them, or of all."""
+        left = SHRINKS
+        kept = 0
+        while True:
+            own = [i + 1 for i, choice in enumerate(best.choices) if choice]
+            if kept >= len(own):
+                return best
+            plan = best.choices[: own[kept - 1]] if kept else []
+            kept += 1
+            options = self.run(DEFAULT, plan).options
+            wanted = best
+            for i in range(len(plan), len(options)):
+                for choice in range(1, options[i]):
+                    left -= 1
+                    if left < 0:
+                        return best
+                    tried = self.run(DEFAULT, [*plan, *[0] * (i - len(plan)), choice])
+                    if tried.key == best.key and _weight(tried) < _weight(best):
+                        best = tried
+            if best is not wanted:
+                kept = 0
 
     def _tell(self, outcome: Outcome) -> None:
         """Called right after that schedule."""
