@@ -26,7 +26,7 @@ class Compressor:
 
     def flush(self) -> bytes:
         # Deflated data with a header of two bytes and a checksum of four: a zip has its own.
-        return zopfli.zlib.compress(self.data, numiterations=15)[2:-4]
+        return zopfli.zlib.compress(self.data, numiterations=15, blocksplittingmax=0)[2:-4]
 
 
 def pack(wheel: Path) -> None:
@@ -38,7 +38,8 @@ def pack(wheel: Path) -> None:
         zipfile.ZipFile(packed, "w") as new,
     ):
         for info in old.infolist():
-            new.writestr(info, old.read(info), zipfile.ZIP_DEFLATED)
+            if not info.is_dir():  # an entry of its own, which no installer needs
+                new.writestr(info, old.read(info), zipfile.ZIP_DEFLATED)
     with zipfile.ZipFile(packed) as new:
         if damaged := new.testzip():
             sys.exit(f"{wheel.name}: {damaged} does not unpack")

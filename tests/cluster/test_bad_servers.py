@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import servers
+from handover import hand_over
 from parties import PATIENCE, wait_until
 
 import interlock.cluster
@@ -106,11 +107,63 @@ def test_one_that_is_not_quoted_is_told_how_to() -> None:
         interlock.cluster.connect("redis://:hid/den@h:1/0")
 
 
-def test_a_database_of_redis_has_a_number() -> None:
-    """The client would use 0 for another word."""
-    pytest.importorskip("redis", reason="the client is not installed")
-    with pytest.raises(ValueError, match=r"the path of the URL 'redis://:\*\*\*@h/shop' is the number of a database"):
-        interlock.cluster.connect("redis://:hidden@h/shop")
+@pytest.mark.parametrize(
+    ("url", "options", "why"),
+    [
+        ("redis://:hidden@h:port", {}, "a port is a number from 1 to 65535"),
+        ("redis://h:65536/0", {}, "a port is a number"),
+        ("redis://[::1:6379/0", {}, "an IPv6 address stands in brackets"),
+        ("redis://a b/0", {}, "a host has no blanks"),
+        ("redis://a,b/0", {}, "more than one host"),
+        ("redis://:hidden@h/shop", {}, "its path is the number of a database"),  # the client would use 0
+        ("redis://:hidden@h/0?nonsense=1", {}, "nonsense"),
+        ("redis://h", {"nonsense": 1}, "nonsense"),
+        ("rediss://h?ssl_cert_reqs=nonsense", {}, "nonsense"),
+        ("redis+sentinel://h", {}, "redis[+]sentinel://host:26379/SERVICE/0"),
+        ("redis+sentinel://h/shop/x", {}, "redis[+]sentinel://host:26379/SERVICE/0"),
+        ("redis+sentinel://:hidden@h/shop?db=1", {}, "without parameters"),
+        ("redis+sentinel://a:x,b/shop", {}, "a port is a number"),
+        ("redis+sentinel:///shop", {}, "a host is missing"),
+        ("postgresql://me:hidden@h/db?nonsense=1", {}, 'invalid URI query parameter: "nonsense"'),
+        ("postgresql://me:hidden@h:port/db", {}, "a port is a number"),
+        ("postgresql://me:hidden@h/db", {"nonsense": 1}, 'invalid connection option "nonsense"'),
+        ("postgresql://h/db", {"listen": "postgresql://me:hidden@h:port/db"}, "a port is a number"),
+        ("postgresql://h/db", {"listen": "nonsense"}, "nonsense"),
+        ("etcd://a:1,b:port", {}, "a port is a number"),
+        ("etcd://me:hidden@a,,b", {}, "a host is missing"),
+        ("etcd://h/path", {}, "it has no path"),
+        ("etcd://h?cacert=/x", {}, "no such parameter: cacert"),
+        ("etcds://h?cacert=/nonsense/file", {}, "No such file"),
+        ("etcds://h?cert=/etc/passwd", {}, "cert and key go together"),
+    ],
+)
+def test_a_url_that_cannot_be_read(url: str, options: dict[str, Any], why: str) -> None:
+    """It is told by `connect`, and not as a server that does not answer."""
+    scheme = url.partition(":")[0].partition("+")[0]
+    pytest.importorskip({"rediss": "redis", "etcds": "grpc"}.get(scheme) or NEEDS[scheme], reason="no client here")
+    with pytest.raises(ValueError, match=rf"the URL '.*' cannot be read: .*{why}") as raised:
+        interlock.cluster.connect(url, **options)
+    said = "".join(traceback.format_exception(raised.value)).replace(url, "").replace(str(options), "")
+    assert "hidden" not in said
+
+
+def test_an_option_that_etcd_has_not() -> None:
+    pytest.importorskip("grpc", reason="the client is not installed")
+    with pytest.raises(TypeError, match=r"etcd:// has no option 'nonsense'"):
+        interlock.cluster.connect("etcd://h", nonsense=1)
+
+
+@pytest.mark.parametrize("seconds", [0, -1, float("nan"), float("inf"), 60.1, 0.09, 1e-9])
+def test_a_lease_that_cannot_be_had(seconds: float) -> None:
+    """One that is over before its answer is there would be asked for again and again."""
+    for option in ("lease", "max_lease"):
+        with pytest.raises(ValueError, match=f"^{option} must be 0.1 to 60 seconds, not"):
+            interlock.cluster.connect(**{option: seconds})
+    with (
+        interlock.cluster.connect() as cluster,
+        pytest.raises(ValueError, match=r"^lease must be 0.1 to 60 seconds, not"),
+    ):
+        cluster.Lock("a", lease=seconds)
 
 
 SMALL = {"redis": servers.SmallRedis, "postgresql": servers.SmallPostgres, "etcd": servers.SmallEtcd}
@@ -396,6 +449,17 @@ def test_a_standby_says_what_it_is(postgres: Any, prefix: str) -> None:
             goes_on(lambda: cluster.Lock("b").acquire(), pair.promote, lambda: cluster.out_since)
     finally:
         pair.stop()
+
+
+def test_who_listens_is_given_the_options_too(postgres: Any, prefix: str) -> None:
+    """Else it would listen in another database, or be refused."""
+    url, _, database = postgres.url.rpartition("/")
+    options = {"prefix": prefix, "lease": 60.0, "dbname": database, "connect_timeout": 5}
+    with (
+        interlock.cluster.connect(f"{url}/template1", **options) as one,
+        interlock.cluster.connect(f"{url}/template1", **options) as two,
+    ):
+        hand_over(one.Lock("orders"), two.Lock("orders"))
 
 
 def test_another_isolation_is_refused_by_name(role: tuple[str, str], admin: Any, prefix: str) -> None:

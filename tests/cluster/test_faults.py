@@ -316,6 +316,77 @@ def test_a_process_that_ends_releases_at_once(engine: Any, url: str, prefix: str
     assert connect(max_lease=60).Lock("orders").acquire(timeout=0)
 
 
+def test_daemon_threads_end_in_silence(url: str, prefix: str) -> None:
+    """As those that wait in `threading` and `queue`. What they hold is released, and nobody tells them."""
+    code = """
+import asyncio, sys, threading, interlock.cluster
+cluster = interlock.cluster.connect(sys.argv[1], prefix=sys.argv[2], after_restart="grant")
+lock = cluster.Lock("orders", on_lost=lambda grant: print("lost"))
+begun = set()
+
+def waits():
+    with lock:
+        print("got it")
+
+async def awaits():
+    async with lock:
+        print("got it")
+
+def works(name):
+    while True:
+        with cluster.Lock(name) as grant:
+            grant.check()
+        begun.add(name)
+
+async def works_in_tasks():
+    while True:
+        async with cluster.Lock("c"):
+            begun.add("c")
+
+def checks():
+    with cluster.Lock("d") as grant:
+        begun.add("d")
+        while True:
+            grant.check()
+
+def hears():
+    with cluster.Lock("e") as grant:
+        begun.add("e")
+        grant.lost.wait()
+        print("told")
+
+lock.acquire()
+for do in (waits, lambda: asyncio.run(awaits()), lambda: works("a"), lambda: works("b"),
+           lambda: asyncio.run(works_in_tasks()), checks, hears, cluster.Event("f").wait):
+    threading.Thread(target=do, daemon=True).start()
+while len(begun) < 5 or len(lock.waiters) < 2:
+    pass
+"""
+    made = subprocess.run([sys.executable, "-c", code, url, prefix], capture_output=True, text=True, timeout=60)
+    assert (made.stdout, made.stderr, made.returncode) == ("", "", 0)
+
+
+def test_an_error_after_the_end_has_begun_is_one_of_the_main_thread(url: str, prefix: str) -> None:
+    """Its last callbacks get what they would get from a handle that was closed, and so do not hang."""
+    code = """
+import atexit, sys, threading
+atexit.register(lambda: (worker.join(), cluster.Lock("orders").acquire()))
+import interlock.cluster
+cluster = interlock.cluster.connect(sys.argv[1], prefix=sys.argv[2], after_restart="grant")
+
+def work():
+    while True:
+        with cluster.Lock("orders"):
+            pass
+
+worker = threading.Thread(target=work, daemon=True)
+worker.start()
+"""
+    made = subprocess.run([sys.executable, "-c", code, url, prefix], capture_output=True, text=True, timeout=60)
+    assert made.stderr.count("Traceback") == 1, made.stderr
+    assert made.stderr.splitlines()[-1].startswith("interlock.ClusterError: this handle on "), made.stderr
+
+
 def test_fork_has_a_session_of_its_own(engine: Any, url: str, prefix: str) -> None:
     if engine.kind == "memory":
         pytest.skip("memory:// is in one process")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import servers
-from parties import blocked
+from handover import hand_over
 
 import interlock.cluster
 
@@ -36,14 +36,7 @@ def test_through_a_pool(engine: Any, pool: Any, prefix: str, listens: bool, capl
             with other as second:
                 pass
             assert second.value > first.value
-        came: list[bool] = []
-        lock.acquire()
-        waiter = threading.Thread(target=lambda: came.append(other.acquire(timeout=30)))
-        waiter.start()
-        blocked(lock, 1)
-        lock.release()
-        waiter.join(30)
-        assert came == [True]
+        hand_over(lock, other)
         assert ("give a direct URL" in caplog.text) is not listens
 
 
@@ -72,23 +65,15 @@ def test_hints_that_a_pool_keeps_are_missed(
             interlock.cluster.connect(pool.url, **given) as two,
         ):
             lock, other = one.Lock("orders"), two.Lock("orders")
-            lock.acquire()
-            waiter = threading.Thread(target=other.acquire)
-            waiter.start()
-            blocked(lock, 1)
-            lock.release()
-            waiter.join(60)
-            other.find().check()
-            # And once more, when it has found out.
-            again = threading.Thread(target=lock.acquire)
-            again.start()
-            blocked(other, 1)
             told: Any = one.engine
-            session: Any = one.sessions[one.lease]
-            servers.until(lambda: session.inbox.connection if hears else told.told_polling, "it has found out")
-            other.release()
-            again.join(60)
-            lock.find().check()
+            session: Any = None
+
+            def found_out() -> None:
+                servers.until(lambda: session.inbox.connection if hears else told.told_polling, "it has found out")
+
+            hand_over(lock, other)
+            session = one.sessions[one.lease]
+            hand_over(other, lock, found_out)
             lock.release()
         assert bool(told.listen) is hears
         assert ("give a direct URL" in caplog.text) is not hears

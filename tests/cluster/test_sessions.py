@@ -659,6 +659,73 @@ class TestFork:
         lock.release()
 
 
+@pytest.fixture
+def no_thread(monkeypatch):
+    """The system has no thread for those whose name begins so."""
+    start = threading.Thread.start
+    short: set[str] = set()
+
+    def start_or_not(thread):
+        if thread.name.startswith(tuple(short)):
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start_or_not)
+    return short
+
+
+@pytest.mark.parametrize("which", ["interlock-cluster-line", "interlock-cluster-clock"])
+def test_a_session_without_its_threads_is_given_up(world, no_thread, monkeypatch, which):
+    monkeypatch.setattr(sessions, "clock", sessions.Clock())  # that of the process may have its thread already
+    lock = world.connect().Lock("orders")
+    no_thread.add(which)
+    with pytest.raises(RuntimeError, match="can't start new thread"):
+        lock.acquire()
+    assert not sessions.clock.sessions
+    no_thread.clear()
+    with lock as grant:
+        grant.check()
+        assert sessions.clock.thread is not None
+
+
+def test_others_are_told_their_loss_where_on_lost_gets_no_thread(world, monkeypatch, caplog):
+    start, refused, told = threading.Thread.start, iter([True, False]), [threading.Event(), threading.Event()]
+
+    def start_the_second(thread):
+        if thread.name == "interlock-on-lost" and next(refused):
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start_the_second)
+    handle = world.connect()
+    for name, event in zip(("first", "second"), told, strict=True):
+        handle.Lock(name, on_lost=lambda grant, event=event: event.set()).acquire()
+    session_of(handle).end(LeaseLost("a test"))
+    assert told[1].wait(PATIENCE)
+    assert not told[0].is_set()
+    assert "the lease of 'first' is lost, and on_lost could not be called: can't start new thread" in caplog.text
+
+
+def test_tasks_go_on_after_there_was_no_thread(world, no_thread):
+    handle = world.connect()
+    lock = handle.Lock("orders")
+    with lock:  # the threads of the session
+        pass
+
+    async def main():
+        no_thread.add("interlock-cluster-calls")
+        for _ in range(10):
+            with pytest.raises(RuntimeError, match="can't start new thread"):
+                await lock.acquire_async()
+        assert not handle.caller.trips
+        no_thread.clear()
+        async with lock:
+            pass
+
+    asyncio.run(main())
+    assert not lock.look().waiters
+
+
 def test_what_is_no_engine():
     with pytest.raises(ValueError, match="not the URL of an engine"):
         interlock.cluster.connect("mysql://host")

@@ -6,14 +6,13 @@ counts wrongly.
 
 import math
 import signal
-import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 import servers
 from crowd import LEASE, Crowd
-from parties import blocked
+from handover import hand_over
 
 import interlock.cluster
 from interlock.cluster import Cluster, EngineUnavailable
@@ -103,14 +102,7 @@ def test_everything_over_tls(engine: Any, prefix: str) -> None:
             interlock.cluster.connect(server.url, **options) as two,
         ):
             uses_everything(one, two)
-            lock, other = one.Lock("orders"), two.Lock("orders")
-            lock.acquire()
-            waiter = threading.Thread(target=other.acquire)
-            waiter.start()
-            blocked(lock, 1)
-            lock.release()
-            waiter.join(30)
-            other.find().check()
+            hand_over(one.Lock("orders"), two.Lock("orders"))
         with (
             interlock.cluster.connect(server.url.partition("?")[0], **options) as stranger,
             pytest.raises(EngineUnavailable, match="certificate verify failed"),
@@ -133,15 +125,8 @@ def test_everything_over_a_unix_socket_and_ipv6(engine: Any, prefix: str) -> Non
         ):
             uses_everything(one, two)
             lock, other = one.Lock("orders"), two.Lock("orders")
-            for mine, next_one in ((lock, other), (other, lock)):
-                if not mine.locked():
-                    mine.acquire()
-                waiter = threading.Thread(target=next_one.acquire)
-                waiter.start()
-                blocked(mine, 1)
-                mine.release()
-                waiter.join(30)
-                next_one.find().check()
+            hand_over(lock, other)
+            hand_over(other, lock)
     finally:
         server.stop()
 
@@ -198,28 +183,20 @@ def test_the_slot_of_a_cluster_moves(redis_cluster: Any, prefix: str) -> None:
         interlock.cluster.connect(redis_cluster.url, **options) as one,
         interlock.cluster.connect(redis_cluster.url, **options) as two,
     ):
-        lock, other = one.Lock("orders"), two.Lock("orders")
-        lock.acquire()
-        before = lock.find().token
-        came: list[bool] = []
-        waiter = threading.Thread(target=lambda: came.append(other.acquire()))
-        waiter.start()
-        blocked(lock, 1)
-        target.say("CLUSTER", "SETSLOT", slot, "IMPORTING", ident(source))
-        source.say("CLUSTER", "SETSLOT", slot, "MIGRATING", ident(target))
-        assert not two.Lock("another").acquire(timeout=0.2)
-        all_of_them = keys()
-        assert len(all_of_them) > 5
-        move(all_of_them[: len(all_of_them) // 2])
-        assert not one.Lock("another").acquire(timeout=0.2)
-        move(keys())
-        for node in (target, source, *redis_cluster.nodes[:3]):
-            node.say("CLUSTER", "SETSLOT", slot, "NODE", ident(target))
-        lock.find().check()
-        lock.release()
-        waiter.join(60)
-        assert came == [True]
-        assert other.find().token > before
+
+        def move_all() -> None:
+            target.say("CLUSTER", "SETSLOT", slot, "IMPORTING", ident(source))
+            source.say("CLUSTER", "SETSLOT", slot, "MIGRATING", ident(target))
+            assert not two.Lock("another").acquire(timeout=0.2)
+            all_of_them = keys()
+            assert len(all_of_them) > 5
+            move(all_of_them[: len(all_of_them) // 2])
+            assert not one.Lock("another").acquire(timeout=0.2)
+            move(keys())
+            for node in (target, source, *redis_cluster.nodes[:3]):
+                node.say("CLUSTER", "SETSLOT", slot, "NODE", ident(target))
+
+        hand_over(one.Lock("orders"), two.Lock("orders"), move_all)
         assert keys() == []
 
 

@@ -136,6 +136,27 @@ def test_a_recording_has_holds_and_waits() -> None:
     assert {kind for _, kind in happened} == {"Lock"}
 
 
+def test_threads_that_meet_at_what_was_not_watched_before() -> None:
+    """What stands for it in recordings is made by whoever comes first, once."""
+    latches = [machine.Latch(1000) for _ in range(50)]
+    together = threading.Barrier(4)
+
+    def work() -> None:
+        for latch in latches:
+            together.wait()
+            latch.count_down()
+
+    with interlock.record() as recording:
+        workers = [threading.Thread(target=work) for _ in range(4)]
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            worker.join()
+    unnamed = [board.name is not None and board.name.startswith("#") for board in recording.primitives]
+    seen = [each.primitive for each in recording.events() if unnamed[each.primitive]]
+    assert sorted(seen.count(primitive) for primitive in set(seen)) == [4] * 50
+
+
 def test_a_recording_has_waits_for_notifications_and_at_barriers() -> None:
     condition, barrier = machine.Condition(name="seen-condition"), machine.Barrier("seen-barrier", 2)
     other = ThreadParty("other")

@@ -522,10 +522,17 @@ class OneOf:
 FALSE_OR_INTERRUPTED = OneOf(False, INTERRUPTED)
 
 
+AFTER_ONE = "after one"
+
+
 class ConditionModel(Model):
-    """The queue is that of the lock. Who is in it wants the lock some levels deep, and to return something."""
+    """The queue is that of the lock. Who is in it wants the lock some levels deep, and to return something.
+
+    One who only signals frees the lock again, so the next is told within the same step. It may be late like the first.
+    """
 
     barging = True
+    later = (AFTER_ONE,)
 
     def __init__(self) -> None:
         super().__init__()
@@ -548,12 +555,18 @@ class ConditionModel(Model):
         self.notified.discard(who)
         return result
 
-    def serve(self, late: bool = False) -> None:
+    def serve(self, late: Any = False) -> None:
         first = self.queue[0] if self.queue else None
-        if late and first is not None and first[0] in self.tasks and first[1][1] == "signal" and self.fits(first[1]):
-            self.woken = False
-            return  # it has the lock, and its loop has not come to its notification yet
-        super().serve(late)
+        if first is None or first[1][1] != "signal" or not self.fits(first[1]):
+            super().serve(bool(late))
+        elif late == AFTER_ONE:
+            del self.queue[0]
+            self.results[first[0]] = self.grant(*first)
+            self.serve(True)
+        elif late and first[0] in self.tasks:
+            self.woken = False  # it has the lock, and its loop has not come to its notification yet
+        else:
+            super().serve(late)
 
     def take_back(self, who: str) -> None:
         self.holder, self.depth = None, 0
@@ -721,6 +734,18 @@ MACHINES = [
     LockMachine, RLockMachine, SemaphoreMachine, BoundedSemaphoreMachine, EventMachine, LatchMachine,
     WaitQueueMachine, BarrierMachine, RWLockMachine, ConditionMachine,
 ]  # fmt: skip
+
+
+def test_a_waiter_may_be_late_after_one_who_only_signalled() -> None:
+    """`a` waits briefly: `b` gets the lock and signals `c`, and `a` gives up and is back before `c` gets there."""
+    machine = with_parties(ConditionMachine, "threads")()
+    machine.party_maker.dismiss()
+    model = machine.model
+    assert isinstance(model, ConditionModel)
+    model.queue, model.waiting, model.holder, model.depth = [("b", (1, "signal"))], [("c", 2)], "a", 1
+    allowed = [after.seen() for after in machine.allowed(machine.events([("a", ("wait", BRIEFLY))]))]
+    assert ({"b": None, "a": False}, ["c"], "a") in allowed
+    assert ({"b": None}, ["c"], "a") not in allowed  # whoever has the lock has returned
 
 
 def with_parties(machine: type[Machine], kind: str) -> type[Machine]:

@@ -11,7 +11,7 @@ from threading import BrokenBarrierError
 from typing import TYPE_CHECKING
 
 from interlock.cluster.calling import Calling, in_task, in_thread
-from interlock.cluster.permits import Shared, limit_of
+from interlock.cluster.permits import Shared, limit_of_wait
 from interlock.cluster.ticket import BROKEN, Ticket
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class Barrier(Shared):
 
     def meeting(self, timeout: float | None) -> Calling[int]:
         timeout = self.timeout if timeout is None else timeout
-        limit, _ = limit_of(None if timeout is None else max(timeout, 0))
+        limit, _ = limit_of_wait(timeout)
         ticket = yield from self.entering(1 if self.action is None else 2, limit, 1)
         if ticket is None or ticket.state == BROKEN:
             raise BrokenBarrierError

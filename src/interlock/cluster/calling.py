@@ -22,6 +22,8 @@ from typing import Any, TypeAlias, TypeVar
 from interlock import Event
 from interlock.cluster.bell import Bell
 from interlock.cluster.engine import Answer, Argument, Engine, Unreachable
+from interlock.cluster.errors import ClusterError
+from interlock.cluster.ticket import at_exit
 
 _T = TypeVar("_T")
 
@@ -123,6 +125,10 @@ def in_thread(calling: Calling[_T]) -> _T:
     except StopIteration as end:
         result: _T = end.value
         return result
+    except ClusterError:
+        if at_exit.is_daemon():
+            raise SystemExit from None
+        raise
 
 
 async def in_task(calling: Calling[_T]) -> _T:
@@ -138,6 +144,10 @@ async def in_task(calling: Calling[_T]) -> _T:
     except StopIteration as end:
         result: _T = end.value
         return result
+    except ClusterError:
+        if at_exit.is_daemon():
+            await Event().wait_async()  # to end a task so would tell its loop
+        raise
 
 
 class Trip:
@@ -211,7 +221,14 @@ class Caller:
         if waker is not None:
             waker.set()
         if start:
-            threading.Thread(target=self.live, name=self.name, daemon=True).start()
+            try:
+                threading.Thread(target=self.live, name=self.name, daemon=True).start()
+            except BaseException:
+                with self.guard:
+                    self.threads -= 1
+                    if trip in self.trips:  # who submits it is told by the error
+                        self.trips.remove(trip)
+                raise
 
     def live(self) -> None:
         waker = Bell()

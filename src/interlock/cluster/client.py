@@ -23,6 +23,7 @@ from interlock.cluster.calling import Caller, Calling, Park, Step, Trip, in_task
 from interlock.cluster.engine import (
     MAX_LEASE,
     MAX_NAME,
+    MIN_LEASE,
     Answer,
     Argument,
     Engine,
@@ -32,6 +33,7 @@ from interlock.cluster.engine import (
 )
 from interlock.cluster.errors import ClusterError, EngineUnavailable, LeaseLost
 from interlock.cluster.session import Session, clock, now
+from interlock.cluster.ticket import at_exit
 
 if TYPE_CHECKING:
     from interlock.cluster.barrier import Barrier
@@ -62,7 +64,7 @@ def connect(
     """Return a handle for an engine. Its methods create the primitives. It connects when it is first used.
 
     ``url``: `memory://`, `redis://`, `postgresql://` or `etcd://`. ``prefix``: a namespace; the same name under another
-    prefix is another primitive. ``lease``: after how many seconds, at most 60, what a process holds becomes free if the
+    prefix is another primitive. ``lease``: after how many seconds, 0.1 to 60, what a process holds becomes free if the
     process vanishes. ``label``: the name under which others see this process; by default the name of its program.
     ``patience``: after how many seconds a wait gives up if the engine does not answer; None means not before its own
     timeout. ``after_restart``: a restarted engine may have lost grants whose holders do not know it yet. "quarantine"
@@ -130,12 +132,16 @@ class TimedOut(Exception):
     """The party's own timeout is over."""
 
 
-def checked_seconds(value: float, what: str, most: float) -> float:
+def checked_seconds(value: float, what: str, least: float = 0.0, most: float = float("inf")) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise TypeError(f"{what} must be a number of seconds, not {type(value).__name__}")
-    if not 0 < value <= most:
-        raise ValueError(f"{what} must be above 0 and at most {most:g} seconds, not {value}")
+    if not (least <= value <= most and value > 0):
+        raise ValueError(f"{what} must be {f'{least:g} to {most:g}' if least else 'above 0'} seconds, not {value}")
     return float(value)
+
+
+def checked_lease(value: float, what: str = "lease") -> float:
+    return checked_seconds(value, what, MIN_LEASE, MAX_LEASE)
 
 
 def checked_name(name: str, what: str = "name") -> str:
@@ -172,13 +178,11 @@ class Cluster:
             raise TypeError(f"url must be a str, not {type(url).__name__}")
         if after_restart not in ("quarantine", "grant"):
             raise ValueError(f"after_restart must be 'quarantine' or 'grant', not {after_restart!r}")
-        self.lease: float = checked_seconds(lease, "lease", MAX_LEASE)
-        self.max_lease: float = self.lease if max_lease is None else checked_seconds(max_lease, "max_lease", MAX_LEASE)
+        self.lease: float = checked_lease(lease)
+        self.max_lease: float = self.lease if max_lease is None else checked_lease(max_lease, "max_lease")
         if self.lease > self.max_lease:
             raise ValueError(f"lease must be at most max_lease, {self.max_lease:g} seconds, not {lease}")
-        self.patience: float | None = (
-            patience if patience is None else checked_seconds(patience, "patience", float("inf"))
-        )
+        self.patience: float | None = patience if patience is None else checked_seconds(patience, "patience")
         self.prefix: str = checked_name(prefix, "prefix")
         self.label: str = program() if label is None else checked_name(label, "label")
         self.engine: Engine = make_engine(
@@ -493,6 +497,7 @@ def _forked() -> None:
 
 
 def _close_all() -> None:
+    at_exit.begun = True
     for cluster in list(clusters):
         cluster.close()
 

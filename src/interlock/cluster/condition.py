@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from interlock.cluster import party
 from interlock.cluster.calling import Calling, Park, in_task, in_thread
 from interlock.cluster.errors import EngineRestarted, LeaseLost, NotHeld
-from interlock.cluster.permits import Lock, RLock, Shared, Within, limit_of
+from interlock.cluster.permits import Lock, RLock, Shared, Within, limit_of_wait
 from interlock.cluster.ticket import AGAIN, GONE, HELD, LOST, WAITING, Ticket
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ class Condition(Shared):
     # --- wait -------------------------------------------------------------------------------------------------------
 
     def waiting(self, timeout: float | None) -> Calling[bool]:
-        limit, _ = limit_of(None if timeout is None else max(timeout, 0))
+        limit, _ = limit_of_wait(timeout)
         hold = self.own("wait")
         hold.check()
         ticket = yield from self.parking(hold)
@@ -194,7 +194,7 @@ class Condition(Shared):
         return await in_task(self.waiting(timeout))
 
     def waiting_for(self, predicate: Callable[[], _T], timeout: float | None) -> Calling[_T]:
-        limit, _ = limit_of(None if timeout is None else max(timeout, 0))
+        limit, _ = limit_of_wait(timeout)
         result = predicate()
         while not result:
             left = None if limit is None else limit - time.monotonic()

@@ -36,8 +36,9 @@ log: logging.Logger = logging.getLogger("interlock.cluster")
 Argument: TypeAlias = str | int
 Answer: TypeAlias = list[Any]
 
-# A name, or a lease, that is longer cannot be had.
+# A name, or a lease, that is longer cannot be had, nor a lease that is shorter.
 MAX_LEASE = 60.0  # seconds
+MIN_LEASE = 0.1  # what is shorter would be over before the answer is there
 MAX_NAME = 400  # bytes
 
 # Seconds after which a connection that nobody used may have been ended by the server, or by what is between.
@@ -166,6 +167,7 @@ def make_engine(settings: Settings) -> Engine:
         known = ", ".join(f"{name}://" for name in ENGINES)
         raise ValueError(f"not the URL of an engine: {shown(settings.url)!r}. It begins with one of {known}")
     refuse_unquoted(settings.url)
+    refuse_unreadable(settings.url)
     try:
         module: ModuleType = importlib.import_module(f"interlock.cluster.engines.{ENGINES[scheme]}")
     except ModuleNotFoundError as error:
@@ -203,11 +205,34 @@ def refuse_unquoted(url: str) -> None:
     rest = url.partition("://")[2]
     authority = re.split("[/?#]", rest, maxsplit=1)[0]
     ports = [host.rpartition(":")[2] for host in authority.split(",") if ":" in host and not host.endswith("]")]
-    unreadable = "@" in rest and "@" not in authority and not all(port.isdecimal() or not port for port in ports)
-    if unreadable or re.search("%(?![0-9a-fA-F]{2})", rest.rpartition("@")[0]):
-        raise ValueError(
-            f"the URL {shown(url)!r} cannot be read: in a password, write % / ? # @ : as %25 %2F %3F %23 %40 %3A"
-        )
+    cut = "@" in rest and "@" not in authority and not all(port.isdecimal() or not port for port in ports)
+    if cut or re.search("%(?![0-9a-fA-F]{2})", rest.rpartition("@")[0]):
+        raise unreadable(url, "in a password, write % / ? # @ : as %25 %2F %3F %23 %40 %3A")
+
+
+def refuse_unreadable(url: str) -> None:
+    """Raise ValueError where hosts and ports cannot be what they are. A client would say so late, or not at all."""
+    scheme, _, rest = url.partition("://")
+    if scheme in ("memory", "unix"):
+        return
+    hosts = re.split("[/?#]", rest, maxsplit=1)[0].rpartition("@")[2].split(",")
+    wrong = ""
+    if len(hosts) > 1 and ENGINES.get(scheme) == "redis" and scheme != "redis+sentinel":
+        wrong = "it has more than one host"
+    for each in hosts:
+        found = re.fullmatch(r"(\[[^][\s]+\]|[^][:\s]*)(?::(.*))?", each)
+        if not found:
+            wrong = "a host has no blanks, and an IPv6 address stands in brackets, as in [::1]:6379"
+        elif not found[1] and (len(hosts) > 1 or scheme in ("redis+sentinel", "etcd", "etcds")):
+            wrong = "a host is missing"
+        elif found[2] and not (found[2].isascii() and found[2].isdecimal() and 0 < int(found[2]) < 65536):
+            wrong = "a port is a number from 1 to 65535"
+    if wrong:
+        raise unreadable(url, wrong)
+
+
+def unreadable(url: str, why: str) -> ValueError:
+    return ValueError(f"the URL {shown(url)!r} cannot be read: {why}")
 
 
 def secrets(settings: Settings) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from interlock.cluster.calling import Calling, in_task, in_thread
-from interlock.cluster.permits import Shared, limit_of
+from interlock.cluster.permits import Shared, limit_of_wait
 
 if TYPE_CHECKING:
     from interlock.cluster.client import Cluster
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 class Gate(Shared):
     def waiting(self, timeout: float | None) -> Calling[bool]:
-        limit, stay = limit_of(None if timeout is None else max(timeout, 0))
+        limit, stay = limit_of_wait(timeout)
         ticket = yield from self.entering(0, limit, stay)
         if ticket is None:
             return False

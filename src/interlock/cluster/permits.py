@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 from interlock.cluster import party
 from interlock.cluster.calling import Calling, Park, Step, in_task, in_thread
 from interlock.cluster.cancelling import Guard, guard_task
-from interlock.cluster.client import Remote, Seen, TimedOut, checked_name, checked_seconds
-from interlock.cluster.engine import MAX_LEASE, Unreachable
+from interlock.cluster.client import Remote, Seen, TimedOut, checked_lease, checked_name
+from interlock.cluster.engine import Unreachable
 from interlock.cluster.errors import EngineRestarted, EngineUnavailable, ForkedLock, LeaseLost, NotHeld, ShapeError
 from interlock.cluster.seen import Seen as Board
 from interlock.cluster.seen import board_of
@@ -39,11 +39,16 @@ def limit_of(timeout: float | None, blocking: bool = True) -> tuple[float | None
         return None, 1
     if isinstance(timeout, bool) or not isinstance(timeout, (int, float)):
         raise TypeError(f"timeout must be a number of seconds, not {type(timeout).__name__}")
-    if timeout < 0:
+    if not timeout >= 0:
         raise ValueError("timeout value must be a non-negative number")
     if timeout > _thread.TIMEOUT_MAX:
         raise OverflowError("timeout value is too large")
     return time.monotonic() + timeout, 1 if timeout else 0
+
+
+def limit_of_wait(timeout: float | None) -> tuple[float | None, int]:
+    """The same for what `threading` lets wait for less than no time, which is none."""
+    return limit_of(0 if isinstance(timeout, (int, float)) and timeout < 0 else timeout)
 
 
 class Shared:
@@ -56,7 +61,7 @@ class Shared:
         self.name: str = checked_name(name)
         self.capacity = capacity
         self.board: Board | None = board_of(cluster.engine, self.kind, name)
-        self.lease: float = cluster.lease if lease is None else checked_seconds(lease, "lease", MAX_LEASE)
+        self.lease: float = cluster.lease if lease is None else checked_lease(lease)
         if self.lease > cluster.max_lease:
             raise ValueError(
                 f"lease must be at most {cluster.max_lease:g} seconds, not {lease}: all handles of the prefix have to"

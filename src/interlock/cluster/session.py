@@ -42,7 +42,7 @@ from interlock.cluster.bell import Bell
 from interlock.cluster.engine import Answer, Engine, Inbox, Unreachable
 from interlock.cluster.errors import ClusterError, EngineRestarted, ForkedLock, LeaseLost
 from interlock.cluster.seen import Seen, note, told, wait_at
-from interlock.cluster.ticket import AGAIN, BROKEN, GONE, HELD, LOST, WAITING, Ticket
+from interlock.cluster.ticket import AGAIN, BROKEN, GONE, HELD, LOST, WAITING, Ticket, at_exit
 
 if TYPE_CHECKING:
     from interlock.cluster.client import Cluster
@@ -110,8 +110,14 @@ class Session:
                 self.line = threading.Thread(target=self.live, name="interlock-cluster-line", daemon=True)
         if start:
             assert self.line is not None
-            clock.watch(self)
-            self.line.start()
+            try:
+                clock.watch(self)
+                self.line.start()
+            except BaseException as error:
+                # Nobody renews it, or nobody tells its end: the next call opens another.
+                self.end(LeaseLost(f"no thread could be started for the session: {error!r}"))
+                clock.forget(self)
+                raise
 
     def renewed(self, sent: float) -> None:
         """The engine has kept the session alive by what was sent at `sent`."""
@@ -149,6 +155,8 @@ class Session:
             for ticket in again:
                 ticket.state = AGAIN
         self.wake.set()
+        if at_exit.begun:
+            return  # only daemon threads are left, and sleep on
         for ticket in lost:
             ticket.tell_loss()
         for ticket in again:
@@ -467,12 +475,10 @@ class Clock:
     def watch(self, session: Session) -> None:
         with self.guard:
             self.sessions.add(session)
-            start = self.thread is None
-            if start:
-                self.thread = threading.Thread(target=self.live, name="interlock-cluster-clock", daemon=True)
-        if start:
-            assert self.thread is not None
-            self.thread.start()
+            if self.thread is None:
+                thread = threading.Thread(target=self.live, name="interlock-cluster-clock", daemon=True)
+                thread.start()  # here: if there is no thread to be had, the next one tries again
+                self.thread = thread
         self.wake.set()
 
     def forget(self, session: Session) -> None:

@@ -13,6 +13,7 @@ come to one point. `event` is set at the first change, `lost` at a loss.
 
 from __future__ import annotations
 
+import logging
 import sys
 import threading
 from collections.abc import Callable
@@ -24,12 +25,30 @@ from interlock.cluster.errors import LeaseLost, NotHeld
 if TYPE_CHECKING:
     from interlock.cluster.session import Session
 
+log: logging.Logger = logging.getLogger("interlock.cluster")
+
 WAITING: Final = 0
 HELD: Final = 1
 AGAIN: Final = 2
 BROKEN: Final = 3
 LOST: Final = 4
 GONE: Final = 5
+
+
+class AtExit:
+    """Whether the interpreter ends: all is given up then, and only daemon threads are left beside the main one.
+
+    They are not told, since the interpreter stops them in a moment. Who waits sleeps on; who would get an error of ours
+    ends in silence.
+    """
+
+    begun: bool = False
+
+    def is_daemon(self) -> bool:
+        return self.begun and threading.current_thread() is not threading.main_thread()
+
+
+at_exit: AtExit = AtExit()
 
 
 class Lost(Event):
@@ -119,6 +138,8 @@ class Ticket:
         ticket = self.now()
         ticket.session.look_at_clock()
         if ticket.reason is not None:
+            if at_exit.is_daemon():
+                raise SystemExit
             raise ticket.reason.__class__(*ticket.reason.args)
         if ticket.state == GONE:
             raise NotHeld(f"{ticket.name!r} is not held any more: it was released")
@@ -156,7 +177,10 @@ class Ticket:
         with self.session.guard:
             on_lost, self.on_lost = self.on_lost, None
         if on_lost is not None and not sys.is_finalizing():
-            threading.Thread(target=on_lost, args=(self,), name="interlock-on-lost", daemon=True).start()
+            try:
+                threading.Thread(target=on_lost, args=(self,), name="interlock-on-lost", daemon=True).start()
+            except RuntimeError as error:  # whoever tells the loss goes on: others wait to be told theirs
+                log.error("the lease of %r is lost, and on_lost could not be called: %s", self.name, error)
 
     def __repr__(self) -> str:
         states = ("waiting", "held", "to ask again", "broken", "lost", "released")

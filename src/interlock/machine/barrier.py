@@ -3,10 +3,8 @@
     turn      broken(1)  round << 1
 
 Who has come stands in the queue, with the number of the round; there is no counter that a death could leave wrong.
-Going
-on is one change of the turn, which wakes all. Each member (who has ever come) leaves a hold behind, and all who wait
-watch
-all members: so one who had come and dies breaks the barrier for all, at once.
+Going on is one change of the turn, which wakes all. Each member (who has ever come) leaves a hold behind, and all who
+wait watch all members: so one who had come and dies breaks the barrier for all, at once.
 """
 
 import cython

@@ -216,15 +216,16 @@ def find_arena() -> None:
 def check_removed() -> None:
     """Warn, once, if the file was removed: a process that opens a name from now on uses another file."""
     global identity
-    if identity is None:
-        return
-    try:
-        there = os.stat(place, follow_symlinks=False)
-        if (there.st_dev, there.st_ino) == identity:
+    with mapping:  # one thread alone replaces `identity`
+        if identity is None:
             return
-    except OSError:
-        pass
-    identity = None
+        try:
+            there = os.stat(place, follow_symlinks=False)
+            if (there.st_dev, there.st_ino) == identity:
+                return
+        except OSError:
+            pass
+        identity = None
     warnings.warn(
         f"interlock.machine: {place} was removed while this process uses it: processes that come to it from now on do "
         "not meet this one. Restart those that were there before",
@@ -293,7 +294,9 @@ def party_of(id: u64, since: u64):
     if (id & 0xFFFF) == 0 or is_gone(id):
         return None
     there: cython.pointer(slot) = slot_of(id)
-    return Party(there.pid, text(there.thread), text(there.program), since / 1e9 if since else None)
+    party = Party(there.pid, text(there.thread), text(there.program), since / 1e9 if since else None)
+    # Read before that, its slot may have been another's by then.
+    return None if is_dead(id) else party
 
 
 def died_of(r: cython.pointer(record)):
@@ -643,7 +646,10 @@ class Shared:
         from interlock.machine.boards import BOARDS
 
         called = self.name if self.name is not None else f"#{self.index}"
-        self.board = BOARDS[KINDS[self.kind]](called)
+        board = BOARDS[KINDS[self.kind]](called)
+        with cython.critical_section(self):
+            if self.board is None:  # never replaced: others read it without a lock
+                self.board = board
 
     def tell(self, happening: Happening, waited: cython.longlong):
         """To whoever records."""

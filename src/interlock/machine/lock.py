@@ -6,9 +6,8 @@
     id [| QUEUED]            held, taken with `acquire`: any party may release it
     id | ENTERED [| QUEUED]  held, entered with `with`: that thread alone may leave it
     id of somebody dead      the head of the queue, or the next who comes, takes it over
-    ... | ABANDONED          a holder died; the present holder was told so, and has not released it yet. With no id:
-    who
-                             was told has failed to repair it, and the next one is told again
+    ... | ABANDONED          a holder died; the present holder was told so, and has not released it yet. With no id: it
+                             has failed to repair it, and the next one is told again
 
 The id is the thread's, also where a task holds it.
 """

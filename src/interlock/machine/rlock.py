@@ -1,8 +1,7 @@
 """RLock between processes: its owner may take it again, and must give it back as often.
 
 The word is a Lock's, always ENTERED. How often, and by which task of the owner's thread (0: by the thread), stands
-beside
-it, written by the owner alone. A new owner begins at 1, so a death needs no repair.
+beside it, written by the owner alone. A new owner begins at 1, so a death needs no repair.
 """
 
 import cython

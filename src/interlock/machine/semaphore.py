@@ -5,9 +5,9 @@
     n | QUEUED         somebody waits for more than n, or somebody is in the guard
 
 A permit taken with `with`, and any permit of a BoundedSemaphore, is a hold: a node that says whose it is, so that it
-comes
-back when its holder dies. A permit of a plain Semaphore taken with `acquire` is not: who signals with a semaphore takes
-a thousand and gives back none, and its death must not make them appear. Who waits is served in the order of arrival.
+comes back when its holder dies. A permit of a plain Semaphore taken with `acquire` is not: who signals with a semaphore
+takes a thousand and gives back none, and its death must not make them appear. Who waits is served in the order of
+arrival.
 """
 
 import cython

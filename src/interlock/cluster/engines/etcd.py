@@ -11,7 +11,10 @@ one goes whose holds are in its way, it takes them out. A watch that breaks is f
 
 A token is the revision that was read, times 65536: it grows with every change of anything in etcd.
 
-    etcd://[user:password@]host[:port][,host[:port]]      etcds:// with TLS
+    etcd://[user:password@]host[:port][,host[:port]]
+    etcds://...[?cacert=FILE][&cert=FILE&key=FILE]        with TLS; the files are those of `etcdctl`
+
+``channel``: options for the channel of gRPC, as pairs.
 """
 
 from __future__ import annotations
@@ -19,13 +22,15 @@ from __future__ import annotations
 import _thread
 import json
 import queue
+import re
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 import grpc
 
@@ -38,6 +43,7 @@ from interlock.cluster.engine import (
     Told,
     Unreachable,
     cause,
+    unreadable,
     without_password,
 )
 from interlock.cluster.engines import etcd_codec as codec
@@ -180,8 +186,14 @@ class EtcdEngine(Engine):
         super().__init__(settings)
         parts = urlsplit(settings.url)
         hosts = parts.netloc.rpartition("@")[2].split(",")
-        self.endpoints: list[str] = [host if ":" in host else f"{host}:2379" for host in hosts]
-        self.secure: bool = parts.scheme == "etcds"
+        self.endpoints: list[str] = [
+            host if re.search(r":\d+$", host) else f"{host.rstrip(':')}:2379" for host in hosts
+        ]
+        self.credentials: Any = self.certificates(dict(parse_qsl(parts.query, keep_blank_values=True)))
+        if parts.path.strip("/"):
+            raise unreadable(settings.url, "it has no path")
+        for option in settings.options.keys() - {"channel"}:
+            raise TypeError(f"etcd:// has no option {option!r}")
         self.login: tuple[str, str] | None = (
             (unquote(parts.username), unquote(parts.password or "")) if parts.username else None
         )
@@ -192,6 +204,21 @@ class EtcdEngine(Engine):
         self.cache: OrderedDict[str, tuple[int, bytes]] = OrderedDict()
         self.inboxes: dict[str, EtcdInbox] = {}
         self.start()
+
+    def certificates(self, files: dict[str, str]) -> Any:
+        """What a channel with TLS needs; None without TLS."""
+        secure = self.settings.url.startswith("etcds:")
+        if unknown := files.keys() - ({"cacert", "cert", "key"} if secure else set()):
+            raise unreadable(self.settings.url, f"no such parameter: {min(unknown)}")
+        if ("cert" in files) != ("key" in files):
+            raise unreadable(self.settings.url, "cert and key go together")
+        try:
+            read = {each: Path(file).read_bytes() for each, file in files.items()}
+        except OSError as error:
+            raise unreadable(self.settings.url, str(error)) from error
+        if not secure:
+            return None
+        return grpc.ssl_channel_credentials(read.get("cacert"), read.get("key"), read.get("cert"))
 
     def start(self) -> None:
         self.at: int = 0
@@ -212,8 +239,8 @@ class EtcdEngine(Engine):
                            ("grpc.use_local_subchannel_pool", 1), ("grpc.max_reconnect_backoff_ms", 1_000),
                            *self.settings.options.get("channel", ())]  # fmt: skip
                 target = self.endpoints[self.at % len(self.endpoints)]
-                if self.secure:
-                    self.channel = grpc.secure_channel(target, grpc.ssl_channel_credentials(), options)
+                if self.credentials is not None:
+                    self.channel = grpc.secure_channel(target, self.credentials, options)
                 else:
                     self.channel = grpc.insecure_channel(target, options)
                 self.stubs = {}

@@ -51,7 +51,7 @@ CREATE INDEX IF NOT EXISTS waiter_queue ON interlock.waiter (prefix, name, seq) 
 CREATE INDEX IF NOT EXISTS waiter_session ON interlock.waiter (prefix, session);
 CREATE INDEX IF NOT EXISTS session_deadline ON interlock.session (prefix, deadline);
 
-CREATE OR REPLACE FUNCTION interlock.version() RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT 3';
+CREATE OR REPLACE FUNCTION interlock.version() RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT 4';
 
 -- In SQL, so that it is put where it is called. The others are in plpgsql, whose plans are kept: a function in SQL that is
 -- not put there is planned at every call.
@@ -233,15 +233,16 @@ CREATE OR REPLACE FUNCTION interlock.dropped(p text, gone interlock.waiter, t bi
 LANGUAGE plpgsql AS $$
 DECLARE
   r interlock.record;
+  still boolean;
 BEGIN
   IF gone.holder AND gone.units > 0 THEN
     -- Mostly nobody is there to be served.
-    UPDATE interlock.record SET used = used - gone.units, idle = CASE WHEN used = gone.units THEN t ELSE idle END
-      WHERE prefix = p AND name = gone.name AND NOT crowded;
-    IF FOUND THEN
+    UPDATE interlock.record SET used = used - gone.units, last = greatest(last, gone.token),
+      idle = CASE WHEN used = gone.units AND NOT crowded THEN t ELSE idle END
+      WHERE prefix = p AND name = gone.name RETURNING crowded INTO still;
+    IF NOT still THEN
       RETURN;
     END IF;
-    UPDATE interlock.record SET used = used - gone.units WHERE prefix = p AND name = gone.name;
   END IF;
   SELECT * INTO r FROM interlock.record WHERE prefix = p AND name = gone.name;
   IF FOUND THEN
@@ -640,7 +641,8 @@ CREATE OR REPLACE FUNCTION interlock.look(p text, n text, t bigint) RETURNS json
     'now', t,
     'quiet', interlock.quiet(p, t),
     'records', coalesce((SELECT jsonb_agg(jsonb_build_object(
-      'name', r.name, 'kind', r.kind, 'capacity', r.cap, 'used', r.used, 'value', r.value, 'last', r.last,
+      'name', r.name, 'kind', r.kind, 'capacity', r.cap, 'used', r.used, 'value', r.value,
+      'last', greatest(r.last, (SELECT max(w.token) FROM people w WHERE w.name = r.name AND w.holder AND w.units > 0)),
       'holders', coalesce((SELECT jsonb_agg(jsonb_build_object('waiter', w.id, 'session', w.session,
           'units', w.units, 'token', w.token, 'since', w.since, 'info', w.info) ORDER BY w.token)
         FROM people w WHERE w.name = r.name AND w.holder), '[]'),
@@ -752,45 +754,41 @@ END $$;
 
 -- n: where the waiter probably is. A session that is dead and not yet swept may leave like any other: nobody else was
 -- granted what it holds. A sweeper leaves alone what it would have to wait for, so the session need not be locked.
-CREATE OR REPLACE FUNCTION interlock.quick_leave(p text, s text, w text, n text) RETURNS text LANGUAGE plpgsql AS $$
+--
+-- waited: it is the one permit of n, for which it has waited, so others probably wait, too. It is then handed over without a
+-- look at the record, where nothing changes but `last`, which may lag behind the token of the holder until that leaves.
+CREATE OR REPLACE FUNCTION interlock.quick_leave(p text, s text, w text, n text, waited boolean) RETURNS text
+LANGUAGE plpgsql AS $$
 DECLARE
   many bigint;
+  had bigint;
   t bigint;
   r interlock.record;
-  first record;
 BEGIN
   IF pg_advisory_xact_lock(hashtextextended(p || '/' || n, 7236)) IS NULL THEN
     RETURN NULL; -- it is never NULL
   END IF;
-  DELETE FROM interlock.waiter WHERE prefix = p AND id = w AND session = s AND name = n AND holder AND units > 0
-    RETURNING units INTO many;
+  DELETE FROM interlock.waiter g WHERE g.prefix = p AND g.id = w AND g.session = s AND g.name = n AND g.holder
+    AND g.units > 0 RETURNING g.units, g.token INTO many, had;
   IF many IS NULL THEN
     RETURN interlock.step(p, 'leave', ARRAY[s, w]);
   END IF;
-  UPDATE interlock.record SET used = used - many,
-    idle = CASE WHEN used = many AND NOT crowded THEN interlock.clock() ELSE idle END
-    WHERE prefix = p AND name = n RETURNING * INTO r;
-  IF r.crowded THEN
-    t := interlock.clock();
-    -- The first, as serve_permits would; which does the rest.
-    SELECT q.id, q.session, q.units, l.deadline > t AS lives,
-           (SELECT quiet FROM interlock.state WHERE prefix = p) > t AS quiet INTO first
-      FROM interlock.waiter q LEFT JOIN interlock.session l ON l.prefix = p AND l.id = q.session
-      WHERE q.prefix = p AND q.name = n AND q.token = 0 ORDER BY q.seq LIMIT 1;
-    IF NOT FOUND THEN
-      UPDATE interlock.record SET crowded = EXISTS (SELECT FROM interlock.state WHERE prefix = p AND quiet > t),
-        idle = CASE WHEN used = 0 THEN t ELSE idle END WHERE prefix = p AND name = n;
+  t := interlock.clock();
+  IF waited THEN
+    UPDATE interlock.waiter f SET token = greatest(had + 1, t), holder = true, since = t
+      WHERE f.ctid = (SELECT q.ctid FROM interlock.waiter q WHERE q.prefix = p AND q.name = n AND q.token = 0
+                      ORDER BY q.seq LIMIT 1)
+      AND (SELECT deadline FROM interlock.session l WHERE l.prefix = p AND l.id = f.session) > t
+      AND (SELECT quiet FROM interlock.state WHERE prefix = p) <= t
+      RETURNING f.session, f.id || ' ' || f.token INTO s, w;
+    IF FOUND AND pg_notify('interlock_' || s, w) IS NOT NULL THEN
       RETURN '[1]';
     END IF;
-    IF first.lives AND first.quiet IS NOT TRUE AND first.units <= r.cap - r.used THEN
-      r.last := greatest(r.last + 1, t);
-      r.used := r.used + first.units;
-      UPDATE interlock.record SET last = r.last, used = r.used WHERE prefix = p AND name = n;
-      UPDATE interlock.waiter SET token = r.last, holder = true, since = t WHERE prefix = p AND id = first.id;
-      IF pg_notify('interlock_' || first.session, first.id || ' ' || r.last) IS NULL OR r.used >= r.cap THEN
-        RETURN '[1]';
-      END IF;
-    END IF;
+  END IF;
+  UPDATE interlock.record f SET used = used - many, last = greatest(last, had),
+    idle = CASE WHEN used = many AND NOT crowded THEN t ELSE idle END
+    WHERE prefix = p AND name = n RETURNING * INTO r;
+  IF r.crowded THEN
     PERFORM interlock.serve_permits(r, t);
   END IF;
   RETURN '[1]';

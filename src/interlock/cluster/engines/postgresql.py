@@ -26,6 +26,7 @@ from typing import Any
 
 import psycopg
 from psycopg import sql
+from psycopg.conninfo import make_conninfo
 from psycopg.pq import DiagnosticField, ExecStatus
 from psycopg.pq.abc import PGresult
 
@@ -40,6 +41,8 @@ from interlock.cluster.engine import (
     Told,
     Unreachable,
     cause,
+    refuse_unreadable,
+    unreadable,
     without_password,
 )
 from interlock.cluster.errors import ClusterError, SetupNeeded
@@ -47,7 +50,7 @@ from interlock.cluster.errors import ClusterError, SetupNeeded
 log: logging.Logger = logging.getLogger("interlock.cluster")
 
 SCHEMA = resources.files("interlock.cluster.engines").joinpath("machine.sql").read_text("utf-8")
-VERSION = 3
+VERSION = 4
 KEEP = 4  # idle connections
 HOMES = 10_000  # waiters of which it is known where they are
 CONNECT = 5.0  # seconds to connect
@@ -62,7 +65,7 @@ AGAIN = ("40001", "40P01", "57P", "57014", "55P03", "53", "08", "25006", "25P03"
 
 STEP = b"SELECT {schema}.step($1, $2, $3)"
 QUICK_ENTER = b"SELECT {schema}.quick_enter($1, $2, $3, $4, $5, $6, $7, $8, $9)"
-QUICK_LEAVE = b"SELECT {schema}.quick_leave($1, $2, $3, $4)"
+QUICK_LEAVE = b"SELECT {schema}.quick_leave($1, $2, $3, $4, $5)"
 UNIQUE = b"23505"  # unique_violation
 
 
@@ -138,10 +141,20 @@ class PostgresEngine(Engine):
         super().__init__(settings)
         options = dict(settings.options)
         self.durable: bool = bool(options.pop("durable", True))
-        self.listen: str = options.pop("listen", settings.url)
+        listen = options.pop("listen", None)
+        self.listen: str = settings.url if listen is None else listen
         self.options = options
+        for url, more in ((settings.url, options), (self.listen, {})):
+            try:
+                if url.startswith("postgres"):
+                    refuse_unreadable(url)
+                make_conninfo(url, **more)  # connects to nothing
+            except psycopg.ProgrammingError as error:
+                said = without_password(" ".join(str(error).split()), settings)
+                raise unreadable(url, said) from cause(error, settings)
         self.schema = schema
-        self.homes: dict[str, str] = {}  # waiter -> the name where it probably is
+        # waiter -> the name where it probably is, and whether it waited there for the one permit
+        self.homes: dict[str, tuple[str, bytes]] = {}
         self.prefix: bytes = settings.prefix.encode()
         self.spare: Spare[Line] = Spare(KEEP, lambda line: line.pgconn.socket, Line.close)
         self.told_polling = False
@@ -157,8 +170,11 @@ class PostgresEngine(Engine):
                 self.settings.url,
                 autocommit=True,
                 prepare_threshold=None,
-                connect_timeout=max(1, round(min(CONNECT, timeout))),
-                **{"application_name": "interlock", **self.options},
+                **{
+                    "application_name": "interlock",
+                    "connect_timeout": max(1, round(min(CONNECT, timeout))),
+                    **self.options,
+                },
             )
         except psycopg.Error as error:
             raise self.meaning(error) from cause(error, self.settings)
@@ -202,7 +218,9 @@ class PostgresEngine(Engine):
     def install(self) -> None:
         """What `interlock setup` does. Raises `Unreachable`, `ClusterError`."""
         try:
-            with psycopg.connect(self.settings.url, autocommit=True, connect_timeout=round(CONNECT)) as connection:
+            with psycopg.connect(
+                self.settings.url, autocommit=True, **{"connect_timeout": round(CONNECT), **self.options}
+            ) as connection:
                 self.setup(connection)
         except psycopg.Error as error:
             raise self.meaning(error) from cause(error, self.settings)
@@ -286,7 +304,7 @@ class PostgresEngine(Engine):
         """By the quick way where there is one."""
         if op == "enter":
             waiter, name = str(arguments[1]), str(arguments[2])
-            self.homes[waiter] = name
+            self.homes[waiter] = name, b"f"
             if len(self.homes) > HOMES:
                 with contextlib.suppress(RuntimeError, StopIteration, KeyError):  # another thread may do the same
                     del self.homes[next(iter(self.homes))]
@@ -294,14 +312,16 @@ class PostgresEngine(Engine):
             result = line.ask(QUICK_ENTER, values, timeout)
             if result.status == ExecStatus.TUPLES_OK:
                 answer: Answer = json.loads(result.get_value(0, 0).decode())
+                if answer[0] == "queued" and arguments[4] == 1:
+                    self.homes[waiter] = name, b"t"
                 return answer
             if result.error_field(DiagnosticField.SQLSTATE) != UNIQUE:
                 raise self.failed(result)
         elif op == "leave" and len(arguments) == 2:
             session, waiter = map(str, arguments)
-            name = self.homes.pop(waiter, "")
-            if name:
-                values = [self.prefix, session.encode(), waiter.encode(), name.encode()]
+            home = self.homes.pop(waiter, None)
+            if home:
+                values = [self.prefix, session.encode(), waiter.encode(), home[0].encode(), home[1]]
                 return self.answer(line.ask(QUICK_LEAVE, values, timeout))
         return self.answer(line.ask(STEP, [self.prefix, op.encode(), array(arguments)], timeout))
 
@@ -406,11 +426,15 @@ class PostgresInbox(Inbox):
                 self.engine.listen,
                 autocommit=True,
                 prepare_threshold=None,
-                connect_timeout=round(CONNECT),
-                application_name="interlock listener",
-                keepalives_idle=2,
-                keepalives_interval=1,
-                keepalives_count=3,
+                **{
+                    "connect_timeout": round(CONNECT),
+                    "keepalives_idle": 2,
+                    "keepalives_interval": 1,
+                    "keepalives_count": 3,
+                    # What was given for another way to the database is not for this one.
+                    **(self.engine.options if self.engine.listen == self.engine.settings.url else {}),
+                    "application_name": "interlock listener",
+                },
             )
             self.connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(self.channel)))
             self.socket = select.poll()

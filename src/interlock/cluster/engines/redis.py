@@ -32,6 +32,7 @@ from interlock.cluster.engine import (
     Told,
     Unreachable,
     cause,
+    unreadable,
     without_password,
 )
 from interlock.cluster.errors import ClusterError
@@ -69,7 +70,12 @@ class RedisEngine(Engine):
         # Of a Cluster, once it has said where the prefix lives; and where else to ask if that node has gone.
         self.node: tuple[str, int] | None = None
         self.others: list[tuple[str, int]] = []
-        self.pool = self.parse(settings.url)
+        try:
+            self.pool = self.parse(settings.url)
+            self.pool.connection_class(**self.pool.connection_kwargs)  # connects to nothing
+        except (TypeError, ValueError, redis.RedisError) as error:
+            said = without_password(error, settings)
+            raise unreadable(settings.url, said) from cause(error, settings)
 
     def parse(self, url: str) -> Any:
         options = {
@@ -87,15 +93,13 @@ class RedisEngine(Engine):
             plain = {"valkey": "redis", "valkeys": "rediss"}.get(scheme, scheme)
             db = urlsplit(url).path.strip("/")
             if scheme != "unix" and db and not db.isdecimal():  # the client would take it for 0
-                raise ValueError(
-                    f"the path of the URL {self.shown!r} is the number of a database, as in /0, not {db!r}"
-                )
+                raise ValueError(f"its path is the number of a database, as in /0, not {db!r}")
             return redis.ConnectionPool.from_url(f"{plain}://{rest}", **options)
         parts = urlsplit(url)
         hosts = [entry.rpartition(":") for entry in parts.netloc.rpartition("@")[2].split(",")]
         service, _, db = parts.path.lstrip("/").partition("/")
-        if not service:
-            raise ValueError("the URL of a sentinel names a service: redis+sentinel://host:26379/SERVICE/0")
+        if not service or not (db or "0").isdecimal() or parts.query:
+            raise ValueError("that of a sentinel is redis+sentinel://host:26379/SERVICE/0, without parameters")
         addresses = [(host or port, int(port) if host else 26379) for host, _, port in hosts]
         login = {"username": parts.username and unquote(parts.username), "password": parts.password}
         login = {key: unquote(value) for key, value in login.items() if value}

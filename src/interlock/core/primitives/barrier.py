@@ -8,11 +8,10 @@
     DRAINING   any number of LATE ones        asyncio's only: `leaving` tasks were let through and have not run yet
     RESETTING  any number of LATE ones        likewise: they were turned away, or will be when they run
 
-A waiter leaves the queue with a verdict in `want`: its index in the generation, BROKEN_WAIT, or AGAIN (it was
-late, and now comes to the next generation; LATE_BROKEN where there is none). Verdicts are given to the whole queue at
-once, so no generation is
-ever half broken. A party that is interrupted leaves as if it had never come; one whose time is up breaks the
-barrier, since the others counted on it.
+A waiter leaves the queue with a verdict in `want`: its index in the generation, BROKEN_WAIT, or AGAIN (it was late,
+and now comes to the next generation; LATE_BROKEN where there is none). Verdicts are given to the whole queue at once,
+so no generation is ever half broken. A party that is interrupted leaves as if it had never come; one whose time is up
+breaks the barrier, since the others counted on it.
 
 The `generation` tells the party that ran the action whether the barrier was reset or broken under it.
 
