@@ -169,8 +169,8 @@ def contended(lock: Any, times: int = 20000) -> float:
 
 
 class Chain:
-    """What no condition that keeps an order can be faster than: each one sleeps at a word of its own, and gives the next
-    one's when it wakes. Nothing is locked."""
+    """What no condition that keeps an order can be faster than: each sleeps at a word of its own. When it wakes, it gives
+    the next one's. Nothing is locked."""
 
     def __init__(self, make: Callable[[], Any]) -> None:
         self.words = [make() for _ in range(64)]
@@ -506,9 +506,8 @@ def main() -> None:
                 late = letters <= SHORT_NAME and (files > 0 or held > NAMES)
                 verdict = f" (goal 0 and {NAMES} KiB{': MISSED' if late else ''})" if letters <= SHORT_NAME else ""
                 missed += late
-                print(
-                    f"1,000 locks with names of {letters} letters: {files} descriptors, {made} KiB, held {held}{verdict}"
-                )
+                sizes = f"{files} descriptors, {made} KiB, held {held} KiB"
+                print(f"1,000 locks with names of {letters} letters: {sizes}{verdict}")
     if given.check and missed:
         sys.exit(1)
 
