@@ -169,8 +169,8 @@ def contended(lock: Any, times: int = 20000) -> float:
 
 
 class Chain:
-    """What no condition that keeps an order can be faster than: each sleeps at a word of its own. When it wakes, it gives
-    the next one's. Nothing is locked."""
+    """What no condition that keeps an order can be faster than: each sleeps at a word of its own. Awake, it gives the
+    next one's. Nothing is locked."""
 
     def __init__(self, make: Callable[[], Any]) -> None:
         self.words = [make() for _ in range(64)]
