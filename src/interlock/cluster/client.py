@@ -33,7 +33,7 @@ from interlock.cluster.engine import (
 )
 from interlock.cluster.errors import ClusterError, EngineUnavailable, LeaseLost
 from interlock.cluster.session import Session, clock, now
-from interlock.cluster.ticket import at_exit
+from interlock.cluster.ticket import Here, at_exit
 
 if TYPE_CHECKING:
     from interlock.cluster.barrier import Barrier
@@ -158,7 +158,7 @@ def program() -> str:
     return (os.path.basename(folder) if name == "__main__.py" else name) or "python"
 
 
-class Cluster:
+class Cluster(Here):
     """What `connect` returns, for threads and tasks. It is closed at the end of `with` or `async with`."""
 
     def __init__(
