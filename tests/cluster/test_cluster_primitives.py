@@ -436,5 +436,5 @@ def test_what_belongs_to_this_process_is_not_copied(cluster):
     with lock as grant:
         for each in (cluster, lock, cluster.RWLock("rw").read(), cluster.Condition("news"), cluster.Event("e"), grant):
             for copies in (pickle.dumps, copy.copy, copy.deepcopy):
-                with pytest.raises(TypeError, match="cannot pickle or copy <.*use its name"):
+                with pytest.raises(TypeError, match=r"cannot pickle or copy <.*use its name"):
                     copies(each)
