@@ -293,6 +293,33 @@ def unused_for_long(cluster: Cluster) -> None:
     engine.spare.lines = [(since - 2 * UNUSED, line) for since, line in engine.spare.lines]
 
 
+def test_a_key_that_redis_has_forgotten(redis: servers.Redis, prefix: str) -> None:
+    """As it does with an ``allkeys-`` policy when it is full. Who held is told; who waited asks anew."""
+    with connected(redis.url, prefix, lease=1.5) as one, connected(redis.url, prefix, lease=1.5) as two:
+        lock, event = one.Lock("a"), one.Event("e")
+        lock.acquire()
+        lost = lock.lost
+        came: list[object] = []
+        waiters = [threading.Thread(target=lambda: came.append(event.wait(PATIENCE)))]
+        waiters.append(threading.Thread(target=lambda: came.append(two.Lock("b").acquire(timeout=PATIENCE))))
+        other = one.Lock("b")
+        other.acquire()
+        for waiter in waiters:
+            waiter.start()
+        wait_until(lambda: event.waiters and other.waiters, "both wait")
+        for key in ("r:a", "q:e", "w:b"):
+            assert redis.say("DEL", f"{{{prefix}}}:{key}") == b":1\r\n"
+        assert lost.wait(PATIENCE)
+        assert isinstance(lost.reason, interlock.EngineRestarted)
+        assert two.Lock("a").acquire(timeout=PATIENCE)
+        wait_until(lambda: event.waiters, "it waits again")
+        event.set()
+        other.release()
+        for waiter in waiters:
+            waiter.join(2 * PATIENCE)
+        assert came == [True, True]
+
+
 def test_a_connection_that_redis_has_ended_is_no_outage(
     redis: servers.Redis, prefix: str, caplog: pytest.LogCaptureFixture
 ) -> None:
