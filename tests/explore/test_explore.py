@@ -80,6 +80,26 @@ def test_the_story_has_only_the_switches_that_matter():
     assert found.switches == 3
 
 
+def missed():
+    shelf = threading.Condition()
+
+    def consumer():
+        with shelf:
+            shelf.wait()
+
+    def producer():
+        with shelf:
+            shelf.notify()
+
+    run(consumer, producer)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_whatever_is_found_first_the_shortest_is_told(seed):
+    for strategy in "walk", "pos":
+        assert failure_of(missed, at="lines", seed=seed, strategy=strategy).exploration.switches == 2
+
+
 def test_a_token_runs_the_same_schedule_again():
     first = failure_of(two_orders)
     again = failure_of(two_orders, replay=first.token)

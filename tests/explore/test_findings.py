@@ -201,7 +201,49 @@ def computed():
     run(work, work)
 
 
-@pytest.mark.parametrize("program", [locked_add, flag, the_last_one_counts, handed_on, own_objects, computed])
+class Apart(threading.local):
+    n = 0
+    counter = Counter()
+
+    def __init__(self):
+        self.counter = Counter()
+
+
+def one_for_each_thread():
+    apart = Apart()
+
+    def work():
+        apart.n += 1
+        apart.counter.n += 1
+
+    run(work, work)
+
+
+def stood_for():
+    """As werkzeug's LocalProxy does it."""
+    apart = Apart()
+
+    class Proxy:
+        __dict__ = property(lambda self: apart.__dict__)
+
+        def __getattr__(self, name):
+            return getattr(apart, name)
+
+        def __setattr__(self, name, value):
+            setattr(apart, name, value)
+
+    proxy = Proxy()
+
+    def work():
+        proxy.n += 1
+
+    run(work, work)
+
+
+QUIET = [locked_add, flag, the_last_one_counts, handed_on, own_objects, computed, one_for_each_thread, stood_for]
+
+
+@pytest.mark.parametrize("program", QUIET)
 def test_what_loses_no_update_is_no_data_race(program):
     assert not interlock.explore(program, at="bytecodes", schedules=300).failed
 

@@ -182,6 +182,64 @@ def test_the_marker_explores(run_pytest):
     assert "1 passed" in mended
 
 
+CAUGHT = """
+import logging
+import threading
+import unittest
+
+import pytest
+
+
+def counts(n=2):
+    box = [0]
+
+    def add():
+        before = box[0]
+        box[0] = before + 1
+
+    threads = [threading.Thread(target=add) for _ in range(n)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert box == [n]
+
+
+@pytest.mark.interlock(schedules=30)
+@pytest.mark.parametrize("n", [1, 2])
+def test_prints(capsys, n):
+    print("once")
+    counts(n)
+    assert capsys.readouterr().out == "once\\n"
+
+
+@pytest.mark.interlock(schedules=30)
+def test_logs(caplog):
+    logging.warning("once")
+    counts(1)
+    assert len(caplog.records) == 1
+
+
+class Case(unittest.TestCase):
+    @pytest.mark.interlock(schedules=30)
+    @unittest.expectedFailure
+    def test_known(self):
+        counts()
+
+    @pytest.mark.interlock(schedules=30)
+    @unittest.expectedFailure
+    def test_mended(self):
+        counts(1)
+"""
+
+
+def test_fixtures_that_look_at_the_output_and_expected_failures(run_pytest):
+    out = run_pytest(CAUGHT)
+    assert "2 failed, 2 passed, 1 xfailed" in out
+    assert "assert [1] == [2]" in out
+    assert "unexpected success" in out
+
+
 def test_every_test_is_looked_at(run_pytest):
     out = run_pytest(EVERY, "--interlock", "--interlock-stall=1", "--interlock-report")
     assert "4 failed, 1 passed" in out

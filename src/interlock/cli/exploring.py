@@ -5,10 +5,12 @@ import ast
 import builtins
 import io
 import os
+import shlex
 import sys
+import textwrap
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import traceback
+from collections.abc import Callable
 from fnmatch import fnmatch
 from types import CodeType, ModuleType
 from typing import Any
@@ -57,7 +59,7 @@ class ExploreRequest:
     files: list[str] | None
     replay: str | None
     timeline: str | None
-    limit: int
+    limit: int = 20_000
 
 
 def parse_explore(arguments: list[str]) -> ExploreRequest:
@@ -82,7 +84,13 @@ def parse_explore(arguments: list[str]) -> ExploreRequest:
     add("--pause", type=_seconds, default=1.0, metavar="S", help="how long others may delay a thread (1.0)")
     add("--order", choices=["tasks", "fifo"], default="tasks", help="callback order of event loops (tasks: any)")
     add("--files", action="append", metavar="GLOB", help="switch threads at the lines of these files; may be repeated")
-    add("--limit", type=_whole, default=20_000, metavar="N", help="how many points one schedule may have (20000)")
+    add(
+        "--limit",
+        type=_whole,
+        default=ExploreRequest.limit,
+        metavar="N",
+        help="how many points one schedule may have (20000)",
+    )
     add("--replay", metavar="TOKEN", help="run only the schedule of this token")
     add("--timeline", metavar="OUT.html", help="write a page of the schedule that fails")
     add("program", metavar="FILE", nargs="?", default="", help="a Python file")
@@ -166,14 +174,24 @@ def _tests(code: CodeType, names: dict[str, object], wanted: str) -> list[tuple[
     module = ModuleType(stem)
     vars(module).update(names, __name__=stem)
     sys.modules[stem] = module
+    from interlock.explore.earlier import noting_starts
     from interlock.explore.explorer import as_call, program_files
-    from interlock.explore.patches import noting_starts
+    from interlock.explore.patches import silence
 
-    with _silence(), noting_starts(program_files(os.getcwd())):
-        exec(code, vars(module))
+    try:
+        with silence(), noting_starts(program_files(os.getcwd())):
+            exec(code, vars(module))
+    except (Exception, SystemExit) as error:
+        error.__traceback__ = error.__traceback__ and error.__traceback__.tb_next
+        traceback.print_exception(error)
+        raise CannotStart("it cannot be imported", CANNOT) from error
     chosen = [wanted] if wanted else found
     for each in chosen:
-        function = getattr(module, each)
+        function = getattr(module, each, None)
+        if not callable(function):
+            raise CannotStart(f"{each} is no function when all of the file has run", CANNOT)
+        if not hasattr(function, "__code__"):
+            continue
         if function.__code__.co_argcount - len(function.__defaults__ or ()) > 0:
             raise CannotStart(f"{each}() takes arguments: let pytest call it, with its marker `interlock`", CANNOT)
     return [(each, as_call(getattr(module, each))) for each in chosen]
@@ -197,28 +215,37 @@ def _run_anew(code: CodeType, names: dict[str, object]) -> None:
     exec(code, vars(main))
 
 
-class _Nowhere(io.TextIOBase):
-    """Takes what the program prints."""
+class _Input(io.BufferedIOBase):
+    """What each schedule reads from stdin: the same, from the beginning. It is read when the first one asks for it.
 
-    def write(self, text: str) -> int:
-        return len(text)
+    None of `io`'s classes in C: these have a lock, and a thread that waits in it would not let the interpreter end.
+    """
 
-    def writable(self) -> bool:
+    text: bytes | None = None
+    at = 0
+
+    def readable(self) -> bool:
         return True
 
+    def fileno(self) -> int:
+        return 0
 
-@contextmanager
-def _silence() -> Iterator[None]:
-    there = sys.stdout, sys.stderr
-    sys.stdout = sys.stderr = _Nowhere()
-    try:
-        yield
-    finally:
-        sys.stdout, sys.stderr = there
+    def read(self, size: int | None = -1, /) -> bytes:
+        if _Input.text is None:
+            found = []
+            while part := os.read(0, 65_536):
+                found.append(part)
+            _Input.text = b"".join(found)
+        part = _Input.text[self.at : None if size is None or size < 0 else self.at + size]
+        self.at += len(part)
+        return part
+
+    read1 = read
 
 
 def _one(request: ExploreRequest, title: str, function: Callable[[], object]) -> int:
     from interlock.explore.explorer import Exploration, Explorer
+    from interlock.explore.patches import silence
     from interlock.explore.token import TokenError, read_token
 
     at, order, pause = request.at, request.order, request.pause
@@ -233,7 +260,7 @@ def _one(request: ExploreRequest, title: str, function: Callable[[], object]) ->
     if request.files:
         globs = request.files
         files = lambda file: any(fnmatch(file, glob) or fnmatch(os.path.relpath(file), glob) for glob in globs)  # noqa: E731
-    stderr = sys.stderr
+    stderr, stdin = sys.stderr, sys.stdin
     began = time.perf_counter()
     shown = [0.0]
 
@@ -245,14 +272,20 @@ def _one(request: ExploreRequest, title: str, function: Callable[[], object]) ->
             stderr.write(f"\r{found.schedules:,} schedules, {rate:,.0f}/s, {found.distinct:,} distinct ")
             stderr.flush()
 
+    def call() -> object:
+        written.end = ""
+        if stdin is not None:
+            sys.stdin = io.TextIOWrapper(_Input())
+        return function()
+
     try:
         explorer = Explorer(
-            function, at=at, seed=request.seed, strategy=request.strategy, pause=pause, order=order, files=files,
+            call, at=at, seed=request.seed, strategy=request.strategy, pause=pause, order=order, files=files,
             limit=request.limit, timeline=request.timeline is not None,
         )  # fmt: skip
         if stderr.isatty():
             explorer.progress = progress
-        with _silence(), explorer:
+        with silence() as written, explorer:
             if request.replay is not None:
                 found = explorer.replay(request.replay)
             elif request.all:
@@ -266,9 +299,13 @@ def _one(request: ExploreRequest, title: str, function: Callable[[], object]) ->
     except RuntimeError as error:
         print(f"interlock: {title}: {error}", file=stderr)
         return CANNOT
+    finally:
+        sys.stdin = stdin
     if shown[0]:
         stderr.write("\r" + " " * 60 + "\r")
-    _print(request, title, found)
+    if explorer.default is not None and found.distinct == 1 and not explorer.default.options:
+        found.notes.append("nothing could be switched: no thread or task that it starts runs beside another")
+    _print(request, title, found, written.end)
     if request.timeline is not None and explorer.recording is not None:
         from interlock.cli.reading import write_timeline
         from interlock.watch.summary import Summary
@@ -278,25 +315,45 @@ def _one(request: ExploreRequest, title: str, function: Callable[[], object]) ->
     return FOUND if found.failed else NOTHING_FOUND if found.kind is None else NOT_CONCLUSIVE
 
 
-def _print(request: ExploreRequest, title: str, found: Any) -> None:
+def _print(request: ExploreRequest, title: str, found: Any, written: str) -> None:
     from interlock.explore.explorer import headline
 
     if found.failed:
         print(f"{title}: {headline(found)} ({found.seconds:.2f} s)" if request.replay is None else f"{title}: replayed")
         print(found.story)
-        what = f"-m {request.module}" if request.module else title
-        print(f"\nreplay: interlock explore {what} --replay {found.token}")
+        if isinstance(found.error, SystemExit) and written:
+            print("it wrote:", *written.splitlines(), sep="\n  ")
+        print(f"\nreplay: {_again(request, title, found.token)}")
     elif found.kind is not None:
         print(f"{title}: not conclusive after {found.schedules:,} schedules ({found.seconds:.2f} s)")
-        print(found.story)
+        _say(found.story)
     elif request.replay is not None:
         print(f"{title}: this schedule does not fail")
     elif request.all:
-        print(f"{title}: {found.story} ({found.seconds:.2f} s)")
+        _say(f"{title}: {found.story} ({found.seconds:.2f} s)")
     else:
         print(
             f"{title}: nothing found in {found.schedules:,} schedules, {found.distinct:,} of them distinct"
             f" ({found.seconds:.2f} s)"
         )
         for note in found.notes:
-            print(note)
+            _say(note)
+
+
+def _say(text: str) -> None:
+    """Sentences, no wider than a terminal is at least; what is indented stays as it is."""
+    for line in text.splitlines():
+        print(line if line.startswith(" ") else textwrap.fill(line, 80, break_long_words=False, break_on_hyphens=False))
+
+
+def _again(request: ExploreRequest, title: str, token: str) -> str:
+    """The command that runs a schedule again: with all that says what the program is, and where it is switched."""
+    options = [word for glob in request.files or () for word in ("--files", glob)]
+    if request.limit != ExploreRequest.limit:
+        options += ["--limit", str(request.limit)]
+    options += ["--replay", token]
+    program = ["-m", request.module] if request.module else [title]
+    arguments = request.arguments
+    if any(each.startswith("-") for each in arguments):  # which may look like options of ours
+        return shlex.join(["interlock", "explore", *options, *program, "--", *arguments])
+    return shlex.join(["interlock", "explore", *program, *arguments, *options])

@@ -12,8 +12,6 @@ from interlock.core.kernel.primitive import Primitive
 from interlock.core.primitives.join import Join
 from interlock.explore.engine.baton import Baton, Strand
 from interlock.watch.dump import name_of, what_is_missing
-from interlock.watch.idle import is_idle
-from interlock.watch.stuck import could_be_helped
 from interlock.watch.view import Someone, View
 
 LINE, AFTER, STEP, BEGIN, END, PAUSE = range(100, 106)
@@ -181,29 +179,6 @@ class Teller:
                 lines += self._holds(someone)
         return "\n".join(lines)
 
-    def could_be_helped(self, threads: set[int]) -> bool:
-        """Whether a thread that is not ours, of these idents, could end a wait of ours. Called where all of ours wait.
-
-        Who waits for one of ours to end is helped where that one is.
-        """
-        view = View()
-        found = {each.party.id: each for each in view.people if each.party is not None}
-        waiting = [
-            found.get(strand.party)
-            for strand in self.baton.strands
-            if not strand.ended
-            and (strand.awaited is None or strand.awaited is strand)
-            and not self._is_through(strand)
-        ]
-        return could_be_helped(view, waiting, threads)
-
-    def are_idle(self, threads: set[int]) -> bool:
-        """Whether these threads, which are not ours, do nothing until somebody gives them something to do."""
-        return all(is_idle(each.frames) for each in View().people if each.ident in threads and not each.is_task)
-
-    def _is_through(self, strand: Strand) -> bool:
-        return strand.number == 0 and strand.pending[0] == END
-
     def _is_of_the_past(self, someone: Someone) -> bool:
         """Whether it is a task that an earlier schedule has left: nobody has collected it yet."""
         if someone.party is not None and someone.party.ended:
@@ -218,7 +193,7 @@ class Teller:
         return ran_in != self.baton.schedule or (hasattr(loop, "is_closed") and loop.is_closed())
 
     def _state(self, strand: Strand, someone: Someone | None, kind: str) -> list[str]:
-        if self._is_through(strand):
+        if is_through(strand):
             return ["      has returned, and waits for its threads to end"]
         if someone is not None and someone.wait is not None:
             return self._waits(someone)
@@ -264,6 +239,11 @@ class Teller:
         if own:
             shown.stack = traceback.StackSummary.from_list(own)
         return [nameless(line.rstrip("\n")) for line in shown.format(chain=False)]
+
+
+def is_through(strand: Strand) -> bool:
+    """Whether it is the first, which has returned and waits for the others to end."""
+    return strand.number == 0 and strand.pending[0] == END
 
 
 def nameless(text: str) -> str:

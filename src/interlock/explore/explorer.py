@@ -23,8 +23,9 @@ from interlock.core.explain import order as lock_order
 from interlock.core.kernel.probe import start_counting, stop_counting
 from interlock.core.primitives.condition_foreign import shows_handler
 from interlock.explore.account import Teller, nameless, number_tasks
+from interlock.explore.earlier import Earlier, cpu_of, sleeps
 from interlock.explore.engine.baton import Abandon, Baton, Strand
-from interlock.explore.patches import Patches, earlier_threads, origin_of, quiet_collector
+from interlock.explore.patches import Patches, quiet_collector
 from interlock.explore.points import Points
 from interlock.explore.races import Races
 from interlock.explore.repeats import Repeats
@@ -42,7 +43,6 @@ SHRINKS = 500  # replays at most
 WATCHED = 10  # the order of locks is watched in the first schedules, and then in one of so many
 _LOOKS = 12  # of a tenth of a second each, in all of which who has the baton slept
 _LOOKS_AT_MOST = 50
-_GLANCE = 0.02  # seconds
 _YOUNG = 1 if sys.version_info < (3, 14) else 2  # all that was made since the last collection, and no more if possible
 _SUSPENDED = (CoroutineType, GeneratorType, AsyncGeneratorType)
 _sleep = time.sleep
@@ -177,7 +177,6 @@ class Explorer:
         baton.limit = limit
         baton.pause = round(pause * 1e9)
         baton.in_order = order == "fifo"
-        baton.stay = 0.0
         self.teller: Teller = Teller(baton, self.is_program, self.directory)
         self.found: Exploration = Exploration()
         self.patches: Patches = Patches(baton, self.is_program)
@@ -192,11 +191,6 @@ class Explorer:
         self.progress: Callable[[Exploration], object] | None = None
         self.blocked_at: list[str] = []
         self.telling: bool = False
-        # Of the earlier threads: what they had computed when somebody asked, whether somebody has in this schedule, and
-        # whether they could not help the last time.
-        self._spent: dict[int, float] = {}
-        self._asked: bool = False
-        self._sure: bool = False
         self._interrupting = _thread.allocate_lock()  # held by who is about to interrupt the main thread
         self._interrupted: bool = False
         self.unlike: tuple[Outcome, Outcome] | None = None
@@ -232,8 +226,7 @@ class Explorer:
             self.teller.forget()
             start_counting()  # so that each primitive knows the line that made it
         self.races.begin()
-        computed = self._computed()
-        self._asked = False
+        self.earlier.begin()
         cycles: list[list[Any]] = []
         watcher = lock_order.active
         watched = story or self.found.schedules <= WATCHED or self.found.schedules % WATCHED == 0
@@ -261,7 +254,7 @@ class Explorer:
         outcome = Outcome(options, choices, baton, self.races)
         outcome.order = cycles[0] if cycles else None
         if outcome.failure is not None and outcome.failure[0] in ("endless", "limit"):
-            outcome.hurried = computed != self._computed() or not self.teller.are_idle(set(computed))
+            outcome.hurried = self.earlier.have_moved()
         if outcome.failure is None and cycles and self.ordered is None:
             self.ordered = outcome
         return outcome
@@ -297,12 +290,11 @@ class Explorer:
             self._collector.__exit__(None, None, None)
             raise
         self.baton.on_stuck = self._on_stuck
-        self.baton.others = self._could_be_helped
+        self.earlier: Earlier = Earlier(self.baton, self.teller)
+        self.baton.others = self.earlier.could_help
         self.baton.on_limit = self._on_limit
         self.baton.place_now = self.teller.place_now
         self.began: float = time.perf_counter()
-        self._earlier: list[threading.Thread] = earlier_threads()
-        self._earlier = self._alive()
         self._watching = True
         _thread.start_new_thread(self._watch, ())
         self._hook_before = sys.unraisablehook
@@ -351,11 +343,15 @@ class Explorer:
             return ""
         return self.teller.tell_stuck(kind)
 
+    def _warm_up(self) -> Exploration:
+        """The first schedule is thrown away: see the head of this file."""
+        self.run(DEFAULT)
+        self.found.schedules = 0
+        return self.found
+
     def search(self, schedules: int | None, seconds: float | None) -> Exploration:
         """Run schedules until one fails, or as many as are asked for."""
-        found = self.found
-        self.run(DEFAULT)  # thrown away
-        found.schedules = 0
+        found = self._warm_up()
         if self.blocked_at:
             self._tell_outside()
             return found
@@ -393,15 +389,13 @@ class Explorer:
             found.notes += [
                 f"something outside had a say in {by_others:,} of these schedules: a thread or a socket that is not "
                 "under control",
-                *self._tell_earlier(),
+                *self.earlier.tell(),
             ]
         return found
 
     def run_chosen(self, choices: list[int]) -> Exploration:
         """Run one schedule: these choices, and then as by default."""
-        found = self.found
-        self.run(DEFAULT)  # thrown away
-        found.schedules = 0
+        found = self._warm_up()
         outcome = self.run(DEFAULT, choices)
         found.found_after = found.schedules
         self._note(outcome)
@@ -413,9 +407,7 @@ class Explorer:
 
     def search_all(self, most: int | None) -> Exploration:
         """Run every schedule there is, but for those that only repeat another; ``most``: give up after so many."""
-        found = self.found
-        self.run(DEFAULT)  # thrown away
-        found.schedules = 0
+        found = self._warm_up()
         tree = Tree()
         self.default = None
         while True:
@@ -453,8 +445,8 @@ class Explorer:
             return found
         found.complete = True
         what = "steps" if self.at != "sync" else "orders of its synchronization"
-        repeated = f"{found.cut:,} of them broken off, as repetitions of others"
-        found.story = f"all {found.schedules:,} {what} were run ({repeated}): holds"
+        repeated = f" ({found.cut:,} of them broken off, as repetitions of others)" if found.cut else ""
+        found.story = f"all {found.schedules:,} {what} were run{repeated}: holds"
         if self.at != "bytecodes":
             found.story += ", supposing that what threads share is touched only under its locks"
         found.story += f", and that nobody is held up for more than {self.pause:g} s while a timer of another fires"
@@ -481,12 +473,13 @@ class Explorer:
         split = second.split_at
         if split < 0:
             split = min(len(first.options), len(second.options))
-        found.story = (
+        lines = [
             f"not deterministic at decision {split}: the same choices led to another place. The program depends on "
             "something that differs from run to run: state that is left in a module, the order of a set, an id(), "
-            "or the outside. Make it anew in each call"
-        )
-        found.story = "\n".join([found.story, *self._tell_earlier()])
+            "or the outside. Make it anew in each call",
+            *self.earlier.tell(),
+        ]
+        found.story = "\n".join(lines)
         return found
 
     def _settle(self, outcome: Outcome) -> Exploration:
@@ -515,10 +508,7 @@ class Explorer:
                 f"less; `interlock explore --limit N` goes further\n{outcome.failure[1]}"
             )
             return found
-        for _ in range(1 if self.unlike is None else 10):
-            again = self.run(DEFAULT, outcome.choices, outcome.options)
-            if again.key == outcome.key:
-                break
+        again = self._again(outcome)
         if again.key != outcome.key:
             found.schedules = schedules
             if again.split_at >= 0 or again.options != outcome.options:
@@ -530,20 +520,20 @@ class Explorer:
             )
             return found
         best = self._shrink(again)
-        for _ in range(1 if self.unlike is None else 10):
-            last = self.run(DEFAULT, best.choices, best.options, story=True)
-            if last.key == best.key:
-                break
-        trace = self._trace(last)
+        last = self._again(best, story=True)
         if last.key != best.key:
             return self._not_deterministic(best, last)
         found.schedules = schedules
-        self._tell(last, trace)
+        self._tell(last)
         return found
 
-    def _trace(self, outcome: Outcome) -> list[Any]:
-        """What led to the failure, and not how all ended after it."""
-        return (self.baton.trace or [])[: outcome.traced]
+    def _again(self, outcome: Outcome, story: bool = False) -> Outcome:
+        """The same schedule once more; a few times, where the program is known to differ from run to run."""
+        for _ in range(1 if self.unlike is None else 10):
+            again = self.run(DEFAULT, outcome.choices, outcome.options, story)
+            if again.key == outcome.key:
+                break
+        return again
 
     def _shrink(self, outcome: Outcome) -> Outcome:
         """The same failure with as few switches as can be found.
@@ -601,36 +591,48 @@ class Explorer:
                 at += 1
         finally:
             self.baton.moves = None
-        # A single one of the default schedule may do as well, where more are needed from here.
-        if len(best_moves) > 1 and self.default is not None:
-            for i, n in enumerate(self.default.options):
-                for choice in range(1, n):
-                    if left > 0:
-                        left -= 1
-                        tried = self.run(DEFAULT, [0] * i + [choice])
-                        if tried.key == outcome.key and _weight(tried) < _weight(best):
-                            best = tried
-        return best
+        return self._straighten(best)
 
-    def _tell(self, outcome: Outcome, trace: list[Any]) -> None:
+    def _straighten(self, best: Outcome) -> Outcome:
+        """The same failure by other choices: one in the place of the last few of them, or of all."""
+        left = SHRINKS
+        kept = 0
+        while True:
+            own = [i + 1 for i, choice in enumerate(best.choices) if choice]
+            if kept >= len(own):
+                return best
+            plan = best.choices[: own[kept - 1]] if kept else []
+            kept += 1
+            options = self.run(DEFAULT, plan).options
+            wanted = best
+            for i in range(len(plan), len(options)):
+                for choice in range(1, options[i]):
+                    left -= 1
+                    if left < 0:
+                        return best
+                    tried = self.run(DEFAULT, [*plan, *[0] * (i - len(plan)), choice])
+                    if tried.key == best.key and _weight(tried) < _weight(best):
+                        best = tried
+            if best is not wanted:
+                kept = 0
+
+    def _tell(self, outcome: Outcome) -> None:
+        """Called right after that schedule."""
         found = self.found
-        kind, _, error, _ = outcome.failure
-        token = Token(self.at, self.order, self.pause, outcome.options, outcome.choices)
-        found.token = str(token)
-        found.error = error
+        found.kind, _, found.error, _ = outcome.failure
+        found.token = self._token_of(outcome)
         found.switches = outcome.switches
-        found.kind = kind
-        lines = self.teller.tell_switches(trace)
-        lines.append("")
-        lines += self._tell_end(outcome)
-        if earlier := self._tell_earlier():
+        # What led to the failure, and not how all ended after it.
+        lines = self.teller.tell_switches((self.baton.trace or [])[: outcome.traced])
+        lines += ["", *self._tell_end(outcome)]
+        if earlier := self.earlier.tell():
             lines += ["", *earlier]
         if self.at == "bytecodes":
-            lines.append("")
-            lines.append(
+            lines += [
+                "",
                 "Switched between two instructions: this can happen without the GIL, and in other versions of Python; "
-                "with the GIL this version may never switch there."
-            )
+                "with the GIL this version may never switch there.",
+            ]
         found.story = number_tasks("\n".join(lines))
 
     def _tell_end(self, outcome: Outcome) -> list[str]:
@@ -644,12 +646,15 @@ class Explorer:
             return ["A data race.", words]
         return [f"{who} failed:", *self.teller.tell_error(error)]
 
+    def _token_of(self, outcome: Outcome) -> str:
+        return str(Token(self.at, self.order, self.pause, outcome.options, outcome.choices))
+
     def _tell_order(self, outcome: Outcome) -> None:
         """No schedule has failed, and yet locks were taken in two orders."""
         found = self.found
         assert outcome.order is not None
         found.kind = "order"
-        found.token = str(Token(self.at, self.order, self.pause, outcome.options, outcome.choices))
+        found.token = self._token_of(outcome)
         found.found_after = 1
         found.story = (
             nameless(describe(outcome.order)) + "\n\nNo schedule that was run has deadlocked by this: those who take "
@@ -668,77 +673,16 @@ class Explorer:
                 "whole program by `interlock explore`, or pytest with --interlock, or install interlock before the "
                 "module is imported"
             )
-        lines += self._tell_earlier()
+        lines += self.earlier.tell()
         if outcome is not None and outcome.failure is not None and outcome.failure[1]:
             lines.append(outcome.failure[1])
         found.story = "\n".join(lines)
 
-    def _alive(self) -> list[threading.Thread]:
-        """The program's threads that were started before the search, and still run."""
-        if not self._earlier:
-            return []
-        # A thread that Python did not start is listed for ever, as alive, before 3.13. Its ident may be another's then.
-        running = sys._current_frames().keys() - {strand.ident for strand in self.baton.strands}
-        return [each for each in self._earlier if each.is_alive() and each.ident in running]
-
-    def _computed(self) -> dict[int, float]:
-        """The idents of those threads, and the seconds that each has computed."""
-        spent = {each.ident: _cpu_of(each.ident) for each in self._alive() if each.ident is not None}
-        # Where nobody can tell it is another number each time.
-        return {ident: seconds if seconds >= 0 else -time.perf_counter() for ident, seconds in spent.items()}
-
-    def _could_be_helped(self) -> bool:
-        """Nobody of ours can go on: whether one of those threads could change that.
-
-        One that has just come by a job may have it where nobody sees it. So what they could do is read only where none
-        of them has computed since the last time, or now; until then they may do anything.
-        """
-        before, self._spent = self._spent, self._computed()
-        if not self._spent:
-            return False
-        may_look = self._asked or self._sure
-        self._asked, self._sure = True, False
-        for _ in range(3):  # one of them may come back for a moment as we read
-            if before != self._spent and not (may_look and self._are_parked()):
-                break
-            if self.teller.could_be_helped(set(self._spent)):
-                break
-            before, self._spent = self._spent, self._computed()
-            if before == self._spent:
-                self._sure = True
-                break
-        return not self._sure
-
-    def _are_parked(self) -> bool:
-        """Whether none of those threads computes, or waits for a processor, or for the GIL: we let it go meanwhile."""
-        before = self._computed()
-        _sleep(_GLANCE)
-        self._spent = self._computed()
-        return before == self._spent and all(_sleeps(each.native_id or 0) for each in self._alive())
-
-    def _tell_earlier(self) -> list[str]:
-        """The program's threads that were started before the search."""
-        told = []
-        for each in self._alive():
-            origin = origin_of(each, self.is_program)
-            where = f", {origin[0]} {self.teller.short(origin[1])}:{origin[2]}" if origin is not None else ""
-            told.append(each.name + where)
-        if not told:
-            return []
-        what = "this thread was" if len(told) == 1 else "these threads were"
-        return [
-            f"{what} started before the search, by a fixture or by an import, and cannot be switched: "
-            f"{'; '.join(told)}. Create the pool or the thread in the test, so that each schedule starts its own"
-        ]
-
     def replay(self, text: str) -> Exploration:
         """Run the schedule of a token, and tell it."""
         token = read_token(text)
-        found = self.found
-        self.run(DEFAULT)  # thrown away
-        found.schedules = 0
+        found = self._warm_up()
         outcome = self.run(DEFAULT, token.choices, None, story=True)
-        trace = self._trace(outcome)
         found.found_after = 1
         if check_sum(outcome.options) != token.options or outcome.split_at >= 0:
             found.kind = "split"
@@ -748,7 +692,7 @@ class Explorer:
             )
             return found
         if outcome.failure is not None:
-            self._tell(outcome, trace)
+            self._tell(outcome)
         elif outcome.order is not None:
             self._tell_order(outcome)
         return found
@@ -762,8 +706,8 @@ class Explorer:
         while self._watching:
             _sleep(0.1)
             holder = baton.holder if baton.running else None
-            spent = _cpu_of(holder.ident) if holder is not None else -1.0
-            if holder is None or baton.points != points or spent != used or not _sleeps(baton.native_id(holder)):
+            spent = cpu_of(holder.ident) if holder is not None else -1.0
+            if holder is None or baton.points != points or spent != used or not sleeps(baton.native_id(holder)):
                 points, used, looks = baton.points, spent, 0
                 continue
             # Counted, and not timed: on a busy machine we do not get to look either.
@@ -807,23 +751,6 @@ class Explorer:
 def _weight(outcome: Outcome) -> tuple[int, int, int]:
     """What is to be small: switches until it failed, choices other than the default, and those far from it."""
     return (outcome.switches, sum(map(bool, outcome.choices)), sum(outcome.choices))
-
-
-def _sleeps(native_id: int) -> bool:
-    """Whether a thread sleeps, as the system sees it; True where it does not say."""
-    try:
-        with open(f"/proc/self/task/{native_id}/stat", "rb") as file:
-            return file.read().rpartition(b")")[2].split()[0] in (b"S", b"D")
-    except (OSError, IndexError):
-        return True
-
-
-def _cpu_of(ident: int) -> float:
-    """Seconds that a thread has computed."""
-    try:
-        return time.clock_gettime(time.pthread_getcpuclockid(ident))
-    except (AttributeError, OSError):
-        return -1.0
 
 
 def program_files(directory: str) -> Callable[[str], bool]:

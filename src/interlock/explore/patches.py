@@ -5,10 +5,13 @@ there before. What is changed is put back when the exploration ends.
 """
 
 import _thread
+import atexit
 import contextlib
 import functools
 import gc
+import io
 import itertools
+import os
 import random
 import sys
 import threading
@@ -28,9 +31,6 @@ from interlock.explore.engine.baton import Abandon, Baton, Strand
 LOOK, WAIT = 2, 5  # of core/control.pxd
 _HAS_HANDLE = hasattr(threading, "_ThreadHandle")  # from 3.13
 _STRAND = "_interlock_strand"
-_STARTED = "_interlock_started"  # where a thread was started that is none of ours: file and line
-# What only looks on while tests run. All other threads that are there before a search may have a part in it.
-_ONLOOKERS = {"interlock", "pytest_timeout", "xdist", "execnet", "tqdm", "pydevd", "_pydevd_bundle", "debugpy"}
 _NUMBER = "_interlock_number"
 EPOCH = 1_700_000_000 - 1_000  # what `time.time` says, less the clock at the start
 
@@ -49,6 +49,7 @@ class Patches:
         self._known_libraries: set[str] = set()
         self._pools: dict[int, Any] = {}  # those that have started threads in this schedule
         self._ended_pools: list[Any] = []
+        self._at_exit: list[Any] = []
 
     def __enter__(self) -> "Patches":
         with contextlib.ExitStack() as undo:
@@ -56,6 +57,7 @@ class Patches:
             # A module that was imported before has the classes of `threading` under names of its own.
             names = [*dropin.NAMES, *dropin.ASYNCIO_NAMES]
             classes = {found: name.ours for name in names for found in dropin._found.get(name, [])}
+            classes |= self._patch_exit(undo)
             self.rebind(undo, classes, self._patch_time(undo))
             self._patch_threads(undo)
             self._number(undo, threading.Thread)
@@ -209,6 +211,21 @@ class Patches:
 
         return type(kind.__name__, (kind,), {"__hash__": hash_of, "__module__": kind.__module__})
 
+    # --- the end of the program -----------------------------------------------------------------------------------
+
+    def _patch_exit(self, undo: contextlib.ExitStack) -> dict[Any, Any]:
+        """What the program wants to be called at its exit is dropped at the end of each schedule."""
+        there = atexit.register
+
+        def register(func: Any, /, *args: Any, **kwargs: Any) -> Any:
+            there(func, *args, **kwargs)
+            if self.baton.is_strand() and self.is_program(sys._getframe(1).f_code.co_filename):
+                self._at_exit.append(func)
+            return func
+
+        self.replace(undo, atexit, "register", register)
+        return {there: register}
+
     # --- time -----------------------------------------------------------------------------------------------------
 
     def _patch_time(self, undo: contextlib.ExitStack) -> dict[Any, Any]:
@@ -359,6 +376,8 @@ class Patches:
     def clean_up(self) -> None:
         """After each schedule: the library forgets the threads that were ours."""
         self._renew_pools()
+        while self._at_exit:
+            atexit.unregister(self._at_exit.pop())
         futures: Any = sys.modules.get("concurrent.futures.thread")
         if futures is not None:
             for thread in list(futures._threads_queues):
@@ -429,48 +448,34 @@ class _Handle:
             self._runs.release()
 
 
-def earlier_threads() -> list[threading.Thread]:
-    """Who else runs now: before a search this is who will not be under control in it."""
-    found = [each for each in threading.enumerate() if each is not threading.current_thread()]
-    return [each for each in found if not _packages_of(each) & _ONLOOKERS]
+class Nowhere(io.TextIOWrapper):
+    """Takes what the program prints, a thousand times, and has all that `sys.stdout` has.
 
+    ``end``: the last that was written.
+    """
 
-def _packages_of(thread: Any) -> set[str]:
-    """The packages of what a thread runs: of its function, and of its class."""
-    functions = (getattr(thread, "_target", None), getattr(thread, "function", None), type(thread))  # a Timer's
-    return {str(getattr(each, "__module__", "")).partition(".")[0] for each in functions}
+    def __init__(self) -> None:
+        super().__init__(open(os.devnull, "wb"), encoding="utf-8")  # noqa: SIM115
+        self.end = ""
 
+    def write(self, text: str) -> int:
+        self.end = (self.end + text)[-2_000:]
+        return len(text)
 
-def origin_of(thread: Any, is_program: Callable[[str], bool]) -> tuple[str, str, int] | None:
-    """Where an earlier thread comes from, in words, with a line of the program; None: this is not known."""
-    started = thread.__dict__.get(_STARTED)
-    if started is not None:
-        return ("started at", *started)
-    code = getattr(getattr(thread, "_target", None), "__code__", None)
-    if code is not None and is_program(code.co_filename):
-        return ("which runs", code.co_filename, code.co_firstlineno)
-    return None
+    def close(self) -> None:
+        """The next schedule prints, too."""
 
 
 @contextlib.contextmanager
-def noting_starts(is_program: Callable[[str], bool]) -> Iterator[None]:
-    """Threads that are started meanwhile, before a search, remember at which line of the program they were."""
-    there = threading.Thread.start
-
-    @functools.wraps(there)
-    def start(self: threading.Thread) -> None:
-        frame: Any = sys._getframe(1)
-        while frame is not None and not is_program(frame.f_code.co_filename):
-            frame = frame.f_back
-        if frame is not None:
-            self.__dict__[_STARTED] = (frame.f_code.co_filename, frame.f_lineno)
-        there(self)
-
-    threading.Thread.start = start  # type: ignore[method-assign]
+def silence() -> Iterator[Nowhere]:
+    """Returns what stands for `sys.stderr`."""
+    out, err = Nowhere(), Nowhere()
     try:
-        yield
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            yield err
     finally:
-        threading.Thread.start = there  # type: ignore[method-assign]
+        io.TextIOWrapper.close(out)
+        io.TextIOWrapper.close(err)
 
 
 @contextlib.contextmanager

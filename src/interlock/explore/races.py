@@ -16,7 +16,8 @@ that stand in the object itself, and items by a constant or a variable. What is 
 
 import dis
 import linecache
-from types import CodeType, FrameType, MemberDescriptorType
+from threading import local
+from types import CodeType, FrameType, MemberDescriptorType, WrapperDescriptorType
 from typing import Any
 
 from interlock.core.explain.places import locals_of
@@ -263,9 +264,17 @@ def _is_plain(of: Any, name: str) -> bool:
     """Whether an attribute is kept in the object itself (or its slots), and nobody computes it."""
     kind = type(of)
     found = _in_classes(kind, name)
+    if not _keeps_its_own(kind):
+        return False
     if found is not _NOTHING and hasattr(type(found), "__set__"):
         return type(found) is MemberDescriptorType
-    return type(getattr(of, "__dict__", None)) is dict or isinstance(of, type)
+    return isinstance(of, type) or type(getattr(of, "__dict__", None)) is dict
+
+
+def _keeps_its_own(kind: type) -> bool:
+    """A `threading.local` has other attributes in each thread, and a proxy those of another object."""
+    ways = (_in_classes(kind, each) for each in ("__getattribute__", "__setattr__"))
+    return all(type(each) is WrapperDescriptorType for each in ways) and not issubclass(kind, local)
 
 
 def _in_classes(kind: type, name: str) -> Any:
@@ -278,6 +287,8 @@ def _in_classes(kind: type, name: str) -> Any:
 def _attribute(of: Any, name: str) -> Any:
     if isinstance(of, type):
         return of.__dict__.get(name, _NOTHING)
+    if not _keeps_its_own(type(of)):
+        return _NOTHING
     found = _in_classes(type(of), name)
     if type(found) is MemberDescriptorType:
         return getattr(of, name, _NOTHING)

@@ -57,26 +57,11 @@ def could_be_helped(view: "View", waiting: "Iterable[Someone | None]", helpers: 
 
     True, too, where nobody can tell.
     """
-    search = _Search(view, polling=False, least=0.0, patience=0.0)
-    alive = [each for each in search.people if each.ident in helpers]
-    if {each.ident for each in alive} != helpers:
-        return True
-    idle = {each.ident for each in alive if not each.is_task and is_idle(each.frames)}
-    alive = [each for each in alive if each.ident not in idle]
-    if not alive:
-        return False
-    search._read(alive)
-    living = {id(each) for each in alive}
-    meanings = [search.meanings.get(id(each)) for each in waiting]
-    if any(each is None or search._is_helped(each, living) for each in meanings):
-        return True
-    # A lock inside of an event that was made before ours came is released by the library's code, which is not read.
-    ways = [target for each in meanings if each is not None for target, _ in each.ways()]
-    return any(search._alive.has_in_hands(each) for each in ways)
+    return _Search(view).could_be_helped(waiting, helpers)
 
 
 class _Search:
-    def __init__(self, view: "View", polling: bool, least: float, patience: float) -> None:
+    def __init__(self, view: "View", polling: bool = False, least: float = 0.0, patience: float = 0.0) -> None:
         self.view = view
         self.patience = patience
         self.people = [each for each in view.people if each.party is None or not each.party.ended]
@@ -106,6 +91,26 @@ class _Search:
         stuck = self._without_helped(stuck)
         found, edges = self._evidence(stuck)
         return Stuck(found, _from_the_first([stuck[key] for key in _shortest_cycle(edges)]))
+
+    def could_be_helped(self, waiting: "Iterable[Someone | None]", helpers: set[int]) -> bool:
+        alive = [each for each in self.people if each.ident in helpers]
+        if {each.ident for each in alive} != helpers:
+            return True
+        idle = {each.ident for each in alive if not each.is_task and is_idle(each.frames)}
+        alive = [each for each in alive if each.ident not in idle]
+        if not alive:
+            return False
+        self._read(alive)
+        living = {id(each) for each in alive}
+        for someone in waiting:
+            meaning = self.meanings.get(id(someone))
+            if meaning is None or self._is_helped(meaning, living):
+                return True
+            # A lock inside of an event that was made before ours came is released by the library's code, which is not
+            # read.
+            if any(self._alive.has_in_hands(target) for target, _ in meaning.ways()):
+                return True
+        return False
 
     def _evidence(self, stuck: "dict[int, Someone]") -> "tuple[list[Someone], dict[int, set[int]]]":
         """Those of them of whom something is to be told, and who waits for whom."""

@@ -75,7 +75,6 @@ cdef class Baton(Controller):
     cdef readonly list strands
     cdef list order                    # by rank
     cdef list idle_workers
-    cdef list workers
     cdef Strand current                # None: nobody can go on, and `idle` waits for somebody outside
     cdef Strand idle
     cdef public object on_dropped
@@ -126,7 +125,6 @@ cdef class Baton(Controller):
     cdef double lowest
     cdef dict expected_steps           # by start place
     cdef public object tree
-    cdef public double stay            # the share of decisions before lines at which a walk goes on
     # The story.
     cdef public list trace
     cdef public bint switching         # lines and bytecodes are points
@@ -135,7 +133,6 @@ cdef class Baton(Controller):
     cdef public object on_limit
     cdef public object on_end
     cdef public object place_now
-    cdef unsigned long long next_party
     cdef readonly long switches
     # When it failed.
     cdef readonly long switches_then
@@ -147,10 +144,10 @@ cdef class Baton(Controller):
     cdef Strand decide(self, Strand me, bint can)
     cdef int hand_over(self, Strand me, Strand to) except -1
     cdef int await_turn(self, Strand me, PyThread_type_lock given) except -1
-    cdef bint plausible(self, Strand late, Strand me, bint can)
+    cdef bint plausible(self, Strand late)
     cdef int fire(self, Strand late, bint early) except -1
-    cdef int choose(self, int n, int fresh, int kind) except -1
-    cdef int choose_freely(self, int n, int fresh, int kind) except -1
+    cdef int choose(self, int n, int fresh) except -1
+    cdef int choose_freely(self, int n, int fresh) except -1
     cdef tuple place_of(self, int number, long steps)
     cdef int guided(self, Strand me, list options) except -1
     cdef object tell_move(self, Strand me, object chosen, int choice)

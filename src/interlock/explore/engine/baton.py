@@ -145,7 +145,7 @@ def lets_go(operation: cython.int) -> cython.bint:
 class Baton(Controller):
     """Runs a function and the threads that it starts, one at a time. See the head of this file.
 
-    Attributes: ``limit`` (points in one schedule), ``pause`` (nanoseconds), ``stay``, ``tree``, ``trace`` (a list to
+    Attributes: ``limit`` (points in one schedule), ``pause`` (nanoseconds), ``tree``, ``trace`` (a list to
     fill, or None), ``switching`` (lines are points), ``on_stuck`` (called when nobody can go on; returns words),
     ``on_limit`` (called at each point from the limit on; returns which failure it is, or None: go on),
     ``others`` (called before that; returns whether threads that are no strands may have a part in it),
@@ -159,7 +159,6 @@ class Baton(Controller):
         self.strands = []
         self.order = []
         self.idle_workers = []
-        self.workers = []
         self.candidates = []
         self.met = {}
         self.met_before = {}
@@ -335,7 +334,6 @@ class Baton(Controller):
             worker.closing = True
             PyThread_release_lock(worker.turn)
         self.idle_workers = []
-        self.workers = []
         self.forget()
         self.met_before = {}
         self.old = {}
@@ -633,7 +631,6 @@ class Baton(Controller):
         there.acquire()
         _start_os_thread(self.serve, (worker, there))
         there.acquire()
-        self.workers.append(worker)
         return worker
 
     def native_id(self, strand: Strand) -> int:
@@ -857,7 +854,7 @@ class Baton(Controller):
             choice = self.note(n, found if found < n else 0)
         else:
             self.candidates = []
-            choice = self.choose(n, n, More.STEP)
+            choice = self.choose(n, n)
         if choice != 0 and self.moves is not None:
             self.moves.append((place, choice))
         return choice
@@ -920,7 +917,7 @@ class Baton(Controller):
                 if me.run_length > LONG_RUN:
                     me.run_length = 0
             if late is not None and fresh != 0:
-                early = self.plausible(late, me, can)
+                early = self.plausible(late)
                 if early:
                     options.append(None)
             n: cython.int = len(options)
@@ -941,7 +938,7 @@ class Baton(Controller):
                 if self.guide is not None:
                     choice = self.note(n, self.guided(me, options))
                 else:
-                    choice = self.choose(n, fresh, me.operation if can else 0)
+                    choice = self.choose(n, fresh)
                     if self.moves is not None:
                         self.tell_move(me, options[choice], choice)
             chosen: Strand = options[choice]
@@ -988,8 +985,6 @@ class Baton(Controller):
 
     def redraw(self, options: list, chosen: Strand):
         what = chosen.what
-        if chosen.operation == More.LINE and self.draw() < self.stay:
-            return
         chosen.priority = self.draw()
         if what is not None and chosen.operation != More.LINE:
             for each in options:
@@ -1010,7 +1005,7 @@ class Baton(Controller):
             found.append((strand.number, strand.operation, what))
         return found
 
-    def plausible(self, late: Strand, me: Strand, can: cython.bint) -> cython.bint:
+    def plausible(self, late: Strand) -> cython.bint:
         """Whether this timer may fire though others could go on: they would be held up until then."""
         strand: Strand
         for each in self.order:
@@ -1038,7 +1033,7 @@ class Baton(Controller):
             late.fired_step = self.points
         return 0
 
-    def choose(self, n: cython.int, fresh: cython.int, kind: cython.int) -> cython.int:
+    def choose(self, n: cython.int, fresh: cython.int) -> cython.int:
         i: cython.int = self.count
         choice: cython.int
         if i < self.expecting and self.expected[i] != n and self.split_at < 0:
@@ -1050,7 +1045,7 @@ class Baton(Controller):
                 if self.split_at < 0:
                     self.split_at = i
         else:
-            choice = self.choose_freely(n, fresh, kind)
+            choice = self.choose_freely(n, fresh)
         return self.note(n, choice)
 
     def note(self, n: cython.int, choice: cython.int) -> cython.int:
@@ -1074,14 +1069,12 @@ class Baton(Controller):
         self.count += 1
         return choice
 
-    def choose_freely(self, n: cython.int, fresh: cython.int, kind: cython.int) -> cython.int:
+    def choose_freely(self, n: cython.int, fresh: cython.int) -> cython.int:
         options: list = self.candidates
         strategy: Strategy = self.strategy
         if strategy == Strategy.DEFAULT or strategy == Strategy.TREE:
             return 0
         if not options or strategy == Strategy.WALK:
-            if kind == More.LINE and self.draw() < self.stay:
-                return 0
             return cython.cast(cython.int, self.draw() * n)
         most: cython.int = fresh if fresh != 0 else n
         best: cython.int = 0
@@ -1116,7 +1109,7 @@ class Baton(Controller):
             if options[best] is not None:
                 strand = options[best]
                 strand.priority = self.lowest
-                return self.choose_freely(n, fresh, kind)
+                return self.choose_freely(n, fresh)
         return best
 
     def weight(self, option: object) -> cython.double:

@@ -53,7 +53,6 @@ class Baton(Controller):
     guide: dict[Any, int] | None
     moves: list[tuple[Any, int]] | None
     tree: Any
-    stay: float
     trace: list[tuple[Any, ...]] | None
     switching: bool
     on_stuck: Callable[[str], str] | None
