@@ -162,8 +162,8 @@ class BuildExt(build_ext):
                 file.parent.mkdir(parents=True, exist_ok=True)
                 # Sorted by name, functions that all modules have in nearly the same form stand side by side: so they
                 # compress well. A debugger reads .eh_frame itself, and needs no sorted table of where it begins.
-                layout = ["-Wl,--no-eh-frame-hdr", "-ffunction-sections", "-Wl,--gc-sections", "-Wl,--sort-section=name"]
-                options = ["-O2", f"-flto={CPUS}", "-Wl,--strip-all", *layout]
+                layout = ["-ffunction-sections", "-Wl,--gc-sections", "-Wl,--sort-section=name"]
+                options = ["-O2", f"-flto={CPUS}", "-Wl,--strip-all", "-Wl,--no-eh-frame-hdr", *layout]
                 link(sorted(compiled), str(file), extra_postargs=options, build_temp=self.build_temp)
 
     def run(self):
