@@ -125,3 +125,60 @@ def test_not_where_one_of_the_cycle_was_killed(others: Others) -> None:
         others.kill(pid)
         with two:
             assert two.abandoned is not None
+
+
+def test_who_reads_and_would_wait_to_write_is_told() -> None:
+    """It alone can end its reading. With a limit it waits, and whoever else reads is none of its business."""
+    lock = machine.RWLock("upgraded")
+    other = machine.RWLock("upgraded")
+    with lock.read():
+        for side in (lock.write(), other.write()):
+            with pytest.raises(DeadlockError, match="reads under .*'upgraded'"):
+                side.acquire()
+            with pytest.raises(DeadlockError), side:
+                pass
+            assert not side.acquire(timeout=0.001)
+            assert not side.acquire(blocking=False)
+        assert lock.waiters == ()
+    with lock.write():
+        pass
+
+
+def test_who_writes_waits_for_readers_elsewhere(others: Others) -> None:
+    lock, reading = machine.RWLock(), machine.Event()
+
+    def read() -> None:
+        with lock.read():
+            reading.set()
+            until(lambda: lock.waiters)
+
+    pid = others.start(read)
+    assert reading.wait(PATIENCE)
+    with lock.read():
+        pass
+    with lock.write():
+        assert others.end(pid) == 0
+
+
+def test_who_reads_is_let_in_again_past_a_writer(others: Others) -> None:
+    """The writer waits for it: behind the writer it would wait for ever. Others stand behind the writer."""
+    lock = machine.RWLock()
+
+    def write() -> None:
+        with lock.write():
+            pass
+
+    with lock.read():
+        writer = others.start(write)
+        until(lambda: lock.waiters)
+        with lock.read(), lock.read():
+            assert len(lock.waiters) == 1
+        reader = others.start(lambda: lock.read().acquire())
+        until(lambda: len(lock.waiters) == 2)
+        assert lock.read().acquire(timeout=0)
+        lock.read().release()
+        assert len(lock.waiters) == 2
+    assert others.end(writer) == 0
+    assert others.end(reader) == 0
+    with lock.write():
+        pass

@@ -89,6 +89,7 @@ cdef extern from "kernel.h" nogil:
     void leave_holds_outside(me *, record *, u64) noexcept
     bint is_held(node *) noexcept
     bint reader_release(me *, record *) noexcept
+    bint reads_itself(me *, record *) noexcept
     void writer_release(me *, record *, int) noexcept
     bint event_try_set(record *) noexcept
     void event_clear(record *) noexcept

@@ -38,11 +38,13 @@ from cython.cimports.interlock.machine.kernel import (
     party_of,
     process_address,
     reader_release,
+    reads_itself,
     u32,
     u64,
     writer_release,
 )
 
+from interlock.errors import DeadlockError
 from interlock.machine import tasks
 from interlock.machine.within import Within, make_within
 
@@ -108,6 +110,11 @@ class RWLock(Shared):
                 self.tell(Happening.ACQUIRED, 0)
                 self.note_taken(i)
             return True
+        if not flags & READING and deadline == NEVER and reads_itself(i, self.r):
+            raise DeadlockError(
+                f"the caller reads under {self!r} and would wait for itself to write; leave read() first, take write(), "
+                "and look again at what was read"
+            )
         w: Waiting
         w.record = self.index
         w.node = 0
@@ -191,7 +198,8 @@ class Side:
         """Acquire this side.
 
         ``blocking``: whether to wait for it. ``timeout``: how many seconds to wait at most; None means no limit, 0 or
-        less means not to wait. Returns True, or False if it was not acquired in that time.
+        less means not to wait. Returns True, or False if it was not acquired in that time. Raises DeadlockError if this
+        thread reads and would wait to write without a limit.
         """
         if not blocking and timeout is not None:
             raise ValueError("can't specify a timeout for a non-blocking call")

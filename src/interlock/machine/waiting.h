@@ -459,11 +459,29 @@ static void serve(struct record *r) {
     }
 }
 
+/* Whether the caller reads. Only it can give that back, so nobody changes it meanwhile. */
+static __attribute__((cold)) int reads_itself(struct me *me, struct record *r) {
+    u32 number = number_of(r);
+    for (u32 chunk = me->chunks; chunk != 0; chunk = ((struct chunk_head *) node_at((chunk - 1) * CHUNK))->next) {
+        for (u32 index = (chunk - 1) * CHUNK + 1; index < chunk * CHUNK; index++) {
+            struct node *n = node_at(index);
+            if (load(&n->at) == number && n->owner == me->id && is_held(n)) {
+                return 1;
+            }
+        }
+    }
+    return 0;
+}
+
 /* Takes for the caller's own node, queued or not, if it fits. */
 static int take(struct me *me, struct record *r, struct node *n, int queued) {
     struct node *head = first_live(r);
     if ((queued || !is_exclusive(r->kind)) && head != NULL && head != n) {
-        return 0; /* a lock that is free may be had past the queue, whose head is awake then */
+        /* A lock that is free may be had past the queue, whose head is awake then. Who reads is let in again: a writer at
+           the head waits for it. */
+        if (r->kind != RWLOCK || !(n->flags & READING) || (n->flags & TASK) || !reads_itself(me, r)) {
+            return 0;
+        }
     }
     for (;;) {
         u64 word = is_exclusive(r->kind) ? load(&r->word) : or_in(&r->word, QUEUED) | QUEUED;
