@@ -133,7 +133,7 @@ def test_who_reads_and_would_wait_to_write_is_told() -> None:
     other = machine.RWLock("upgraded")
     with lock.read():
         for side in (lock.write(), other.write()):
-            with pytest.raises(DeadlockError, match="reads under .*'upgraded'"):
+            with pytest.raises(DeadlockError, match=r"reads under .*'upgraded'"):
                 side.acquire()
             with pytest.raises(DeadlockError), side:
                 pass

@@ -375,7 +375,11 @@ class TestRWLock:
         with lock.read():
             pid = others.start(lock.write().acquire)
             until(lambda: lock.waiters)
-            assert not lock.read().acquire(blocking=False)
+            got: list[bool] = []
+            another = threading.Thread(target=lambda: got.append(lock.read().acquire(blocking=False)))
+            another.start()
+            another.join()
+            assert got == [False]
         assert others.end(pid) == 0
 
 

@@ -112,8 +112,8 @@ class RWLock(Shared):
             return True
         if not flags & READING and deadline == NEVER and reads_itself(i, self.r):
             raise DeadlockError(
-                f"the caller reads under {self!r} and would wait for itself to write; leave read() first, take write(), "
-                "and look again at what was read"
+                f"the caller reads under {self!r} and would wait for itself to write; leave read() first, take "
+                "write(), and look again at what was read"
             )
         w: Waiting
         w.record = self.index
