@@ -41,7 +41,7 @@ def test_a_dump_names_the_process_that_holds_it(others: Others) -> None:
     assert held.wait(PATIENCE)
     waits = threading.Thread(target=lock.acquire, name="orders-worker")
     waits.start()
-    until(lambda: len(lock.waiters) == 1)
+    until(lambda: party("orders-worker")["machine"])  # it is queued before it notes in what it waits
     text = dumped()
     assert "machine.Lock 'seen-by-dump', held by " in text
     assert f"[{pid}] MainThread" in text
@@ -277,7 +277,8 @@ def test_a_recording_names_the_holder_in_another_process(
     ] == [("acquired", True), ("released", True)] * len(holders)
     recording.save(tmp_path / "recording")
     cli.main(["report", str(tmp_path / "recording")])
-    assert f"[{first}] MainThread held it" in capsys.readouterr().out.partition("\n\nPrimitives")[0]
+    reported = capsys.readouterr().out.partition("\n\nPrimitives")[0]
+    assert any(f"[{pid}] MainThread held it" in reported for pid in holders)  # whoever held it longest
 
 
 def test_a_recording_does_not_say_that_somebody_holds_it_after_the_wait(others: Others) -> None:
