@@ -16,6 +16,7 @@ import random
 import sys
 import threading
 import time
+import warnings
 import weakref
 from collections.abc import Callable, Iterator
 from types import FunctionType, ModuleType
@@ -60,6 +61,7 @@ class Patches:
             classes |= self._patch_exit(undo)
             self.rebind(undo, classes, self._patch_time(undo))
             self._patch_threads(undo)
+            self._patch_warnings(undo)
             self._number(undo, threading.Thread)
             self._patch_library(undo)
             self._numpy = sys.modules.get("numpy")
@@ -210,6 +212,18 @@ class Patches:
             return found
 
         return type(kind.__name__, (kind,), {"__hash__": hash_of, "__module__": kind.__module__})
+
+    # --- what is dropped in the middle ----------------------------------------------------------------------------
+
+    def _patch_warnings(self, undo: contextlib.ExitStack) -> None:
+        """That a schedule which is over has not awaited a coroutine is no fault of the program."""
+        there = warnings._showwarnmsg  # type: ignore[attr-defined]
+
+        def show(message: Any) -> None:
+            if (self.baton.running and not self.baton.over) or "never awaited" not in str(message.message):
+                there(message)
+
+        self.replace(undo, warnings, "_showwarnmsg", show)
 
     # --- the end of the program -----------------------------------------------------------------------------------
 
