@@ -19,6 +19,7 @@ LINE, AFTER, STEP, BEGIN, END, PAUSE = range(100, 106)
 _BOTTOM = (("interlock.explore.explorer", "_call"), ("interlock.explore.patches", "_run"))  # of a strand's frames
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+")  # another in each process
 _TASK = re.compile(r"\bTask-(\d+)\b")
+_MANY = 20  # held by one
 _DOES = {
     0: "before it takes {}",
     1: "before it releases {}",
@@ -231,10 +232,12 @@ class Teller:
 
     def _holds(self, someone: Someone) -> list[str]:
         lines = []
-        for held, place in someone.holds:
+        for held, place in someone.holds[:_MANY]:
             lines.append(f"      holds {self.primitive(held)}" + (f", taken at {place}" if place is not None else ""))
             if place is not None and place.text:
                 lines.append(f"          {place.text}")
+        if len(someone.holds) > _MANY:
+            lines.append(f"      and holds {len(someone.holds) - _MANY:,} more")
         return lines
 
     def tell_error(self, error: BaseException) -> list[str]:

@@ -50,7 +50,6 @@ class Patches:
         self._known_libraries: set[str] = set()
         self._pools: dict[int, Any] = {}  # those that have started threads in this schedule
         self._ended_pools: list[Any] = []
-        self._at_exit: list[Any] = []
 
     def __enter__(self) -> "Patches":
         with contextlib.ExitStack() as undo:
@@ -217,7 +216,9 @@ class Patches:
 
     def _patch_warnings(self, undo: contextlib.ExitStack) -> None:
         """That a schedule which is over has not awaited a coroutine is no fault of the program."""
-        there = warnings._showwarnmsg  # type: ignore[attr-defined]
+        there = getattr(warnings, "_showwarnmsg", None)
+        if there is None:
+            return
 
         def show(message: Any) -> None:
             if (self.baton.running and not self.baton.over) or "never awaited" not in str(message.message):
@@ -228,13 +229,12 @@ class Patches:
     # --- the end of the program -----------------------------------------------------------------------------------
 
     def _patch_exit(self, undo: contextlib.ExitStack) -> dict[Any, Any]:
-        """What the program wants to be called at its exit is dropped at the end of each schedule."""
+        """What the program wants to be called at its exit is not: it does not end with a schedule."""
         there = atexit.register
 
         def register(func: Any, /, *args: Any, **kwargs: Any) -> Any:
-            there(func, *args, **kwargs)
-            if self.baton.is_strand() and self.is_program(sys._getframe(1).f_code.co_filename):
-                self._at_exit.append(func)
+            if not (self.baton.is_strand() and self.is_program(sys._getframe(1).f_code.co_filename)):
+                there(func, *args, **kwargs)
             return func
 
         self.replace(undo, atexit, "register", register)
@@ -390,8 +390,6 @@ class Patches:
     def clean_up(self) -> None:
         """After each schedule: the library forgets the threads that were ours."""
         self._renew_pools()
-        while self._at_exit:
-            atexit.unregister(self._at_exit.pop())
         futures: Any = sys.modules.get("concurrent.futures.thread")
         if futures is not None:
             for thread in list(futures._threads_queues):
