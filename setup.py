@@ -88,12 +88,10 @@ NOT_SMALL = (
 # Two, since a module is found by its last name, and both `core` and `machine` have a `lock`. In src/ each is a file of
 # its own, so that one that has changed is compiled alone.
 # Instructions in the order in which they were thought of are as fast for a processor that reorders them itself, and
-# compress better by a fortieth. The tables by which a C debugger walks through our frames are a seventeenth of a wheel;
-# nothing in Python reads them, and a thread that CPython ends at exit, by pthread_exit, ends without them, too.
+# compress better by a fortieth.
 PACKED = (
     *("-fno-align-functions", "-fno-align-jumps", "-fno-align-labels", "-fno-align-loops"),
     "-fno-schedule-insns2",
-    "-fno-asynchronous-unwind-tables",
 )
 TOGETHER = {"core": "interlock/core/compiled", "machine": "interlock/machine/compiled"}
 
@@ -163,9 +161,9 @@ class BuildExt(build_ext):
                 file = Path(self.build_lib, TOGETHER[room] + suffix)
                 file.parent.mkdir(parents=True, exist_ok=True)
                 # Sorted by name, functions that all modules have in nearly the same form stand side by side: so they
-                # compress well.
+                # compress well. A debugger reads .eh_frame itself, and needs no sorted table of where it begins.
                 layout = ["-ffunction-sections", "-Wl,--gc-sections", "-Wl,--sort-section=name"]
-                options = ["-O2", f"-flto={CPUS}", "-Wl,--strip-all", *PACKED, *layout]
+                options = ["-O2", f"-flto={CPUS}", "-Wl,--strip-all", "-Wl,--no-eh-frame-hdr", *layout]
                 link(sorted(compiled), str(file), extra_postargs=options, build_temp=self.build_temp)
 
     def run(self):

@@ -3,8 +3,8 @@
 Every figure is taken in alternating turns with those of the others, and the medians are compared; what hands over is
 pinned to one CPU, so that it measures code and not the way between two CPUs. WORD: only figures with that in the name.
 
-"floor" is what no primitive can be faster than: a class that does nothing, and a word that is given and taken with
-plain futex calls. Its ratio stands beside ours, where it is measured.
+"floor" is what no primitive can be faster than: a class that does nothing, a word that is given and taken with plain
+futex calls, and a chain of 64 such words. Its ratio stands beside ours, where it is measured.
 """
 
 import argparse
@@ -16,6 +16,7 @@ import multiprocessing
 import os
 import signal
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -49,6 +50,8 @@ REASONS = {
     "Event, hop": "`strace` counts two system calls for each hop: one to set and wake, one to sleep. There is none to "
     "save.",
 }
+NAMES = 300  # KiB, the most that 1,000 named locks may take
+SHORT_NAME = 31  # letters; a longer name takes a record more
 CONTEXT = multiprocessing.get_context("fork")
 PATIENCE = 2.0
 SCALES = {"ns": 1e9, "us": 1e6, "ms": 1e3}
@@ -163,6 +166,34 @@ def contended(lock: Any, times: int = 20000) -> float:
     for pid in pids:
         os.waitpid(pid, 0)
     return (time.perf_counter() - begun) / times / 4
+
+
+class Chain:
+    """What no condition that keeps an order can be faster than: each sleeps at a word of its own. Awake, it gives the
+    next one's. Nothing is locked."""
+
+    def __init__(self, make: Callable[[], Any]) -> None:
+        self.words = [make() for _ in range(64)]
+        self.taken = CONTEXT.Value("i", 0)
+        self.mine = -1
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def notify_all(self) -> None:
+        self.words[0].release()
+
+    def wait(self) -> None:
+        if self.mine < 0:
+            with self.taken.get_lock():
+                self.mine = self.taken.value
+                self.taken.value += 1
+        self.words[self.mine].acquire()
+        if self.mine + 1 < len(self.words):
+            self.words[self.mine + 1].release()
 
 
 def notify_64(make: Callable[[], Any], times: int = 8) -> float:
@@ -350,7 +381,7 @@ def figures() -> Iterator[tuple[str, str, bool, dict[str, Callable[[], float]]]]
         "Condition, notify_all to 64",
         "ms",
         True,
-        {who: partial(notify_64, make) for who, make in conditions.items()},
+        {who: partial(notify_64, make) for who, make in (conditions | {least: partial(Chain, hop.Hop)}).items()},
     )
     yield (
         "Semaphore, asyncio to asyncio",
@@ -396,20 +427,34 @@ def queue_hop(make: Callable[[], Any], times: int = 1000) -> float:
     return took
 
 
-def names(count: int = 1000) -> str:
-    """What so many named locks cost."""
+def in_a_process(letters: int) -> list[int]:
+    """What `names` measures in a process and an arena that are new, and shared with nobody."""
+    text = f"from benchmarks.processes.__main__ import names; print(*names({letters}))"
+    with tempfile.TemporaryDirectory(dir=os.environ["INTERLOCK_MACHINE_DIR"]) as arena:
+        environment = os.environ | {"INTERLOCK_MACHINE_DIR": arena}
+        ran = subprocess.run([sys.executable, "-c", text], env=environment, capture_output=True, text=True, check=True)
+    return [int(word) for word in ran.stdout.split()]
+
+
+def names(letters: int) -> list[int]:
+    """What 1,000 locks with names of so many letters cost: file descriptors; KiB when they are made; KiB when all of
+    them are held."""
     from interlock import machine
 
     def kept() -> int:
+        """The shared memory, and this process's own: objects and the list that keeps them. No pages of libraries: how
+        many of these count depends on what other programs have just begun or ended."""
         with open("/proc/self/smaps_rollup") as file:
-            return sum(int(line.split()[1]) for line in file if line.startswith("Pss:"))
+            return sum(int(line.split()[1]) for line in file if line.startswith(("Pss_Anon:", "Pss_Shmem:")))
 
     machine.Lock("the first of them")
+    kept()
     files, memory = len(os.listdir("/proc/self/fd")), kept()
-    held = [machine.Lock(f"name {number}") for number in range(count)]
+    held = [machine.Lock(f"name {number}".ljust(letters, "+")) for number in range(1000)]
+    made = kept() - memory
     for lock in held:
         lock.acquire()
-    return f"{len(os.listdir('/proc/self/fd')) - files} descriptors, {kept() - memory} KiB"
+    return [len(os.listdir("/proc/self/fd")) - files, made, kept() - memory]
 
 
 def of_theirs(took: dict[str, list[float]], who: str) -> float:
@@ -454,7 +499,15 @@ def main() -> None:
                 print(f"    {REASONS[name]}", flush=True)
         pinned(everywhere)
         if not given.words or "names" in given.words:
-            print(f"1,000 named locks held: {names()}")
+            late = False
+            for letters in (8, 31, 60):
+                took = [in_a_process(letters) for _ in range(given.rounds)]
+                files, made, held = (round(statistics.median(column)) for column in zip(*took, strict=True))
+                late = letters <= SHORT_NAME and (files > 0 or held > NAMES)
+                verdict = f" (goal 0 and {NAMES} KiB{': MISSED' if late else ''})" if letters <= SHORT_NAME else ""
+                missed += late
+                sizes = f"{files} descriptors, {made} KiB, held {held} KiB"
+                print(f"1,000 locks with names of {letters} letters: {sizes}{verdict}")
     if given.check and missed:
         sys.exit(1)
 

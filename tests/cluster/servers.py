@@ -11,6 +11,7 @@ import pwd
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import tempfile
 import time
@@ -174,27 +175,48 @@ class Redis(Server):
             return False
 
 
-class RedisWithTls(Redis):
-    """A second port speaks TLS, with a certificate that nobody has signed but itself."""
+class WithTls(Server):
+    """It speaks TLS, with a certificate that nobody has signed but itself. ``stranger`` is another one."""
+
+    def prepare(self) -> None:
+        super().prepare()
+        for key, certificate in (("key.pem", self.certificate), ("other.pem", self.stranger)):
+            made = self.run(
+                program("openssl"), "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1",
+                "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1",
+                "-keyout", key, "-out", str(certificate),
+            )  # fmt: skip
+            if made.wait(PATIENCE) != 0:
+                pytest.fail(f"openssl fails:\n{(self.directory / 'log').read_text(errors='replace')[-2000:]}")
+
+    @property
+    def certificate(self) -> Path:
+        return self.directory / "certificate.pem"
+
+    @property
+    def stranger(self) -> Path:
+        return self.directory / "stranger.pem"
+
+    def trusting(self, certificate: Path) -> str:
+        """The URL for who trusts that one."""
+        raise NotImplementedError
+
+
+class RedisWithTls(WithTls, Redis):
+    """At a second port."""
 
     def prepare(self) -> None:
         self.tls_port = free_port()
-        made = self.run(
-            program("openssl"), "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=localhost",
-            "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", "key.pem", "-out", "certificate.pem",
-        )  # fmt: skip
-        if made.wait(PATIENCE) != 0:
-            pytest.fail(f"openssl fails:\n{(self.directory / 'log').read_text(errors='replace')[-2000:]}")
+        super().prepare()
+
+    def trusting(self, certificate: Path) -> str:
+        return f"rediss://127.0.0.1:{self.tls_port}/0?ssl_ca_certs={certificate}"
 
     def command(self) -> list[str]:
         return [
             *super().command(), "--tls-port", str(self.tls_port), "--tls-cert-file", "certificate.pem",
             "--tls-key-file", "key.pem", "--tls-ca-cert-file", "certificate.pem", "--tls-auth-clients", "no",
         ]  # fmt: skip
-
-    @property
-    def url(self) -> str:
-        return f"rediss://127.0.0.1:{self.tls_port}/0?ssl_ca_certs={self.directory / 'certificate.pem'}"
 
 
 class Postgres(Server):
@@ -337,6 +359,33 @@ class Etcd(Server):
     def answers(self) -> bool:
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/health", timeout=2) as answer:
+                return b'"true"' in answer.read()
+        except OSError:
+            return False
+
+
+class PostgresWithTls(WithTls, Postgres):
+    def trusting(self, certificate: Path) -> str:
+        return f"{super().url}?sslmode=verify-full&sslrootcert={certificate}"
+
+    def command(self) -> list[str]:
+        files = f"ssl_cert_file={self.certificate}", f"ssl_key_file={self.directory / 'key.pem'}"
+        return [*super().command(), "-c", "ssl=on", "-c", files[0], "-c", files[1]]
+
+
+class EtcdWithTls(WithTls, Etcd):
+    def trusting(self, certificate: Path) -> str:
+        return f"etcds://127.0.0.1:{self.port}?cacert={certificate}"
+
+    def command(self) -> list[str]:
+        at = f"http://127.0.0.1:{self.port}"
+        command = [word.replace("http:", "https:") if word == at else word for word in super().command()]
+        return [*command, "--cert-file", "certificate.pem", "--key-file", "key.pem"]
+
+    def answers(self) -> bool:
+        trust = ssl.create_default_context(cafile=self.certificate)
+        try:
+            with urllib.request.urlopen(f"https://127.0.0.1:{self.port}/health", timeout=2, context=trust) as answer:
                 return b'"true"' in answer.read()
         except OSError:
             return False

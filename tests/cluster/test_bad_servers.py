@@ -293,6 +293,33 @@ def unused_for_long(cluster: Cluster) -> None:
     engine.spare.lines = [(since - 2 * UNUSED, line) for since, line in engine.spare.lines]
 
 
+def test_a_key_that_redis_has_forgotten(redis: servers.Redis, prefix: str) -> None:
+    """As it does with an ``allkeys-`` policy when it is full. Who held is told; who waited asks anew."""
+    with connected(redis.url, prefix, lease=1.5) as one, connected(redis.url, prefix, lease=1.5) as two:
+        lock, event = one.Lock("a"), one.Event("e")
+        lock.acquire()
+        lost = lock.lost
+        came: list[object] = []
+        waiters = [threading.Thread(target=lambda: came.append(event.wait(PATIENCE)))]
+        waiters.append(threading.Thread(target=lambda: came.append(two.Lock("b").acquire(timeout=PATIENCE))))
+        other = one.Lock("b")
+        other.acquire()
+        for waiter in waiters:
+            waiter.start()
+        wait_until(lambda: event.waiters and other.waiters, "both wait")
+        for key in ("r:a", "q:e", "w:b"):
+            assert redis.say("DEL", f"{{{prefix}}}:{key}") == b":1\r\n"
+        assert lost.wait(PATIENCE)
+        assert isinstance(lost.reason, interlock.EngineRestarted)
+        assert two.Lock("a").acquire(timeout=PATIENCE)
+        wait_until(lambda: event.waiters, "it waits again")
+        event.set()
+        other.release()
+        for waiter in waiters:
+            waiter.join(2 * PATIENCE)
+        assert came == [True, True]
+
+
 def test_a_connection_that_redis_has_ended_is_no_outage(
     redis: servers.Redis, prefix: str, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -460,6 +487,55 @@ def test_who_listens_is_given_the_options_too(postgres: Any, prefix: str) -> Non
         interlock.cluster.connect(f"{url}/template1", **options) as two,
     ):
         hand_over(one.Lock("orders"), two.Lock("orders"))
+
+
+def test_commits_are_as_durable_as_was_asked_for(role: tuple[str, str], admin: Any, prefix: str) -> None:
+    """Whatever the role or the server has as its default. Else a crash would lose grants, and nobody would know."""
+    name, url = role
+    allow(admin, name)
+    for default, durable, expected in (("off", True, "on"), ("local", True, "local"), ("on", False, "off")):
+        admin.execute(f"ALTER ROLE {name} SET synchronous_commit = {default}")
+        with connected(url, prefix, durable=durable) as cluster:
+            assert cluster.Lock("a").acquire(timeout=0)
+            engine: Any = cluster.engine
+            ((_, line),) = engine.spare.lines
+            assert line.connection.execute("SHOW synchronous_commit").fetchone() == (expected,)
+
+
+def test_handles_of_one_prefix_may_differ_in_durability(
+    postgres: Any, admin: Any, prefix: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is the same life of the server for both. A restart begins a quarantine for both, if one was not durable."""
+    given = {"prefix": prefix, "lease": 10.0}
+    with caplog.at_level(logging.WARNING, "interlock.cluster"):
+        for durable in (True, False, True, False):
+            with interlock.cluster.connect(postgres.url, durable=durable, **given) as cluster:
+                assert cluster.Lock("a").acquire(timeout=PATIENCE)
+        assert caplog.records == []
+        (life,) = admin.execute("SELECT run FROM interlock.state WHERE prefix = %s", (prefix,)).fetchone()
+        timeline, start = life.split()
+        admin.execute("UPDATE interlock.state SET run = %s WHERE prefix = %s", (f"{timeline} 1{start}", prefix))
+        with interlock.cluster.connect(postgres.url, **given) as cluster:
+            assert not cluster.Lock("a").acquire(timeout=0)
+        assert "it makes none for" in caplog.text
+    assert admin.execute("SELECT run FROM interlock.state WHERE prefix = %s", (prefix,)).fetchone() == (life,)
+
+
+def test_a_database_without_an_encoding(postgres: Any, admin: Any, role: tuple[str, str], prefix: str) -> None:
+    """And a user with another one: a name is the same for all."""
+    name, url = role
+    allow(admin, name)
+    admin.execute(f"ALTER ROLE {name} SET client_encoding = 'LATIN1'")
+    with connected(postgres.url, prefix) as one, connected(url, prefix) as two, one.Lock("größe"):
+        assert not two.Lock("größe").acquire(timeout=0)
+        assert [seen.name for seen in two.ps()] == ["größe"]
+    admin.execute("CREATE DATABASE bare TEMPLATE template0 ENCODING 'SQL_ASCII' LC_COLLATE 'C' LC_CTYPE 'C'")
+    bare = postgres.url.rpartition("/")[0] + "/bare"
+    try:
+        with connected(bare, prefix) as one, connected(bare, prefix) as two:
+            hand_over(one.Lock("größe"), two.Lock("größe"))
+    finally:
+        admin.execute("DROP DATABASE bare (FORCE)")
 
 
 def test_another_isolation_is_refused_by_name(role: tuple[str, str], admin: Any, prefix: str) -> None:

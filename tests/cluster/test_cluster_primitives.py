@@ -1,6 +1,8 @@
 """What the primitives do, on every engine, for threads and for tasks, between two handles that know nothing of each
 other: as two processes would."""
 
+import copy
+import pickle
 import threading
 
 import pytest
@@ -426,3 +428,13 @@ class TestHandle:
         pair[0].forget("api")
         with pair[1].Semaphore("api", 3):
             pass
+
+
+def test_what_belongs_to_this_process_is_not_copied(cluster):
+    """A copy would share its session with another process, or not be there when this one is forked or ends."""
+    lock = cluster.Lock("orders")
+    with lock as grant:
+        for each in (cluster, lock, cluster.RWLock("rw").read(), cluster.Condition("news"), cluster.Event("e"), grant):
+            for copies in (pickle.dumps, copy.copy, copy.deepcopy):
+                with pytest.raises(TypeError, match=r"cannot pickle or copy <.*use its name"):
+                    copies(each)

@@ -508,6 +508,97 @@ class TestTasks:
 
         asyncio.run(main())
 
+    @pytest.mark.parametrize("library", ["asyncio", "trio"])
+    def test_a_wait_that_is_cancelled_on_its_way_to_the_condition_comes_back_with_the_lock(self, world, library):
+        """The answer that says that it waits is still under way. It is known first, and the wait is ended then."""
+        cluster = world.connect()
+        condition = cluster.Condition("news")
+        parks, goes_on = threading.Event(), threading.Event()
+        held: list[bool] = []
+        began = world.store.fault
+
+        def fault(when, op, arguments):
+            began(when, op, arguments)
+            if (when, op) == ("after", "park"):
+                parks.set()
+                assert goes_on.wait(PATIENCE)
+
+        world.store.fault = fault
+
+        async def body():
+            async with condition:
+                try:
+                    await condition.wait_async()
+                finally:
+                    held.append(bool(condition.lock.find()))
+
+        async def with_asyncio():
+            loop = asyncio.get_running_loop()
+            with pytest.raises(TimeoutError):  # noqa: PT012 - the block is what is tested
+                async with asyncio.timeout(None) as limit:
+                    loop.run_in_executor(None, strike, limit, loop)
+                    await body()
+            assert asyncio.current_task().cancelling() == 0
+
+        def strike(limit, loop):
+            assert parks.wait(PATIENCE)
+            done = threading.Event()
+            loop.call_soon_threadsafe(lambda: (limit.reschedule(loop.time()), loop.call_later(0, done.set)))
+            assert done.wait(PATIENCE)
+            goes_on.set()
+
+        async def with_trio():
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(body)
+                await trio.to_thread.run_sync(parks.wait, PATIENCE)
+                nursery.cancel_scope.cancel()
+                goes_on.set()
+
+        if library == "asyncio":
+            asyncio.run(with_asyncio())
+        else:
+            trio = pytest.importorskip("trio")
+            trio.run(with_trio)
+        assert held == [True]
+        wait_until(lambda: not condition.lock.locked(), "it was released")
+        assert condition.waiters == ()
+
+    def test_what_breaks_off_a_wait_is_not_hidden_by_a_lock_that_it_gave_up(self, world):
+        cluster = world.connect()
+        condition = cluster.Condition("news")
+        began = world.store.fault
+
+        def fault(when, op, arguments):
+            began(when, op, arguments)
+            if (when, op) == ("after", "park"):
+                raise KeyboardInterrupt
+
+        world.store.fault = fault
+        with pytest.raises(KeyboardInterrupt), condition:
+            condition.wait()
+        world.store.fault = began
+        wait_until(lambda: not condition.lock.locked() and not condition.waiters, "all of it was given up")
+
+    def test_a_handle_that_is_closed_while_it_waits_at_a_condition_says_so(self, world):
+        cluster, other = world.connect(), world.connect()
+        condition = cluster.Condition("news")
+        failed: list[BaseException] = []
+
+        def wait():
+            try:
+                with condition:
+                    condition.wait()
+            except BaseException as error:
+                failed.append(error)
+
+        waiter = threading.Thread(target=wait)
+        waiter.start()
+        wait_until(lambda: other.Condition("news").waiters, "it waits")
+        cluster.close()
+        waiter.join(PATIENCE)
+        assert [type(error) for error in failed] == [interlock.ClusterError]
+        assert "was closed" in str(failed[0])
+
 
 class TestOutage:
     @pytest.mark.parametrize("op", ["enter", "leave"])

@@ -660,6 +660,37 @@ class ShutDownIt(Items):
         return self.all_ended()
 
 
+class OpenNamed(Scene):
+    """Makes a primitive with a name that needs a record more, and lets go of it."""
+
+    name = "n" * 60
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.beside = machine.Event("m" * 60)
+
+    def start_others(self) -> None:
+        pass
+
+    def operate(self) -> None:
+        machine.Lock(self.name)
+
+    def settle(self) -> str:
+        for kind in (machine.Event, machine.Lock, machine.Latch):  # nobody who lives has it: it may be of another kind
+            for name in (self.name, self.name[:40], self.name + "n"):
+                try:
+                    made = kind(name) if kind is not machine.Latch else machine.Latch(1, name=name)
+                except ValueError as error:
+                    return str(error)
+                if made.name != name or self.beside.name != "m" * 60:
+                    return f"the names are {made.name!r} and {self.beside.name!r}"
+                found = {one["name"]: one["kind"] for one in seen() if set(one["name"] or "") in ({"n"}, {"m"})}
+                if found != {name: kind.__name__, self.beside.name: "Event"}:
+                    return f"there are {found}"
+                del made
+        return ""
+
+
 SCENES: dict[str, type[Scene]] = {
     "release": Release,
     "acquire": Acquire,
@@ -684,6 +715,8 @@ SCENES: dict[str, type[Scene]] = {
     "task_done": TaskDone,
     "shutdown": ShutDownIt,
 }
+# Only killed: whoever is stopped there is in the guard of the arena, and who would make a primitive waits for it.
+KILLED = SCENES | {"open": OpenNamed}
 
 
 def read(path: str) -> str:
@@ -836,7 +869,7 @@ def points(make: type[Scene], stride: int, last: int, share: float) -> Iterator[
 
 def main(operation: str, stride: int, last: int = 1_000_000, share: float = 0.0) -> None:
     how, _, name = operation.rpartition(":")
-    make = SCENES[name]
+    make = KILLED[name]
     stuck: list[tuple[int, str]] = []
     took = tried = 0
     for count in points(make, stride, last, share):

@@ -234,7 +234,7 @@ def test_slots_of_threads_that_have_called_exec_come_back(others: Others, folder
         """,
     )
     assert told.returncode == 0, told.stderr
-    with (folder / "arena.3").open("rb") as file:
+    with (folder / "arena.4").open("rb") as file:
         slots = int.from_bytes(file.read(92)[88:], "little")
     assert 1 <= slots <= 8
 
@@ -315,7 +315,7 @@ def test_a_container_is_refused_and_does_not_remove_what_is_in_use(folder: Path)
         assert "`interlock clean`" in refused.stderr
         refused = program(folder, clean, "unshare", "-p", "-f", "--mount-proc")
         assert "in use by a process that cannot be seen from here" in refused.stderr
-        assert (folder / "arena.3").exists()
+        assert (folder / "arena.4").exists()
         there.kill()
     # Its child, which held the lock, is killed with it.
     until(lambda: program(folder, clean, "unshare", "-p", "-f", "--mount-proc").returncode == 0)
@@ -434,12 +434,12 @@ def test_an_arena_from_before_the_boot_is_made_anew(folder: Path) -> None:
     assert program(folder, "from interlock import machine; machine.Lock('n')").returncode == 0
 
     def head() -> bytes:
-        with (folder / "arena.3").open("rb") as file:  # the rest is 4 GiB of nothing
+        with (folder / "arena.4").open("rb") as file:  # the rest is 4 GiB of nothing
             return file.read(128)
 
     boot = Path("/proc/sys/kernel/random/boot_id").read_bytes().strip()
     at = head().index(boot)
-    with (folder / "arena.3").open("r+b") as file:
+    with (folder / "arena.4").open("r+b") as file:
         file.seek(at)
         file.write(b"0" * len(boot))
     told = program(folder, "from interlock import machine; print(machine.Lock('n').acquire(timeout=0))")
@@ -449,7 +449,7 @@ def test_an_arena_from_before_the_boot_is_made_anew(folder: Path) -> None:
 
 def test_a_truncated_file_is_refused_and_cleaned(folder: Path) -> None:
     assert program(folder, "from interlock import machine; machine.Lock('n')").returncode == 0
-    os.truncate(folder / "arena.3", 100)
+    os.truncate(folder / "arena.4", 100)
     told = program(folder, "from interlock import machine; machine.Lock('n')")
     assert "`interlock clean` removes it" in told.stderr
     assert "removed" in program(folder, "from interlock.cli import main; main(['clean'])").stdout

@@ -31,8 +31,8 @@ _T = TypeVar("_T")
 class Step:
     """A trip to the engine.
 
-    ``shielded``: a task that is cancelled comes back first, and is cancelled then. ``undo``: called where nobody
-    waits for the answer any more, once the trip is over, whatever came of it.
+    ``shielded``: a task that is cancelled comes back first with the answer, and is cancelled where it waits next.
+    ``undo``: called where nobody waits for the answer any more, once the trip is over, whatever came of it.
     """
 
     __slots__ = ("arguments", "caller", "engine", "op", "shielded", "timeout", "undo")
@@ -97,15 +97,17 @@ async def waited(event: Event, timeout: float | None, shielded: bool) -> bool:
         with trio.CancelScope(shield=True):
             return await event.wait_async(timeout)
     assert timeout is None
-    cancelled: BaseException | None = None
+    cancelled: asyncio.CancelledError | None = None
     while True:
         try:
             came = await event.wait_async(None)
         except asyncio.CancelledError as error:
             cancelled = error
         else:
-            if cancelled is not None:
-                raise cancelled
+            task = asyncio.current_task()
+            if cancelled is not None and task is not None:
+                task.uncancel()  # the same one once more, so it counts as one
+                task.cancel(*cancelled.args)
             return came
 
 

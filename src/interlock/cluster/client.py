@@ -33,7 +33,7 @@ from interlock.cluster.engine import (
 )
 from interlock.cluster.errors import ClusterError, EngineUnavailable, LeaseLost
 from interlock.cluster.session import Session, clock, now
-from interlock.cluster.ticket import at_exit
+from interlock.cluster.ticket import Here, at_exit
 
 if TYPE_CHECKING:
     from interlock.cluster.barrier import Barrier
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 log: logging.Logger = logging.getLogger("interlock.cluster")
 
 TRIP = 1.0  # seconds that a trip may take at least
+WARN = 60.0  # seconds until the same error is logged again
 PAUSES = (0.05, 0.1, 0.2, 0.5)  # seconds between tries while the engine does not answer
 
 
@@ -158,7 +159,7 @@ def program() -> str:
     return (os.path.basename(folder) if name == "__main__.py" else name) or "python"
 
 
-class Cluster:
+class Cluster(Here):
     """What `connect` returns, for threads and tasks. It is closed at the end of `with` or `async with`."""
 
     def __init__(
@@ -200,6 +201,7 @@ class Cluster:
         self.closed: bool = False
         self.was_reached: bool = False
         self.out_since: float | None = None
+        self.warned: tuple[str, float] = ("", 0.0)  # what was logged, and when
         self.quiet: float = 0.0  # seconds of quarantine that were left at the latest look
         self.requeued = 0  # waits that began anew at the end of the queue, since the engine had forgotten them
         self.forks: Any | int = getattr(self, "forks", -1) + 1
@@ -388,12 +390,16 @@ class Cluster:
         return EngineUnavailable(f"{self.url} does not answer{began} ({op}, tried {times}): {error}")
 
     def unreachable(self, error: BaseException) -> None:
+        at, said = time.time(), str(error)
         with self.guard:
             first = self.out_since is None
             if first:
-                self.out_since = time.time()
+                self.out_since = at
+                # Where some calls get an answer and others never do, this comes ten times a second.
+                first = said != self.warned[0] or at > self.warned[1] + WARN
         if first and self.was_reached and not self.closed:
-            log.warning("%s does not answer: %s", self.url, error)
+            self.warned = said, at
+            log.warning("%s does not answer: %s", self.url, said)
 
     def reached(self) -> None:
         self.was_reached = True

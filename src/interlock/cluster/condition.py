@@ -116,7 +116,9 @@ class Condition(Shared):
         )  # fmt: skip
         hold.moving = True
         try:
-            answer = yield from self.cluster.calling("park", ask, None, lambda: session.owe(ticket.waiter))
+            answer = yield from self.cluster.calling(
+                "park", ask, None, lambda: session.owe(ticket.waiter), shielded=True
+            )
         except BaseException:
             # Not known whether it is parked, so what is left of it is undone: the lock counts as given up.
             for each in (ticket, hold):

@@ -19,11 +19,19 @@ from interlock.cluster.calling import Calling, Park, Step, in_task, in_thread
 from interlock.cluster.cancelling import Guard, guard_task
 from interlock.cluster.client import Remote, Seen, TimedOut, checked_lease, checked_name
 from interlock.cluster.engine import Unreachable
-from interlock.cluster.errors import EngineRestarted, EngineUnavailable, ForkedLock, LeaseLost, NotHeld, ShapeError
+from interlock.cluster.errors import (
+    ClusterError,
+    EngineRestarted,
+    EngineUnavailable,
+    ForkedLock,
+    LeaseLost,
+    NotHeld,
+    ShapeError,
+)
 from interlock.cluster.seen import Seen as Board
 from interlock.cluster.seen import board_of
 from interlock.cluster.session import Session
-from interlock.cluster.ticket import AGAIN, BROKEN, HELD, LOST, WAITING, Lost, Ticket
+from interlock.cluster.ticket import AGAIN, BROKEN, HELD, LOST, WAITING, Here, Lost, Ticket
 
 if TYPE_CHECKING:
     from interlock.cluster.client import Cluster
@@ -51,7 +59,7 @@ def limit_of_wait(timeout: float | None) -> tuple[float | None, int]:
     return limit_of(0 if isinstance(timeout, (int, float)) and timeout < 0 else timeout)
 
 
-class Shared:
+class Shared(Here):
     """A primitive between machines: a name on an engine."""
 
     kind = ""
@@ -305,7 +313,7 @@ class Permits(Shared):
         if self.foreign:
             return ForkedLock(f"{self!r} was held by the process that this one was forked from, and still is")
         many = f"{units} permits" if units is not None and units > 1 else "it"
-        return NotHeld(f"{self!r}: release of what this process does not hold ({many})")
+        return NotHeld(f"{self!r}: release of what this object does not hold ({many})")
 
     # --- acquire and release ----------------------------------------------------------------------------------------
 
@@ -408,6 +416,9 @@ class Permits(Shared):
         except LeaseLost as lost:
             if may_replace(error):
                 raise lost from error
+        except NotHeld:
+            if says_less(error):
+                raise
 
     async def __aenter__(self) -> Ticket:
         return await self.enter_async()
@@ -429,6 +440,9 @@ class Permits(Shared):
         except LeaseLost as lost:
             if ours or may_replace(error):
                 raise lost from error
+        except NotHeld:
+            if ours or says_less(error):
+                raise
         return ours
 
     # --- the hold of the caller -------------------------------------------------------------------------------------
@@ -463,6 +477,11 @@ class Permits(Shared):
 def may_replace(error: BaseException | None) -> bool:
     """Whether LeaseLost may come in place of what the body raised. Not of Ctrl-C, an exit, a cancellation."""
     return error is None or (isinstance(error, Exception) and not isinstance(error, LeaseLost))
+
+
+def says_less(error: BaseException | None) -> bool:
+    """Whether NotHeld may come in place of it. Not of what broke off a wait at a condition, which gives the lock up."""
+    return error is None or (isinstance(error, Exception) and not isinstance(error, ClusterError))
 
 
 class Within:

@@ -64,7 +64,18 @@ class Lost(Event):
         return self.reason is not None or super().is_set()
 
 
-class Ticket:
+class Here:
+    """What belongs to this process. A copy would share its session, or be forgotten when that ends."""
+
+    __slots__ = ()
+
+    def __reduce__(self) -> Any:
+        raise TypeError(
+            f"cannot pickle or copy {self!r}: it belongs to this process. Connect in the other one, and use its name"
+        )
+
+
+class Ticket(Here):
     """What `with lock as grant:` binds: a hold between machines."""
 
     __slots__ = (

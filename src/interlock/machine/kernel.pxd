@@ -1,6 +1,6 @@
 cimport cython
 from interlock.core.kernel.probe cimport Happening
-from libc.stdint cimport uint32_t as u32, uint64_t as u64
+from libc.stdint cimport uint8_t, uint16_t, uint32_t as u32, uint64_t as u64
 
 cdef extern from "kernel.h" nogil:
     cdef enum:
@@ -23,8 +23,6 @@ cdef extern from "kernel.h" nogil:
         u64 word, bound, count, task
         u32 died_pid
         u64 died_when
-        char died_program[28]
-        char name[96]
         u32 pages, guard, owed, paid
 
     cdef struct ring:
@@ -66,6 +64,9 @@ cdef extern from "kernel.h" nogil:
     u64 now() noexcept
     bint is_dead(u64) noexcept
     bint is_gone(u64) noexcept
+    bint has_name(record *) noexcept
+    void name_of(record *, char *) noexcept
+    void program_of_death(record *, char *) noexcept
     void note_place(me *, u32, u32, const char *) noexcept
     bint place_of(slot *, u32, u32, char *) noexcept
     slot *slot_of(u64) noexcept
@@ -128,10 +129,10 @@ cdef void *process_address() noexcept
 
 cdef class Shared:
     cdef record *r
-    cdef u32 index
     cdef u32 serial
-    cdef u32 kind
-    cdef readonly object name
+    cdef uint16_t index
+    cdef uint8_t kind
+    cdef uint8_t direct # Lock: no subclass has methods that `with` must call
     cdef object board # what stands for it in recordings, made when it is first watched
     cdef object __weakref__
 
@@ -173,5 +174,9 @@ cdef u64 lock_deadline(bint blocking, object timeout) except? 7
 cdef u64 deadline_after(object timeout) except? 7
 cdef object party_of(u64 id, u64 since)
 cdef object died_of(record *r)
+cdef object name_in(record *r, str errors)
 cdef bint is_past(u32 kind, u32 turn, u32 want)
+cdef object drain()
+cdef bint close(u32 index, u32 serial) except -1
+cdef bint note_all_inherited() except -1
 cdef tuple named(object first, object second, object name, object default)

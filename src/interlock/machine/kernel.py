@@ -22,19 +22,27 @@ from cython.cimports.interlock.machine.process import (
     allocate_arena,
     begin_process,
     check_stamp,
-    close_record,
     enrol,
+    expect_heir,
+    expect_none,
+    find_uses,
     found,
     has_life,
-    introduce,
+    inherit,
+    inherited,
     is_file,
+    is_left_behind,
     map_arena,
+    note_inherited,
     open_record,
     reopen_record,
     stamp_arena,
+    stand_down,
+    stand_for,
     this_process,
     unmap_arena,
     use_arena,
+    uses,
 )
 from cython.cimports.libc.math import isnan
 from cython.cimports.libc.stdlib import free
@@ -45,7 +53,7 @@ from interlock.errors import DeadlockError, ShutDown
 from interlock.machine.files import boot_and_namespace, check_folder, folder, is_shared, unlink_file
 
 TIMEOUT_MAX = 2.0**63 / 1e9  # seconds, as threading's
-LAYOUT = 3
+LAYOUT = 4
 KINDS = (
     "",
     "Lock",
@@ -80,7 +88,7 @@ class Party(NamedTuple):
 class Died(NamedTuple):
     """A process or thread that died while it held a lock.
 
-    ``pid``: the process, or 0 if that is no longer known. ``program``: what it ran. ``when``: when the death was
+    ``pid``: the process, or 0 if that is no longer known. ``program``: what it ran, or "". ``when``: when the death was
     noticed, on the clock of `time.time`.
     """
 
@@ -91,11 +99,9 @@ class Died(NamedTuple):
 
 # --- the file ---------------------------------------------------------------------------------------------------------
 
-registry = cython.declare(object, allocate_lock())  # of the two below
-opened = cython.declare(dict, {})  # (index, serial) -> how many objects here stand for that record
+registry = cython.declare(object, allocate_lock())  # of what process.h knows of open records, and of the list below
 dropped = cython.declare(list, [])  # what is to be closed when the registry is free
 mapping = cython.declare(object, RLock())  # held while the arena is opened; a signal handler may open one in between
-unopened = cython.declare(dict, {})  # a child: as `opened`, what its parent had open and this process has not noted yet
 place = cython.declare(object, None)  # the path of the arena, once mapped
 identity = cython.declare(object, None)  # (device, inode) of the file there; None: it was removed, and that was told
 private = cython.declare(cython.bint, False)  # nobody but this user can write into it
@@ -255,8 +261,8 @@ def caller() -> cython.pointer(me):
 
 def enrol_caller():
     """Give the calling thread its slot."""
-    if unopened:
-        note_inherited()
+    while inherited and not note_all_inherited():
+        PyErr_CheckSignals()
     done: cython.int
     while True:
         with cython.nogil:
@@ -289,6 +295,15 @@ def text(raw: cython.p_char) -> str:
     return cython.cast(bytes, raw).decode("utf-8", "replace")
 
 
+def name_in(r: cython.pointer(record), errors: str):
+    """The name of that record, or None."""
+    name: cython.char[96]
+    if not has_name(r):
+        return None
+    name_of(r, name)
+    return cython.cast(bytes, name).decode("utf-8", errors)
+
+
 def party_of(id: u64, since: u64):
     """The party with that id, or None where nobody has it any more."""
     if (id & 0xFFFF) == 0 or is_gone(id):
@@ -302,7 +317,9 @@ def party_of(id: u64, since: u64):
 def died_of(r: cython.pointer(record)):
     if r.died_when == 0:
         return None
-    return Died(r.died_pid, text(r.died_program), r.died_when / 1e9)
+    program: cython.char[28]
+    program_of_death(r, program)
+    return Died(r.died_pid, text(program), r.died_when / 1e9)
 
 
 # --- arguments --------------------------------------------------------------------------------------------------------
@@ -561,9 +578,6 @@ class Shared:
         f: found
         memset(cython.address(f), 0, cython.sizeof(found))
         wrong: cython.int
-        digest: u32 = 2166136261
-        for byte in encoded:
-            digest = (digest ^ cython.cast(u32, byte)) * 16777619
         at: u32 = 0 if lock is None else lock.index
         raw: cython.p_char = encoded
         drain()
@@ -572,14 +586,13 @@ class Shared:
         while True:
             with registry:  # no Python code runs inside: a signal handler may open one too
                 with cython.nogil:
-                    wrong = open_record(i, raw, digest, kind, bound, at, cython.address(f))
+                    wrong = open_record(i, raw, kind, bound, at, cython.address(f))
                 if wrong == 0:
                     self.adopt(f.index, f.serial, kind)
             if wrong != BUSY:
                 break
             PyErr_CheckSignals()
         drain()
-        self.name = name
         check_removed()
         if wrong == 0 and probing:
             self.make_board()
@@ -602,7 +615,7 @@ class Shared:
         self.serial = serial
         self.kind = kind
         self.r = record_at(index)
-        opened[index, serial] = opened.get((index, serial), 0) + 1
+        stand_for(index, serial)
 
     def reopen(self, name, arena: u64, index: u32, serial: u32, kind: u32):
         """Join the record that another process has told of."""
@@ -621,7 +634,6 @@ class Shared:
             if wrong != BUSY:
                 break
             PyErr_CheckSignals()
-        self.name = name
         if wrong:
             raise OSError(
                 f"interlock.machine: the {KINDS[kind]} that was sent is gone: the process that sent it has let go of it"
@@ -632,6 +644,11 @@ class Shared:
             dropped.append((self.index, self.serial))
             self.index = 0
             drain()
+
+    @property
+    def name(self) -> object:
+        """Its name, or None. It stands in the record, so no object keeps it."""
+        return name_in(self.r, "surrogateescape") if self.index != 0 else None
 
     def take_back(self, w: cython.pointer(Waiting), i: cython.pointer(me)):
         """``i`` has got what it no longer wants."""
@@ -645,8 +662,8 @@ class Shared:
     def make_board(self):
         from interlock.machine.boards import BOARDS
 
-        called = self.name if self.name is not None else f"#{self.index}"
-        board = BOARDS[KINDS[self.kind]](called)
+        name = self.name
+        board = BOARDS[KINDS[self.kind]](name if name is not None else f"#{self.index}")
         with cython.critical_section(self):
             if self.board is None:  # never replaced: others read it without a lock
                 self.board = board
@@ -746,11 +763,12 @@ class Shared:
         k: u32
         for k in range(w.cycle):
             r: cython.pointer(record) = record_at(w.cycle_records[k])
-            called = f"{KINDS[r.kind]} {text(r.name)!r}" if r.name[0] != 0 else f"{KINDS[r.kind]} #{w.cycle_records[k]}"
+            name = name_in(r, "replace")
+            which = f"{KINDS[r.kind]} {name!r}" if name is not None else f"{KINDS[r.kind]} #{w.cycle_records[k]}"
             if k + 1 == w.cycle:
-                words.append(f"{called}, which it holds itself")
+                words.append(f"{which}, which it holds itself")
             else:
-                words.append(f"{called}, held by {party_of(w.cycle_ids[k], 0)}, which waits for")
+                words.append(f"{which}, held by {party_of(w.cycle_ids[k], 0)}, which waits for")
         return " ".join(words)
 
     def enter_guard(self, i: cython.pointer(me)) -> cython.bint:
@@ -815,8 +833,9 @@ class Shared:
         module = "interlock.machine" if kind.__module__.startswith("interlock.machine.") else kind.__module__
         where = f"{module}.{kind.__qualname__}{' object' if state else ''} at {id(self):#x}"
         words = [state, where] if state else [f"{where}:", more] if more else [where]
-        if self.name is not None:
-            words.append(f"name={self.name!r}")
+        name = self.name
+        if name is not None:
+            words.append(f"name={name!r}")
         if state and more:
             words.append(more)
         waiting = len(self.waiters)
@@ -829,7 +848,8 @@ class Shared:
 
     def __reduce__(self):
         """A name goes as it is. What has none goes to a process that is being started, as `multiprocessing`'s do."""
-        if self.name is None:
+        name = self.name
+        if name is None:
             from multiprocessing.context import assert_spawning
 
             assert_spawning(self)
@@ -837,7 +857,7 @@ class Shared:
             sent.append(self)
         bound: u64 = 0 if self.kind == CONDITION else self.r.bound
         arena: u64 = this_process.arena.id
-        return rebuild, (type(self), self.name, arena, self.index, self.serial, self.kind, bound, self._extra())
+        return rebuild, (type(self), name, arena, self.index, self.serial, self.kind, bound, self._extra())
 
     def _extra(self) -> object:
         """What this object has beyond the record."""
@@ -920,7 +940,7 @@ def wait_at(number: u32, id: u64):
     r: cython.pointer(record) = record_at(at)
     if is_past(r.kind, r.turn, n.want):
         return None
-    return Blocked(KINDS[r.kind], text(r.name) or None, at, n.since, n.flags & TIMED != 0, tuple(holders_of(at)))
+    return Blocked(KINDS[r.kind], name_in(r, "replace"), at, n.since, n.flags & TIMED != 0, tuple(holders_of(at)))
 
 
 def holders_of(at: u32) -> list:
@@ -973,6 +993,8 @@ def seen() -> list:
     found = []
     waits: dict = {}
     holds: dict = {}
+    used: uses
+    find_uses(cython.address(used))
     index: u32
     for index in range(1, this_process.arena.chunks * 8):
         n: cython.pointer(node) = node_at(index)
@@ -993,7 +1015,9 @@ def seen() -> list:
     for index in range(1, this_process.arena.records):
         r: cython.pointer(record) = record_at(index)
         kind: u32 = r.kind
-        if kind == 0:
+        if kind == 0 or kind > QUEUE:  # free, or the rest of a name
+            continue
+        if is_left_behind(cython.address(used), index):
             continue
         holders = list(holds.get(index, [])) if kind != BARRIER else []
         value: object = None
@@ -1014,7 +1038,7 @@ def seen() -> list:
         died = died_of(r) if (kind == LOCK or kind == RLOCK or kind == RWLOCK) and r.word & ABANDONED else None
         found.append(
             {
-                "name": text(r.name) or None,
+                "name": name_in(r, "replace"),
                 "number": index,
                 "kind": KINDS[kind],
                 "value": value,
@@ -1049,23 +1073,26 @@ def drain():
             registry.release()
 
 
-def close(index, serial) -> cython.bint:
-    key = index, serial
-    left = opened.get(key, 0) - 1
-    if left > 0:
-        opened[key] = left
-        return True
-    i: cython.pointer(me) = introduce()
-    at: u32 = index
-    which: u32 = serial
-    if key in opened and key not in unopened and i != cython.NULL:
-        with cython.nogil:
-            done: cython.int = close_record(i, at, which)
-        if done == BUSY:
-            return False
-    opened.pop(key, None)
-    unopened.pop(key, None)
-    return True
+def close(index: u32, serial: u32) -> cython.bint:
+    with cython.nogil:
+        done: cython.int = stand_down(index, serial)
+    return done != BUSY
+
+
+def note_all_inherited() -> cython.bint:
+    """In a child, before it uses what its parent had open. Returns False where somebody is stopped in the guard of the
+    arena."""
+    with registry, cython.nogil:
+        done: cython.int = note_inherited()
+    return done != BUSY
+
+
+def _before_fork():
+    expect_heir()
+
+
+def _in_parent():
+    expect_none()
 
 
 def _in_child():
@@ -1076,37 +1103,9 @@ def _in_child():
     boards = sys.modules.get("interlock.machine.boards")
     if boards is not None:
         boards.forked()
-    del dropped[:]
-    unopened.clear()
-    unopened.update(opened)
-    if unopened:
-        note_what_is_free()
-
-
-def note_what_is_free() -> cython.bint:
-    """Note what the parent had open. Returns False where somebody is stopped in the guard of the arena."""
-    f: found
-    i: cython.pointer(me) = introduce()
-    if i == cython.NULL:
-        return True  # a stranger here: it is told when it uses any of it
-    for index, serial in list(unopened):
-        at: u32 = index
-        which: u32 = serial
-        kind: u32 = record_at(at).kind
-        with cython.nogil:
-            done: cython.int = reopen_record(i, at, which, kind, cython.address(f))
-        if done == BUSY:
-            return False
-        unopened.pop((index, serial), None)
-        if done != 0:
-            opened.pop((index, serial), None)
-    return True
-
-
-def note_inherited():
-    """The same, before the child uses any of it."""
-    while not note_what_is_free():
-        PyErr_CheckSignals()
+    inherit()
+    drain()  # what had been dropped by then needs no note
+    note_all_inherited()
 
 
 def _program() -> bytes:
@@ -1117,4 +1116,4 @@ def _program() -> bytes:
 
 begin_process(_program())
 ilk_use(process_address())
-os.register_at_fork(after_in_child=_in_child)
+os.register_at_fork(before=_before_fork, after_in_parent=_in_parent, after_in_child=_in_child)

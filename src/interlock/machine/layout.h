@@ -19,9 +19,10 @@ typedef uint32_t u32;
 typedef uint64_t u64;
 
 #define ILK_MAGIC 0x6b6c6e69u
-#define ILK_LAYOUT 3
+#define ILK_LAYOUT 4
 
-enum { SLOTS = 8192, RECORDS = 65536, CHUNKS = 65536, SHEETS = 16384, BUCKETS = 4096, CHUNK = 8, TEXT = 32, NAME = 96 };
+enum { SLOTS = 8192, RECORDS = 65536, CHUNKS = 65536, SHEETS = 16384, BUCKETS = 4096, CHUNK = 8, TEXT = 32 };
+enum { NAME = 96, SHORT_NAME = 32, DEATHS = 1024, HEIRS = 256 };
 
 /* A word of a record. */
 #define ID_MASK ((1ull << 48) - 1)
@@ -61,7 +62,8 @@ enum {
     JOINING = 128 /* Queue: waits until nothing is unfinished; on no list */
 };
 
-enum { FREE = 0, LOCK, RLOCK, SEMAPHORE, BOUNDED, EVENT, CONDITION, BARRIER, RWLOCK, LATCH, QUEUE };
+/* The last kind is no primitive: the rest of a name that is long. */
+enum { FREE = 0, LOCK, RLOCK, SEMAPHORE, BOUNDED, EVENT, CONDITION, BARRIER, RWLOCK, LATCH, QUEUE, REST };
 
 /* What `intent` says: the word of the record is right if its node shows this, and was `intent_before` if not. */
 enum { TAKE = 1, GIVE = 2, PART = 3, GOT = 4, LOSE = 5, PAY = 6, PARTED = 7 };
@@ -97,34 +99,39 @@ struct record {
     u32 head;
     u32 tail;
     u32 holds;
-    u64 tickets;
-    u64 intent_before;
-    u32 intent;
-    u32 intent_kind;
-    u32 intent_want;
-    u32 version; /* raised when a hold joins */
-    u64 bound;   /* permits, parties, count: what it was made with */
     union {
-        u64 count; /* RLock: depth; Barrier: who has come; Condition: those with smaller tickets are asked */
-        u32 owed;  /* Semaphore: how many permits were ever released past the guard; only grows */
+        struct {
+            u64 tickets;
+            u64 intent_before;
+            u32 intent;
+            u32 intent_kind;
+            u32 intent_want;
+            u32 version; /* raised when a hold joins */
+            u64 bound;   /* permits, parties, count: what it was made with */
+            union {
+                u64 count; /* RLock: depth; Barrier: who has come; Condition: those with smaller tickets are asked */
+                u32 owed;  /* Semaphore: how many permits were ever released past the guard; only grows */
+                u32 ring;  /* Queue: where its items lie, in pages */
+            };
+            union {
+                u64 task;  /* RLock: which task of its owner, 0: the thread */
+                u32 paid;  /* Semaphore: how many of those the word has got */
+                u32 pages; /* Queue: how much room there is for its items */
+            };
+            u32 lock;  /* Condition: the record of its lock; Lock: its first condition, whose `bound` is the next */
+            u32 asked; /* Condition: how many the next release of the lock lets go; Lock: whether any */
+        };
+        char rest[NAME - SHORT_NAME]; /* REST: of the name, with its end */
     };
-    union {
-        u64 task; /* RLock: which task of its owner, 0: the thread */
-        u32 paid; /* Semaphore: how many of those the word has got */
-    };
-    u32 lock;    /* Condition: the record of its lock; Lock: its first condition, whose `bound` is the next */
-    u32 asked;   /* Condition: how many the next release of the lock lets go; Lock: whether any */
     u32 serial;
     u32 next_same; /* of those whose names share a bucket */
-    u32 hash;
-    u32 died_pid;
+    u32 more;      /* the record where its name goes on, 0: it is whole here; REST: the record whose name it is */
+    u32 stale;     /* something was changed past the guard: links are made anew */
     u64 died_when;
-    u32 stale; /* something was changed past the guard: links are made anew */
-    char died_program[TEXT - 4];
-    char name[NAME];
-    u32 ring;  /* Queue: where its items lie, and how much room there is: in pages */
-    u32 pages;
-} __attribute__((aligned(64)));
+    u32 died_pid;
+    u32 died;      /* the number of the death, by which the program is found */
+    char name[SHORT_NAME];
+} __attribute__((aligned(32)));
 
 struct node {
     u32 word;
@@ -179,6 +186,20 @@ struct opens {
     u64 entries[OPENS];
 };
 
+/* What a process ran that died while it held something. The oldest makes room for the newest. */
+struct death {
+    u32 number;
+    char program[TEXT - 4];
+};
+
+/* A fork under way: what the parent had open is open to the child too, which has not noted that yet. */
+struct heir {
+    u64 since; /* 0: free; it ends by itself where no child has come to be */
+    u64 start; /* of the parent */
+    u32 parent;
+    u32 child; /* 0: not known yet */
+};
+
 struct arena {
     u32 magic, layout, size_of_mutex, size_of_slot;
     u64 size;
@@ -191,10 +212,13 @@ struct arena {
     u32 serials;
     u32 buckets[BUCKETS];
     u32 next_slot;
+    u32 death;
+    struct death deaths[DEATHS];
+    struct heir heirs[HEIRS];
 } __attribute__((aligned(64)));
 
 _Static_assert(sizeof(struct node) == 64 && sizeof(struct chunk_head) == 64, "a node is a line of the cache");
 _Static_assert(sizeof(struct ring) == 64 && sizeof(struct entry) == 32, "an entry is not split by the end of the ring");
-_Static_assert(sizeof(struct record) <= 256 && sizeof(struct slot) <= 384, "little is shared by accident");
+_Static_assert(sizeof(struct record) == 160 && sizeof(struct slot) <= 384, "the busy half of a record shares no line of the cache but with names");
 
 #endif

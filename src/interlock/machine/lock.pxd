@@ -6,7 +6,6 @@ cdef object note_closing()
 
 cdef class Lock(Shared):
     cdef object recover
-    cdef bint direct
 
     cdef bint enter(self) except -1
     cdef object leave(self)

@@ -9,6 +9,25 @@
 static __thread struct me this_thread;
 static struct process this_process;
 
+/* What a thread that forks has left in the arena for its child, and what the child has found. */
+struct expected {
+    struct heir *heir;
+    u64 since;
+    int fd;
+};
+static __thread struct expected expected;
+static struct expected ours;
+
+/* Which records this process has open: how many objects stand for each. All of it but for the child's first moments is
+   under a lock of kernel.py. It takes memory only as far as it is used. */
+#define INHERITED (1u << 31) /* the parent had it open, and this process has not noted that yet */
+struct standing {
+    u32 serial, objects;
+};
+static struct standing standing[RECORDS];
+static u32 most_standing; /* none behind it */
+static u32 inherited;     /* how many are INHERITED */
+
 static struct me *find_me(void) {
     return &this_thread;
 }
@@ -120,6 +139,14 @@ static void in_child(void) {
     /* Numbers of threads mean nothing there: the kernel would take one of them for another. */
     this_process.stranger = this_process.arena != NULL && stat("/proc/self/ns/pid", &namespace) == 0 &&
                             namespace.st_ino != this_process.arena->pid_namespace;
+    ours = expected;
+    expected.heir = NULL;
+    if (ours.heir != NULL && load(&ours.heir->since) == ours.since && !this_process.stranger) {
+        store(&ours.heir->child, this_process.pid);
+    }
+    if (ours.heir != NULL) {
+        close(ours.fd);
+    }
 }
 
 static int prepare_slot(struct me *me, u32 index) {
@@ -249,8 +276,88 @@ static int process_lives(u64 pid, u64 start) {
     return found == HIDDEN || (found != 0 && is_same_start(found, start));
 }
 
+#define CLOSED (1ull << 31) /* an entry: the process has closed it, and a child of its has yet to note that it is open */
+#define AWAITED 60000000000ull /* ns: how long a child is waited for of which nothing is known */
+
 static inline u64 entry_of(struct record *r) {
     return (u64) number_of(r) | (u64) r->serial << 32;
+}
+
+/* A file of its own for the arena: what it locks is unlocked when the last process has closed it. */
+static int open_lifeline(void) {
+    char path[sizeof this_process.folder + 32];
+    snprintf(path, sizeof path, "%s/arena.%d", this_process.folder, ILK_LAYOUT);
+    return open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+}
+
+/* F_OFD_SETLK, or F_OFD_GETLK: is it free? The byte lies behind the end of the file. */
+static int lifeline(int fd, int command, u32 index) {
+    struct flock at = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = (1ll << 40) + index, .l_len = 1};
+    return fcntl(fd, command, &at) == 0 && (command == F_OFD_SETLK || at.l_type == F_UNLCK);
+}
+
+/* The child says at its first step who it is. Until then it holds a lifeline: it may be killed before it comes to run. */
+static int is_awaited(u32 index) {
+    struct heir *heir = &ilk->arena->heirs[index];
+    u64 since = load(&heir->since);
+    u32 child = load(&heir->child);
+    if (since == 0 || child != 0) {
+        return since != 0 && (child == this_process.pid || process_lives(child, 0));
+    }
+    int fd = open_lifeline(), holds = fd < 0 ? now() - since < AWAITED : !lifeline(fd, F_OFD_GETLK, index);
+    if (fd >= 0) {
+        close(fd);
+    }
+    return holds || (load(&heir->child) != 0 && load(&heir->since) == since);
+}
+
+/* Whether a child of that process has yet to note what it has inherited. */
+static int has_heir(u64 pid, u64 start) {
+    for (u32 i = 0; i < HEIRS; i++) {
+        struct heir *heir = &ilk->arena->heirs[i];
+        if (load(&heir->since) != 0 && heir->parent == pid && is_same_start(heir->start, start) && is_awaited(i)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* Before a fork. Where there is no room, or no file, the child has to be fast. */
+static void expect_heir(void) {
+    expected.heir = NULL;
+    if (this_process.arena == NULL || this_process.stranger || most_standing == 0) {
+        return;
+    }
+    find_start();
+    expected.fd = open_lifeline();
+    for (u32 i = 0; i < HEIRS && expected.fd >= 0 && expected.heir == NULL; i++) {
+        struct heir *heir = &ilk->arena->heirs[i];
+        u64 since = load(&heir->since);
+        if (!is_awaited(i) && lifeline(expected.fd, F_OFD_SETLK, i) && load(&heir->since) == since) {
+            expected.heir = heir;
+            expected.since = now();
+            store(&heir->since, 0);
+            store(&heir->child, 0);
+            heir->start = this_process.start;
+            store(&heir->parent, this_process.pid);
+            store(&heir->since, expected.since);
+        }
+    }
+    if (expected.heir == NULL && expected.fd >= 0) {
+        close(expected.fd);
+    }
+}
+
+/* In the parent, after it. */
+static void expect_none(void) {
+    if (expected.heir != NULL) {
+        close(expected.fd);
+    }
+    expected.heir = NULL;
+}
+
+static int is_used(struct opens *sheet) {
+    return sheet->process != 0 && (process_lives(sheet->process, sheet->start) || has_heir(sheet->process, sheet->start));
 }
 
 /* Whether a process that lives has it open. */
@@ -263,14 +370,17 @@ static int is_open(struct record *r) {
             continue;
         }
         for (int k = 0; k < OPENS; k++) {
-            if (sheet->entries[k] != entry) {
+            if ((sheet->entries[k] & ~CLOSED) != entry) {
                 continue;
             }
-            if (process_lives(sheet->process, sheet->start)) {
+            if (!is_used(sheet)) {
+                sheet->process = 0; /* nothing there is anybody's */
+                break;
+            }
+            if (!(sheet->entries[k] & CLOSED) || has_heir(sheet->process, sheet->start)) {
                 return 1;
             }
-            sheet->process = 0; /* nothing there is anybody's */
-            break;
+            store(&sheet->entries[k], 0);
         }
     }
     return 0;
@@ -303,7 +413,7 @@ static int note_open(u64 entry) {
     }
     for (u32 i = 1; i < sheets && found == 0; i++) {
         struct opens *sheet = &ilk->opens[i];
-        found = sheet->process == 0 || !process_lives(sheet->process, sheet->start) ? i : 0;
+        found = !is_used(sheet) ? i : 0;
     }
     if (found == 0 && (found = grow(&ilk->arena->sheets, SHEETS, ilk->opens, sizeof(struct opens))) == 0) {
         return 0;
@@ -324,7 +434,7 @@ static void note_closed(u64 entry) {
         if (sheet->process == this_process.pid && sheet->start == this_process.start) {
             for (int k = 0; k < OPENS; k++) {
                 if (sheet->entries[k] == entry) {
-                    store(&sheet->entries[k], 0);
+                    store(&sheet->entries[k], has_heir(sheet->process, sheet->start) ? entry | CLOSED : 0);
                     return;
                 }
             }
@@ -381,8 +491,8 @@ static void free_ring(struct record *r) {
 
 static void free_record(struct record *r) {
     u32 index = number_of(r);
-    if (r->name[0] != 0) {
-        take_from_chain(&ilk->arena->buckets[r->hash % BUCKETS], index, 1);
+    if (has_name(r)) {
+        take_from_chain(bucket_of(ilk->arena, r), index, 1);
     }
     if (r->kind == CONDITION && is_exclusive(record_at(r->lock)->kind)) {
         take_from_chain(&record_at(r->lock)->lock, index, 0);
@@ -406,11 +516,14 @@ static int init_record(struct record *r, u32 kind, u64 bound, u32 lock) {
     r->word = kind == SEMAPHORE || kind == BOUNDED || kind == LATCH ? bound : 0;
     r->turn = kind == LATCH && bound == 0 ? 1 : 0;
     r->head = r->tail = r->holds = r->intent = r->version = r->asked = 0;
-    r->tickets = r->count = r->task = 0;
+    r->tickets = 0;
     r->bound = bound;
+    if (kind != QUEUE) {
+        r->count = r->task = 0;
+    }
     r->lock = lock;
     r->died_when = 0;
-    r->died_pid = 0;
+    r->died_pid = r->died = 0;
     r->stale = 0;
     store(&r->guard, 0);
     r->serial = add_in(&ilk->arena->serials, 1) + 1;
@@ -422,38 +535,142 @@ static int init_record(struct record *r, u32 kind, u64 bound, u32 lock) {
     return 1;
 }
 
+/* A REST belongs to a record that says so; where it was made for one that never came to be, it is free. */
+static int is_free(u32 index) {
+    struct record *r = record_at(index);
+    u32 kind = load(&r->kind), of = kind == REST ? r->more : 0;
+    return kind == FREE || (kind == REST && (of == 0 || of >= RECORDS || load(&record_at(of)->kind) == FREE ||
+                                            record_at(of)->kind == REST || record_at(of)->more != index));
+}
+
+/* Which records are in use, as `is_in_use`, but of all at once. Reads only. */
+struct uses {
+    unsigned char bits[RECORDS / 8];
+};
+
+static inline int is_marked(struct uses *uses, u32 index) {
+    return uses->bits[index / 8] >> index % 8 & 1;
+}
+
+static void find_uses(struct uses *uses) {
+    u32 sheets = load(&ilk->arena->sheets), records = load(&ilk->arena->records);
+    memset(uses, 0, records / 8 + 1); /* no more memory than is looked at */
+    for (u32 i = 1; i < sheets; i++) {
+        struct opens *sheet = &ilk->opens[i];
+        int used = is_used(sheet), awaited = used && has_heir(sheet->process, sheet->start);
+        for (int k = 0; k < OPENS && used; k++) {
+            u64 entry = load(&sheet->entries[k]);
+            u32 index = (u32) entry & ~(u32) CLOSED;
+            if (index < records && (!(entry & CLOSED) || awaited) && record_at(index)->serial == entry >> 32) {
+                uses->bits[index / 8] |= (unsigned char) (1 << index % 8);
+            }
+        }
+    }
+    for (u32 index = 1; index < records; index++) {
+        u64 owner = holder_of(record_at(index));
+        if (owner != 0 && !is_gone(owner)) {
+            uses->bits[index / 8] |= (unsigned char) (1 << index % 8);
+        }
+    }
+}
+
+/* Whether it is kept where nobody uses it: by its name the next one learns of a holder that has died, or finds items. */
+static int tells_the_next(struct record *r) {
+    return has_name(r) && (holder_of(r) != 0 || (is_exclusive(r->kind) && (load(&r->word) & ABANDONED)) ||
+                           (r->kind == QUEUE && queue_items(r)));
+}
+
+/* Whether its users were all killed, or have ended without a word. */
+static int is_left_behind(struct uses *uses, u32 index) {
+    struct record *r = record_at(index);
+    return r->kind != FREE && r->kind != REST && !is_marked(uses, index) && !tells_the_next(r);
+}
+
+/* Returns whether there was any. */
+static int free_left_behind(void) {
+    struct uses uses;
+    u32 records = load(&ilk->arena->records), freed = 0;
+    find_uses(&uses);
+    for (int conditions = 1; conditions >= 0; conditions--) { /* before their locks */
+        for (u32 index = 1; index < records; index++) {
+            struct record *r = record_at(index);
+            int has_conditions = is_exclusive(r->kind) && r->lock != 0;
+            if ((r->kind == CONDITION) == conditions && !has_conditions && is_left_behind(&uses, index)) {
+                free_record(r);
+                freed += 1;
+            }
+        }
+    }
+    return freed != 0;
+}
+
+/* A record for a new purpose, not that one. Returns its number, 0: there is none. */
+static u32 find_free(u32 but) {
+    u32 records = load(&ilk->arena->records), index;
+    for (index = 1; index < records && (index == but || !is_free(index)); index++) {
+    }
+    /* Before there are twice as many, and where there can be no more. */
+    if (index == records && ((records & (records - 1)) == 0 || records == RECORDS) && free_left_behind()) {
+        return find_free(but);
+    }
+    if (index == records && (index = grow(&ilk->arena->records, RECORDS, ilk->records, sizeof(struct record))) == 0) {
+        return 0;
+    }
+    purge(record_at(index));
+    return index;
+}
+
+/* Returns 0: there is no room for the rest of it. */
+static int write_name(struct record *r, const char *name) {
+    r->more = 0;
+    memset(r->name, 0, SHORT_NAME);
+    memcpy(r->name, name, strnlen(name, SHORT_NAME));
+    if (strlen(name) < SHORT_NAME) {
+        return 1;
+    }
+    u32 index = find_free(number_of(r));
+    if (index == 0) {
+        return 0;
+    }
+    struct record *rest = record_at(index);
+    memset(rest, 0, sizeof *rest);
+    strncpy(rest->rest, name + SHORT_NAME, NAME - SHORT_NAME - 1);
+    rest->more = number_of(r);
+    store(&rest->kind, REST);
+    store(&r->more, index);
+    return 1;
+}
+
 struct found {
     u32 index, serial, kind, lock;
     u64 bound;
 };
 
 /* Opens the record of that name, or makes it; `name` "": one without a name. Returns 0 or what is wrong. */
-static int open_record(struct me *me, const char *name, u32 hash, u32 kind, u64 bound, u32 lock, struct found *f) {
+static int open_record(struct me *me, const char *name, u32 kind, u64 bound, u32 lock, struct found *f) {
     struct arena *a = ilk->arena;
+    u32 *bucket = &a->buckets[bucket_for(name)];
+    char called[NAME];
     struct record *r = NULL;
     int rc = 0;
     if (!arena_lock(me)) {
         return BUSY;
     }
     find_start();
-    for (u32 index = name[0] ? a->buckets[hash % BUCKETS] : 0; index != 0; index = record_at(index)->next_same) {
-        if (record_at(index)->hash == hash && strcmp(record_at(index)->name, name) == 0) {
-            r = record_at(index);
-            break;
-        }
+    for (u32 index = name[0] ? *bucket : 0; index != 0 && r == NULL; index = record_at(index)->next_same) {
+        name_of(record_at(index), called);
+        r = strcmp(called, name) == 0 ? record_at(index) : NULL;
     }
     if (r != NULL && !is_in_use(r) && !(r->kind == QUEUE && queue_items(r))) {
         /* Its users have all ended. A lock whose holder died tells the next one. */
         u64 word = load(&r->word), owner = holder_of(r);
         int held = r->kind == kind && owner != 0;
         int abandoned = r->kind == kind && (is_exclusive(kind) || kind == RWLOCK) && (word & ABANDONED) != 0;
-        u64 when = r->died_when;
-        u32 pid = r->died_pid;
         if (held) {
             note_death(r, owner);
-            when = r->died_when;
-            pid = r->died_pid;
         }
+        u64 when = r->died_when;
+        u32 pid = r->died_pid, died = r->died;
         if (r->kind == CONDITION && is_exclusive(record_at(r->lock)->kind)) {
             take_from_chain(&record_at(r->lock)->lock, number_of(r), 0);
         }
@@ -472,6 +689,7 @@ static int open_record(struct me *me, const char *name, u32 hash, u32 kind, u64 
         if (held || abandoned) {
             r->died_when = when;
             r->died_pid = pid;
+            r->died = died;
             store(&r->word, ABANDONED);
         }
         store(&r->kind, kind);
@@ -482,31 +700,19 @@ static int open_record(struct me *me, const char *name, u32 hash, u32 kind, u64 
              : r->bound != bound                 ? OTHER_BOUND
                                  : 0;
     } else {
-        u32 records = load(&a->records), index;
-        for (index = 1; index < records && load(&record_at(index)->kind) != FREE; index++) {
-        }
-        if (index == records && (index = grow(&a->records, RECORDS, ilk->records, sizeof(struct record))) == 0) {
-            for (index = 1; index < records && (record_at(index)->name[0] == 0 ? is_in_use(record_at(index)) : 1);
-                 index++) {
-            }
-            if (index == records) {
-                arena_unlock(me);
-                return NO_ROOM;
-            }
-            free_record(record_at(index));
-        }
+        u32 index = find_free(0);
         r = record_at(index);
-        purge(r);
-        if (!init_record(r, kind, bound, lock)) {
+        if (index != 0) {
+            store(&r->kind, FREE);
+        }
+        if (index == 0 || !write_name(r, name) || !init_record(r, kind, bound, lock)) {
             arena_unlock(me);
             return NO_ROOM;
         }
-        strncpy(r->name, name, NAME - 1);
-        r->hash = hash;
         store(&r->kind, kind);
         if (name[0]) {
-            r->next_same = a->buckets[hash % BUCKETS];
-            store(&a->buckets[hash % BUCKETS], index);
+            r->next_same = *bucket;
+            store(bucket, index);
         }
     }
     f->index = number_of(r);
@@ -543,6 +749,12 @@ static int reopen_record(struct me *me, u32 index, u32 serial, u32 kind, struct 
     return rc;
 }
 
+static void free_unused(struct record *r) {
+    if (!tells_the_next(r) && !is_in_use(r)) {
+        free_record(r);
+    }
+}
+
 /* Returns 0, or BUSY. */
 static int close_record(struct me *me, u32 index, u32 serial) {
     if (!arena_lock(me)) {
@@ -551,14 +763,98 @@ static int close_record(struct me *me, u32 index, u32 serial) {
     struct record *r = record_at(index);
     if (r->serial == serial && r->kind != FREE) {
         note_closed(entry_of(r));
-        /* Whoever comes next is told of a holder that has died by then. */
-        int keeps = r->name[0] != 0 && (holder_of(r) != 0 || (is_exclusive(r->kind) && (load(&r->word) & ABANDONED)) ||
-                                       (r->kind == QUEUE && queue_items(r)));
-        if (!keeps && !is_in_use(r)) {
-            free_record(r);
-        }
+        free_unused(r);
     }
     arena_unlock(me);
+    return 0;
+}
+
+/* --- which records are open here: under the lock of kernel.py ------------------------------------------------------ */
+
+static void stand_for(u32 index, u32 serial) {
+    struct standing *s = &standing[index];
+    if (s->serial != serial) { /* what it stood for before is gone */
+        inherited -= (s->objects & INHERITED) != 0;
+        *s = (struct standing){serial, 0};
+    }
+    s->objects += 1;
+    most_standing = index < most_standing ? most_standing : index + 1;
+}
+
+/* An object is gone. Returns 0, or BUSY. */
+static int stand_down(u32 index, u32 serial) {
+    struct standing *s = &standing[index];
+    u32 objects = s->serial == serial ? s->objects & ~(u32) INHERITED : 0;
+    struct me *me = introduce();
+    if (objects > 1) {
+        s->objects -= 1;
+    } else if (objects == 1) {
+        if (!(s->objects & INHERITED) && me != NULL && close_record(me, index, serial) == BUSY) {
+            return BUSY;
+        }
+        inherited -= (s->objects & INHERITED) != 0;
+        s->objects = 0;
+    }
+    return 0;
+}
+
+/* In a child: what the parent had open is open here too, and has to be noted. */
+static void inherit(void) {
+    inherited = 0;
+    for (u32 index = 1; index < most_standing; index++) {
+        if (standing[index].objects != 0) {
+            standing[index].objects |= INHERITED;
+            inherited += 1;
+        }
+    }
+}
+
+/* What the parent has closed meanwhile was kept for this child. Under the guard of the arena. */
+static void end_heir(u64 parent, u64 start) {
+    u32 sheets = load(&ilk->arena->sheets);
+    store(&ours.heir->since, 0);
+    ours.heir = NULL;
+    for (u32 i = 1; i < sheets; i++) {
+        struct opens *sheet = &ilk->opens[i];
+        for (int k = 0; k < OPENS && sheet->process == parent && sheet->start == start; k++) {
+            u64 entry = sheet->entries[k];
+            if ((entry & CLOSED) && !has_heir(parent, start)) {
+                struct record *r = record_at((u32) (entry & ~CLOSED));
+                store(&sheet->entries[k], 0);
+                if (r->kind != FREE && entry_of(r) == (entry & ~CLOSED)) {
+                    free_unused(r);
+                }
+            }
+        }
+    }
+}
+
+/* Notes what is INHERITED. Returns 0, or BUSY. */
+static int note_inherited(void) {
+    struct me *me = introduce();
+    struct found f;
+    if (me == NULL) {
+        return 0; /* a stranger here: it is told when it uses any of it */
+    }
+    for (u32 index = 1; index < most_standing && inherited > 0; index++) {
+        struct standing *s = &standing[index];
+        if (!(s->objects & INHERITED)) {
+            continue;
+        }
+        int rc = reopen_record(me, index, s->serial, record_at(index)->kind, &f);
+        if (rc == BUSY) {
+            return BUSY;
+        }
+        s->objects = rc == 0 ? s->objects & ~(u32) INHERITED : 0;
+        inherited -= 1;
+    }
+    if (ours.heir != NULL && load(&ours.heir->since) == ours.since) {
+        if (!arena_lock(me)) {
+            return BUSY;
+        }
+        end_heir(ours.heir->parent, ours.heir->start);
+        arena_unlock(me);
+    }
     return 0;
 }
 

@@ -8,6 +8,9 @@ cdef extern from "process.h" nogil:
         u32 chunks, records, slots, guard
         u64 id
 
+    ctypedef struct uses "struct uses":
+        pass
+
     cdef struct found:
         u32 index, serial, kind, lock
         u64 bound
@@ -26,9 +29,17 @@ cdef extern from "process.h" nogil:
     bint has_life(arena *) noexcept
     me *introduce() noexcept
     int enrol() noexcept
-    int open_record(me *, const char *, u32, u32, u64, u32, found *) noexcept
+    int open_record(me *, const char *, u32, u64, u32, found *) noexcept
     int reopen_record(me *, u32, u32, u32, found *) noexcept
-    int close_record(me *, u32, u32) noexcept
+    void stand_for(u32, u32) noexcept
+    int stand_down(u32, u32) noexcept
+    void expect_heir() noexcept
+    void inherit() noexcept
+    int note_inherited() noexcept
+    void expect_none() noexcept
+    u32 inherited
+    void find_uses(uses *) noexcept
+    bint is_left_behind(uses *, u32) noexcept
     arena *map_arena(int) noexcept
     void stamp_arena(arena *, const char *, u64, u64) noexcept
     int check_stamp(arena *, const char *, u64) noexcept

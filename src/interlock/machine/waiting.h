@@ -60,17 +60,28 @@ static void note_death(struct record *r, u64 id) {
     struct slot *slot = slot_of(id);
     struct timespec t;
     clock_gettime(CLOCK_REALTIME, &t);
-    r->died_pid = 0;
-    r->died_program[0] = 0;
-    if (load(&slot->gen) == gen_of(id)) {
-        r->died_pid = slot->pid;
-        memcpy(r->died_program, slot->program, TEXT - 5);
-    } else if (slot->gen_before == gen_of(id)) {
-        r->died_pid = slot->pid_before;
-        memcpy(r->died_program, slot->program_before, TEXT - 5);
+    u32 number = add_in(&ilk->arena->death, 1) + 1;
+    struct death *death = &ilk->arena->deaths[number % DEATHS];
+    int is_last = load(&slot->gen) == gen_of(id), is_before = !is_last && slot->gen_before == gen_of(id);
+    r->died_pid = is_last ? slot->pid : is_before ? slot->pid_before : 0;
+    r->died = 0;
+    store(&death->number, 0);
+    if (r->died_pid != 0) {
+        memcpy(death->program, is_last ? slot->program : slot->program_before, TEXT - 5);
+        fence();
+        store(&death->number, number);
+        r->died = number;
     }
-    r->died_program[TEXT - 5] = 0;
     r->died_when = (u64) t.tv_sec * 1000000000ull + (u64) t.tv_nsec;
+}
+
+/* Copies to `text` what ran there, "" where that is no longer known. */
+static __attribute__((unused)) void program_of_death(struct record *r, char *text) {
+    u32 number = load(&r->died);
+    struct death *death = &ilk->arena->deaths[number % DEATHS];
+    memcpy(text, death->program, TEXT - 4);
+    fence();
+    text[number != 0 && load(&death->number) == number ? TEXT - 5 : 0] = 0;
 }
 
 /* The word after `n` has taken what it wants, without QUEUED; NO: it does not fit. */
@@ -704,14 +715,45 @@ static int park(struct me *me, struct node *n, u32 *turn, u32 expected, struct w
 
 /* --- the names of the arena ---------------------------------------------------------------------------------------- */
 
+static inline int has_name(struct record *r) {
+    return r->kind != REST && r->name[0] != 0;
+}
+
+/* Copies it to `text`, of NAME bytes. */
+static void name_of(struct record *r, char *text) {
+    u32 more = load(&r->more);
+    memset(text, 0, NAME);
+    memcpy(text, r->name, SHORT_NAME);
+    if (more != 0 && more < RECORDS) {
+        memcpy(text + SHORT_NAME, record_at(more)->rest, NAME - SHORT_NAME - 1);
+    } else {
+        text[SHORT_NAME - 1] = 0;
+    }
+}
+
+static u32 bucket_for(const char *name) {
+    u32 hash = 2166136261u;
+    for (; *name; name++) {
+        hash = (hash ^ (unsigned char) *name) * 16777619u;
+    }
+    return hash % BUCKETS;
+}
+
+static u32 *bucket_of(struct arena *a, struct record *r) {
+    char name[NAME];
+    name_of(r, name);
+    return &a->buckets[bucket_for(name)];
+}
+
 static void rebuild_buckets(struct arena *a) {
     u32 records = load(&a->records);
     memset(a->buckets, 0, sizeof a->buckets);
     for (u32 index = 1; index < records; index++) {
         struct record *r = record_at(index);
-        if (load(&r->kind) != FREE && r->name[0] != 0) {
-            r->next_same = a->buckets[r->hash % BUCKETS];
-            a->buckets[r->hash % BUCKETS] = index;
+        if (load(&r->kind) != FREE && has_name(r)) {
+            u32 *bucket = bucket_of(a, r);
+            r->next_same = *bucket;
+            *bucket = index;
         }
     }
 }

@@ -4,7 +4,7 @@
 --
 --   :d        zset   session -> deadline in us
 --   :s        hash   session -> lease in us, a space, info
---   :m:ID     hash   what a session has: waiter -> token, a space, name      (token 0: it waits)
+--   :m:ID     hash   what a session has: waiter -> token, a space, name    (token 0: it waits; +token: only told)
 --   :a:ID     hash   answers of a session: call -> answer
 --   :b:ID     stream the inbox of a session
 --   :n        set    names of records
@@ -138,9 +138,10 @@ local function enqueue(r, session, waiter, units, since, target, info)
   call('HSET', r.waiting, waiter, table.concat({ session, units, since, target, info }, ' '))
 end
 
--- Of one in the queue: session, units, since, target, info.
+-- Of one in the queue: session, units, since, target, info; nil where the server has forgotten that.
 local function waiting(r, waiter)
   local text = call('HGET', r.waiting, waiter)
+  if not text then return nil end
   local session, units, since, rest = string.match(text, '^(%S+) (%S+) (%S+) (.*)$')
   if string.sub(rest, 1, 1) == '-' then return session, tonumber(units), since, '-', string.sub(rest, 3) end
   local kind, cap, length = string.match(rest, '^(%S+) (%S+) (%S+) ')
@@ -183,7 +184,7 @@ local function tell_first(r, count, values)
     local value = type(values) == 'table' and values[i] or values
     dequeue(r, waiter)
     if call('HEXISTS', P .. ':m:' .. session, waiter) == 1 then
-      set_mine(session, waiter, value, r.name)
+      call('HSET', P .. ':m:' .. session, waiter, (value > 0 and '+' or '') .. int(value) .. ' ' .. r.name)
       tell(session, waiter, value)
     end
   end
@@ -217,9 +218,9 @@ local function serve(r)
     local waiter = head(r)
     while waiter do
       local session, units, _, _, info = waiting(r, waiter)
-      if not alive(session) then
+      if not session or not alive(session) then
         dequeue(r, waiter)
-        call('HDEL', P .. ':m:' .. session, waiter)
+        call('HDEL', P .. ':m:' .. session_of(waiter), waiter)
       elseif is_quiet() or units > r.cap - r.used then
         break
       else
@@ -339,10 +340,21 @@ function step.beat(session, everything)
   if everything == '1' then
     local all = call('HGETALL', P .. ':m:' .. session)
     for i = 1, #all, 2 do
-      local space = string.find(all[i + 1], ' ', 1, true)
-      answer[#answer + 1] = all[i]
-      answer[#answer + 1] = string.sub(all[i + 1], space + 1)
-      answer[#answer + 1] = tonumber(string.sub(all[i + 1], 1, space - 1))
+      local token, name = string.match(all[i + 1], '^(%S+) (.*)$')
+      -- Is it where it has to be? A server that is full may forget keys, one by one.
+      local there = true
+      if token == '0' then
+        there = call('ZSCORE', P .. ':q:' .. name, all[i])
+      elseif string.find(token, '^%d') then
+        there = call('HEXISTS', P .. ':r:' .. name, 'h:' .. all[i]) == 1
+      end
+      if there then
+        answer[#answer + 1] = all[i]
+        answer[#answer + 1] = name
+        answer[#answer + 1] = tonumber(token)
+      else
+        call('HDEL', P .. ':m:' .. session, all[i])
+      end
     end
   end
   return answer

@@ -658,6 +658,7 @@ $$;
 CREATE OR REPLACE FUNCTION interlock.step(p text, op text, a text[]) RETURNS jsonb LANGUAGE plpgsql AS $$
 DECLARE
   t bigint := interlock.clock();
+  life text;
   answer jsonb;
 BEGIN
   IF EXISTS (SELECT FROM interlock.session WHERE prefix = p AND deadline <= t)
@@ -684,12 +685,17 @@ BEGIN
       RETURN '["closed"]';
     WHEN 'hello' THEN
       INSERT INTO interlock.state VALUES (p) ON CONFLICT DO NOTHING;
-      IF EXISTS (SELECT FROM interlock.state WHERE prefix = p AND run <> a[1]) THEN
+      -- a[1] and a[4] are one life, with and without the start of the server. Where some commits are not durable, the one
+      -- with it is kept, no matter who says hello.
+      SELECT run INTO life FROM interlock.state WHERE prefix = p;
+      IF life NOT IN (a[1], coalesce(a[4], a[1])) THEN
         PERFORM pg_advisory_xact_lock(hashtextextended(p, 7238));
-        UPDATE interlock.state SET run = a[1],
+        UPDATE interlock.state SET run = CASE WHEN run LIKE '% %' THEN greatest(a[1], a[4]) ELSE a[1] END,
           quiet = greatest(quiet, t + a[2]::bigint - CASE WHEN run = '' THEN a[3]::bigint ELSE 0 END)
-          WHERE prefix = p AND run <> a[1];
+          WHERE prefix = p AND run NOT IN (a[1], coalesce(a[4], a[1]));
         UPDATE interlock.record SET crowded = true WHERE prefix = p;
+      ELSIF life < a[1] THEN
+        UPDATE interlock.state SET run = a[1] WHERE prefix = p AND run < a[1];
       END IF;
       RETURN jsonb_build_array(interlock.quiet(p, t));
     WHEN 'read' THEN

@@ -67,6 +67,9 @@ STEP = b"SELECT {schema}.step($1, $2, $3)"
 QUICK_ENTER = b"SELECT {schema}.quick_enter($1, $2, $3, $4, $5, $6, $7, $8, $9)"
 QUICK_LEAVE = b"SELECT {schema}.quick_leave($1, $2, $3, $4, $5)"
 UNIQUE = b"23505"  # unique_violation
+DURABLE = (
+    b"CASE current_setting('synchronous_commit') WHEN 'off' THEN 'on' ELSE current_setting('synchronous_commit') END"
+)
 
 
 class Line:
@@ -87,11 +90,12 @@ class Line:
         # A pooler makes up what it says of itself.
         (server,) = connection.execute("SELECT pg_backend_pid()").fetchone()
         self.direct: bool = server == self.pgconn.backend_pid
-        self.fast = b""
-        if not engine.durable and self.direct:
-            connection.execute("SET synchronous_commit TO off")
-        elif not engine.durable:
-            self.fast = b", set_config('synchronous_commit', 'off', true)"
+        # Whether commits wait for the disk is ours to say: a user, or the server, may have it off.
+        wanted = DURABLE if engine.durable else b"'off'"
+        self.more: bytes = b", set_config('synchronous_commit', %b, true)" % wanted
+        if self.direct:
+            connection.execute(b"SELECT set_config('synchronous_commit', %b, false)" % wanted)
+            self.more = b""
 
     def ask(self, statement: bytes, values: list[bytes], timeout: float) -> PGresult:
         """The result of a statement, which may be an error of the server. Raises `Unreachable`."""
@@ -99,7 +103,7 @@ class Line:
         deadline = time.monotonic() + timeout
         name = self.prepared.get(statement)
         if name is None:
-            text = statement.replace(b"{schema}", self.schema) + self.fast
+            text = statement.replace(b"{schema}", self.schema) + self.more
             if not self.direct:
                 line.send_query_params(text, values)
                 return self.result(deadline, timeout)
@@ -174,6 +178,7 @@ class PostgresEngine(Engine):
                     "application_name": "interlock",
                     "connect_timeout": max(1, round(min(CONNECT, timeout))),
                     **self.options,
+                    "client_encoding": "utf8",  # one name is one, whoever asks
                 },
             )
         except psycopg.Error as error:
@@ -261,11 +266,14 @@ class PostgresEngine(Engine):
             raise Unreachable("it is a standby, which can only be read")
         if life[3] != "read committed":
             raise ClusterError(f"{self.shown}: default_transaction_isolation is {life[3]}; it has to be read committed")
-        run = life[0] if self.durable else f"{life[0]} {life[1]}"
+        # What commits without waiting for the disk may lose grants in each life of the server.
+        run, other = life[0], f"{life[0]} {life[1]}"
+        if not self.durable:
+            run, other = other, run
         # Nothing that was noted durably is lost, so where nothing is noted nothing was.
         age = int(life[2] * 1_000_000) if not self.durable else 10**15
         longest = int(self.settings.quarantine * 1_000_000)
-        self.tell_quiet(self.run(line, "hello", (run, longest, age), CONNECT)[0])
+        self.tell_quiet(self.run(line, "hello", (run, longest, age, other), CONNECT)[0])
 
     def meaning(self, error: Any) -> Exception:
         """What an error of the client or the server means."""
@@ -440,7 +448,10 @@ class PostgresInbox(Inbox):
             self.socket = select.poll()
             self.socket.register(self.connection.fileno(), select.POLLIN)
             (server,) = self.connection.execute("SELECT pg_backend_pid()").fetchone()
-            if server != self.connection.pgconn.backend_pid and not self.hears():
+            if server == self.connection.pgconn.backend_pid:
+                if self.connection.info.server_version >= 140000:
+                    self.connection.execute("SET idle_session_timeout TO 0")  # it has to be idle
+            elif not self.hears():
                 self.engine.listen = ""
                 self.engine.tell_polling()
                 self.drop()
