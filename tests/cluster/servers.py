@@ -236,7 +236,7 @@ class Postgres(Server):
             self.program("initdb"), "-D", str(self.directory / "data"), "-U", "postgres", "-A", "trust", "-N",
             "--locale=C", "-E", "UTF8",
         )  # fmt: skip
-        if made.wait(PATIENCE) != 0:
+        if made.wait(4 * PATIENCE) != 0:
             pytest.fail(f"initdb fails:\n{(self.directory / 'log').read_text(errors='replace')[-2000:]}")
 
     def command(self) -> list[str]:

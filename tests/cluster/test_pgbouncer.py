@@ -10,6 +10,7 @@ import servers
 from handover import hand_over
 
 import interlock.cluster
+from interlock.cluster import SetupNeeded
 
 
 @pytest.fixture
@@ -56,6 +57,8 @@ def test_hints_that_a_pool_keeps_are_missed(
     """Nobody gave ``listen=``. It is found out and said, and who waits asks again: a renewal is 20 s away."""
     if engine.kind != "postgresql":
         pytest.skip("about PostgreSQL")
+    with interlock.cluster.connect(engine.url, prefix=prefix) as direct:
+        direct.ps()  # makes the schema, which not every pool lets through
     pool = servers.PgBouncer(engine, *options)
     given = {"prefix": prefix, "lease": 60.0, "durable": durable, "after_restart": "grant"}
     try:
@@ -79,6 +82,24 @@ def test_hints_that_a_pool_keeps_are_missed(
         assert ("give a direct URL" in caplog.text) is not hears
     finally:
         pool.stop()
+
+
+def test_a_pool_that_lets_no_schema_be_made_says_so(prefix: str, engine: Any) -> None:
+    if engine.kind != "postgresql":
+        pytest.skip("about PostgreSQL")
+    own = servers.start("postgresql")
+    pool = servers.PgBouncer(own, "pool_mode = statement")
+    try:
+        with (
+            interlock.cluster.connect(pool.url, prefix=prefix) as cluster,
+            pytest.raises(
+                SetupNeeded, match="it cannot be made through this pooler: run with the address of the server"
+            ),
+        ):
+            cluster.Lock("orders").acquire()
+    finally:
+        pool.stop()
+        own.stop()
 
 
 def test_a_pool_that_is_started_anew(engine: Any, pool: Any, prefix: str) -> None:

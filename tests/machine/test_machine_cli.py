@@ -120,3 +120,9 @@ def test_another_kind_is_told() -> None:
     assert code == 2
     assert "is open on this machine as Event, not as Lock" in err
     del event
+
+
+def test_a_semaphore_without_permits_is_refused() -> None:
+    code, out, err = run("hold", "none", "--semaphore", "0", "--", "true")
+    assert (code, out) == (2, "")
+    assert "1 or more permits, not 0" in err

@@ -450,3 +450,22 @@ class TestNames:
         locks = [machine.Lock(f"thousand-{number}") for number in range(1000)]
         assert set(os.listdir("/proc/self/fd")) <= before  # what an earlier test has left may be closed meanwhile
         del locks
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: machine.Semaphore(1.5),
+        lambda: machine.BoundedSemaphore(2.5),
+        lambda: machine.Latch(1.5),
+        lambda: machine.Barrier(2.5),
+        lambda: machine.Queue(1.5),
+        lambda: machine.Queue(size=4096.5),
+        lambda: machine.Semaphore(3).acquire(permits=1.5),
+        lambda: machine.Semaphore(3).release(1.5),
+        lambda: machine.Latch(3).count_down(1.5),
+    ],
+)
+def test_part_of_a_number_is_refused(call: Callable[[], object]) -> None:
+    with pytest.raises(TypeError, match="whole number"):
+        call()

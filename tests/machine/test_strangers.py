@@ -939,3 +939,92 @@ def users_of_a_group(group: Path) -> None:
     )
     # Nobody has it open when the second user comes, who is told of the death all the same.
     assert told.stdout.split() == ["True", "False", "PermissionError", "-9", "0", "1"], told.stderr
+
+
+AS_ANOTHER_USER = """
+import asyncio, os
+from interlock import machine
+
+def become(user):
+    if os.geteuid() == 0:
+        os.setgroups([])
+        os.setgid(user)
+        os.setuid(user)
+"""
+
+
+def test_the_umask_takes_no_rights_from_the_user_itself() -> None:
+    """Neither of the folder nor of the arena nor of the FIFO of a loop. Who comes later can open them."""
+    with tempfile.TemporaryDirectory() as theirs:  # pytest's own folders are closed to others
+        if IS_ROOT:
+            os.chown(theirs, 1001, 1001)
+        ran = program(
+            theirs + "/arena",
+            AS_ANOTHER_USER
+            + """
+machine.Lock, machine.Semaphore, machine.tasks  # imported here: another user need not be able to read them
+
+async def use():
+    return await machine.Semaphore(0).acquire_async(timeout=0.001)
+
+def work():
+    with machine.Lock("x"):
+        print(asyncio.run(use()), flush=True)
+
+for mask in (0o777, 0o022):
+    if os.fork() == 0:
+        become(1001)
+        os.umask(mask)
+        work()
+        os._exit(0)
+    print(os.wait()[1], flush=True)
+""",
+        )
+    assert (ran.stdout.split(), ran.stderr) == (["False", "0", "False", "0"], "")
+
+
+@pytest.mark.skipif(not IS_ROOT, reason="only root can become another user")
+def test_a_process_that_may_no_longer_see_the_file_is_not_told_that_it_was_removed(folder: Path) -> None:
+    ran = program(
+        folder,
+        AS_ANOTHER_USER
+        + """
+lock = machine.Lock("x")
+become(1001)
+with lock, machine.Lock("another"):
+    if os.fork() == 0:
+        print(lock.locked(), lock.acquire(timeout=0), machine.Lock("a third").acquire(), flush=True)
+        os._exit(0)
+    os.wait()
+""",
+    )
+    assert (ran.stdout, ran.stderr) == ("True False True\n", "")
+
+
+def test_a_writer_that_died_is_told_of_after_all_have_let_go(folder: Path) -> None:
+    """The lock was abandoned, its next writer could not repair that, and nobody has it open any more."""
+    ran = program(
+        folder,
+        """
+        import os, signal
+        from interlock import machine
+
+        for kind in (machine.Lock, machine.RLock, machine.RWLock):
+            side = lambda lock: lock.write() if kind is machine.RWLock else lock
+            if os.fork() == 0:
+                side(kind("x" + kind.__name__)).acquire()
+                os.kill(os.getpid(), signal.SIGKILL)
+            os.wait()
+            try:
+                side(kind("x" + kind.__name__, recover=lambda died: 1 / 0)).acquire()
+            except ZeroDivisionError:
+                print(kind.__name__, end=" ")
+            lock = kind("x" + kind.__name__)
+            with side(lock):
+                print(lock.abandoned is not None, end=" ")
+            with side(lock):
+                print(lock.abandoned is not None)
+        """,
+    )
+    assert ran.stdout.split() == ["Lock", "True", "False", "RLock", "True", "False", "RWLock", "True", "False"]
+    assert ran.stderr == ""

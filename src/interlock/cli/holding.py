@@ -67,6 +67,8 @@ def parse_hold(arguments: list[str]) -> Namespace:
         parser.error("a NAME is missing: interlock hold URL NAME -- COMMAND")
     if sum((request.shared, request.exclusive, request.semaphore is not None)) > 1:
         parser.error("--shared, --exclusive and --semaphore exclude one another")
+    if request.semaphore is not None and request.semaphore < 1:
+        parser.error(f"a semaphore has 1 or more permits, not {request.semaphore}")
     if not command:
         parser.error("there is nothing to run: -- COMMAND is missing" if not dashes else "COMMAND is missing after --")
     if request.kill_after is None:

@@ -9,6 +9,7 @@ wait watch all members: so one who had come and dies breaks the barrier for all,
 
 import cython
 from cython.cimports.cpython.exc import PyErr_CheckSignals
+from cython.cimports.interlock.core.kernel.arguments import whole
 from cython.cimports.interlock.core.kernel.probe import Happening, probing
 from cython.cimports.interlock.machine.kernel import (
     ACTING,
@@ -65,7 +66,7 @@ class Barrier(Shared):
             name, parties, action = given[0], given[1], None
             if parties is None:
                 raise TypeError("a Barrier needs a number of parties")
-        count: cython.long = parties
+        count: cython.long = whole(parties)
         if not 1 <= count <= 0xFFFF:
             raise ValueError("parties must be > 0" if count < 1 else "parties must be below 65,536")
         if action is not None and not callable(action):

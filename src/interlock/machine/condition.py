@@ -7,6 +7,7 @@ not run before. So what a holder notified and then did not live to release is le
 
 import cython
 from cython.cimports.cpython.exc import PyErr_CheckSignals
+from cython.cimports.interlock.core.kernel.arguments import whole
 from cython.cimports.interlock.core.kernel.probe import Happening, probing
 from cython.cimports.interlock.machine.kernel import (
     ABANDONED,
@@ -254,7 +255,7 @@ class Condition(Shared):
         """
         i = caller()
         self.check_owner(i, "notify on")
-        count: cython.long = n
+        count: cython.long = whole(n)
         if probing:
             self.tell(Happening.NOTIFIED, 0)
         if count > 0:

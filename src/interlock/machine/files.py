@@ -24,6 +24,7 @@ def check_folder(path: str) -> None:
         raise OSError(f"interlock.machine: the path of its folder is longer than 200 bytes: {path}")
     try:
         os.mkdir(path, 0o700)
+        os.chmod(path, 0o700)  # whatever the umask is
     except FileExistsError:
         pass
     except OSError as error:

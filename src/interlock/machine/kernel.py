@@ -109,10 +109,14 @@ private = cython.declare(cython.bint, False)  # nobody but this user can write i
 
 def make_arena(path: str, boot: str, namespace: int) -> None:
     made = f"{path}.{os.getpid()}.{os.urandom(4).hex()}"
-    fd = os.open(made, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
-        if is_shared(os.path.dirname(path)):
-            os.fchmod(fd, 0o660)
+        fd = os.open(made, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise OSError(
+            error.errno, f"interlock.machine cannot make {path} ({error.strerror}): set INTERLOCK_MACHINE_DIR"
+        ) from None
+    try:
+        os.fchmod(fd, 0o660 if is_shared(os.path.dirname(path)) else 0o600)  # whatever the umask is
         wrong: cython.int = allocate_arena(fd)
         if wrong:
             raise OSError(wrong, f"interlock.machine cannot make {path}: {os.strerror(wrong)}")
@@ -229,8 +233,10 @@ def check_removed() -> None:
             there = os.stat(place, follow_symlinks=False)
             if (there.st_dev, there.st_ino) == identity:
                 return
-        except OSError:
+        except (FileNotFoundError, NotADirectoryError):
             pass
+        except OSError:
+            return  # this process may no longer look there
         identity = None
     warnings.warn(
         f"interlock.machine: {place} was removed while this process uses it: processes that come to it from now on do "

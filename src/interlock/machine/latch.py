@@ -5,6 +5,7 @@ turn     as an Event's: set when it opens, which commits the last count. The wor
 """
 
 import cython
+from cython.cimports.interlock.core.kernel.arguments import whole
 from cython.cimports.interlock.core.kernel.probe import Happening, probing
 from cython.cimports.interlock.machine.kernel import (
     LATCH,
@@ -44,7 +45,7 @@ class Latch(Shared):
         given = named(count, second, name, None)
         if given[1] is None:
             raise TypeError("a Latch needs a count")
-        start: cython.long = given[1]
+        start: cython.long = whole(given[1])
         if not 0 <= start <= 0x7FFFFFFF:
             raise ValueError("count must be 0 or more" if start < 0 else "count must be below 2**31")
         self.open(LATCH, given[0], start, None)
@@ -56,7 +57,7 @@ class Latch(Shared):
 
     def count_down(self, n: object = 1) -> None:
         """Count down by ``n``, 1 or more. At 0 the latch opens. Raises ValueError if ``n`` is above `count`."""
-        by: cython.long = n
+        by: cython.long = whole(n)
         if by < 1:
             raise ValueError("n must be one or more")
         if probing:

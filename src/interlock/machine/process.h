@@ -144,7 +144,7 @@ static void in_child(void) {
     if (ours.heir != NULL && load(&ours.heir->since) == ours.since && !this_process.stranger) {
         store(&ours.heir->child, this_process.pid);
     }
-    if (ours.heir != NULL) {
+    if (ours.heir != NULL && ours.fd >= 0) {
         close(ours.fd);
     }
 }
@@ -278,6 +278,7 @@ static int process_lives(u64 pid, u64 start) {
 
 #define CLOSED (1ull << 31) /* an entry: the process has closed it, and a child of its has yet to note that it is open */
 #define AWAITED 60000000000ull /* ns: how long a child is waited for of which nothing is known */
+#define UNSEEN UINT32_MAX           /* a heir: its parent could not open the file, so it has no lifeline */
 
 static inline u64 entry_of(struct record *r) {
     return (u64) number_of(r) | (u64) r->serial << 32;
@@ -301,6 +302,9 @@ static int is_awaited(u32 index) {
     struct heir *heir = &ilk->arena->heirs[index];
     u64 since = load(&heir->since);
     u32 child = load(&heir->child);
+    if (child == UNSEEN) {
+        return since != 0 && now() - since < AWAITED;
+    }
     if (since == 0 || child != 0) {
         return since != 0 && (child == this_process.pid || process_lives(child, 0));
     }
@@ -322,7 +326,7 @@ static int has_heir(u64 pid, u64 start) {
     return 0;
 }
 
-/* Before a fork. Where there is no room, or no file, the child has to be fast. */
+/* Before a fork. Where there is no room the child has to be fast. */
 static void expect_heir(void) {
     expected.heir = NULL;
     if (this_process.arena == NULL || this_process.stranger || most_standing == 0) {
@@ -330,14 +334,15 @@ static void expect_heir(void) {
     }
     find_start();
     expected.fd = open_lifeline();
-    for (u32 i = 0; i < HEIRS && expected.fd >= 0 && expected.heir == NULL; i++) {
+    for (u32 i = 0; i < HEIRS && expected.heir == NULL; i++) {
         struct heir *heir = &ilk->arena->heirs[i];
         u64 since = load(&heir->since);
-        if (!is_awaited(i) && lifeline(expected.fd, F_OFD_SETLK, i) && load(&heir->since) == since) {
+        if (!is_awaited(i) && (expected.fd < 0 || lifeline(expected.fd, F_OFD_SETLK, i)) &&
+            load(&heir->since) == since) {
             expected.heir = heir;
             expected.since = now();
             store(&heir->since, 0);
-            store(&heir->child, 0);
+            store(&heir->child, expected.fd < 0 ? UNSEEN : 0);
             heir->start = this_process.start;
             store(&heir->parent, this_process.pid);
             store(&heir->since, expected.since);
@@ -350,7 +355,7 @@ static void expect_heir(void) {
 
 /* In the parent, after it. */
 static void expect_none(void) {
-    if (expected.heir != NULL) {
+    if (expected.heir != NULL && expected.fd >= 0) {
         close(expected.fd);
     }
     expected.heir = NULL;
@@ -576,7 +581,8 @@ static void find_uses(struct uses *uses) {
 
 /* Whether it is kept where nobody uses it: by its name the next one learns of a holder that has died, or finds items. */
 static int tells_the_next(struct record *r) {
-    return has_name(r) && (holder_of(r) != 0 || (is_exclusive(r->kind) && (load(&r->word) & ABANDONED)) ||
+    int is_lock = is_exclusive(r->kind) || r->kind == RWLOCK;
+    return has_name(r) && (holder_of(r) != 0 || (is_lock && (load(&r->word) & ABANDONED)) ||
                            (r->kind == QUEUE && queue_items(r)));
 }
 

@@ -8,6 +8,7 @@ in the queue, work at it within `with queue.hold() as item`: until the block is 
 import pickle
 
 import cython
+from cython.cimports.interlock.core.kernel.arguments import whole
 from cython.cimports.interlock.machine.kernel import (
     DROP,
     HOLD,
@@ -112,12 +113,12 @@ class Queue(Shared):
 
     def __init__(self, maxsize: object = None, second: object = None, *, name: str | None = None, size: object = None):
         given = named(maxsize, second, name, 0)
-        most: cython.long = given[1]
+        most: cython.long = whole(given[1])
         pages: cython.long = 0
         if most > 0xFFFFFFFF:
             raise ValueError(f"maxsize must be below 2**32, not {most}")
         if size is not None:
-            wanted: cython.long = size
+            wanted: cython.long = whole(size)
             if wanted < 1:
                 raise ValueError(f"size must be 1 byte or more, not {size}")
             pages = (wanted + 64 + PAGE - 1) // PAGE

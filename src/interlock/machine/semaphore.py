@@ -11,6 +11,7 @@ arrival.
 """
 
 import cython
+from cython.cimports.interlock.core.kernel.arguments import whole
 from cython.cimports.interlock.core.kernel.probe import Happening, probing
 from cython.cimports.interlock.machine.kernel import (
     BOUNDED,
@@ -63,7 +64,7 @@ class Semaphore(Shared):
         self.start(given[0], given[1])
 
     def start(self, name, value):
-        count: cython.long = value
+        count: cython.long = whole(value)
         if count < 0:
             raise ValueError("semaphore initial value must be >= 0")
         if count > MOST:
@@ -106,9 +107,11 @@ class Semaphore(Shared):
         """Release ``n`` permits and wake the waiting calls that they are enough for. Raises ValueError if ``n`` is
         below 1.
         """
-        count: cython.long = n
+        count: cython.long = whole(n)
         if count < 1:
             raise ValueError("n must be one or more")
+        if count > MOST:
+            raise ValueError("Semaphore released too many times")
         if self.bounded or count != 1 or probing or not permits_add(self.r):
             self.give(count, self.bounded)
 
@@ -181,7 +184,7 @@ class Semaphore(Shared):
         guard_unlock(i, self.r)
 
     def checked(self, permits) -> cython.long:
-        wanted: cython.long = permits
+        wanted: cython.long = whole(permits)
         if wanted < 1:
             raise ValueError("permits must be one or more")
         if wanted > (cython.cast(cython.long, self.r.bound) if self.bounded else MOST):

@@ -54,8 +54,8 @@ class Mailbox:
         self.path: str = f"{folder}/mail-{self.pid}-{self.number}"
         clear_mail(folder)
         os.mkfifo(self.path, 0o600)
-        if os.stat(folder).st_mode & 0o020:
-            os.chmod(self.path, 0o660)  # a group's: its other users write here too
+        # Whatever the umask is. In a group's folder its other users write here too.
+        os.chmod(self.path, 0o660 if os.stat(folder).st_mode & 0o020 else 0o600)
         self.fd: int = os.open(self.path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
         found = os.fstat(self.fd)
         self.device, self.inode = found.st_dev, found.st_ino

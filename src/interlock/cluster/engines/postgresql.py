@@ -214,10 +214,14 @@ class PostgresEngine(Engine):
             return
         try:
             self.setup(connection, again=False)
-        except psycopg.errors.InsufficientPrivilege as error:
+        except (psycopg.errors.InsufficientPrivilege, psycopg.errors.ProtocolViolation) as error:
+            who = (
+                "this user may not make it: run as one who may"
+                if isinstance(error, psycopg.errors.InsufficientPrivilege)
+                else "it cannot be made through this pooler: run with the address of the server"
+            )
             raise SetupNeeded(
-                f"{self.shown} has no schema {self.schema} yet, and this user may not make it: run as one who may:"
-                f" interlock setup {self.shown}"
+                f"{self.shown} has no schema {self.schema} yet, and {who}: interlock setup {self.shown}"
             ) from error
 
     def install(self) -> None:
