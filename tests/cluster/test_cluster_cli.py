@@ -52,7 +52,7 @@ class TestHold:
             (["memory://", "--", "true"], "a NAME is missing"),
             (["mysql://host", "x", "--", "true"], "not the URL of an engine"),
             (["memory://", "x", "--shared", "--semaphore", "2", "--", "true"], "exclude one another"),
-            (["memory://", "x", "--semaphore", "0", "--", "true"], "value must be"),
+            (["memory://", "x", "--semaphore", "0", "--", "true"], "a semaphore has 1 or more permits, not 0"),
             (["memory://", "x", "--lease", "100", "--", "true"], "lease must be"),
             (["memory://", "x", "--timeout", "soon", "--", "true"], "not a number of seconds, 0 or more: 'soon'"),
         ],

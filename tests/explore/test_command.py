@@ -108,7 +108,7 @@ def test():
     assert "hello" not in ran.stdout
 
 
-def test_what_is_to_be_called_at_exit_is_dropped_with_its_schedule(explore):
+def test_what_is_to_be_called_at_exit_is_not_called(explore):
     source = """
 import atexit
 from atexit import register

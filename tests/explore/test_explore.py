@@ -318,6 +318,35 @@ def test_what_differs_from_run_to_run_is_told():
         interlock.explore(program, schedules=50)
 
 
+def test_a_failure_that_does_not_come_again_is_told():
+    count = []
+
+    def program():
+        count.append(1)
+        run(*[lambda: None] * 3)
+        if len(count) == 4:
+            raise OSError("only once")
+
+    with pytest.raises(Undecided, match="not deterministic: the same schedule") as caught:
+        interlock.explore(program, schedules=50)
+    assert "OSError: only once" in str(caught.value)
+
+
+def test_so_is_one_of_a_thread_that_does_not_come_again():
+    count = []
+
+    def bad():
+        raise OSError("only once")
+
+    def program():
+        count.append(1)
+        run(lambda: None, *[bad] * (len(count) == 4))
+
+    with pytest.raises(Undecided, match="not deterministic at decision") as caught:
+        interlock.explore(program, schedules=50)
+    assert "Thread-2 (bad) failed:" in str(caught.value)
+
+
 def test_everything_is_put_back():
     before = threading.Thread.start, threading.Thread.join, time.sleep, time.monotonic, queue.SimpleQueue
     count = threading.active_count()

@@ -1022,6 +1022,28 @@ def test_what_is_dropped_in_the_middle_of_a_broken_off_schedule_says_nothing():
     gc.collect()
 
 
+def test_what_a_daemon_has_never_awaited_says_nothing(recwarn):
+    """The task was to run when the program ended: its coroutine is dropped with the loop."""
+
+    def program():
+        ready = threading.Event()
+
+        async def serve():
+            jobs = asyncio.Queue()
+            ready.set()
+            while True:
+                task = asyncio.ensure_future(jobs.get())
+                task.itself = task
+                await asyncio.sleep(0)
+                task.cancel()
+
+        threading.Thread(target=lambda: asyncio.run(serve()), daemon=True).start()
+        ready.wait()
+
+    interlock.explore(program, schedules=100)
+    assert [str(each) for each in recwarn if "never awaited" in str(each.message)] == []
+
+
 # --- long, or without end -----------------------------------------------------------------------------------------
 
 

@@ -304,7 +304,7 @@ def _one(request: ExploreRequest, title: str, function: Callable[[], object]) ->
     if shown[0]:
         stderr.write("\r" + " " * 60 + "\r")
     if explorer.default is not None and found.distinct == 1 and not explorer.default.options:
-        found.notes.append("nothing could be switched: no thread or task that it starts runs beside another")
+        found.notes.append("nothing could be switched: no threads or tasks of asyncio run side by side")
     _print(request, title, found, written.end)
     if request.timeline is not None and explorer.recording is not None:
         from interlock.cli.reading import write_timeline

@@ -11,12 +11,15 @@ from interlock.core.explain.places import locals_of
 from interlock.core.kernel.primitive import Primitive
 from interlock.core.primitives.join import Join
 from interlock.explore.engine.baton import Baton, Strand
-from interlock.watch.dump import name_of, what_is_missing
+from interlock.watch.dump import name_of as name_of_primitive
+from interlock.watch.dump import what_is_missing
 from interlock.watch.view import Someone, View
 
 LINE, AFTER, STEP, BEGIN, END, PAUSE = range(100, 106)
+_BOTTOM = (("interlock.explore.explorer", "_call"), ("interlock.explore.patches", "_run"))  # of a strand's frames
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+")  # another in each process
 _TASK = re.compile(r"\bTask-(\d+)\b")
+_MANY = 20  # held by one
 _DOES = {
     0: "before it takes {}",
     1: "before it releases {}",
@@ -62,18 +65,20 @@ class Teller:
         frame: FrameType | None = sys._getframe()
         if isinstance(what, Primitive) and what.name is None:
             self._learn(what, frame)
-        while frame is not None and not self.is_program(frame.f_code.co_filename):
-            frame = frame.f_back
+        frame = self.innermost(frame)
         return None if frame is None else (frame.f_code.co_filename, frame.f_lineno)
+
+    def innermost(self, frame: FrameType | None) -> FrameType | None:
+        """The innermost frame of the program that leads to `frame`, or that one, in a strand."""
+        while frame is not None and not self.is_program(frame.f_code.co_filename):
+            frame = None if is_bottom(frame) else frame.f_back
+        return frame
 
     def at(self, place: tuple[str, int] | None) -> str:
         return "" if place is None else f"{self.short(place[0])}:{place[1]}"
 
     def name(self, number: int) -> str:
-        strand: Strand = self.baton.strands[number]
-        if strand.thread is not None:
-            return str(strand.thread.name)
-        return "the test" if number == 0 else f"thread {number}"
+        return name_of(self.baton.strands[number])
 
     def called(self, what: object) -> str:
         if isinstance(what, Strand):
@@ -106,7 +111,7 @@ class Teller:
         if id(what) in self._names:
             kind = f"{kind} {self._names[id(what)]}"
         elif made is None:
-            return name_of(what)
+            return name_of_primitive(what)
         return kind if made is None else f"{kind} ({self.short(made[0])}:{made[1]})"
 
     def tell_switches(self, trace: list[tuple[Any, ...]]) -> list[str]:
@@ -199,7 +204,8 @@ class Teller:
             return self._waits(someone)
         if strand.awaited is not None and strand.awaited is not strand:
             return [f"      waits for the end of {self.name(strand.awaited.number)}"]
-        where = self._place("is", someone) if someone is not None else []
+        is_seen = someone is not None and someone.frames and self.innermost(someone.frames[0]) is not None
+        where = self._place("is", someone) if is_seen and someone is not None else []
         if kind == "endless" and strand.only_looks:
             return ["      only looks whether something has changed", *where]
         if strand.blocked and strand.pending[1] is not None and not isinstance(strand.pending[1], Primitive):
@@ -226,10 +232,12 @@ class Teller:
 
     def _holds(self, someone: Someone) -> list[str]:
         lines = []
-        for held, place in someone.holds:
+        for held, place in someone.holds[:_MANY]:
             lines.append(f"      holds {self.primitive(held)}" + (f", taken at {place}" if place is not None else ""))
             if place is not None and place.text:
                 lines.append(f"          {place.text}")
+        if len(someone.holds) > _MANY:
+            lines.append(f"      and holds {len(someone.holds) - _MANY:,} more")
         return lines
 
     def tell_error(self, error: BaseException) -> list[str]:
@@ -239,6 +247,17 @@ class Teller:
         if own:
             shown.stack = traceback.StackSummary.from_list(own)
         return [nameless(line.rstrip("\n")) for line in shown.format(chain=False)]
+
+
+def name_of(strand: Strand) -> str:
+    if strand.thread is not None:
+        return strand.thread.name
+    return "the test" if strand.number == 0 else f"thread {strand.number}"
+
+
+def is_bottom(frame: FrameType) -> bool:
+    """Whether it is below all that the program has called in this strand."""
+    return (frame.f_globals.get("__name__"), frame.f_code.co_name) in _BOTTOM
 
 
 def is_through(strand: Strand) -> bool:

@@ -15,14 +15,13 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable
-from types import AsyncGeneratorType, CoroutineType, GeneratorType
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 from typing import Any
 
 from interlock.core.explain import order as lock_order
 from interlock.core.kernel.probe import start_counting, stop_counting
 from interlock.core.primitives.condition_foreign import shows_handler
-from interlock.explore.account import Teller, nameless, number_tasks
+from interlock.explore.account import Teller, name_of, nameless, number_tasks
 from interlock.explore.earlier import Earlier, cpu_of, sleeps
 from interlock.explore.engine.baton import Abandon, Baton, Strand
 from interlock.explore.patches import Patches, quiet_collector
@@ -44,7 +43,7 @@ WATCHED = 10  # the order of locks is watched in the first schedules, and then i
 _LOOKS = 12  # of a tenth of a second each, in all of which who has the baton slept
 _LOOKS_AT_MOST = 50
 _YOUNG = 1 if sys.version_info < (3, 14) else 2  # all that was made since the last collection, and no more if possible
-_SUSPENDED = (CoroutineType, GeneratorType, AsyncGeneratorType)
+_SUSPENDED = (Coroutine, Generator, AsyncGenerator)  # of Python and of ours
 _sleep = time.sleep
 
 
@@ -306,15 +305,14 @@ class Explorer:
         self._watching = False
         self.found.seconds = time.perf_counter() - self.began
         self.points.__exit__()
-        self.patches.__exit__()
-        self._collector.__exit__(None, None, None)
         self.baton.on_stuck = None
         self.baton.others = None
         self.baton.on_limit = None
         self.baton.place_now = None
         self.baton.close()
-        if self.found.kind is not None:
-            gc.collect(_YOUNG)  # what was dropped in the middle: see `_keep_interruption`
+        gc.collect(_YOUNG)  # what was dropped in the middle says nothing yet: see `_keep_interruption`
+        self.patches.__exit__()
+        self._collector.__exit__(None, None, None)
         if sys.unraisablehook is self._hook:
             sys.unraisablehook = self._hook_before
 
@@ -470,15 +468,18 @@ class Explorer:
     def _not_deterministic(self, first: Outcome, second: Outcome) -> Exploration:
         found = self.found
         found.kind = "split"
-        split = second.split_at
-        if split < 0:
-            split = min(len(first.options), len(second.options))
+        where = ": the same schedule ended in another way"
+        if second.split_at >= 0 or first.options != second.options:
+            split = second.split_at if second.split_at >= 0 else min(len(first.options), len(second.options))
+            where = f" at decision {split}: the same choices led to another place"
         lines = [
-            f"not deterministic at decision {split}: the same choices led to another place. The program depends on "
-            "something that differs from run to run: state that is left in a module, the order of a set, an id(), "
-            "or the outside. Make it anew in each call",
+            f"not deterministic{where}. The program depends on something that differs from run to run: state that is "
+            "left in a module, the order of a set, an id(), or the outside. Make it anew in each call",
             *self.earlier.tell(),
         ]
+        if first.failure is not None:
+            lines += ["A schedule has failed, and did not fail in this way when it was run again:"]
+            lines += self._tell_end(first)
         found.story = "\n".join(lines)
         return found
 
@@ -511,14 +512,7 @@ class Explorer:
         again = self._again(outcome)
         if again.key != outcome.key:
             found.schedules = schedules
-            if again.split_at >= 0 or again.options != outcome.options:
-                return self._not_deterministic(outcome, again)
-            found.kind = "split"
-            found.story = (
-                "not deterministic: the same schedule failed, and then did not. The failure was:\n"
-                + "\n".join(self._tell_end(outcome))
-            )
-            return found
+            return self._not_deterministic(outcome, again)
         best = self._shrink(again)
         last = self._again(best, story=True)
         if last.key != best.key:
@@ -637,7 +631,7 @@ class Explorer:
 
     def _tell_end(self, outcome: Outcome) -> list[str]:
         kind, words, error, strand = outcome.failure
-        who = self.teller.name(strand.number) if strand is not None else "the program"
+        who = name_of(strand) if strand is not None else "the program"
         if kind == "deadlock":
             return ["Deadlock: nobody can go on.", words]
         if kind == "endless":
@@ -736,9 +730,8 @@ class Explorer:
                     signal.pthread_kill(holder.ident, signal.SIGINT)
 
     def _where(self, strand: Strand) -> str:
-        innermost = frame = sys._current_frames().get(strand.ident)
-        while frame is not None and not self.is_program(frame.f_code.co_filename):
-            frame = frame.f_back
+        innermost = sys._current_frames().get(strand.ident)
+        frame = self.teller.innermost(innermost)
         if frame is not None:
             return f"{self.teller.short(frame.f_code.co_filename)}:{frame.f_lineno}"
         if innermost is None:

@@ -16,6 +16,7 @@ import random
 import sys
 import threading
 import time
+import warnings
 import weakref
 from collections.abc import Callable, Iterator
 from types import FunctionType, ModuleType
@@ -49,7 +50,6 @@ class Patches:
         self._known_libraries: set[str] = set()
         self._pools: dict[int, Any] = {}  # those that have started threads in this schedule
         self._ended_pools: list[Any] = []
-        self._at_exit: list[Any] = []
 
     def __enter__(self) -> "Patches":
         with contextlib.ExitStack() as undo:
@@ -60,6 +60,7 @@ class Patches:
             classes |= self._patch_exit(undo)
             self.rebind(undo, classes, self._patch_time(undo))
             self._patch_threads(undo)
+            self._patch_warnings(undo)
             self._number(undo, threading.Thread)
             self._patch_library(undo)
             self._numpy = sys.modules.get("numpy")
@@ -211,16 +212,29 @@ class Patches:
 
         return type(kind.__name__, (kind,), {"__hash__": hash_of, "__module__": kind.__module__})
 
+    # --- what is dropped in the middle ----------------------------------------------------------------------------
+
+    def _patch_warnings(self, undo: contextlib.ExitStack) -> None:
+        """That a schedule which is over has not awaited a coroutine is no fault of the program."""
+        there = getattr(warnings, "_showwarnmsg", None)
+        if there is None:
+            return
+
+        def show(message: Any) -> None:
+            if (self.baton.running and not self.baton.over) or "never awaited" not in str(message.message):
+                there(message)
+
+        self.replace(undo, warnings, "_showwarnmsg", show)
+
     # --- the end of the program -----------------------------------------------------------------------------------
 
     def _patch_exit(self, undo: contextlib.ExitStack) -> dict[Any, Any]:
-        """What the program wants to be called at its exit is dropped at the end of each schedule."""
+        """What the program wants to be called at its exit is not: it does not end with a schedule."""
         there = atexit.register
 
         def register(func: Any, /, *args: Any, **kwargs: Any) -> Any:
-            there(func, *args, **kwargs)
-            if self.baton.is_strand() and self.is_program(sys._getframe(1).f_code.co_filename):
-                self._at_exit.append(func)
+            if not (self.baton.is_strand() and self.is_program(sys._getframe(1).f_code.co_filename)):
+                there(func, *args, **kwargs)
             return func
 
         self.replace(undo, atexit, "register", register)
@@ -376,8 +390,6 @@ class Patches:
     def clean_up(self) -> None:
         """After each schedule: the library forgets the threads that were ours."""
         self._renew_pools()
-        while self._at_exit:
-            atexit.unregister(self._at_exit.pop())
         futures: Any = sys.modules.get("concurrent.futures.thread")
         if futures is not None:
             for thread in list(futures._threads_queues):

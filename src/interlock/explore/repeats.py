@@ -19,12 +19,12 @@ from typing import Any
 
 from interlock.core.explain.places import locals_of
 from interlock.core.kernel.primitive import Primitive
+from interlock.explore.account import is_bottom
 from interlock.explore.engine.baton import Baton
 from interlock.watch.reach import is_program_class
 
 POINTS = 400  # looked at, from the limit on
 TIMES = 3  # that the same state was seen
-_BOTTOM = (("interlock.explore.explorer", "_call"), ("interlock.explore.patches", "_run"))  # of a thread's frames
 _MANY = 200  # items of a container
 _VALUES = (type(None), bool, int, float, complex, str, bytes)
 _SAME = (types.BuiltinFunctionType, types.ModuleType, type(...), re.Pattern, property)
@@ -64,10 +64,8 @@ class Repeats:
     def _stack(self, ident: int) -> tuple[Any, ...]:
         found: list[Any] = []
         frame: FrameType | None = sys._current_frames().get(ident)
-        while frame is not None:
+        while frame is not None and not is_bottom(frame):
             code = frame.f_code
-            if (frame.f_globals.get("__name__"), code.co_name) in _BOTTOM:
-                break
             if "asyncio" in code.co_filename and code.co_name == "run_forever":
                 raise _Unknown
             if self.is_program(code.co_filename):
