@@ -1,5 +1,6 @@
 """Cycles through several processes: told where they are certain, and nowhere else."""
 
+import asyncio
 import os
 import signal
 import threading
@@ -158,6 +159,31 @@ def test_who_writes_waits_for_readers_elsewhere(others: Others) -> None:
         pass
     with lock.write():
         assert others.end(pid) == 0
+
+
+def test_tasks_of_a_thread_where_one_reads_stand_behind_a_writer(others: Others) -> None:
+    """They have one id. If each let the next one in, the writer would never get it."""
+    lock = machine.RWLock()
+
+    def write() -> None:
+        with lock.write():
+            pass
+
+    async def main() -> None:
+        async with lock.read():
+            writer = others.start(write)
+            until(lambda: lock.waiters)
+            assert not await lock.read().acquire_async(timeout=0)
+            behind = asyncio.create_task(lock.read().acquire_async())
+            while len(lock.waiters) < 2:
+                await asyncio.sleep(0)
+        assert await behind
+        assert others.end(writer) == 0
+        lock.read().release()
+
+    asyncio.run(main())
+    with lock.write():
+        pass
 
 
 def test_who_reads_is_let_in_again_past_a_writer(others: Others) -> None:

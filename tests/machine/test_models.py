@@ -145,10 +145,16 @@ class BarrierBetween(Between, BarrierMachine):
 
 
 class RWLockModelBetween(RWLockModel):
-    """Whoever has it asks for more of it only without waiting; nobody is told that it waits for itself."""
+    """Whoever has it asks for more of it only without waiting; nobody is told that it waits for itself.
+
+    A thread that reads is let in again past a writer who waits; a task is not.
+    """
 
     def read(self, who: str, patience: float | None) -> None:
-        self.ask(who, "read", patience)
+        if who in self.parties("read") and who not in self.tasks:
+            self.results[who] = self.grant(who, "read")
+        else:
+            self.ask(who, "read", patience)
 
     def write(self, who: str, patience: float | None) -> None:
         self.ask(who, "write", patience)

@@ -5,7 +5,7 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t as u32, uint64_t as u64
 cdef extern from "kernel.h" nogil:
     cdef enum:
         LOCK, RLOCK, SEMAPHORE, BOUNDED, EVENT, CONDITION, BARRIER, RWLOCK, LATCH, QUEUE
-        ENTER, HOLD, READING, TASK, TIMED, STRICT, JOINING
+        ENTER, HOLD, READING, TASK, TIMED, STRICT, JOINING, LAST
         TAKEN, LATE, SIGNAL, FULL, SPOILED, ACTING, CYCLIC, SHUT_DOWN
         SHUT, DROP, PICKLED, PAGE, RING_PAGES
         PARKED, GRANTED, HOLDING, CANCELLED

@@ -59,7 +59,9 @@ enum {
     TIMED = 16,   /* ends by itself */
     STRICT = 32,  /* is handed what it waits for */
     RUNNING = 64, /* runs the action of the barrier */
-    JOINING = 128 /* Queue: waits until nothing is unfinished; on no list */
+    JOINING = 128, /* Queue: waits until nothing is unfinished; on no list */
+    LAST = 256    /* RWLock: for a task: behind whoever waits. The tasks of a thread have one id; one that reads lets no
+                     others in */
 };
 
 /* The last kind is no primitive: the rest of a name that is long. */

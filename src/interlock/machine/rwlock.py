@@ -16,6 +16,7 @@ from cython.cimports.interlock.machine.kernel import (
     ENTER,
     ENTERED,
     HOLD,
+    LAST,
     ID_MASK,
     NEVER,
     PERMITS,
@@ -233,7 +234,7 @@ class Side:
         return self.acquire_async(timeout)
 
     def _try(self, flags: u32, want: u32) -> bool:
-        return self.lock.take(flags & (READING | HOLD | ENTER), 0)
+        return self.lock.take(flags & (READING | HOLD | ENTER) | LAST, 0)
 
     def _taken(self) -> None:
         if not self.reads:

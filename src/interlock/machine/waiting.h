@@ -477,9 +477,9 @@ static __attribute__((cold)) int reads_itself(struct me *me, struct record *r) {
 static int take(struct me *me, struct record *r, struct node *n, int queued) {
     struct node *head = first_live(r);
     if ((queued || !is_exclusive(r->kind)) && head != NULL && head != n) {
-        /* A lock that is free may be had past the queue, whose head is awake then. Who reads is let in again: a writer at
-           the head waits for it. */
-        if (r->kind != RWLOCK || !(n->flags & READING) || (n->flags & TASK) || !reads_itself(me, r)) {
+        /* A lock that is free may be had past the queue, whose head is awake then. A thread that reads is let in again: a
+           writer at the head waits for it. */
+        if (r->kind != RWLOCK || !(n->flags & READING) || (n->flags & (TASK | LAST)) || !reads_itself(me, r)) {
             return 0;
         }
     }
