@@ -115,7 +115,7 @@ class Session:
                 self.line.start()
             except BaseException as error:
                 # Nobody renews it, or nobody tells its end: the next call opens another.
-                self.end(LeaseLost(f"no thread could be started for the session: {error!r}"))
+                self.end(LeaseLost(f"the session could not start its threads: {error!r}"))
                 clock.forget(self)
                 raise
 
